@@ -1,0 +1,42 @@
+# Settings that every target of the project shares.
+
+set(NMRSIM_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast
+                    -Wcast-align -Woverloaded-virtual -Wimplicit-fallthrough)
+
+# C++20, warnings and sanitizers for one target of ours.
+function(nmrsim_settings target)
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON)
+  target_compile_options(${target} PRIVATE ${NMRSIM_WARNINGS})
+  if(NMRSIM_WARNINGS_AS_ERRORS)
+    target_compile_options(${target} PRIVATE -Werror)
+  endif()
+  if(NMRSIM_SANITIZE)
+    target_compile_options(${target} PUBLIC -fsanitize=${NMRSIM_SANITIZE} -fno-omit-frame-pointer)
+    target_link_options(${target} PUBLIC -fsanitize=${NMRSIM_SANITIZE})
+  endif()
+endfunction()
+
+# Compiles one source once for each instruction set into `target`, with the macro NMRSIM_ISA set to
+# baseline, avx2 or avx512, the namespace its functions live in. Nothing else in the project is built
+# for more than the baseline; instruction_set.h picks at run time. Such a source includes no standard
+# header with inline functions: the linker could keep their copy that needs AVX-512.
+function(nmrsim_add_kernel target source)
+  set(sets baseline)
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    list(APPEND sets avx2 avx512)
+  endif()
+  set(flags_baseline "")
+  set(flags_avx2 -mavx2 -mfma)
+  set(flags_avx512 -mavx512f -mavx512dq -mavx512vl -mavx512bw -mfma -mprefer-vector-width=512)
+  get_filename_component(stem ${source} NAME_WE)
+  foreach(set IN LISTS sets)
+    add_library(${stem}_${set} OBJECT ${source})
+    nmrsim_settings(${stem}_${set})
+    target_include_directories(${stem}_${set} PRIVATE include ${CMAKE_CURRENT_SOURCE_DIR}/src)
+    target_compile_definitions(${stem}_${set} PRIVATE NMRSIM_ISA=${set} NMRSIM_ISA_${set}=1)
+    target_compile_options(${stem}_${set} PRIVATE ${flags_${set}} -O3 -ffp-contract=fast
+                                                  -fno-math-errno -fno-trapping-math -Wno-psabi)
+    target_sources(${target} PRIVATE $<TARGET_OBJECTS:${stem}_${set}>)
+  endforeach()
+endfunction()

@@ -1,0 +1,78 @@
+/// Spin-spin coupling: the kernel f(r), its angular factor and its strengths.
+#pragma once
+
+#include <optional>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "nmrsim/lattice.h"
+
+namespace nmrsim {
+
+/// Every spin couples to the mean of all: f = 1/N. Needs no lattice.
+struct UniformKernel {};
+
+/// f(r) = exp(-(r/xi)^2)
+struct GaussianKernel {
+    double xi = 5.0;  ///< range [lattice units], > 0
+};
+
+/// f(r) = (r/xi)^-exponent
+struct PowerLawKernel {
+    double xi = 1.0;        ///< length unit of r [lattice units], > 0; a normalised kernel loses it
+    double exponent = 3.0;  ///< p, >= 0
+};
+
+/// f(r) = x^-4 (x cos x - sin x), x = 2 r / xi: the Ruderman-Kittel-Kasuya-Yosida kernel, negative
+/// at short range.
+struct RkkyKernel {
+    double xi = 5.0;  ///< range [lattice units], > 0
+};
+
+using Kernel = std::variant<UniformKernel, GaussianKernel, PowerLawKernel, RkkyKernel>;
+
+/// How alike spins at r couple: f(r) times (s + p cos(phi) + d cos(2 phi)), phi the angle of r to
+/// x.
+struct AngularFactor {
+    double s_weight = 1.0;
+    double p_weight = 0.0;
+    double d_weight = 0.0;
+};
+
+/// Coupling of spin i to the field w_i = sum_j f(r_ij) m_j, with f(0) = 0.
+struct Interaction {
+    Kernel kernel = UniformKernel{};
+    AngularFactor angular;
+    /// Divide f by its sum over the lattice, so that alpha is the summed coupling.
+    bool normalize = false;
+    double alpha_x_khz = 0.0;                ///< in-plane strength along x [kHz]
+    std::optional<double> alpha_y_khz = {};  ///< along y [kHz]; alpha_x_khz where unset
+    double alpha_z_khz = 0.0;                ///< strength along z [kHz]
+
+    /// (alpha_x + alpha_y) / 2 [kHz]: what is left of the in-plane coupling once the
+    /// half-difference, which turns at twice the Larmor frequency, is averaged (first order of the
+    /// Magnus expansion).
+    double alpha_plane_khz() const;
+
+    /// Throws std::invalid_argument that names the inequality and the value.
+    void validate() const;
+};
+
+/// "uniform", "gaussian", "power-law" or "rkky".
+std::string_view kernel_name(const Kernel& kernel);
+
+/// f at the displacement (dx, dy) [lattice units], angular factor included, before any
+/// normalisation; 0 at the origin. For the uniform kernel: 1.
+double kernel_value(const Interaction& interaction, double dx, double dy);
+
+/// f over the lattice as it acts (normalised where asked), shape (nx * ny), indexed by displacement
+/// with wrap-around: entry (x, y) is the coupling to the spin x sites on, y sites up, minimum
+/// image. Where a displacement of half the lattice has two images, the angular factor is their
+/// mean.
+std::vector<double> kernel_table(const Interaction& interaction, const Lattice& lattice);
+
+/// Sum of f over the lattice before normalisation.
+double kernel_sum(const Interaction& interaction, const Lattice& lattice);
+
+}  // namespace nmrsim

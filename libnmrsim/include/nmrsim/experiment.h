@@ -1,0 +1,69 @@
+/// An experiment: everything that one simulation needs, as plain numbers.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "nmrsim/coupling.h"
+#include "nmrsim/lattice.h"
+#include "nmrsim/line.h"
+#include "nmrsim/prior.h"
+#include "nmrsim/relaxation.h"
+#include "nmrsim/sequence.h"
+
+namespace nmrsim {
+
+/// When the magnetization is sampled: `points` times, evenly from start to stop, both included.
+struct Acquisition {
+    double start_us = 0.0;   ///< first sample, from the start of the sequence [us], >= 0
+    double stop_us = 150.0;  ///< last sample [us], > start_us (= start_us for a single point)
+    int points = 500;        ///< >= 1
+    /// Standard deviation of the Gaussian noise on each of Mx and My, in units of M, that data sets
+    /// and training add, >= 0; simulate() adds none.
+    double noise = 0.0;
+};
+
+/// Arithmetic of the inner loops.
+enum class Precision { automatic, single, double_ };
+
+/// How exactly to compute. What is left empty is chosen for the tolerance.
+struct Accuracy {
+    double tolerance = 1e-4;                ///< largest error of M (|M| <= 1/2) aimed at, in (0, 1)
+    std::optional<int> nodes;               ///< nodes of the line's quadrature, uniform kernel
+    std::optional<double> steps_per_point;  ///< time steps a sample, may be below 1
+    int magnus_order = 1;                   ///< of the counter-rotating coupling: 1
+    Precision precision = Precision::automatic;
+};
+
+/// A column of a challenge's mat_info.txt: parameter times scale.
+struct ChallengeColumn {
+    std::string name;       ///< as the challenge calls it
+    std::string parameter;  ///< a row of the parameter table
+    double scale = 1.0;     ///< value in the file = parameter * scale
+};
+
+/// A plain description; computes nothing.
+struct Experiment {
+    std::string name = "unnamed";
+    Interaction interaction;
+    Lattice lattice;  ///< not used by the uniform kernel
+    Line line;
+    Relaxation relaxation;
+    Sequence sequence;
+    Acquisition acquisition;
+    Accuracy accuracy;
+    Prior prior;                             ///< the unknowns, in order
+    std::vector<ChallengeColumn> challenge;  ///< columns of mat_info.txt; the prior's where empty
+
+    /// Throws std::invalid_argument that names the key, the inequality and the value.
+    void validate() const;
+};
+
+/// Times of the samples [us], (points).
+std::vector<double> acquisition_times_us(const Acquisition& acquisition);
+
+/// Whether the coupling is the uniform kernel, which needs no lattice.
+bool is_uniform(const Experiment& experiment);
+
+}  // namespace nmrsim

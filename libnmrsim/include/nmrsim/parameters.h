@@ -1,0 +1,45 @@
+/// The one table of parameters: prior, files, settings, networks, reports and docs read it.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace nmrsim {
+
+struct Experiment;
+
+/// One real-valued parameter of an experiment.
+struct Parameter {
+    const char* name;    ///< key in its TOML table, name of file columns: "alpha_x_khz"
+    const char* table;   ///< TOML table: "interaction"
+    const char* symbol;  ///< as the theory page writes it: "alpha_x"
+    const char* unit;    ///< "kHz"; "" where dimensionless
+    double lower;        ///< smallest value allowed
+    double upper;        ///< largest value allowed
+    const char* help;    ///< one line
+    double (*get)(const Experiment&);
+    /// Throws std::invalid_argument where it does not apply (xi of a uniform kernel).
+    void (*set)(Experiment&, double);
+    /// Whether the row applies to this experiment's kernel, sequence and so on.
+    bool (*applies)(const Experiment&);
+    /// A second way to say another row's value (d for gamma3_per_s); set after the plain rows, and
+    /// not written to files of settings.
+    bool derived;
+};
+
+/// All rows, plain ones first.
+std::span<const Parameter> parameter_table();
+
+/// The row called `name`. Throws: std::invalid_argument that names the nearest row.
+const Parameter& parameter(std::string_view name);
+
+/// Sets a parameter after a check of its bounds. Throws: std::invalid_argument,
+/// "interaction.xi must be in [0, 1e+06], got -1".
+void set_parameter(Experiment& experiment, std::string_view name, double value);
+
+/// The candidate with the least edit distance to `word`; empty where none is near.
+std::string nearest_name(std::string_view word, std::span<const std::string> candidates);
+
+}  // namespace nmrsim

@@ -1,0 +1,37 @@
+/// Random numbers that depend on (seed, index, stream) alone.
+#pragma once
+
+#include <cstdint>
+
+namespace nmrsim {
+
+/// What a stream of numbers is for; no two uses share one.
+enum class RandomStream : std::uint32_t {
+    parameters = 1,   ///< draws of the prior
+    offsets = 2,      ///< draws of the lattice's offsets
+    noise = 3,        ///< noise on curves
+    lattice_seed = 4  ///< the lattice seed of one sample of a data set
+};
+
+/// Counter-based generator (Philox 4x32-10 of Random123): sample `index` of stream `stream` under
+/// `seed` gives the same numbers on any thread, rank or machine.
+class CounterRandom {
+public:
+    CounterRandom(std::uint64_t seed, std::uint64_t index, RandomStream stream);
+
+    std::uint64_t bits();  ///< 64 random bits
+    double uniform();      ///< in the open interval (0, 1)
+    double normal();       ///< mean 0, variance 1 (Box-Muller)
+
+private:
+    void refill();
+
+    std::uint32_t counter_[4];
+    std::uint32_t key_[2];
+    std::uint64_t block_[2];
+    int left_ = 0;
+    bool has_spare_ = false;
+    double spare_ = 0.0;
+};
+
+}  // namespace nmrsim

@@ -1,0 +1,28 @@
+/// What a simulation returns.
+#pragma once
+
+#include <complex>
+#include <cstddef>
+#include <vector>
+
+namespace nmrsim {
+
+/// Ensemble means of (Ix, Iy, Iz) at the acquisition's times; all (points).
+struct Signal {
+    std::vector<double> time_us;  ///< from the start of the sequence [us]
+    std::vector<double> mx;
+    std::vector<double> my;
+    std::vector<double> mz;
+
+    std::size_t points() const { return time_us.size(); }
+};
+
+/// Largest |M(t) - M'(t)| of the transverse magnetization over the window.
+///
+/// Throws: std::invalid_argument unless both have the same number of points.
+double largest_difference(const Signal& a, const Signal& b);
+
+/// Root mean square |M(t) - M'(t)| of the transverse magnetization over the window.
+double rms_difference(const Signal& a, const Signal& b);
+
+}  // namespace nmrsim

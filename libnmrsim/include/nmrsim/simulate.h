@@ -1,0 +1,49 @@
+/// Spin echoes from their parameters.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "nmrsim/experiment.h"
+#include "nmrsim/signal.h"
+
+namespace nmrsim {
+
+/// The magnetization of one experiment at its acquisition times, without noise.
+///
+/// Uniform kernel: the ensemble is an integral over the line, no random draw. Finite range: offsets
+/// drawn with lattice.seed.
+///
+/// Throws: std::invalid_argument from Experiment::validate().
+Signal simulate(const Experiment& experiment);
+
+/// Called now and then from a batch with the number of curves done; false stops the batch.
+using BatchProgress = std::function<bool(std::size_t done)>;
+
+/// The same for many parameter sets at once, on `threads` cores.
+///
+/// Args:
+///   experiment: what all curves share; its prior names the columns of `parameters`.
+///   parameters: (count, unknowns), row-major.
+///   lattice_seeds: (count) seeds of the draws of offsets; may be empty for the uniform kernel.
+///   signal: (count, 2, points), receives Mx and My of each curve.
+///   threads: how many, 0 for all cores. The result does not depend on it.
+/// Returns: how many curves are done: all of them, unless `progress` stopped the batch.
+/// Throws: std::invalid_argument for parameters outside their bounds or spans of the wrong size.
+std::size_t simulate_batch(const Experiment& experiment, std::span<const double> parameters,
+                           std::span<const std::uint64_t> lattice_seeds, std::span<float> signal,
+                           int threads = 0, const BatchProgress& progress = {});
+
+/// What one curve costs at the experiment's accuracy.
+struct SimulationCost {
+    double elements = 0.0;  ///< nodes of the line, or sites
+    double steps = 0.0;     ///< time steps; where a step has several passes, the passes
+    double flops = 0.0;     ///< additions and multiplications in the spins' loop
+    double spin_steps() const { return elements * steps; }
+};
+
+SimulationCost simulation_cost(const Experiment& experiment);
+
+}  // namespace nmrsim

@@ -1,0 +1,164 @@
+#include "nmrsim/coupling.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <stdexcept>
+
+namespace nmrsim {
+namespace {
+
+/// How f is scaled: as its formula says, or so that dividing by its sum is safe where xi is so
+/// small that the formula underflows at every r > 0.
+enum class Scale { plain, for_normalising };
+
+double radial(const UniformKernel&, double, Scale) {
+    return 1.0;
+}
+
+double radial(const GaussianKernel& kernel, double r, Scale scale) {
+    // Relative to r = 1, the nearest neighbours.
+    const double nearest = scale == Scale::plain ? 0.0 : 1.0;
+    return std::exp(-(r - nearest) * (r + nearest) / (kernel.xi * kernel.xi));
+}
+
+double radial(const PowerLawKernel& kernel, double r, Scale scale) {
+    // xi^p is a factor common to all r, which normalising cancels.
+    return scale == Scale::plain ? std::pow(kernel.xi / r, kernel.exponent)
+                                 : std::pow(r, -kernel.exponent);
+}
+
+double radial(const RkkyKernel& kernel, double r, Scale) {
+    const double x = 2.0 * r / kernel.xi;
+    // Below 0.1 the difference cancels; its series there is exact to 1e-16 after three terms:
+    // x cos x - sin x = -x^3 (1/3 - x^2/30 + x^4/840 - x^6/45360 + ...).
+    if (x < 0.1) {
+        const double x2 = x * x;
+        return -(1.0 / 3.0 - x2 * (1.0 / 30.0 - x2 * (1.0 / 840.0 - x2 / 45360.0))) / x;
+    }
+    return (x * std::cos(x) - std::sin(x)) / (x * x * x * x);
+}
+
+double value(const Interaction& interaction, double dx, double dy, Scale scale) {
+    const double r = std::hypot(dx, dy);
+    if (r == 0.0) return 0.0;
+    const AngularFactor& a = interaction.angular;
+    const double cos_phi = dx / r;
+    const double angular =
+        a.s_weight + a.p_weight * cos_phi + a.d_weight * (2.0 * cos_phi * cos_phi - 1.0);
+    return angular * std::visit([&](const auto& kernel) { return radial(kernel, r, scale); },
+                                interaction.kernel);
+}
+
+/// Minimum image of the displacement `i` around a ring of `n` sites.
+int minimum_image(int i, int n) {
+    return i <= n / 2 ? i : i - n;
+}
+
+/// f over the lattice, not normalised; for the uniform kernel 1/N.
+std::vector<double> raw_table(const Interaction& interaction, const Lattice& lattice, Scale scale) {
+    const int nx = lattice.nx;
+    const int ny = lattice.ny;
+    std::vector<double> table(static_cast<std::size_t>(nx) * ny);
+    if (std::holds_alternative<UniformKernel>(interaction.kernel)) {
+        table.assign(table.size(), 1.0 / static_cast<double>(table.size()));
+        return table;
+    }
+    for (int x = 0; x < nx; ++x) {
+        const int dx = minimum_image(x, nx);
+        // At half the ring +dx and -dx are equally near. The angular factor is even in dy, so that
+        // only the images in x need a mean.
+        const bool two_images = 2 * dx == nx;
+        for (int y = 0; y < ny; ++y) {
+            const int dy = minimum_image(y, ny);
+            const double f = value(interaction, dx, dy, scale);
+            table[static_cast<std::size_t>(x) * ny + y] =
+                two_images ? 0.5 * (f + value(interaction, -dx, dy, scale)) : f;
+        }
+    }
+    return table;
+}
+
+double sum(const std::vector<double>& table) {
+    double total = 0.0;
+    for (const double f : table) total += f;
+    return total;
+}
+
+void require_positive(double value, const char* name) {
+    if (!(value > 0.0) || !std::isfinite(value)) {
+        throw std::invalid_argument(fmt::format("interaction.{} must be > 0, got {}", name, value));
+    }
+}
+
+void require_finite(double value, const char* name) {
+    if (!std::isfinite(value)) {
+        throw std::invalid_argument(
+            fmt::format("interaction.{} must be finite, got {}", name, value));
+    }
+}
+
+void validate_kernel(const UniformKernel&) {}
+void validate_kernel(const GaussianKernel& kernel) {
+    require_positive(kernel.xi, "xi");
+}
+void validate_kernel(const RkkyKernel& kernel) {
+    require_positive(kernel.xi, "xi");
+}
+void validate_kernel(const PowerLawKernel& kernel) {
+    require_positive(kernel.xi, "xi");
+    if (!(kernel.exponent >= 0.0) || !std::isfinite(kernel.exponent)) {
+        throw std::invalid_argument(
+            fmt::format("interaction.exponent must be >= 0, got {}", kernel.exponent));
+    }
+}
+
+}  // namespace
+
+double Interaction::alpha_plane_khz() const {
+    return 0.5 * (alpha_x_khz + alpha_y_khz.value_or(alpha_x_khz));
+}
+
+void Interaction::validate() const {
+    std::visit([](const auto& k) { validate_kernel(k); }, kernel);
+    require_finite(angular.s_weight, "s_weight");
+    require_finite(angular.p_weight, "p_weight");
+    require_finite(angular.d_weight, "d_weight");
+    require_finite(alpha_x_khz, "alpha_x_khz");
+    if (alpha_y_khz) require_finite(*alpha_y_khz, "alpha_y_khz");
+    require_finite(alpha_z_khz, "alpha_z_khz");
+}
+
+std::string_view kernel_name(const Kernel& kernel) {
+    struct Name {
+        std::string_view operator()(const UniformKernel&) const { return "uniform"; }
+        std::string_view operator()(const GaussianKernel&) const { return "gaussian"; }
+        std::string_view operator()(const PowerLawKernel&) const { return "power-law"; }
+        std::string_view operator()(const RkkyKernel&) const { return "rkky"; }
+    };
+    return std::visit(Name{}, kernel);
+}
+
+double kernel_value(const Interaction& interaction, double dx, double dy) {
+    if (std::holds_alternative<UniformKernel>(interaction.kernel)) return 1.0;
+    return value(interaction, dx, dy, Scale::plain);
+}
+
+std::vector<double> kernel_table(const Interaction& interaction, const Lattice& lattice) {
+    if (!interaction.normalize) return raw_table(interaction, lattice, Scale::plain);
+    std::vector<double> table = raw_table(interaction, lattice, Scale::for_normalising);
+    if (table.size() == 1) return table;  // a lone site couples to nothing
+    const double total = sum(table);
+    if (total == 0.0 || !std::isfinite(1.0 / total)) {
+        throw std::invalid_argument(
+            fmt::format("interaction.normalize needs a kernel sum that is not 0, got {}", total));
+    }
+    for (double& f : table) f /= total;
+    return table;
+}
+
+double kernel_sum(const Interaction& interaction, const Lattice& lattice) {
+    return sum(raw_table(interaction, lattice, Scale::plain));
+}
+
+}  // namespace nmrsim

@@ -1,0 +1,262 @@
+#include "nmrsim/experiment_file.h"
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <tuple>
+
+#include "experiment_keys.h"
+#include "nmrsim/errors.h"
+#include "nmrsim/parameters.h"
+
+namespace nmrsim {
+
+namespace {
+
+struct ShippedExperiment {
+    const char* name;
+    const char* text;
+};
+
+constexpr ShippedExperiment kShipped[] = {
+#include "shipped_experiments.inc"
+};
+
+/// An experiment is a page of text; a larger file is something else.
+constexpr std::uintmax_t kLargestFile = 1 << 24;
+
+/// One key with its place in the file.
+struct Entry {
+    std::string table;
+    std::string key;
+    const toml::node* node;
+    toml::source_position position;
+
+    /// What others depend on comes first: kernel and kind of sequence, plain rows, rows derived
+    /// from them, then the unknowns and columns that name rows.
+    int stage() const {
+        if (key == "kernel" || key == "events") return 0;
+        if (table == "prior" || table == "challenge") return 3;
+        for (const Parameter& row : parameter_table()) {
+            if (row.derived && key == row.name) return 2;
+        }
+        return key == "t1_us" || key == "t2_us" ? 2 : 1;
+    }
+};
+
+std::string one_line(std::string_view text) {
+    std::string line(text);
+    std::replace(line.begin(), line.end(), '\n', ' ');
+    return line;
+}
+
+/// Runs `action` and puts the place before what goes wrong.
+template <typename Action>
+void at(const std::string& place, const Action& action) {
+    try {
+        action();
+    } catch (const InputError& error) {
+        throw InputError(fmt::format("{}: {}", place, one_line(error.what())));
+    } catch (const std::invalid_argument& error) {
+        throw InputError(fmt::format("{}: {}", place, one_line(error.what())));
+    }
+}
+
+std::string place_of(const std::string& origin, const toml::source_position& position) {
+    return fmt::format("{}:{}", origin, position.line);
+}
+
+toml::table parse_toml(std::string_view text, const std::string& origin) {
+    try {
+        return toml::parse(text);
+    } catch (const toml::parse_error& error) {
+        throw InputError(fmt::format("{}: {}", place_of(origin, error.source().begin),
+                                     one_line(error.description())));
+    }
+}
+
+/// Two keys for one value would leave the reader guessing which one holds.
+void check_rivals(const std::vector<Entry>& entries, const std::string& origin) {
+    const auto find = [&](std::string_view table, std::string_view key) {
+        return std::find_if(entries.begin(), entries.end(), [&](const Entry& entry) {
+            return entry.table == table && entry.key == key;
+        });
+    };
+    constexpr std::tuple<const char*, const char*, const char*> kRivals[] = {
+        {"interaction", "summed_khz", "alpha_x_khz"}, {"relaxation", "d", "gamma3_per_s"},
+        {"relaxation", "t1_us", "gamma1_per_s"},      {"relaxation", "t1_us", "gamma2_per_s"},
+        {"relaxation", "t2_us", "gamma3_per_s"},      {"relaxation", "t2_us", "d"}};
+    for (const auto& [table, key, rival] : kRivals) {
+        const auto found = find(table, key);
+        if (found != entries.end() && find(table, rival) != entries.end()) {
+            throw InputError(fmt::format("{}: {}.{} and {}.{} say the same: keep one",
+                                         place_of(origin, found->position), table, key, table,
+                                         rival));
+        }
+    }
+    const auto t1 = find("relaxation", "t1_us"), t2 = find("relaxation", "t2_us");
+    if ((t1 == entries.end()) != (t2 == entries.end())) {
+        throw InputError(
+            fmt::format("{}: relaxation.t1_us and relaxation.t2_us must be given together",
+                        place_of(origin, (t1 == entries.end() ? t2 : t1)->position)));
+    }
+}
+
+std::vector<Entry> read_entries(const toml::table& root, const std::string& origin,
+                                Experiment& experiment) {
+    const std::vector<std::string>& tables = experiment_tables();
+    std::vector<std::string> known = tables;
+    known.insert(known.end(), {"name", "summary"});
+    std::vector<Entry> entries;
+    for (const auto& [key, value] : root) {
+        const std::string name(key.str());
+        const std::string place = place_of(origin, key.source().begin);
+        if (name == "name" || name == "summary") {
+            at(place, [&, node = &value] {
+                const std::string& text = read_text(name, *node);
+                if (name == "name") experiment.name = text;
+            });
+            continue;
+        }
+        if (std::find(tables.begin(), tables.end(), name) == tables.end()) {
+            throw InputError(fmt::format("{}: unknown {} {}{}", place,
+                                         value.is_table() ? "table" : "key", name,
+                                         hint(name, known)));
+        }
+        const auto* table = value.as_table();
+        if (!table) at(place, [&, node = &value] { wrong_type(name, "a table", *node); });
+        for (const auto& [inner_key, inner_value] : *table) {
+            entries.push_back(
+                {name, std::string(inner_key.str()), &inner_value, inner_key.source().begin});
+        }
+    }
+    // toml++ sorts keys by name; the prior's order is the file's.
+    std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+        return std::tuple(a.stage(), a.position.line, a.position.column) <
+               std::tuple(b.stage(), b.position.line, b.position.column);
+    });
+    return entries;
+}
+
+const ShippedExperiment* find_shipped(std::string_view name) {
+    for (const ShippedExperiment& shipped : kShipped) {
+        if (name == shipped.name) return &shipped;
+    }
+    return nullptr;
+}
+
+std::string unknown_experiment(std::string_view name) {
+    return fmt::format("no experiment {}: neither one that ships nor a file{}", name,
+                       hint(name, shipped_experiments()));
+}
+
+std::string read_text_file(const std::string& path) {
+    std::error_code error;
+    const bool regular = std::filesystem::is_regular_file(path, error);
+    if (!std::filesystem::exists(path, error)) throw InputError(unknown_experiment(path));
+    if (std::filesystem::is_directory(path, error)) {
+        throw InputError(fmt::format("{}: expected an experiment in TOML, found a folder", path));
+    }
+    if (regular && std::filesystem::file_size(path, error) > kLargestFile) {
+        throw InputError(fmt::format("{}: expected an experiment in TOML, found a file of {} bytes",
+                                     path, std::filesystem::file_size(path)));
+    }
+    std::ifstream file(path, std::ios::binary);
+    const std::string text((std::istreambuf_iterator<char>(file)),
+                           std::istreambuf_iterator<char>());
+    if (!file.is_open() || file.bad()) throw InputError(fmt::format("{}: cannot be read", path));
+    return text;
+}
+
+}  // namespace
+
+std::vector<std::string> shipped_experiments() {
+    std::vector<std::string> names;
+    for (const ShippedExperiment& shipped : kShipped) names.emplace_back(shipped.name);
+    return names;
+}
+
+std::string shipped_experiment_summary(std::string_view name) {
+    const ShippedExperiment* shipped = find_shipped(name);
+    if (!shipped) throw InputError(unknown_experiment(name));
+    return parse_toml(shipped->text, shipped->name)["summary"].value_or(std::string());
+}
+
+Experiment load_experiment(const std::string& name_or_path) {
+    if (const ShippedExperiment* shipped = find_shipped(name_or_path)) {
+        return parse_experiment(shipped->text, shipped->name);
+    }
+    Experiment experiment = parse_experiment(read_text_file(name_or_path), name_or_path);
+    if (experiment.name == Experiment{}.name) {
+        experiment.name = std::filesystem::path(name_or_path).stem().string();
+    }
+    return experiment;
+}
+
+Experiment parse_experiment(std::string_view toml, const std::string& origin) {
+    const toml::table root = parse_toml(toml, origin);
+    Experiment experiment;
+    const std::vector<Entry> entries = read_entries(root, origin, experiment);
+    check_rivals(entries, origin);
+    for (const Entry& entry : entries) {
+        at(place_of(origin, entry.position),
+           [&] { set_key(experiment, entry.table, entry.key, *entry.node); });
+    }
+    at(origin, [&] { experiment.validate(); });
+    return experiment;
+}
+
+void apply_setting(Experiment& experiment, std::string_view setting) {
+    const auto trim = [](std::string_view text) {
+        const auto first = text.find_first_not_of(" \t");
+        if (first == std::string_view::npos) return std::string();
+        return std::string(text.substr(first, text.find_last_not_of(" \t") - first + 1));
+    };
+    const auto equals = setting.find('=');
+    const std::string key = trim(setting.substr(0, equals));
+    const std::string text =
+        equals == std::string_view::npos ? "" : trim(setting.substr(equals + 1));
+    if (key.empty() || text.empty() || text.find_first_of("\r\n") != std::string::npos) {
+        throw InputError(
+            fmt::format("setting \"{}\": expected table.key=value", one_line(setting)));
+    }
+    toml::table parsed;
+    try {
+        parsed = toml::parse("value = " + text);
+    } catch (const toml::parse_error& error) {
+        if (text.find_first_of("\"'[]{}#=,") != std::string::npos) {
+            throw InputError(
+                fmt::format("setting \"{}\": {}", setting, one_line(error.description())));
+        }
+        parsed.insert("value", text);
+    }
+    at(fmt::format("setting \"{}\"", setting), [&] {
+        const toml::node& node = *parsed.get("value");
+        const auto dot = key.find('.');
+        if (key == "name") {
+            experiment.name = read_text(key, node);
+            return;
+        }
+        const std::string table = key.substr(0, dot);
+        const std::vector<std::string>& tables = experiment_tables();
+        if (std::find(tables.begin(), tables.end(), table) == tables.end()) {
+            for (const Parameter& row : parameter_table()) {
+                if (key == row.name) {
+                    throw InputError(
+                        fmt::format("unknown key {}; did you mean {}.{}?", key, row.table, key));
+                }
+            }
+            throw InputError(fmt::format("unknown table {}{}", table, hint(table, tables)));
+        }
+        if (dot == std::string::npos) {
+            throw InputError(fmt::format("expected a key of the table, {}.key=value", table));
+        }
+        set_key(experiment, table, key.substr(dot + 1), node);
+    });
+}
+
+}  // namespace nmrsim

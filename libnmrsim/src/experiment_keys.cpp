@@ -1,0 +1,322 @@
+#include "experiment_keys.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <utility>
+
+#include "nmrsim/errors.h"
+#include "nmrsim/parameters.h"
+
+namespace nmrsim {
+
+namespace {
+
+const std::vector<std::string> kKernels = {"uniform", "gaussian", "power-law", "rkky"};
+
+/// Keys that are no row of the parameter table.
+constexpr std::pair<const char*, const char*> kOtherKeys[] = {{"interaction", "kernel"},
+                                                              {"interaction", "normalize"},
+                                                              {"lattice", "nx"},
+                                                              {"lattice", "ny"},
+                                                              {"lattice", "seed"},
+                                                              {"line", "shape"},
+                                                              {"line", "renormalize"},
+                                                              {"relaxation", "t1_us"},
+                                                              {"relaxation", "t2_us"},
+                                                              {"sequence", "events"},
+                                                              {"acquisition", "points"},
+                                                              {"accuracy", "nodes"},
+                                                              {"accuracy", "precision"},
+                                                              {"accuracy", "steps_per_point"},
+                                                              {"accuracy", "magnus_order"},
+                                                              {"challenge", "columns"}};
+
+/// What stands there, for messages.
+std::string describe(const toml::node& node) {
+    if (const auto* text = node.as_string()) return fmt::format("the string \"{}\"", text->get());
+    if (const auto* number = node.as_integer()) return fmt::format("{}", number->get());
+    if (const auto* number = node.as_floating_point()) return fmt::format("{}", number->get());
+    if (const auto* flag = node.as_boolean()) return flag->get() ? "true" : "false";
+    if (const auto* array = node.as_array()) return fmt::format("an array of {}", array->size());
+    if (node.is_table()) return "a table";
+    return "a date or time";
+}
+
+}  // namespace
+
+const std::vector<std::string>& experiment_tables() {
+    static const std::vector<std::string> tables = {"interaction", "lattice",  "line",
+                                                    "relaxation",  "sequence", "acquisition",
+                                                    "accuracy",    "prior",    "challenge"};
+    return tables;
+}
+
+/// "; did you mean kernel?", or nothing.
+std::string hint(std::string_view word, const std::vector<std::string>& candidates) {
+    const std::string nearest = nearest_name(word, candidates);
+    return nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest);
+}
+
+void wrong_type(const std::string& key, const char* expected, const toml::node& node) {
+    throw InputError(fmt::format("{}: expected {}, found {}", key, expected, describe(node)));
+}
+
+const std::string& read_text(const std::string& key, const toml::node& node, const char* expected) {
+    const auto* text = node.as_string();
+    if (!text) wrong_type(key, expected, node);
+    return text->get();
+}
+
+namespace {
+
+double read_real(const std::string& key, const toml::node& node,
+                 const char* expected = "a number") {
+    if (const auto* number = node.as_floating_point()) return number->get();
+    if (const auto* number = node.as_integer()) return static_cast<double>(number->get());
+    wrong_type(key, expected, node);
+}
+
+int read_int(const std::string& key, const toml::node& node,
+             const char* expected = "a whole number") {
+    const auto* number = node.as_integer();
+    if (!number) wrong_type(key, expected, node);
+    if (number->get() < std::numeric_limits<int>::min() ||
+        number->get() > std::numeric_limits<int>::max()) {
+        throw InputError(fmt::format("{}: {} is too large", key, number->get()));
+    }
+    return static_cast<int>(number->get());
+}
+
+bool read_flag(const std::string& key, const toml::node& node) {
+    const auto* flag = node.as_boolean();
+    if (!flag) wrong_type(key, "true or false", node);
+    return flag->get();
+}
+
+bool is_auto(const toml::node& node) {
+    const auto* text = node.as_string();
+    return text && text->get() == "auto";
+}
+
+/// A seed as a number; as a string of digits where it passes TOML's 64 bits with sign.
+std::uint64_t read_seed(const std::string& key, const toml::node& node) {
+    const char* expected = "a whole number >= 0";
+    if (const auto* number = node.as_integer()) {
+        if (number->get() < 0) wrong_type(key, expected, node);
+        return static_cast<std::uint64_t>(number->get());
+    }
+    std::uint64_t seed = 0;
+    const std::string& text = read_text(key, node, expected);
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+    if (error != std::errc() || end != text.data() + text.size()) wrong_type(key, expected, node);
+    return seed;
+}
+
+/// One of `choices`, by its index.
+std::size_t read_choice(const std::string& key, const toml::node& node,
+                        const std::vector<std::string>& choices) {
+    const std::string expected = fmt::format("one of {}", fmt::join(choices, ", "));
+    const std::string& text = read_text(key, node, expected.c_str());
+    const auto found = std::find(choices.begin(), choices.end(), text);
+    if (found == choices.end()) {
+        throw InputError(fmt::format("{}: expected {}, found \"{}\"{}", key, expected, text,
+                                     hint(text, choices)));
+    }
+    return static_cast<std::size_t>(found - choices.begin());
+}
+
+void set_kernel(Experiment& experiment, std::size_t kind) {
+    Kernel& kernel = experiment.interaction.kernel;
+    if (kernel.index() == kind) return;
+    const bool has_xi = parameter("xi").applies(experiment);
+    const double xi = parameter("xi").get(experiment);
+    const Kernel fresh[] = {UniformKernel{}, GaussianKernel{}, PowerLawKernel{}, RkkyKernel{}};
+    kernel = fresh[kind];
+    // The range means the same for every kernel that has one.
+    if (has_xi && parameter("xi").applies(experiment)) set_parameter(experiment, "xi", xi);
+}
+
+/// One time of the pair that stands for rates toward +1/2, the other one kept.
+void set_relaxation_time(Relaxation& relaxation, std::string_view key, double time_us) {
+    const double infinity = std::numeric_limits<double>::infinity();
+    const auto time_of = [&](double rate) { return rate > 0.0 ? 1e6 / rate : infinity; };
+    double t1_us = time_of(relaxation.longitudinal_rate());
+    double t2_us = time_of(relaxation.transverse_rate());
+    if (key == "t1_us") {
+        t1_us = time_us;
+        if (relaxation.gamma3_per_s == 0.0) t2_us = 2.0 * t1_us;
+    } else {
+        t2_us = time_us;
+    }
+    const double d_base = relaxation.d_base;
+    relaxation = relaxation_from_times(t1_us, t2_us);
+    relaxation.d_base = d_base;
+}
+
+void check_keys(const std::string& where, const toml::table& table,
+                const std::vector<std::string>& known) {
+    for (const auto& [key, value] : table) {
+        const std::string_view name = key.str();
+        if (std::find(known.begin(), known.end(), name) == known.end()) {
+            throw InputError(fmt::format("{}: unknown key {}{}", where, name, hint(name, known)));
+        }
+    }
+}
+
+std::vector<Event> read_events(const toml::node& node) {
+    const char* expected = "{pulse_deg = ..., phase_deg = ...} or {delay_us = ...}";
+    const auto* array = node.as_array();
+    if (!array) wrong_type("sequence.events", "an array", node);
+    std::vector<Event> events;
+    for (const toml::node& entry : *array) {
+        const std::string where = fmt::format("sequence.events[{}]", events.size());
+        const auto* table = entry.as_table();
+        if (!table) wrong_type(where, expected, entry);
+        if (const auto* delay = table->get("delay_us")) {
+            check_keys(where, *table, {"delay_us"});
+            events.push_back(Delay{read_real(where + ".delay_us", *delay)});
+        } else {
+            check_keys(where, *table, {"pulse_deg", "phase_deg"});
+            const auto* flip = table->get("pulse_deg");
+            if (!flip) wrong_type(where, expected, entry);
+            Pulse pulse{read_real(where + ".pulse_deg", *flip), 0.0};
+            if (const auto* phase = table->get("phase_deg")) {
+                pulse.phase_deg = read_real(where + ".phase_deg", *phase);
+            }
+            events.push_back(pulse);
+        }
+    }
+    return events;
+}
+
+std::vector<ChallengeColumn> read_columns(const toml::node& node) {
+    const auto* array = node.as_array();
+    if (!array) wrong_type("challenge.columns", "an array", node);
+    std::vector<ChallengeColumn> columns;
+    for (const toml::node& entry : *array) {
+        const std::string where = fmt::format("challenge.columns[{}]", columns.size());
+        const auto* table = entry.as_table();
+        if (!table || !table->get("parameter")) {
+            wrong_type(where, "{name = ..., parameter = ..., scale = ...}", entry);
+        }
+        check_keys(where, *table, {"name", "parameter", "scale"});
+        ChallengeColumn column;
+        column.parameter = read_text(where + ".parameter", *table->get("parameter"));
+        column.name = column.parameter;
+        if (const auto* name = table->get("name")) column.name = read_text(where + ".name", *name);
+        if (const auto* scale = table->get("scale")) {
+            column.scale = read_real(where + ".scale", *scale);
+        }
+        parameter(column.parameter);
+        columns.push_back(column);
+    }
+    return columns;
+}
+
+void set_prior(Prior& prior, std::string_view name, const toml::node& node) {
+    const char* expected = "[low, high]";
+    const std::string key = fmt::format("prior.{}", name);
+    const auto* array = node.as_array();
+    if (!array || array->size() != 2) wrong_type(key, expected, node);
+    const PriorRange range{std::string(name), read_real(key, *array->get(0), expected),
+                           read_real(key, *array->get(1), expected)};
+    validate_prior({range});
+    const auto known = std::find_if(prior.begin(), prior.end(),
+                                    [&](const PriorRange& other) { return other.name == name; });
+    if (known != prior.end()) {
+        *known = range;
+    } else {
+        prior.push_back(range);
+    }
+}
+
+}  // namespace
+
+void set_key(Experiment& e, const std::string& table, const std::string& key,
+             const toml::node& node) {
+    const std::string full = table + "." + key;
+    const auto is = [&](const char* name) { return full == name; };
+    if (table == "prior") return set_prior(e.prior, key, node);
+    for (const Parameter& row : parameter_table()) {
+        if (table != row.table || key != row.name) continue;
+        return set_parameter(e, key, read_real(full, node));
+    }
+    if (is("interaction.kernel")) return set_kernel(e, read_choice(full, node, kKernels));
+    if (is("sequence.events")) {
+        Sequence sequence{read_events(node)};
+        sequence.validate();
+        e.sequence = sequence;
+        return;
+    }
+    if (is("challenge.columns")) {
+        e.challenge = read_columns(node);
+    } else if (is("interaction.normalize")) {
+        e.interaction.normalize = read_flag(full, node);
+    } else if (is("lattice.nx") || is("lattice.ny")) {
+        Lattice lattice = e.lattice;
+        (key == "nx" ? lattice.nx : lattice.ny) = read_int(full, node);
+        lattice.validate();
+        e.lattice = lattice;
+    } else if (is("lattice.seed")) {
+        e.lattice.seed = read_seed(full, node);
+    } else if (is("line.shape")) {
+        e.line.shape = LineShape(read_choice(full, node, {"lorentzian", "gaussian"}));
+    } else if (is("line.renormalize")) {
+        e.line.renormalize = read_flag(full, node);
+    } else if (is("relaxation.t1_us") || is("relaxation.t2_us")) {
+        set_relaxation_time(e.relaxation, key, read_real(full, node));
+    } else if (is("acquisition.points")) {
+        const int points = read_int(full, node);
+        if (points < 1) {
+            throw std::invalid_argument(
+                fmt::format("acquisition.points must be >= 1, got {}", points));
+        }
+        e.acquisition.points = points;
+    } else if (is("accuracy.nodes")) {
+        std::optional<int> nodes;
+        if (!is_auto(node)) nodes = read_int(full, node, "a whole number or \"auto\"");
+        if (nodes && *nodes < 1) {
+            throw std::invalid_argument(fmt::format("accuracy.nodes must be >= 1, got {}", *nodes));
+        }
+        e.accuracy.nodes = nodes;
+    } else if (is("accuracy.steps_per_point")) {
+        std::optional<double> steps;
+        if (!is_auto(node)) steps = read_real(full, node, "a number or \"auto\"");
+        if (steps && !(*steps > 0.0)) {
+            throw std::invalid_argument(
+                fmt::format("accuracy.steps_per_point must be > 0, got {}", *steps));
+        }
+        e.accuracy.steps_per_point = steps;
+    } else if (is("accuracy.magnus_order")) {
+        const int order = is_auto(node) ? 1 : read_int(full, node, "1 or \"auto\"");
+        if (order != 1) {
+            throw std::invalid_argument(
+                fmt::format("accuracy.magnus_order must be 1, got {}", order));
+        }
+        e.accuracy.magnus_order = order;
+    } else if (is("accuracy.precision")) {
+        e.accuracy.precision = Precision(read_choice(full, node, {"auto", "single", "double"}));
+    } else {
+        std::vector<std::string> known;
+        for (const Parameter& row : parameter_table()) {
+            if (table == row.table) known.emplace_back(row.name);
+        }
+        for (const auto& [other_table, name] : kOtherKeys) {
+            if (table == other_table) known.emplace_back(name);
+        }
+        std::string suggestion = hint(key, known);
+        // A key in the wrong table: say where it belongs.
+        for (const Parameter& row : parameter_table()) {
+            if (key == row.name) suggestion = fmt::format("; did you mean {}.{}?", row.table, key);
+        }
+        for (const auto& [other_table, name] : kOtherKeys) {
+            if (key == name) suggestion = fmt::format("; did you mean {}.{}?", other_table, key);
+        }
+        throw InputError(fmt::format("unknown key {}{}", full, suggestion));
+    }
+}
+
+}  // namespace nmrsim

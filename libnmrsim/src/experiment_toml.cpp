@@ -1,0 +1,118 @@
+#include <fmt/format.h>
+
+#include <limits>
+
+#include "nmrsim/experiment_file.h"
+#include "nmrsim/parameters.h"
+
+namespace nmrsim {
+
+namespace {
+
+/// Tables of plain values, as they are written; prior and challenge follow.
+constexpr const char* kValueTables[] = {"interaction", "lattice",     "line",    "relaxation",
+                                        "sequence",    "acquisition", "accuracy"};
+
+/// Shortest digits that read back the same, marked as a real number.
+std::string toml_real(double value) {
+    std::string text = fmt::format("{}", value);
+    if (text.find_first_of(".en") == std::string::npos) text += ".0";
+    return text;
+}
+
+std::string toml_text(std::string_view text) {
+    std::string quoted = "\"";
+    for (const char c : text) {
+        if (c == '"' || c == '\\') {
+            quoted += '\\';
+            quoted += c;
+        } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+            quoted += fmt::format("\\u{:04X}", static_cast<unsigned>(c));
+        } else {
+            quoted += c;
+        }
+    }
+    return quoted + '"';
+}
+
+std::string toml_seed(std::uint64_t seed) {
+    const bool fits = seed <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+    return fits ? fmt::format("{}", seed) : fmt::format("\"{}\"", seed);
+}
+
+std::string toml_events(const std::vector<Event>& events) {
+    std::string text = "events = [\n";
+    for (const Event& event : events) {
+        if (const auto* pulse = std::get_if<Pulse>(&event)) {
+            text += fmt::format("    {{pulse_deg = {}, phase_deg = {}}},\n",
+                                toml_real(pulse->flip_deg), toml_real(pulse->phase_deg));
+        } else {
+            text += fmt::format("    {{delay_us = {}}},\n",
+                                toml_real(std::get<Delay>(event).duration_us));
+        }
+    }
+    return text + "]\n";
+}
+
+/// Keys of a table that are no rows.
+std::string other_keys(const Experiment& e, std::string_view table) {
+    if (table == "interaction") {
+        return fmt::format("kernel = \"{}\"\nnormalize = {}\n", kernel_name(e.interaction.kernel),
+                           e.interaction.normalize);
+    }
+    if (table == "lattice") {
+        return fmt::format("nx = {}\nny = {}\nseed = {}\n", e.lattice.nx, e.lattice.ny,
+                           toml_seed(e.lattice.seed));
+    }
+    if (table == "line") {
+        return fmt::format("shape = \"{}\"\nrenormalize = {}\n",
+                           e.line.shape == LineShape::gaussian ? "gaussian" : "lorentzian",
+                           e.line.renormalize);
+    }
+    if (table == "sequence") {
+        const auto* events = std::get_if<std::vector<Event>>(&e.sequence.program);
+        return events ? toml_events(*events) : "";
+    }
+    if (table == "acquisition") return fmt::format("points = {}\n", e.acquisition.points);
+    if (table == "accuracy") {
+        const char* precisions[] = {"auto", "single", "double"};
+        const auto& [tolerance, nodes, steps, order, precision] = e.accuracy;
+        return fmt::format(
+            "nodes = {}\nsteps_per_point = {}\nmagnus_order = {}\nprecision = \"{}\"\n",
+            nodes ? fmt::format("{}", *nodes) : "\"auto\"", steps ? toml_real(*steps) : "\"auto\"",
+            order, precisions[static_cast<int>(precision)]);
+    }
+    return "";
+}
+
+}  // namespace
+
+std::string experiment_to_toml(const Experiment& experiment) {
+    std::string text = fmt::format("name = {}\n", toml_text(experiment.name));
+    for (const std::string_view table : kValueTables) {
+        text += fmt::format("\n[{}]\n{}", table, other_keys(experiment, table));
+        for (const Parameter& row : parameter_table()) {
+            if (table != row.table || row.derived || !row.applies(experiment)) continue;
+            const bool unset =
+                std::string_view(row.name) == "alpha_y_khz" && !experiment.interaction.alpha_y_khz;
+            if (!unset) text += fmt::format("{} = {}\n", row.name, toml_real(row.get(experiment)));
+        }
+    }
+    if (!experiment.prior.empty()) text += "\n[prior]\n";
+    for (const PriorRange& range : experiment.prior) {
+        text +=
+            fmt::format("{} = [{}, {}]\n", range.name, toml_real(range.low), toml_real(range.high));
+    }
+    if (!experiment.challenge.empty()) {
+        text += "\n[challenge]\ncolumns = [\n";
+        for (const ChallengeColumn& column : experiment.challenge) {
+            text += fmt::format("    {{name = {}, parameter = {}, scale = {}}},\n",
+                                toml_text(column.name), toml_text(column.parameter),
+                                toml_real(column.scale));
+        }
+        text += "]\n";
+    }
+    return text;
+}
+
+}  // namespace nmrsim

@@ -1,0 +1,35 @@
+/// Finite-range kernels on the periodic lattice, by FFT or a truncated spectral product.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "nmrsim/experiment.h"
+#include "nmrsim/signal.h"
+#include "nmrsim/simulate.h"
+
+namespace nmrsim {
+
+/// Buffers and plans for one thread, kept from curve to curve; the plans depend on the lattice's size.
+class LatticeWorkspace {
+public:
+    LatticeWorkspace();
+    ~LatticeWorkspace();
+    LatticeWorkspace(LatticeWorkspace&&) noexcept;
+    LatticeWorkspace& operator=(LatticeWorkspace&&) noexcept;
+
+    struct State;
+    std::unique_ptr<State> state;
+};
+
+/// Offsets of the sites [Hz], (sites): drawn from the line with lattice.seed alone.
+std::vector<double> draw_offsets_hz(const Experiment& experiment);
+
+/// One curve on the calling thread. `experiment` is valid and its kernel has finite range.
+Signal simulate_lattice(const Experiment& experiment, LatticeWorkspace& workspace);
+
+/// Sites, time steps and operations of one curve.
+SimulationCost lattice_cost(const Experiment& experiment);
+
+}  // namespace nmrsim

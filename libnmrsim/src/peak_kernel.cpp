@@ -1,0 +1,40 @@
+#include "peak_kernel.h"
+
+namespace nmrsim {
+namespace NMRSIM_ISA {
+namespace {
+
+#if defined(NMRSIM_ISA_avx512)
+constexpr int kVectorBytes = 64;
+#elif defined(NMRSIM_ISA_avx2)
+constexpr int kVectorBytes = 32;
+#else
+constexpr int kVectorBytes = 16;
+#endif
+
+typedef float V __attribute__((vector_size(kVectorBytes)));
+
+// Enough chains to hide the latency of a multiply-add (4 or 5 cycles, two units), few enough to
+// stay in registers.
+constexpr int kChains = 12;
+
+}  // namespace
+
+PeakRun peak_run(long repeats) {
+    V chain[kChains];
+    for (int j = 0; j < kChains; ++j) chain[j] = V{} + static_cast<float>(j);
+    const V factor = V{} + 0.999f;
+    const V term = V{} + 0.001f;
+    for (long i = 0; i < repeats; ++i) {
+        for (int j = 0; j < kChains; ++j) chain[j] = chain[j] * factor + term;
+        // Keeps the compiler from folding repeats together.
+        for (int j = 0; j < kChains; ++j) asm volatile("" : "+v"(chain[j]));
+    }
+    V sum{};
+    for (int j = 0; j < kChains; ++j) sum += chain[j];
+    constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(float));
+    return {2.0 * kLanes * kChains * static_cast<double>(repeats), sum[0]};
+}
+
+}  // namespace NMRSIM_ISA
+}  // namespace nmrsim

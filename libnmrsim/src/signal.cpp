@@ -1,0 +1,42 @@
+#include "nmrsim/signal.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+namespace nmrsim {
+namespace {
+
+void require_alike(const Signal& a, const Signal& b) {
+    if (a.mx.size() != b.mx.size() || a.my.size() != b.my.size()) {
+        throw std::invalid_argument(fmt::format(
+            "signals differ in their number of points: {} and {}", a.mx.size(), b.mx.size()));
+    }
+}
+
+}  // namespace
+
+double largest_difference(const Signal& a, const Signal& b) {
+    require_alike(a, b);
+    double largest = 0.0;
+    for (std::size_t k = 0; k < a.mx.size(); ++k) {
+        const double difference = std::hypot(a.mx[k] - b.mx[k], a.my[k] - b.my[k]);
+        if (std::isnan(difference)) return difference;  // must not pass for agreement
+        largest = std::max(largest, difference);
+    }
+    return largest;
+}
+
+double rms_difference(const Signal& a, const Signal& b) {
+    require_alike(a, b);
+    double sum = 0.0;
+    for (std::size_t k = 0; k < a.mx.size(); ++k) {
+        const double dx = a.mx[k] - b.mx[k], dy = a.my[k] - b.my[k];
+        sum += dx * dx + dy * dy;
+    }
+    return a.mx.empty() ? 0.0 : std::sqrt(sum / static_cast<double>(a.mx.size()));
+}
+
+}  // namespace nmrsim

@@ -1,0 +1,50 @@
+/// Numbers in text files, with errors that say where.
+#pragma once
+
+#include <fstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace nmrsim {
+
+/// Lines of a text file one at a time; LF or CRLF.
+class LineReader {
+public:
+    /// Throws: InputError for a file that is missing, a folder or not readable.
+    explicit LineReader(const std::string& path);
+
+    /// Moves to the next line; false after the last one. Throws: InputError if reading fails.
+    bool next();
+
+    const std::string& line() const { return line_; }
+    /// "echo.csv:17", for the present line.
+    std::string place() const;
+
+private:
+    std::string path_;
+    std::ifstream file_;
+    std::string line_;
+    long number_ = 0;
+};
+
+/// Spaces and tabs off both ends.
+std::string_view trimmed(std::string_view text);
+
+/// The fields between `separator`, trimmed.
+std::vector<std::string_view> split(std::string_view line, char separator);
+
+/// Appends the finite numbers of a line, apart by tabs or spaces. Returns: how many.
+///
+/// Throws: InputError, "echos_r.txt:3: expected a number, found \"abc\"".
+template <typename Real>
+std::size_t append_numbers(std::string_view line, const std::string& place,
+                           std::vector<Real>& numbers);
+
+/// A finite number. Throws: InputError that begins with `place`.
+double read_number(std::string_view field, const std::string& place);
+
+/// Whether the text is a number, NaN and infinities included.
+bool is_number(std::string_view field);
+
+}  // namespace nmrsim

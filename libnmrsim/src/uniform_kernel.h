@@ -1,0 +1,75 @@
+/// Inner loops of the uniform kernel, compiled for each instruction set.
+///
+/// The lanes of a vector are curves: no sum ever crosses lanes, and the turn about the mean field,
+/// one for all nodes of a curve, needs no shuffles either. Arrays that hold a vector per entry are
+/// aligned to 64 bytes and written "[lanes]".
+#pragma once
+
+#include "instruction_set.h"
+
+namespace nmrsim {
+
+/// One pass of a splitting step: the coupling turn of this pass, then an offset turn.
+template <typename Real>
+struct UniformPass {
+    Real coupling;            ///< share of the step in the coupling turn [s]
+    const Real* turn_cos;     ///< (nodes): cos(2 pi delta a h), times transverse decay
+    const Real* turn_sin;     ///< (nodes)
+    Real longitudinal_decay;  ///< exp(-a h / T1)
+    const Real* recovery;     ///< (nodes): what mz gains toward equilibrium; null: no relaxation
+    Real total_recovery;      ///< its sum over the nodes
+};
+
+/// Several equal steps of several curves.
+template <typename Real>
+struct UniformSteps {
+    int nodes = 0;
+    int passes = 0;  ///< passes a step
+    int steps = 0;
+    const UniformPass<Real>* pass = nullptr;  ///< (passes)
+    Real last_coupling = 0;                   ///< coupling turn that ends a step [s]
+    const Real* strength = nullptr;           ///< [lanes] -2 pi alpha of each curve [rad/s]
+    Real* state = nullptr;    ///< (nodes, 3)[lanes] weighted Bloch vectors, in place
+    Real* total_z = nullptr;  ///< [lanes] sum of the z components, in place
+    /// (steps + 1, 2)[lanes] sums of the x and y components at the steps' ends, the first at the
+    /// start; may be null.
+    Real* record = nullptr;
+};
+
+/// Interpolation of records at the samples, and the turn from the curves' frames to the
+/// laboratory's rotating frame.
+template <typename Real>
+struct UniformSamples {
+    int points = 0;
+    int order = 0;                 ///< records used for each sample
+    const int* first = nullptr;    ///< (points) index of the first record used
+    const Real* weight = nullptr;  ///< (points, order)
+    const Real* record = nullptr;  ///< (records, 2)[lanes]
+    const Real* phasor = nullptr;  ///< (points, 2)[lanes] cos and sin of each curve's frame phase
+    Real* signal = nullptr;        ///< (points, 2)[lanes] Mx and My
+};
+
+/// The kernels for one instruction set.
+template <typename Real>
+struct UniformKernels {
+    int lanes;
+    void (*run_steps)(const UniformSteps<Real>&);
+    void (*sample)(const UniformSamples<Real>&);
+    /// Multiplies each node's vector by the lane's matrix, (9)[lanes] row-major.
+    void (*turn)(int nodes, const Real* matrix, Real* state);
+};
+
+namespace baseline {
+UniformKernels<float> uniform_kernels_float();
+UniformKernels<double> uniform_kernels_double();
+}  // namespace baseline
+namespace avx2 {
+UniformKernels<float> uniform_kernels_float();
+UniformKernels<double> uniform_kernels_double();
+}  // namespace avx2
+namespace avx512 {
+UniformKernels<float> uniform_kernels_float();
+UniformKernels<double> uniform_kernels_double();
+}  // namespace avx512
+
+}  // namespace nmrsim

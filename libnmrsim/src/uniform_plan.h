@@ -1,0 +1,66 @@
+/// What curves of the uniform kernel share: nodes, steps, tables, interpolation.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "nmrsim/experiment.h"
+#include "splitting_scheme.h"
+
+namespace nmrsim {
+
+/// Free evolution between two (groups of) pulses.
+struct UniformSegment {
+    double start_us = 0.0;     ///< [us]
+    double duration_us = 0.0;  ///< to the next pulse or the last sample [us]
+    double step_s = 0.0;       ///< time step [s]
+    int steps = 0;             ///< steps within the segment
+    /// The magnetization between steps is interpolated; where a sample lies near an end of the
+    /// segment, steps beyond it (backward before the start) keep the interpolation centred.
+    int steps_before = 0;
+    int steps_after = 0;
+    int first_sample = 0;  ///< samples [first_sample, end_sample) lie in the segment
+    int end_sample = 0;
+    std::vector<int> first_record;  ///< (samples), from the record `steps_before` before the start
+    std::vector<double> weight;     ///< (samples, order)
+    std::size_t first_event = 0;    ///< events [first_event, end_event) precede the segment
+    std::size_t end_event = 0;
+};
+
+/// The line's nodes, and how many of them the tolerance needs.
+struct UniformNodes {
+    std::vector<double> offset_hz;  ///< (nodes)
+    std::vector<double> weight;     ///< (nodes)
+    double total_weight = 0.0;
+};
+
+/// A time step as chosen for one curve; curves with equal choices share a plan.
+struct UniformStep {
+    const SplittingScheme* scheme = nullptr;
+    double step_s = 0.0;  ///< largest step [s]
+
+    bool operator==(const UniformStep&) const = default;
+};
+
+struct UniformPlan {
+    UniformNodes nodes;
+    UniformStep step;
+    int order = 0;  ///< of the interpolation: records used for each sample
+    std::vector<double> time_us;
+    std::vector<UniformSegment> segments;
+
+    /// Passes over the nodes that one curve costs.
+    long passes() const;
+};
+
+/// Nodes for the experiment's line, longest time and tolerance (or accuracy.nodes).
+UniformNodes uniform_nodes(const Experiment& experiment);
+
+/// The cheapest scheme and step that keep the tolerance for this experiment's coupling (or
+/// accuracy.steps_per_point). Steps come in a few sizes only, so that curves can share a plan.
+UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes);
+
+/// Lays the segments, samples and interpolation out.
+UniformPlan uniform_plan(const Experiment& experiment, UniformNodes nodes, UniformStep step);
+
+}  // namespace nmrsim

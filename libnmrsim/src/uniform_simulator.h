@@ -1,0 +1,65 @@
+/// The uniform kernel: the ensemble as an integral over the line.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "nmrsim/experiment.h"
+#include "uniform_kernel.h"
+#include "uniform_plan.h"
+
+namespace nmrsim {
+
+/// What may differ between curves that share a plan.
+struct UniformCurve {
+    double alpha_plane_hz = 0.0;  ///< in-plane coupling [Hz]
+    double alpha_z_hz = 0.0;      ///< coupling along z [Hz]
+    std::vector<Event> events;    ///< as the plan's, but for flip angles and phases
+};
+
+UniformCurve uniform_curve(const Experiment& experiment);
+
+/// Whether a parameter may differ between curves of one plan (but for the size of the step).
+bool shares_plan(const char* parameter_name);
+
+/// How many curves the kernels compute side by side.
+int uniform_lanes(bool single_precision);
+
+/// Whether the tolerance lets the kernels work in float.
+bool uniform_in_single(const Accuracy& accuracy);
+
+/// A segment's passes in one direction of time.
+template <typename Real>
+struct PassTables {
+    std::vector<UniformPass<Real>> pass;  ///< point into `values`
+    Real last_coupling = 0;
+    std::vector<Real> values;
+};
+
+template <typename Real>
+struct SegmentTables {
+    PassTables<Real> forward, backward;
+    std::vector<Real> weight;  ///< (samples, order) of the interpolation
+};
+
+/// A plan with its tables in the kernels' precision, made once for many curves.
+template <typename Real>
+struct UniformTables {
+    UniformPlan plan;
+    Relaxation relaxation;
+    std::vector<SegmentTables<Real>> segments;
+};
+
+template <typename Real>
+UniformTables<Real> uniform_tables(UniformPlan plan, const Relaxation& relaxation);
+
+/// Simulates up to uniform_lanes() curves on the calling thread. What a curve gives does not depend
+/// on its neighbours.
+///
+/// Args: signal: (curves, 3, points), receives Mx, My and Mz of each.
+template <typename Real, typename Out>
+void run_uniform(const UniformTables<Real>& tables, std::span<const UniformCurve> curves,
+                 std::span<Out> signal);
+
+}  // namespace nmrsim

@@ -1,0 +1,87 @@
+#include "nmrsim/file_output.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <stdexcept>
+
+#include "catch_compat.h"
+#include "temporary_folder.h"
+
+using namespace nmrsim;
+
+TEST_CASE("a file appears whole and replaces the old one") {
+    const TemporaryFolder folder;
+    const std::string path = folder / "curve.csv";
+    write_whole_file(path, "one");
+    CHECK(folder.read("curve.csv") == "one");
+    write_whole_file(path, [&](const std::string& temporary) {
+        // While it is written, the old one is what others see.
+        CHECK(temporary != path);
+        CHECK(std::filesystem::path(temporary).parent_path() == folder.path());
+        CHECK(folder.read("curve.csv") == "one");
+        std::ofstream(temporary) << "two";
+    });
+    CHECK(folder.read("curve.csv") == "two");
+    CHECK(folder.entries() == 1);
+}
+
+TEST_CASE("an error leaves the old file and nothing beside it") {
+    const TemporaryFolder folder;
+    const std::string path = folder.write("curve.csv", "old");
+    const auto failing = [](const std::string& temporary) {
+        std::ofstream(temporary) << "half";
+        throw std::runtime_error("midway");
+    };
+    CHECK(message_of<std::runtime_error>([&] { write_whole_file(path, failing); }) == "midway");
+    CHECK(folder.read("curve.csv") == "old");
+    CHECK_THROWS(write_whole_file(folder / "new.csv", failing));
+    CHECK(folder.entries() == 1);
+}
+
+TEST_CASE("a missing folder and a folder in the file's place are named before any work") {
+    const TemporaryFolder folder;
+    bool called = false;
+    const auto note = [&](const std::string&) { called = true; };
+    const std::string missing = folder / "no/curve.csv";
+    CHECK(message_of<std::runtime_error>([&] { write_whole_file(missing, note); }) ==
+          missing + ": cannot be written: No such file or directory");
+    CHECK(message_of<std::runtime_error>([&] { write_whole_file(folder.path(), note); }) ==
+          folder.path() + ": cannot be written: Is a directory");
+    CHECK_FALSE(called);
+    CHECK(folder.entries() == 0);
+}
+
+TEST_CASE("a link stays a link") {
+    const TemporaryFolder folder;
+    std::filesystem::create_directory(folder / "data");
+    folder.write("data/real.csv", "old");
+    std::filesystem::create_symlink("data/real.csv", folder / "link.csv");
+    write_whole_file(folder / "link.csv", "new");
+    CHECK(std::filesystem::is_symlink(folder / "link.csv"));
+    CHECK(folder.read("data/real.csv") == "new");
+}
+
+TEST_CASE("a pipe is written to, not replaced") {
+    const TemporaryFolder folder;
+    const std::string path = folder / "pipe";
+    REQUIRE(mkfifo(path.c_str(), 0600) == 0);
+    const int reader = open(path.c_str(), O_RDONLY | O_NONBLOCK);
+    REQUIRE(reader >= 0);
+    write_whole_file(path, "through");
+    char buffer[16] = {};
+    CHECK(read(reader, buffer, sizeof buffer) == 7);
+    CHECK(std::string(buffer) == "through");
+    close(reader);
+    CHECK(std::filesystem::is_fifo(path));
+}
+
+TEST_CASE("a name without a folder is one in the working folder") {
+    const TemporaryFolder folder;
+    const auto before = std::filesystem::current_path();
+    std::filesystem::current_path(folder.path());
+    write_whole_file("here.txt", "x");
+    std::filesystem::current_path(before);
+    CHECK(folder.read("here.txt") == "x");
+}

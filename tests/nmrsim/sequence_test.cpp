@@ -1,0 +1,44 @@
+#include "nmrsim/sequence.h"
+
+#include <limits>
+#include <stdexcept>
+
+#include "catch_compat.h"
+
+using namespace nmrsim;
+
+TEST_CASE("a Hahn echo is pulse, delay, stronger pulse") {
+    const Sequence sequence{HahnEcho{40.0, 2.5, 10.0, 90.0, 33.0}};
+    const std::vector<Event> events = sequence_events(sequence);
+    REQUIRE(events.size() == 3);
+    CHECK(std::get<Pulse>(events[0]).flip_deg == 40.0);
+    CHECK(std::get<Pulse>(events[0]).phase_deg == 10.0);
+    CHECK(std::get<Delay>(events[1]).duration_us == 33.0);
+    CHECK(std::get<Pulse>(events[2]).flip_deg == 100.0);
+    CHECK(std::get<Pulse>(events[2]).phase_deg == 90.0);
+}
+
+TEST_CASE("a list of events is itself") {
+    const Sequence sequence{std::vector<Event>{Delay{1.0}, Pulse{90.0, 45.0}}};
+    const std::vector<Event> events = sequence_events(sequence);
+    REQUIRE(events.size() == 2);
+    CHECK(std::get<Delay>(events[0]).duration_us == 1.0);
+    CHECK(std::get<Pulse>(events[1]).phase_deg == 45.0);
+}
+
+TEST_CASE("sequences are checked") {
+    const double nan = std::numeric_limits<double>::quiet_NaN();
+    HahnEcho echo;
+    echo.tau_us = 0.0;
+    CHECK_THROWS_WITH(Sequence{echo}.validate(),
+                      ContainsSubstring("sequence.tau_us must be finite and > 0, got 0"));
+    echo.tau_us = 50.0;
+    CHECK_NOTHROW(Sequence{echo}.validate());
+    echo.flip_deg = nan;
+    CHECK_THROWS_AS(Sequence{echo}.validate(), std::invalid_argument);
+    CHECK_THROWS_WITH((Sequence{std::vector<Event>{Pulse{}, Delay{-1.0}}}.validate()),
+                      ContainsSubstring("sequence.events[1].delay_us must be finite and >= 0"));
+    CHECK_THROWS_AS((Sequence{std::vector<Event>{Pulse{nan, 0.0}}}.validate()),
+                    std::invalid_argument);
+    CHECK_NOTHROW(Sequence{std::vector<Event>{}}.validate());
+}

@@ -1,0 +1,303 @@
+// The uniform kernel against closed forms, conservation laws and the oracle.
+
+#include <algorithm>
+#include <cmath>
+#include <complex>
+#include <vector>
+
+#include "catch_compat.h"
+#include "instruction_set.h"
+#include "nmrsim/experiment_file.h"
+#include "nmrsim/line.h"
+#include "nmrsim/reference_simulator.h"
+#include "nmrsim/simulate.h"
+#include "nmrsim/units.h"
+#include "uniform_kernel.h"
+#include "uniform_plan.h"
+#include "uniform_simulator.h"
+
+using namespace nmrsim;
+using Complex = std::complex<double>;
+
+namespace {
+
+/// A Hahn echo short enough for the oracle: everything on, the window across the second pulse.
+Experiment short_echo() {
+    Experiment e;
+    e.interaction.kernel = UniformKernel{};
+    e.interaction.alpha_x_khz = 90.0;
+    e.interaction.alpha_z_khz = 170.0;
+    e.line.renormalize = false;
+    HahnEcho echo;
+    echo.flip_deg = 55.0;
+    echo.flip_phase_deg = 20.0;
+    echo.refocus_phase_deg = 75.0;
+    echo.tau_us = 9.7;
+    e.sequence.program = echo;
+    e.acquisition = {0.0, 30.0, 151, 0.0};
+    e.accuracy.tolerance = 1e-10;
+    return e;
+}
+
+Complex transverse(const Signal& s, std::size_t k) {
+    return {s.mx[k], s.my[k]};
+}
+
+}  // namespace
+
+TEST_CASE("without coupling the signal is the Hahn echo's closed form", "[uniform]") {
+    const LineShape shape = GENERATE(LineShape::lorentzian, LineShape::gaussian);
+    const bool renormalize = GENERATE(true, false);
+    Experiment e = short_echo();
+    e.interaction.alpha_x_khz = e.interaction.alpha_z_khz = 0.0;
+    e.line.shape = shape;
+    e.line.renormalize = renormalize;
+    const HahnEcho echo = std::get<HahnEcho>(e.sequence.program);
+    const Signal signal = simulate(e);
+
+    const double theta = echo.flip_deg * kRadiansPerDegree, beta = 2.0 * theta;
+    const double phi1 = echo.flip_phase_deg * kRadiansPerDegree;
+    const double phi2 = echo.refocus_phase_deg * kRadiansPerDegree;
+    const Complex i(0.0, 1.0);
+    for (std::size_t k = 0; k < signal.points(); ++k) {
+        const double t = signal.time_us[k] * kSecondsPerUs, tau = echo.tau_us * kSecondsPerUs;
+        Complex expected =
+            0.5 * i * std::sin(theta) * std::exp(i * phi1) * line_characteristic(e.line, t);
+        if (signal.time_us[k] >= echo.tau_us) {
+            // A pulse beta at phase phi2 takes m+ to cos^2 m+ + sin^2 e^{2 i phi2} conj(m+)
+            // + i sin(beta) e^{i phi2} mz.
+            expected = expected * std::pow(std::cos(0.5 * beta), 2) +
+                       std::pow(std::sin(0.5 * beta), 2) * std::exp(2.0 * i * phi2) *
+                           std::conj(0.5 * i * std::sin(theta) * std::exp(i * phi1)) *
+                           line_characteristic(e.line, t - 2.0 * tau) +
+                       0.5 * i * std::cos(theta) * std::sin(beta) * std::exp(i * phi2) *
+                           line_characteristic(e.line, t - tau);
+        }
+        // The tolerance asked for.
+        REQUIRE(std::abs(transverse(signal, k) - expected) < 1e-10);
+    }
+}
+
+TEST_CASE("a 90 degree x pulse gives +1/2 along y", "[uniform]") {
+    Experiment e = short_echo();
+    e.line.renormalize = true;
+    e.sequence.program = std::vector<Event>{Pulse{90.0, 0.0}};
+    e.acquisition = {0.0, 0.0, 1, 0.0};
+    const Signal signal = simulate(e);
+    CHECK(signal.mx[0] == Approx(0.0).margin(1e-12));
+    CHECK(signal.my[0] == Approx(0.5).margin(1e-12));
+    CHECK(signal.mz[0] == Approx(0.0).margin(1e-12));
+}
+
+TEST_CASE("the coupled signal is the oracle's", "[uniform]") {
+    Experiment e = short_echo();
+    SECTION("two strengths") {}
+    SECTION("relaxation") {
+        e.relaxation.gamma1_per_s = 2.0e4;
+        e.relaxation.gamma2_per_s = 0.7e4;
+        e.relaxation.gamma3_per_s = 3.0e4;
+    }
+    SECTION("alpha_x and alpha_y differ") {
+        e.interaction.alpha_y_khz = 20.0;
+    }
+    SECTION("any events") {
+        e.sequence.program = std::vector<Event>{Pulse{70.0, 10.0}, Delay{6.0},  Pulse{30.0, 200.0},
+                                                Pulse{80.0, 90.0}, Delay{11.0}, Pulse{120.0, 45.0}};
+        e.relaxation.gamma3_per_s = 1.0e4;
+    }
+    const Signal signal = simulate(e);
+    // The oracle is of second order: two runs extrapolate its error away. What is left, of order
+    // h^4, is below 1e-7 (seen: 1e-8 at these steps).
+    const Signal coarse = simulate_reference(e, 0.1, 128);
+    const Signal fine = simulate_reference(e, 0.05, 128);
+    double largest = 0.0;
+    for (std::size_t k = 0; k < signal.points(); ++k) {
+        const Complex exact = (4.0 * transverse(fine, k) - transverse(coarse, k)) / 3.0;
+        largest = std::max(largest, std::abs(transverse(signal, k) - exact));
+        largest =
+            std::max(largest, std::abs(signal.mz[k] - (4.0 * fine.mz[k] - coarse.mz[k]) / 3.0));
+    }
+    CHECK(largest < 1e-6);
+    // And the coupling matters here, so that agreement says something.
+    Experiment uncoupled = e;
+    uncoupled.interaction.alpha_x_khz = uncoupled.interaction.alpha_z_khz = 0.0;
+    uncoupled.interaction.alpha_y_khz.reset();
+    CHECK(largest_difference(signal, simulate(uncoupled)) > 1e-2);
+}
+
+TEST_CASE("turning all pulse phases turns M+", "[uniform]") {
+    Experiment e = short_echo();
+    const Signal before = simulate(e);
+    HahnEcho& echo = std::get<HahnEcho>(e.sequence.program);
+    echo.flip_phase_deg += 35.0;
+    echo.refocus_phase_deg += 35.0;
+    const Signal after = simulate(e);
+    const Complex turn = std::polar(1.0, 35.0 * kRadiansPerDegree);
+    for (std::size_t k = 0; k < before.points(); ++k) {
+        // Rounding only: the two runs take the same steps.
+        REQUIRE(std::abs(transverse(after, k) - turn * transverse(before, k)) < 1e-11);
+        REQUIRE(after.mz[k] == Approx(before.mz[k]).margin(1e-12));
+    }
+}
+
+TEST_CASE("at 90 degrees alpha_z has no effect before the second pulse", "[uniform]") {
+    Experiment e = short_echo();
+    HahnEcho& echo = std::get<HahnEcho>(e.sequence.program);
+    echo.flip_deg = 90.0;
+    const Signal one = simulate(e);
+    e.interaction.alpha_z_khz = 20.0;
+    const Signal other = simulate(e);
+    for (std::size_t k = 0; k < one.points() && one.time_us[k] < 9.7; ++k) {
+        REQUIRE(std::abs(transverse(one, k) - transverse(other, k)) < 1e-12);
+    }
+    echo.flip_deg = 89.0;
+    const Signal off = simulate(e);
+    e.interaction.alpha_z_khz = 170.0;
+    CHECK(largest_difference(simulate(e), off) > 1e-4);
+}
+
+TEST_CASE("relaxation without coupling follows T1 and T2", "[uniform]") {
+    Experiment e = short_echo();
+    e.interaction.alpha_x_khz = e.interaction.alpha_z_khz = 0.0;
+    e.line.renormalize = true;
+    e.relaxation.gamma1_per_s = 5e4;
+    e.relaxation.gamma2_per_s = 1e4;
+    e.relaxation.gamma3_per_s = 8e4;
+    e.sequence.program = std::vector<Event>{Pulse{60.0, 0.0}};
+    const Signal signal = simulate(e);
+    const double rest = e.relaxation.equilibrium_mz();
+    CHECK(rest == Approx(1.0 / 3.0));
+    for (std::size_t k = 0; k < signal.points(); ++k) {
+        const double t = signal.time_us[k] * kSecondsPerUs;
+        const double mz = rest + (0.25 - rest) * std::exp(-6e4 * t);
+        const double my = 0.5 * std::sin(60.0 * kRadiansPerDegree) * std::exp(-7e4 * t) *
+                          line_characteristic(e.line, t);
+        REQUIRE(signal.mz[k] == Approx(mz).margin(1e-12));
+        REQUIRE(std::abs(transverse(signal, k) - Complex(0.0, my)) < 1e-10);
+    }
+}
+
+TEST_CASE("halving the step shows order four", "[uniform]") {
+    Experiment e = short_echo();
+    const Signal exact = simulate(e);
+    e.accuracy.nodes = 128;
+    e.accuracy.precision = Precision::double_;
+    std::vector<double> error;
+    for (double steps : {0.4, 0.8, 1.6}) {
+        e.accuracy.steps_per_point = steps;
+        error.push_back(largest_difference(simulate(e), exact));
+    }
+    // 16 in the limit; the interpolation between steps falls faster still.
+    CHECK(error[0] / error[1] > 12.0);
+    CHECK(error[1] / error[2] > 12.0);
+}
+
+TEST_CASE("the shipped 2021 experiment keeps its default accuracy", "[uniform]") {
+    // |M(0)| = 0.468 sin(theta) is the published mark of this data set.
+    Experiment e = load_experiment("challenge-2021");
+    CHECK(line_weight(e.line) == Approx(0.9366).margin(1e-4));
+    Experiment exact = e;
+    exact.accuracy.tolerance = 1e-8;
+    constexpr std::size_t kDraws = 40;
+    std::size_t within = 0;
+    for (std::size_t i = 0; i < kDraws; ++i) {
+        const std::vector<double> draw = draw_parameters(e.prior, 20210, i);
+        const double error = largest_difference(simulate(with_parameters(e, draw)),
+                                                simulate(with_parameters(exact, draw)));
+        CHECK(error < 3e-4);
+        within += error <= 1e-4;
+    }
+    // The promise is 99%; of 40 fixed draws at most one may be outside.
+    CHECK(within >= kDraws - 1);
+}
+
+TEST_CASE("a batch gives each curve the same bytes whatever its company", "[uniform]") {
+    Experiment e = load_experiment("challenge-2021");
+    const std::size_t points = static_cast<std::size_t>(e.acquisition.points);
+    constexpr std::size_t kCurves = 37;
+    std::vector<double> parameters;
+    for (std::size_t i = 0; i < kCurves; ++i) {
+        const std::vector<double> draw = draw_parameters(e.prior, 7, i);
+        parameters.insert(parameters.end(), draw.begin(), draw.end());
+    }
+    std::vector<float> one(kCurves * 2 * points), two(one.size());
+    simulate_batch(e, parameters, {}, one, 1);
+    simulate_batch(e, parameters, {}, two, 2);
+    CHECK(one == two);
+    std::vector<float> alone(2 * points);
+    simulate_batch(e, std::span(parameters).subspan(3 * 20, 3), {}, alone, 1);
+    CHECK(std::equal(alone.begin(), alone.end(), one.begin() + 20 * 2 * static_cast<long>(points)));
+    const Signal signal = simulate(with_parameters(e, std::span(parameters).subspan(3 * 20, 3)));
+    for (std::size_t k = 0; k < points; ++k) {
+        REQUIRE(static_cast<float>(signal.mx[k]) == alone[k]);
+    }
+}
+
+TEST_CASE("a prior that changes the plan goes curve by curve", "[uniform]") {
+    Experiment e = short_echo();
+    e.accuracy.tolerance = 1e-6;
+    e.prior = {{"tau_us", 5.0, 15.0}, {"alpha_x_khz", 0.0, 50.0}};
+    const std::vector<double> parameters{6.0, 10.0, 12.0, 40.0};
+    std::vector<float> signal(2 * 2 * 151);
+    CHECK(simulate_batch(e, parameters, {}, signal, 2) == 2);
+    const Signal second = simulate(with_parameters(e, std::span(parameters).subspan(2, 2)));
+    CHECK(signal[2 * 151 + 100] == static_cast<float>(second.mx[100]));
+}
+
+TEST_CASE("spins keep their length and Mz its sum over ten thousand steps", "[uniform]") {
+    // One lane's worth of nodes through the kernel itself, in double.
+    const auto check = [](const UniformKernels<double>& kernels) {
+        constexpr int kNodes = 24;
+        const std::size_t lanes = static_cast<std::size_t>(kernels.lanes);
+        Experiment e = short_echo();
+        e.accuracy.nodes = kNodes;
+        UniformNodes nodes = uniform_nodes(e);
+        const UniformPlan plan =
+            uniform_plan(e, nodes, UniformStep{&blanes_moan_4(), 0.3 * kSecondsPerUs});
+        const UniformTables<double> tables = uniform_tables<double>(plan, Relaxation{});
+        alignas(64) double state[kNodes * 3 * 8] = {};
+        alignas(64) double strength[8], total_z[8];
+        double sum_z = 0.0;
+        for (std::size_t i = 0; i < kNodes; ++i) {
+            for (std::size_t lane = 0; lane < lanes; ++lane) {
+                state[(3 * i) * lanes + lane] = 0.3 * nodes.weight[i];
+                state[(3 * i + 2) * lanes + lane] = 0.4 * nodes.weight[i];
+            }
+            sum_z += 0.4 * nodes.weight[i];
+        }
+        for (std::size_t lane = 0; lane < lanes; ++lane) {
+            strength[lane] = -kTwoPi * 20e3 * static_cast<double>(lane);
+            total_z[lane] = sum_z;
+        }
+        UniformSteps<double> job;
+        job.nodes = kNodes;
+        const PassTables<double>& pass = tables.segments[0].forward;
+        job.passes = static_cast<int>(pass.pass.size());
+        job.steps = 10000;
+        job.pass = pass.pass.data();
+        job.last_coupling = pass.last_coupling;
+        job.strength = strength;
+        job.state = state;
+        job.total_z = total_z;
+        kernels.run_steps(job);
+        std::vector<double> result;
+        for (std::size_t lane = 0; lane < lanes; ++lane) {
+            double z = 0.0;
+            for (std::size_t i = 0; i < kNodes; ++i) {
+                const double* m = &state[3 * i * lanes + lane];
+                const double length = std::hypot(m[0], m[lanes], m[2 * lanes]) / nodes.weight[i];
+                // 60,000 turns, each with a relative rounding of a few 1e-16, mostly random.
+                REQUIRE(std::abs(length - 0.5) < 1e-12);
+                z += m[2 * lanes];
+            }
+            REQUIRE(std::abs(z - sum_z) < 1e-12);
+            result.push_back(state[lane]);
+        }
+        return result;
+    };
+    const std::vector<double> baseline_result = check(baseline::uniform_kernels_double());
+#if defined(__x86_64__)
+    if (instruction_set() >= InstructionSet::avx2) check(avx2::uniform_kernels_double());
+    if (instruction_set() >= InstructionSet::avx512) check(avx512::uniform_kernels_double());
+#endif
+}
