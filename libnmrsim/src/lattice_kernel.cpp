@@ -205,9 +205,6 @@ void advance_as(SiteStep<Real>& step) {
     for (int k = 0; k < 3; ++k) step.sum[k] = total[k];
 }
 
-/// History of the steps between the first few after a pulse; see kOrder in lattice_simulator.cpp.
-constexpr int kUsualHistory = 5;
-
 template <class Real, bool kCouplesZ, bool kRelaxes>
 void advance_with(SiteStep<Real>& step) {
     if (step.history == kUsualHistory) {

@@ -11,6 +11,9 @@ inline constexpr long kLatticePadding = 16;
 /// Most past fields that a step extrapolates from.
 inline constexpr int kMostHistory = 8;
 
+/// That of all steps but the first few after a pulse, for which the loops are unrolled.
+inline constexpr int kUsualHistory = 5;
+
 /// One step of every site: a turn about its offset and the field extrapolated from past ones.
 ///
 /// The step is one part without relaxation, and with it two halves, with relaxation around each.
@@ -72,6 +75,14 @@ struct LatticeKernel {
     /// interleaved complex `out` times conj(re + i im); im may be null for zeros
     void (*multiply_conjugate)(int n, const Real* re, const Real* im, Real* out);
 };
+
+/// The functions for this machine's instruction set.
+template <class Real>
+const LatticeKernel<Real>& lattice_kernel();
+template <>
+const LatticeKernel<float>& lattice_kernel<float>();
+template <>
+const LatticeKernel<double>& lattice_kernel<double>();
 
 namespace baseline {
 extern const LatticeKernel<float> kLatticeFloat;

@@ -9,41 +9,12 @@
 #include <utility>
 
 #include "lattice_field.h"
+#include "lattice_steps.h"
 #include "nmrsim/random.h"
 #include "nmrsim/units.h"
 
 namespace nmrsim {
 namespace {
-
-/// Past fields that a step extrapolates from, the present one included: errors fall as step^5.
-///
-/// Largest error of M over its largest value, 100 x 100, one step of 0.3 us a sample, gaussian
-/// kernels with xi 5 to 25 and summed couplings 68 to 200 kHz (measured, 9 cases): symmetric split
-/// with the field frozen 2.6e-4 to 4.4e-2; the same with a midpoint field, at two fields a step,
-/// 2.6e-4 to 4.1e-3; this scheme with 2 fields 7.5e-4 to 7e-3, 3: 1.1e-4 to 1.3e-3, 4: 3.1e-5 to
-/// 9e-4, 5: 7.9e-6 to 9.5e-5, 6: 3.6e-6 to 1.3e-4, 7: 1.1e-6 to 4.7e-4 (near instability).
-constexpr int kOrder = 5;
-
-/// After a pulse the first step is cut into pieces of 2^-kRampLevels, 2^-kRampLevels, twice that,
-/// and so on, while the number of past fields grows from one: the first piece is of first order
-/// only.
-constexpr int kRampLevels = 8;
-
-/// Times closer than this fraction of the whole are the same.
-constexpr double kSameTime = 1e-9;
-
-/// Largest step h: kStepsPerCycle h (field + kLineShare line) = (tolerance / 1e-4)^(1/kOrder), with
-/// the rates of step_us(). Largest error of M over its largest value at the tolerance 1e-4, 20
-/// draws each (measured): published-echo median 2e-5, worst 7e-5; challenge-2024, both kernels,
-/// 3e-5, 1e-4; challenge-2020 2e-5, 5e-5.
-constexpr double kStepsPerCycle = 40.0;
-constexpr double kLineShare = 0.3;
-
-/// Nor does the fastest offset turn by more than this in a step [rad].
-constexpr double kLargestTurn = 1.0;
-
-/// Samples between steps are interpolated from so many of them, to 1e-6 at the largest step.
-constexpr std::size_t kSampleNodes = 12;
 
 /// Automatic precision computes in float from this tolerance on: rounding alone stays below it.
 constexpr double kFloatTolerance = 2e-5;
@@ -54,6 +25,8 @@ constexpr double kFloatTolerance = 2e-5;
 /// coupling, no more than those of rounding in float (measured, xi 5 to 60).
 constexpr double kCutoffOfTolerance = 0.2;
 constexpr double kCutoffInDouble = 1e-14;
+
+static_assert(kOrder == kUsualHistory);
 
 using Vector3 = std::array<double, 3>;
 
@@ -239,89 +212,6 @@ Vector3 advance(Spins<Real>& spins, const Dynamics& dynamics, double time, doubl
     return {step.sum[0] / sites, step.sum[1] / sites, step.sum[2] / sites};
 }
 
-/// Pulses, then free evolution.
-struct Span {
-    std::vector<Pulse> pulses;
-    double start_us = 0.0;
-    double end_us = 0.0;
-};
-
-/// The sequence up to `last_us`, what comes after it left out.
-std::vector<Span> spans_of(const Sequence& sequence, double last_us) {
-    std::vector<Span> spans(1);
-    for (const Event& event : sequence_events(sequence)) {
-        if (const Pulse* pulse = std::get_if<Pulse>(&event)) {
-            if (spans.back().end_us > spans.back().start_us) {
-                const double now = spans.back().end_us;
-                if (now > last_us * (1.0 + kSameTime)) break;
-                spans.push_back({{}, now, now});
-            }
-            spans.back().pulses.push_back(*pulse);
-        } else {
-            spans.back().end_us += std::get<Delay>(event).duration_us;
-        }
-    }
-    spans.back().end_us = last_us;
-    return spans;
-}
-
-/// Steps of equal length to cover `span` with steps no longer than `step`.
-int steps_for(double span, double step) {
-    return std::max(1, static_cast<int>(std::ceil(span / step * (1.0 - kSameTime))));
-}
-
-/// Largest step for the tolerance, or as asked [us].
-///
-/// The field changes as fast as the spins turn about it (its bound, in kHz) and as the line's
-/// offsets come back through it (fourth root of their mean fourth power [kHz], the fourth
-/// derivative being what the scheme leaves out).
-double step_us(const Experiment& experiment, double kernel_norm) {
-    const Acquisition& acquisition = experiment.acquisition;
-    if (experiment.accuracy.steps_per_point && acquisition.points > 1) {
-        return (acquisition.stop_us - acquisition.start_us) / (acquisition.points - 1) /
-               *experiment.accuracy.steps_per_point;
-    }
-    const LineQuadrature q = line_quadrature(experiment.line, 64);
-    double weight = 0.0;
-    double fourth = 0.0;
-    for (std::size_t i = 0; i < q.weight.size(); ++i) {
-        const double khz = q.offset_hz[i] / kHzPerKhz;
-        weight += q.weight[i];
-        fourth += q.weight[i] * khz * khz * khz * khz;
-    }
-    const double line_khz = std::pow(fourth / weight, 0.25);
-    const Interaction& c = experiment.interaction;
-    const double field_khz = kSpinLength * kernel_norm *
-                             std::max(std::abs(c.alpha_plane_khz()), std::abs(c.alpha_z_khz));
-    const double per_us = kHzPerKhz * kSecondsPerUs * (field_khz + kLineShare * line_khz);
-    const double relative = std::pow(experiment.accuracy.tolerance / 1e-4, 1.0 / kOrder);
-    return std::min(relative / (kStepsPerCycle * per_us),
-                    kLargestTurn / (kRadiansPerUsPerKhz * experiment.line.cutoff_khz));
-}
-
-/// Mean magnetization at the ends of the steps since the last pulse.
-struct Track {
-    std::vector<double> time_us;
-    std::vector<Vector3> mean;
-
-    /// The polynomial through the nearest steps at `time`.
-    Vector3 at(double time) const {
-        const std::size_t n = std::min(kSampleNodes, time_us.size());
-        const std::size_t after = static_cast<std::size_t>(
-            std::lower_bound(time_us.begin(), time_us.end(), time) - time_us.begin());
-        const std::size_t first = std::min(after > n / 2 ? after - n / 2 : 0, time_us.size() - n);
-        Vector3 sum = {0.0, 0.0, 0.0};
-        for (std::size_t p = first; p < first + n; ++p) {
-            double value = 1.0;
-            for (std::size_t q = first; q < first + n; ++q) {
-                if (q != p) value *= (time - time_us[q]) / (time_us[p] - time_us[q]);
-            }
-            for (std::size_t k = 0; k < 3; ++k) sum[k] += value * mean[p][k];
-        }
-        return sum;
-    }
-};
-
 template <class Real>
 Signal simulate_as(const Experiment& experiment, Spins<Real>& spins) {
     const int sites = experiment.lattice.sites();
@@ -358,22 +248,20 @@ Signal simulate_as(const Experiment& experiment, Spins<Real>& spins) {
 
     const double last = signal.time_us.back();
     const double same = kSameTime * std::max(last, std::numeric_limits<double>::min());
-    const double longest = step_us(experiment, spins.field.kernel_norm());
-    const std::vector<Span> spans = spans_of(experiment.sequence, last);
-    Track track;
+    const double longest = longest_step_us(experiment, spins.field.kernel_norm());
+    const std::vector<Span> spans = sequence_spans(experiment.sequence, last);
+    MagnetizationTrack track;
     std::size_t next = 0;  // sample
     for (std::size_t i = 0; i < spans.size(); ++i) {
         const Span& span = spans[i];
         for (const Pulse& pulse : span.pulses) apply_pulse(spins, pulse, mean);
-        track.time_us.assign(1, span.start_us);
-        track.mean.assign(1, mean);
+        track.start(span.start_us, mean);
         const auto advance_to = [&](double begin, double end) {
             mean = advance(spins, dynamics, begin, end - begin, sites);
-            track.time_us.push_back(end);
-            track.mean.push_back(mean);
+            track.add(end, mean);
         };
         if (span.end_us - span.start_us > same) {
-            const int steps = steps_for(span.end_us - span.start_us, longest);
+            const int steps = steps_in(span.end_us - span.start_us, longest);
             const double length = (span.end_us - span.start_us) / steps;
             double time = span.start_us;
             for (int level = kRampLevels; level >= 0; --level) {
@@ -423,30 +311,6 @@ Signal simulate_lattice(const Experiment& experiment, LatticeWorkspace& workspac
         (accuracy.precision == Precision::automatic && accuracy.tolerance >= kFloatTolerance);
     return single ? simulate_as(experiment, workspace.state->single)
                   : simulate_as(experiment, workspace.state->twice);
-}
-
-SimulationCost lattice_cost(const Experiment& experiment) {
-    double norm = 0.0;
-    for (const double f : kernel_table(experiment.interaction, experiment.lattice)) {
-        norm += std::abs(f);
-    }
-    const double longest = step_us(experiment, norm);
-    SimulationCost cost;
-    cost.elements = experiment.lattice.sites();
-    for (const Span& span :
-         spans_of(experiment.sequence, acquisition_times_us(experiment.acquisition).back())) {
-        if (span.end_us > span.start_us) {
-            cost.steps += steps_for(span.end_us - span.start_us, longest) + kRampLevels;
-        }
-    }
-    // The turn takes 75 operations a site, the field's polynomial 4 a component and past field, the
-    // field itself, as if by FFT whatever is used, 5 log2 N forward and as many back a component.
-    const bool relaxes = experiment.relaxation.transverse_rate() > 0.0;
-    const double components = experiment.interaction.alpha_z_khz != 0.0 ? 3.0 : 2.0;
-    const double turn = (relaxes ? 2.0 : 1.0) * (75.0 + components * 4.0 * kOrder);
-    const double field = 5.0 * components * std::log2(std::max(2.0, cost.elements));
-    cost.flops = cost.elements * cost.steps * (turn + field);
-    return cost;
 }
 
 }  // namespace nmrsim

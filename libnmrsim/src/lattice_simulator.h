@@ -11,7 +11,8 @@
 
 namespace nmrsim {
 
-/// Buffers and plans for one thread, kept from curve to curve; the plans depend on the lattice's size.
+/// Buffers and plans for one thread, kept from curve to curve; the plans depend on the lattice's
+/// size.
 class LatticeWorkspace {
 public:
     LatticeWorkspace();

@@ -158,7 +158,7 @@ const Parameter kTable[] = {
     {"start_us", "acquisition", "t_0", "us", 0.0, kMostUs, "time of the first sample", FIELD(acquisition.start_us), always, false},
     {"stop_us", "acquisition", "t_1", "us", 0.0, kMostUs, "time of the last sample", FIELD(acquisition.stop_us), always, false},
     {"noise", "acquisition", "sigma", "", 0.0, 1e3, "standard deviation of the noise on each of Mx and My", FIELD(acquisition.noise), always, false},
-    {"tolerance", "accuracy", "epsilon", "", 0.0, 1.0, "largest error of M over the largest |M|", FIELD(accuracy.tolerance), always, false},
+    {"tolerance", "accuracy", "epsilon", "", 0.0, 1.0, "largest error of M that is aimed at (|M| <= 1/2)", FIELD(accuracy.tolerance), always, false},
     {"summed_khz", "interaction", "alpha_x |sum f|", "kHz", -kMostKhz, kMostKhz, "summed in-plane coupling: alpha_x times |sum of the kernel|",
      get_summed, set_summed, always, true},
     {"d", "relaxation", "d", "", -10.0, 300.0, "-log of Gamma_3 in units of 2 pi 1 MHz, to the base d_base", get_d, set_d, always, true},

@@ -318,8 +318,8 @@ TEST_CASE("float stays within its rounding of double") {
 }
 
 TEST_CASE("the default step keeps the tolerance asked for") {
-    for (const double tolerance : {1e-3, 1e-4, 1e-6}) {
-        for (const double summed : {30.0, 90.0, 150.0}) {
+    for (const double tolerance : {0.5, 1e-2, 1e-3, 1e-4, 1e-6}) {
+        for (const double summed : {30.0, 90.0, 150.0, 400.0}) {
             Experiment e = echo(32, 32, summed, 4.0);
             e.accuracy.steps_per_point = 8.0;
             const Signal converged = run(e);
@@ -330,6 +330,14 @@ TEST_CASE("the default step keeps the tolerance asked for") {
             CHECK(largest_difference(run(e), converged) < tolerance * largest_magnitude(converged));
         }
     }
+}
+
+TEST_CASE("steps asked for are never so long that the extrapolation is unstable") {
+    Experiment e = echo(16, 16, 150.0, 4.0);
+    e.accuracy.steps_per_point = 8.0;
+    const Signal converged = run(e);
+    e.accuracy.steps_per_point = 0.01;
+    CHECK(largest_difference(run(e), converged) < 0.01 * largest_magnitude(converged));
 }
 
 TEST_CASE("a workspace remembers nothing of earlier curves") {
