@@ -1,6 +1,7 @@
 #include "nmrsim/dataset_file.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <hdf5.h>
 
 #include <algorithm>
@@ -101,9 +102,9 @@ public:
         // The same data give the same bytes: no time of writing inside.
         const Handle creation = check(Handle(H5Pcreate(H5P_DATASET_CREATE), H5Pclose));
         check(H5Pset_obj_track_times(creation.id(), false));
-        Handle set = check(Handle(H5Dcreate2(file, name, file_type, extent.id(), H5P_DEFAULT,
-                                             creation.id(), H5P_DEFAULT),
-                                  H5Dclose));
+        Handle set = check(Handle(
+            H5Dcreate2(file, name, file_type, extent.id(), H5P_DEFAULT, creation.id(), H5P_DEFAULT),
+            H5Dclose));
         const bool empty = std::find(shape.begin(), shape.end(), hsize_t{0}) != shape.end();
         if (!empty) check(H5Dwrite(set.id(), memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values));
         return set;

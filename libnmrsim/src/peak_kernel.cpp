@@ -22,15 +22,17 @@ constexpr int kChains = 12;
 
 PeakRun peak_run(long repeats) {
     V chain[kChains];
+#pragma GCC unroll 16
     for (int j = 0; j < kChains; ++j) chain[j] = V{} + static_cast<float>(j);
     const V factor = V{} + 0.999f;
     const V term = V{} + 0.001f;
+    // Floating-point addition is not associative, so that the compiler may not fold repeats.
     for (long i = 0; i < repeats; ++i) {
+#pragma GCC unroll 16
         for (int j = 0; j < kChains; ++j) chain[j] = chain[j] * factor + term;
-        // Keeps the compiler from folding repeats together.
-        for (int j = 0; j < kChains; ++j) asm volatile("" : "+v"(chain[j]));
     }
     V sum{};
+#pragma GCC unroll 16
     for (int j = 0; j < kChains; ++j) sum += chain[j];
     constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(float));
     return {2.0 * kLanes * kChains * static_cast<double>(repeats), sum[0]};

@@ -44,13 +44,35 @@ struct Turn {
     V<Real> xx, xy, xz, yx, yy, yz, zx, zy, zz;
 };
 
-/// exp of the cross product with (x, y, z) = angle * axis, by the series of sin(a)/a and
-/// (1 - cos a)/a^2 in a^2; the plan keeps a <= 1.6, where twelve terms reach 1e-16.
 template <typename Real>
-inline Turn<Real> turn_about(V<Real> x, V<Real> y, V<Real> z) {
-    const V<Real> a2 = x * x + y * y + z * z;
-    // Terms (-1)^k a2^k / (2k + 1)! and (-1)^k a2^k / (2k + 2)!.
+struct Vector3 {
+    V<Real> x, y, z;
+};
+
+template <typename Real>
+inline Vector3<Real> cross(const Vector3<Real>& a, const Vector3<Real>& b) {
+    return {a.y * b.z - a.z * b.y, a.z * b.x - a.x * b.z, a.x * b.y - a.y * b.x};
+}
+
+template <typename Real>
+inline Vector3<Real> apply(const Turn<Real>& r, const Vector3<Real>& v) {
+    return {r.xx * v.x + r.xy * v.y + r.xz * v.z, r.yx * v.x + r.yy * v.y + r.yz * v.z,
+            r.zx * v.x + r.zy * v.y + r.zz * v.z};
+}
+
+/// The functions of an angle a that a turn by a vector of length a, and its derivative, need.
+template <typename Real>
+struct TurnSeries {
+    V<Real> sine;    ///< sin(a) / a
+    V<Real> cosine;  ///< (1 - cos a) / a^2
+    V<Real> cubic;   ///< (a - sin a) / a^3
+};
+
+/// By their series in a^2; the plan keeps a <= 1.6, where twelve terms reach 1e-16.
+template <typename Real>
+inline TurnSeries<Real> turn_series(V<Real> a2) {
     constexpr int kTerms = sizeof(Real) == 4 ? 7 : 12;
+    // (-1)^k / (2k + 1)!; the other two series divide it by 2k + 2 and by (2k + 2)(2k + 3).
     constexpr double kOdd[12] = {1.0,
                                  -1.0 / 6,
                                  1.0 / 120,
@@ -63,139 +85,247 @@ inline Turn<Real> turn_about(V<Real> x, V<Real> y, V<Real> z) {
                                  -1.0 / 121645100408832000.0,
                                  1.0 / 51090942171709440000.0,
                                  -1.0 / 25852016738884976640000.0};
-    V<Real> sine = static_cast<Real>(kOdd[kTerms - 1]) - V<Real>{};
-    V<Real> cosine = static_cast<Real>(kOdd[kTerms - 1] / (2 * kTerms)) - V<Real>{};
-    for (int k = kTerms - 2; k >= 0; --k) {
-        sine = sine * a2 + static_cast<Real>(kOdd[k]);
-        cosine = cosine * a2 + static_cast<Real>(kOdd[k] / (2 * k + 2));
+    TurnSeries<Real> f{};
+    for (int k = kTerms - 1; k >= 0; --k) {
+        f.sine = f.sine * a2 + static_cast<Real>(kOdd[k]);
+        f.cosine = f.cosine * a2 + static_cast<Real>(kOdd[k] / (2 * k + 2));
+        f.cubic = f.cubic * a2 + static_cast<Real>(kOdd[k] / ((2 * k + 2) * (2 * k + 3)));
     }
-    const V<Real> cx = cosine * x, cy = cosine * y, cz = cosine * z;
-    const V<Real> sx = sine * x, sy = sine * y, sz = sine * z;
-    const V<Real> xy = cx * y, xz = cx * z, yz = cy * z;
-    const V<Real> x2 = cx * x, y2 = cy * y, z2 = cz * z;
+    return f;
+}
+
+/// exp of the cross product with w.
+template <typename Real>
+inline Turn<Real> turn_about(const Vector3<Real>& w, const TurnSeries<Real>& f) {
+    const V<Real> cx = f.cosine * w.x, cy = f.cosine * w.y, cz = f.cosine * w.z;
+    const V<Real> sx = f.sine * w.x, sy = f.sine * w.y, sz = f.sine * w.z;
+    const V<Real> xy = cx * w.y, xz = cx * w.z, yz = cy * w.z;
+    const V<Real> x2 = cx * w.x, y2 = cy * w.y, z2 = cz * w.z;
     return {Real(1) - y2 - z2, xy - sz,           xz + sy,  //
             xy + sz,           Real(1) - x2 - z2, yz - sx,  //
             xz - sy,           yz + sx,           Real(1) - x2 - y2};
 }
 
-/// Sums of the transverse components over the nodes.
+/// The turning rate of exp(w x) as w changes by dw: d exp(w x) = (rate x) exp(w x).
 template <typename Real>
-struct Sums {
-    V<Real> x, y;
-};
-
-/// The turn, then each node's own offset turn, and the sums after it. 15 fused multiply-adds a
-/// node.
-template <typename Real, bool kRelaxes>
-inline Sums<Real> pass_over_nodes(const UniformPass<Real>& pass, const Turn<Real>& r, int nodes,
-                                  V<Real>* __restrict state) {
-    const Real* __restrict turn_cos = pass.turn_cos;
-    const Real* __restrict turn_sin = pass.turn_sin;
-    Sums<Real> sums{};
-    for (int i = 0; i < nodes; ++i) {
-        const V<Real> x = state[3 * i], y = state[3 * i + 1], z = state[3 * i + 2];
-        const V<Real> tx = r.xx * x + r.xy * y + r.xz * z;
-        const V<Real> ty = r.yx * x + r.yy * y + r.yz * z;
-        V<Real> tz = r.zx * x + r.zy * y + r.zz * z;
-        const V<Real> nx = turn_cos[i] * tx + turn_sin[i] * ty;
-        const V<Real> ny = turn_cos[i] * ty - turn_sin[i] * tx;
-        if constexpr (kRelaxes) tz = tz * pass.longitudinal_decay + pass.recovery[i];
-        state[3 * i] = nx;
-        state[3 * i + 1] = ny;
-        state[3 * i + 2] = tz;
-        sums.x += nx;
-        sums.y += ny;
-    }
-    return sums;
+inline Vector3<Real> turning_rate(const Vector3<Real>& w, const Vector3<Real>& dw,
+                                  const TurnSeries<Real>& f) {
+    const Vector3<Real> once = cross<Real>(w, dw);
+    const Vector3<Real> twice = cross<Real>(w, once);
+    return {dw.x + f.cosine * once.x + f.cubic * twice.x,
+            dw.y + f.cosine * once.y + f.cubic * twice.y,
+            dw.z + f.cosine * once.z + f.cubic * twice.z};
 }
 
-template <typename Real, bool kRelaxes>
+/// Sums over the nodes and the turns that they make, of the curves and their tangents.
+template <typename Real, int kTangents>
+struct Means {
+    V<Real> x[1 + kTangents], y[1 + kTangents], z[1 + kTangents];
+};
+
+template <typename Real, int kTangents>
+struct Turns {
+    Turn<Real> turn;
+    Vector3<Real> rate[kTangents + 1];  // the last one is not used: no arrays of length 0
+};
+
+/// The turn of the given share of a step about the curves' means.
+template <typename Real, int kTangents>
+inline Turns<Real, kTangents> coupling_turns(const Means<Real, kTangents>& mean,
+                                             const V<Real>* strength, Real share) {
+    const V<Real> scale = strength[0] * share;
+    const Vector3<Real> w{scale * mean.x[0], scale * mean.y[0], scale * mean.z[0]};
+    const TurnSeries<Real> series = turn_series<Real>(w.x * w.x + w.y * w.y + w.z * w.z);
+    Turns<Real, kTangents> turns;
+    turns.turn = turn_about<Real>(w, series);
+    for (int t = 1; t <= kTangents; ++t) {
+        const V<Real> slope = strength[t] * share;
+        const Vector3<Real> dw{slope * mean.x[0] + scale * mean.x[t],
+                               slope * mean.y[0] + scale * mean.y[t],
+                               slope * mean.z[0] + scale * mean.z[t]};
+        turns.rate[t - 1] = turning_rate<Real>(w, dw, series);
+    }
+    return turns;
+}
+
+/// The coupling turn, then each node's own offset turn, and the sums after it: 15 fused
+/// multiply-adds a node, and 21 more a tangent.
+template <typename Real, bool kRelaxes, int kTangents>
+inline void pass_over_nodes(const UniformPass<Real>& pass, const Turns<Real, kTangents>& turns,
+                            int nodes, V<Real>* __restrict state, Means<Real, kTangents>& mean) {
+    const Real* __restrict turn_cos = pass.turn_cos;
+    const Real* __restrict turn_sin = pass.turn_sin;
+    const Turn<Real> r = turns.turn;
+    V<Real> sum_x[1 + kTangents] = {}, sum_y[1 + kTangents] = {};
+    for (int i = 0; i < nodes; ++i) {
+        const V<Real> c = turn_cos[i] - V<Real>{}, s = turn_sin[i] - V<Real>{};
+        V<Real>* __restrict m = state + 3 * (1 + kTangents) * i;
+        const Vector3<Real> turned = apply<Real>(r, {m[0], m[1], m[2]});
+        const auto finish = [&](int t, const Vector3<Real>& v) {
+            const V<Real> x = c * v.x + s * v.y, y = c * v.y - s * v.x;
+            m[3 * t] = x;
+            m[3 * t + 1] = y;
+            V<Real> z = v.z;
+            if constexpr (kRelaxes) {
+                z = z * pass.longitudinal_decay;
+                if (t == 0) z = z + pass.recovery[i];
+            }
+            m[3 * t + 2] = z;
+            sum_x[t] += x;
+            sum_y[t] += y;
+        };
+        finish(0, turned);
+#pragma GCC unroll 4
+        for (int t = 1; t <= kTangents; ++t) {
+            const Vector3<Real> dm{m[3 * t], m[3 * t + 1], m[3 * t + 2]};
+            const Vector3<Real>& q = turns.rate[t - 1];
+            finish(t, {r.xx * dm.x + r.xy * dm.y + r.xz * dm.z + q.y * turned.z - q.z * turned.y,
+                       r.yx * dm.x + r.yy * dm.y + r.yz * dm.z + q.z * turned.x - q.x * turned.z,
+                       r.zx * dm.x + r.zy * dm.y + r.zz * dm.z + q.x * turned.y - q.y * turned.x});
+        }
+    }
+    for (int t = 0; t <= kTangents; ++t) {
+        mean.x[t] = sum_x[t];
+        mean.y[t] = sum_y[t];
+        if constexpr (kRelaxes) {
+            mean.z[t] = mean.z[t] * pass.longitudinal_decay;
+            if (t == 0) mean.z[t] = mean.z[t] + pass.total_recovery;
+        }
+    }
+}
+
+template <typename Real, bool kRelaxes, int kTangents>
 void run_steps_with(const UniformSteps<Real>& job) {
     V<Real>* state = vectors(job.state);
-    const V<Real> strength = *vectors(job.strength);
-    V<Real> total_z = *vectors(job.total_z);
-    Sums<Real> sums{};
-    for (int i = 0; i < job.nodes; ++i) {
-        sums.x += state[3 * i];
-        sums.y += state[3 * i + 1];
-    }
+    const V<Real>* strength = vectors(job.strength);
+    V<Real>* total_z = vectors(job.total_z);
     V<Real>* record = job.record ? vectors(job.record) : nullptr;
-    if (record) {
-        record[0] = sums.x;
-        record[1] = sums.y;
+    Means<Real, kTangents> mean{};
+    for (int t = 0; t <= kTangents; ++t) {
+        mean.z[t] = total_z[t];
+        for (int i = 0; i < job.nodes; ++i) {
+            mean.x[t] += state[3 * ((1 + kTangents) * i + t)];
+            mean.y[t] += state[3 * ((1 + kTangents) * i + t) + 1];
+        }
     }
+    const auto keep_record = [&](int step) {
+        if (!record) return;
+        for (int t = 0; t <= kTangents; ++t) {
+            record[2 * ((1 + kTangents) * step + t)] = mean.x[t];
+            record[2 * ((1 + kTangents) * step + t) + 1] = mean.y[t];
+        }
+    };
+    keep_record(0);
     // The coupling turn that ends a step and the one that starts the next are about the same
     // vector.
     Real carried = 0;
     for (int step = 0; step < job.steps; ++step) {
         for (int p = 0; p < job.passes; ++p) {
             const UniformPass<Real>& pass = job.pass[p];
-            const V<Real> scale = strength * (pass.coupling + carried);
+            const Turns<Real, kTangents> turns =
+                coupling_turns<Real, kTangents>(mean, strength, pass.coupling + carried);
             carried = 0;
-            const Turn<Real> turn =
-                turn_about<Real>(scale * sums.x, scale * sums.y, scale * total_z);
-            sums = pass_over_nodes<Real, kRelaxes>(pass, turn, job.nodes, state);
-            if constexpr (kRelaxes) {
-                total_z = total_z * pass.longitudinal_decay + pass.total_recovery;
-            }
+            pass_over_nodes<Real, kRelaxes, kTangents>(pass, turns, job.nodes, state, mean);
         }
         carried = job.last_coupling;
-        if (record) {
-            record[2 * (step + 1)] = sums.x;
-            record[2 * (step + 1) + 1] = sums.y;
+        keep_record(step + 1);
+    }
+    const Turns<Real, kTangents> turns = coupling_turns<Real, kTangents>(mean, strength, carried);
+    for (int i = 0; i < job.nodes; ++i) {
+        V<Real>* m = state + 3 * (1 + kTangents) * i;
+        const Vector3<Real> turned = apply<Real>(turns.turn, {m[0], m[1], m[2]});
+        for (int t = kTangents; t >= 0; --t) {
+            Vector3<Real> v = turned;
+            if (t > 0) {
+                v = apply<Real>(turns.turn, {m[3 * t], m[3 * t + 1], m[3 * t + 2]});
+                const Vector3<Real> change = cross<Real>(turns.rate[t - 1], turned);
+                v = {v.x + change.x, v.y + change.y, v.z + change.z};
+            }
+            m[3 * t] = v.x;
+            m[3 * t + 1] = v.y;
+            m[3 * t + 2] = v.z;
         }
     }
-    if (job.steps > 0) {
-        const V<Real> scale = strength * carried;
-        const Turn<Real> r = turn_about<Real>(scale * sums.x, scale * sums.y, scale * total_z);
-        for (int i = 0; i < job.nodes; ++i) {
-            const V<Real> x = state[3 * i], y = state[3 * i + 1], z = state[3 * i + 2];
-            state[3 * i] = r.xx * x + r.xy * y + r.xz * z;
-            state[3 * i + 1] = r.yx * x + r.yy * y + r.yz * z;
-            state[3 * i + 2] = r.zx * x + r.zy * y + r.zz * z;
-        }
+    for (int t = 0; t <= kTangents; ++t) total_z[t] = mean.z[t];
+}
+
+template <typename Real, int kTangents>
+void run_steps_for(const UniformSteps<Real>& job) {
+    if (job.passes > 0 && job.pass[0].recovery) {
+        run_steps_with<Real, true, kTangents>(job);
+    } else {
+        run_steps_with<Real, false, kTangents>(job);
     }
-    *vectors(job.total_z) = total_z;
 }
 
 template <typename Real>
 void run_steps(const UniformSteps<Real>& job) {
-    if (job.passes > 0 && job.pass[0].recovery) {
-        run_steps_with<Real, true>(job);
-    } else {
-        run_steps_with<Real, false>(job);
+    switch (job.tangents) {
+        case 0:
+            return run_steps_for<Real, 0>(job);
+        case 1:
+            return run_steps_for<Real, 1>(job);
+        case 2:
+            return run_steps_for<Real, 2>(job);
+        default:
+            return run_steps_for<Real, 3>(job);
     }
 }
 
 template <typename Real>
 void sample(const UniformSamples<Real>& job) {
+    const int rows = 1 + job.tangents;
     const V<Real>* record = vectors(job.record);
     const V<Real>* phasor = vectors(job.phasor);
     V<Real>* signal = vectors(job.signal);
     for (int k = 0; k < job.points; ++k) {
-        const V<Real>* from = record + 2 * job.first[k];
         const Real* weight = job.weight + k * job.order;
-        V<Real> x{}, y{};
-        for (int j = 0; j < job.order; ++j) {
-            x += weight[j] * from[2 * j];
-            y += weight[j] * from[2 * j + 1];
-        }
-        // M+ = M+ of the frame * exp(-i phase)
         const V<Real> c = phasor[2 * k], s = phasor[2 * k + 1];
-        signal[2 * k] = c * x + s * y;
-        signal[2 * k + 1] = c * y - s * x;
+        V<Real> frame_x{}, frame_y{};
+        for (int t = 0; t < rows; ++t) {
+            const V<Real>* from = record + 2 * (rows * job.first[k] + t);
+            V<Real> x{}, y{};
+            for (int j = 0; j < job.order; ++j) {
+                x += weight[j] * from[2 * rows * j];
+                y += weight[j] * from[2 * rows * j + 1];
+            }
+            if (t == 0) {
+                frame_x = x;
+                frame_y = y;
+            } else {
+                // d(M exp(-i phase)) = (dM - i dphase M) exp(-i phase)
+                const V<Real> slope = vectors(job.phase_slope)[k * job.tangents + t - 1];
+                x += slope * frame_y;
+                y -= slope * frame_x;
+            }
+            signal[2 * (rows * k + t)] = c * x + s * y;
+            signal[2 * (rows * k + t) + 1] = c * y - s * x;
+        }
     }
 }
 
 template <typename Real>
-void turn(int nodes, const Real* matrix, Real* state_pointer) {
+void turn(int nodes, int tangents, const Real* matrix, Real* state_pointer) {
     const V<Real>* r = vectors(matrix);
     V<Real>* state = vectors(state_pointer);
+    const int rows = 1 + tangents;
+    const auto times = [](const V<Real>* a, const Vector3<Real>& v) -> Vector3<Real> {
+        return {a[0] * v.x + a[1] * v.y + a[2] * v.z, a[3] * v.x + a[4] * v.y + a[5] * v.z,
+                a[6] * v.x + a[7] * v.y + a[8] * v.z};
+    };
     for (int i = 0; i < nodes; ++i) {
-        const V<Real> x = state[3 * i], y = state[3 * i + 1], z = state[3 * i + 2];
-        state[3 * i] = r[0] * x + r[1] * y + r[2] * z;
-        state[3 * i + 1] = r[3] * x + r[4] * y + r[5] * z;
-        state[3 * i + 2] = r[6] * x + r[7] * y + r[8] * z;
+        V<Real>* m = state + 3 * rows * i;
+        const Vector3<Real> before{m[0], m[1], m[2]};
+        for (int t = tangents; t >= 0; --t) {
+            Vector3<Real> v = times(r, {m[3 * t], m[3 * t + 1], m[3 * t + 2]});
+            if (t > 0) {
+                const Vector3<Real> change = times(r + 9 * t, before);
+                v = {v.x + change.x, v.y + change.y, v.z + change.z};
+            }
+            m[3 * t] = v.x;
+            m[3 * t + 1] = v.y;
+            m[3 * t + 2] = v.z;
+        }
     }
 }
 

@@ -20,19 +20,25 @@ struct UniformPass {
     Real total_recovery;      ///< its sum over the nodes
 };
 
-/// Several equal steps of several curves.
+/// Most tangents (derivatives with respect to a parameter) that the kernels carry at once.
+inline constexpr int kMostTangents = 3;
+
+/// Several equal steps of several curves, and of their tangents where wanted: derivatives of every
+/// quantity with respect to `tangents` parameters, beside it. "1 + t" counts the quantity first,
+/// then its tangents.
 template <typename Real>
 struct UniformSteps {
     int nodes = 0;
-    int passes = 0;  ///< passes a step
+    int tangents = 0;  ///< t, 0 to kMostTangents
+    int passes = 0;    ///< passes a step
     int steps = 0;
     const UniformPass<Real>* pass = nullptr;  ///< (passes)
     Real last_coupling = 0;                   ///< coupling turn that ends a step [s]
-    const Real* strength = nullptr;           ///< [lanes] -2 pi alpha of each curve [rad/s]
-    Real* state = nullptr;    ///< (nodes, 3)[lanes] weighted Bloch vectors, in place
-    Real* total_z = nullptr;  ///< [lanes] sum of the z components, in place
-    /// (steps + 1, 2)[lanes] sums of the x and y components at the steps' ends, the first at the
-    /// start; may be null.
+    const Real* strength = nullptr;           ///< (1 + t)[lanes] -2 pi alpha of each curve [rad/s]
+    Real* state = nullptr;    ///< (nodes, 1 + t, 3)[lanes] weighted Bloch vectors, in place
+    Real* total_z = nullptr;  ///< (1 + t)[lanes] sum of the z components, in place
+    /// (steps + 1, 1 + t, 2)[lanes] sums of the x and y components at the steps' ends, the first at
+    /// the start; may be null.
     Real* record = nullptr;
 };
 
@@ -41,12 +47,14 @@ struct UniformSteps {
 template <typename Real>
 struct UniformSamples {
     int points = 0;
+    int tangents = 0;              ///< t
     int order = 0;                 ///< records used for each sample
     const int* first = nullptr;    ///< (points) index of the first record used
     const Real* weight = nullptr;  ///< (points, order)
-    const Real* record = nullptr;  ///< (records, 2)[lanes]
+    const Real* record = nullptr;  ///< (records, 1 + t, 2)[lanes]
     const Real* phasor = nullptr;  ///< (points, 2)[lanes] cos and sin of each curve's frame phase
-    Real* signal = nullptr;        ///< (points, 2)[lanes] Mx and My
+    const Real* phase_slope = nullptr;  ///< (points, t)[lanes] tangents of the frame phase
+    Real* signal = nullptr;             ///< (points, 1 + t, 2)[lanes] Mx and My
 };
 
 /// The kernels for one instruction set.
@@ -55,8 +63,8 @@ struct UniformKernels {
     int lanes;
     void (*run_steps)(const UniformSteps<Real>&);
     void (*sample)(const UniformSamples<Real>&);
-    /// Multiplies each node's vector by the lane's matrix, (9)[lanes] row-major.
-    void (*turn)(int nodes, const Real* matrix, Real* state);
+    /// Multiplies each node's vector by the lane's matrix, (1 + t, 9)[lanes] row-major.
+    void (*turn)(int nodes, int tangents, const Real* matrix, Real* state);
 };
 
 namespace baseline {

@@ -70,6 +70,18 @@ double interpolation_error(const UniformNodes& nodes, double step_s) {
     return kSpinLength * std::sqrt(2.0 / (kPi * kInterpolationOrder)) * sum;
 }
 
+/// The longest step that the interpolation bears.
+double longest_step(const Line& line, const UniformNodes& nodes, double tolerance) {
+    double low = 0.0;
+    double high = 1.0 / (2.0 * line.cutoff_khz * kHzPerKhz);  // Nyquist of the edge
+    for (int i = 0; i < 30; ++i) {
+        const double middle = 0.5 * (low + high);
+        const bool good = interpolation_error(nodes, middle) <= kInterpolationShare * tolerance;
+        (good ? low : high) = middle;
+    }
+    return low;
+}
+
 double largest_share(std::span<const double> shares) {
     double largest = 0.0;
     // Neighbouring steps' end turns are merged.
@@ -195,6 +207,8 @@ UniformNodes uniform_nodes(const Experiment& experiment) {
         }
     }
     UniformNodes nodes = find_nodes(experiment);
+    nodes.longest_step_s = longest_step(experiment.line, nodes,
+                                        std::max(experiment.accuracy.tolerance, kLeastTolerance));
     const std::lock_guard lock(mutex);
     kept.emplace_front(key, nodes);
     if (kept.size() > kKept) kept.pop_back();
@@ -220,15 +234,7 @@ UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes
         return {&scheme, within_turn(scheme, spacing_us * kSecondsPerUs /
                                                  *experiment.accuracy.steps_per_point)};
     }
-    // The longest step that the interpolation bears.
-    double low = 0.0;
-    double high = 1.0 / (2.0 * experiment.line.cutoff_khz * kHzPerKhz);  // Nyquist of the edge
-    for (int i = 0; i < 30; ++i) {
-        const double middle = 0.5 * (low + high);
-        const bool good = interpolation_error(nodes, middle) <= kInterpolationShare * tolerance;
-        (good ? low : high) = middle;
-    }
-    const double longest = low;
+    const double longest = nodes.longest_step_s;
     const double width = kTwoPi * experiment.line.half_width_khz * kHzPerKhz;
     UniformStep best;
     double best_cost = std::numeric_limits<double>::infinity();

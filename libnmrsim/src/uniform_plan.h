@@ -32,6 +32,7 @@ struct UniformNodes {
     std::vector<double> offset_hz;  ///< (nodes)
     std::vector<double> weight;     ///< (nodes)
     double total_weight = 0.0;
+    double longest_step_s = 0.0;  ///< that the interpolation of samples bears [s]
 };
 
 /// A time step as chosen for one curve; curves with equal choices share a plan.

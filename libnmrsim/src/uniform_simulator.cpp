@@ -1,5 +1,6 @@
 #include "uniform_simulator.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdlib>
@@ -8,13 +9,14 @@
 #include <string_view>
 
 #include "instruction_set.h"
+#include "nmrsim/parameters.h"
 #include "nmrsim/units.h"
 #include "uniform_kernel.h"
 
 namespace nmrsim {
 namespace {
 
-// Float keeps 1e-5 of M over the 2021 task's 99 hardest draws in 100 (docs/validation.md).
+// Float keeps 1e-5 of M on 99% of the 2021 task's draws (docs/validation.md).
 constexpr double kLeastSingleTolerance = 5e-5;
 
 template <typename Real>
@@ -80,13 +82,51 @@ Matrix3 turn_z(double angle) {
     return {c, s, 0, -s, c, 0, 0, 0, 1};
 }
 
+Matrix3 sum(const Matrix3& a, const Matrix3& b) {
+    Matrix3 c = a;
+    for (std::size_t j = 0; j < 9; ++j) c[j] += b[j];
+    return c;
+}
+
+/// A turn, and how it changes with each parameter.
+struct TurnWithTangents {
+    Matrix3 turn{1, 0, 0, 0, 1, 0, 0, 0, 1};
+    std::vector<Matrix3> tangent;
+};
+
+/// Turn about z, and its change as the angle changes by `slope`.
+Matrix3 turn_z_tangent(double angle, double slope) {
+    const double c = slope * std::cos(angle), s = slope * std::sin(angle);
+    return {-s, c, 0, -c, -s, 0, 0, 0, 0};
+}
+
+Matrix3 turn_x(double angle) {
+    const double c = std::cos(angle), s = std::sin(angle);
+    return {1, 0, 0, 0, c, s, 0, -s, c};
+}
+
+Matrix3 turn_x_tangent(double angle, double slope) {
+    const double c = slope * std::cos(angle), s = slope * std::sin(angle);
+    return {0, 0, 0, 0, -s, c, 0, -c, -s};
+}
+
 /// The turn that a pulse makes: by -theta about its axis.
 Matrix3 pulse_matrix(const Pulse& pulse) {
     const double theta = pulse.flip_deg * kRadiansPerDegree;
     const double phi = pulse.phase_deg * kRadiansPerDegree;
-    const double c = std::cos(theta), s = std::sin(theta);
-    const Matrix3 about_x{1, 0, 0, 0, c, s, 0, -s, c};
-    return product(turn_z(-phi), product(about_x, turn_z(phi)));
+    return product(turn_z(-phi), product(turn_x(theta), turn_z(phi)));
+}
+
+/// Its change as flip angle and phase change by those of `slope`.
+Matrix3 pulse_tangent(const Pulse& pulse, const Pulse& slope) {
+    const double theta = pulse.flip_deg * kRadiansPerDegree;
+    const double phi = pulse.phase_deg * kRadiansPerDegree;
+    const double dtheta = slope.flip_deg * kRadiansPerDegree;
+    const double dphi = slope.phase_deg * kRadiansPerDegree;
+    const Matrix3 x = turn_x(theta);
+    return sum(product(turn_z_tangent(-phi, -dphi), product(x, turn_z(phi))),
+               product(turn_z(-phi), sum(product(turn_x_tangent(theta, dtheta), turn_z(phi)),
+                                         product(x, turn_z_tangent(phi, dphi)))));
 }
 
 template <typename Real>
@@ -136,7 +176,7 @@ PassTables<Real> make_tables(const UniformPlan& plan, double step_s, const Relax
 /// Buffers of one thread.
 template <typename Real>
 struct Workspace {
-    AlignedBuffer<Real> state, saved, record, reversed, lane_values, phasor, signal;
+    AlignedBuffer<Real> state, saved, record, reversed, lane_values, phasor, slope, signal;
 };
 
 /// One group of curves on its way through the sequence.
@@ -152,23 +192,30 @@ public:
           kernels_(kernels<Real>()),
           lanes_(static_cast<std::size_t>(kernels_.lanes)),
           nodes_(tables.plan.nodes.weight.size()),
+          tangents_(curves.front().tangents.size()),
+          rows_(1 + tangents_),
           work_(work) {
-        state_ = work.state.get(nodes_ * 3 * lanes_);
-        saved_ = work.saved.get(nodes_ * 3 * lanes_);
-        strength_ = work.lane_values.get(11 * lanes_);
-        total_z_ = strength_ + lanes_;
-        matrix_ = total_z_ + lanes_;
-        mz_.assign(lanes_, 0.0);
-        frame_phase_.assign(lanes_, 0.0);
-        for (std::size_t lane = 0; lane < lanes_; ++lane) {
-            const double alpha = lane < curves.size() ? curves[lane].alpha_plane_hz : 0.0;
-            strength_[lane] = static_cast<Real>(-kTwoPi * alpha);
+        state_ = work.state.get(nodes_ * 3 * rows_ * lanes_);
+        saved_ = work.saved.get(nodes_ * 3 * rows_ * lanes_);
+        strength_ = work.lane_values.get(11 * rows_ * lanes_);
+        total_z_ = strength_ + rows_ * lanes_;
+        matrix_ = total_z_ + rows_ * lanes_;
+        mz_.assign(rows_ * lanes_, 0.0);
+        frame_phase_.assign(rows_ * lanes_, 0.0);
+        for (std::size_t t = 0; t < rows_; ++t) {
+            for (std::size_t lane = 0; lane < lanes_; ++lane) {
+                double alpha = 0.0;
+                if (lane < curves.size()) {
+                    alpha = t == 0 ? curves[lane].alpha_plane_hz
+                                   : curves[lane].tangents[t - 1].alpha_plane_hz;
+                }
+                strength_[t * lanes_ + lane] = static_cast<Real>(-kTwoPi * alpha);
+            }
         }
+        std::memset(state_, 0, state_bytes());
         for (std::size_t i = 0; i < nodes_; ++i) {
             for (std::size_t lane = 0; lane < lanes_; ++lane) {
-                state_[(3 * i + 0) * lanes_ + lane] = 0;
-                state_[(3 * i + 1) * lanes_ + lane] = 0;
-                state_[(3 * i + 2) * lanes_ + lane] =
+                state_[(3 * rows_ * i + 2) * lanes_ + lane] =
                     static_cast<Real>(kSpinLength * plan_.nodes.weight[i]);
             }
         }
@@ -183,49 +230,88 @@ public:
             if (segment.end_sample > segment.first_sample) {
                 samples(segment, tables_.segments[j], signal);
             }
-            for (std::size_t lane = 0; lane < curves_.size(); ++lane) {
-                frame_phase_[lane] =
-                    phase_rate(lane) * mz_integral(lane, segment.duration_us * kSecondsPerUs);
+            for (std::size_t t = 0; t < rows_; ++t) {
+                for (std::size_t lane = 0; lane < curves_.size(); ++lane) {
+                    frame_phase_[t * lanes_ + lane] =
+                        frame_phase(t, lane, segment.duration_us * kSecondsPerUs);
+                }
             }
         }
     }
 
 private:
+    std::size_t state_bytes() const { return nodes_ * 3 * rows_ * lanes_ * sizeof(Real); }
+
     // The curve's frame turns with the field along z that the spins make beyond an isotropic
     // coupling of the in-plane strength; Mz is known in closed form, since the coupling keeps it.
-    double phase_rate(std::size_t lane) const {
-        return kTwoPi * (curves_[lane].alpha_z_hz - curves_[lane].alpha_plane_hz);
+    // Row 0 is the curve itself, row t its derivative with respect to parameter t.
+    double phase_rate(std::size_t t, std::size_t lane) const {
+        const UniformCurve& curve = curves_[lane];
+        if (t == 0) return kTwoPi * (curve.alpha_z_hz - curve.alpha_plane_hz);
+        const UniformTangent& tangent = curve.tangents[t - 1];
+        return kTwoPi * (tangent.alpha_z_hz - tangent.alpha_plane_hz);
     }
-    double mz_at(std::size_t lane, double t) const {
-        const double rest = relaxation_.equilibrium_mz() * plan_.nodes.total_weight;
-        const double rate = relaxation_.longitudinal_rate();
-        return rest + (mz_[lane] - rest) * std::exp(-rate * t);
+    double rest(std::size_t t) const {
+        return t == 0 ? relaxation_.equilibrium_mz() * plan_.nodes.total_weight : 0.0;
     }
-    double mz_integral(std::size_t lane, double t) const {
-        const double rest = relaxation_.equilibrium_mz() * plan_.nodes.total_weight;
+    double mz_at(std::size_t t, std::size_t lane, double time_s) const {
         const double rate = relaxation_.longitudinal_rate();
-        if (rate == 0.0) return mz_[lane] * t;
-        return rest * t + (mz_[lane] - rest) * -std::expm1(-rate * t) / rate;
+        return rest(t) + (mz_[t * lanes_ + lane] - rest(t)) * std::exp(-rate * time_s);
+    }
+    double mz_integral(std::size_t t, std::size_t lane, double time_s) const {
+        const double rate = relaxation_.longitudinal_rate();
+        const double start = mz_[t * lanes_ + lane];
+        if (rate == 0.0) return start * time_s;
+        return rest(t) * time_s + (start - rest(t)) * -std::expm1(-rate * time_s) / rate;
+    }
+    double frame_phase(std::size_t t, std::size_t lane, double time_s) const {
+        double phase = phase_rate(0, lane) * mz_integral(t, lane, time_s);
+        if (t > 0) phase += phase_rate(t, lane) * mz_integral(0, lane, time_s);
+        return phase;
+    }
+
+    /// From a curve's frame to the laboratory's, then the pulses before the segment.
+    TurnWithTangents pulse_turn(const UniformSegment& segment, std::size_t lane) const {
+        const UniformCurve& curve = curves_[lane];
+        TurnWithTangents result;
+        result.turn = turn_z(frame_phase_[lane]);
+        for (std::size_t t = 1; t < rows_; ++t) {
+            result.tangent.push_back(
+                turn_z_tangent(frame_phase_[lane], frame_phase_[t * lanes_ + lane]));
+        }
+        for (std::size_t e = segment.first_event; e < segment.end_event; ++e) {
+            const Pulse& pulse = std::get<Pulse>(curve.events[e]);
+            const Matrix3 matrix = pulse_matrix(pulse);
+            for (std::size_t t = 0; t < tangents_; ++t) {
+                result.tangent[t] =
+                    sum(product(matrix, result.tangent[t]),
+                        product(pulse_tangent(pulse, curve.tangents[t].pulse[e]), result.turn));
+            }
+            result.turn = product(matrix, result.turn);
+        }
+        return result;
     }
 
     void pulses(const UniformSegment& segment) {
-        for (std::size_t lane = 0; lane < lanes_; ++lane) {
-            Matrix3 turn{1, 0, 0, 0, 1, 0, 0, 0, 1};
-            if (lane < curves_.size()) {
-                turn = turn_z(frame_phase_[lane]);
-                for (std::size_t e = segment.first_event; e < segment.end_event; ++e) {
-                    turn = product(pulse_matrix(std::get<Pulse>(curves_[lane].events[e])), turn);
+        std::fill_n(matrix_, 9 * rows_ * lanes_, Real(0));
+        for (std::size_t lane = 0; lane < curves_.size(); ++lane) {
+            const TurnWithTangents turn = pulse_turn(segment, lane);
+            for (std::size_t j = 0; j < 9; ++j) {
+                matrix_[j * lanes_ + lane] = static_cast<Real>(turn.turn[j]);
+                for (std::size_t t = 1; t < rows_; ++t) {
+                    matrix_[(9 * t + j) * lanes_ + lane] =
+                        static_cast<Real>(turn.tangent[t - 1][j]);
                 }
             }
-            for (std::size_t j = 0; j < 9; ++j) {
-                matrix_[j * lanes_ + lane] = static_cast<Real>(turn[j]);
-            }
         }
-        kernels_.turn(static_cast<int>(nodes_), matrix_, state_);
+        kernels_.turn(static_cast<int>(nodes_), static_cast<int>(tangents_), matrix_, state_);
         std::fill(mz_.begin(), mz_.end(), 0.0);
         for (std::size_t i = 0; i < nodes_; ++i) {
-            for (std::size_t lane = 0; lane < lanes_; ++lane) {
-                mz_[lane] += static_cast<double>(state_[(3 * i + 2) * lanes_ + lane]);
+            for (std::size_t t = 0; t < rows_; ++t) {
+                for (std::size_t lane = 0; lane < lanes_; ++lane) {
+                    mz_[t * lanes_ + lane] +=
+                        static_cast<double>(state_[(3 * (rows_ * i + t) + 2) * lanes_ + lane]);
+                }
             }
         }
     }
@@ -233,6 +319,7 @@ private:
     void steps(const PassTables<Real>& tables, int count, Real* record) {
         UniformSteps<Real> job;
         job.nodes = static_cast<int>(nodes_);
+        job.tangents = static_cast<int>(tangents_);
         job.passes = static_cast<int>(tables.pass.size());
         job.steps = count;
         job.pass = tables.pass.data();
@@ -245,23 +332,20 @@ private:
     }
 
     void restart() {
-        for (std::size_t lane = 0; lane < lanes_; ++lane) {
-            total_z_[lane] = static_cast<Real>(mz_[lane]);
-        }
+        for (std::size_t j = 0; j < rows_ * lanes_; ++j) total_z_[j] = static_cast<Real>(mz_[j]);
     }
 
     void evolve(const UniformSegment& segment, const SegmentTables<Real>& tables) {
         const bool sampled = segment.end_sample > segment.first_sample;
-        const std::size_t record_size = 2 * lanes_;
+        const std::size_t record_size = 2 * rows_ * lanes_;
         const std::size_t before = static_cast<std::size_t>(segment.steps_before);
         record_ = sampled
                       ? work_.record.get(record_size * static_cast<std::size_t>(
                                                            segment.steps_before + segment.steps +
                                                            segment.steps_after + 1))
                       : nullptr;
-        const std::size_t state_bytes = nodes_ * 3 * lanes_ * sizeof(Real);
         if (before > 0) {
-            std::memcpy(saved_, state_, state_bytes);
+            std::memcpy(saved_, state_, state_bytes());
             restart();
             Real* reversed = work_.reversed.get(record_size * (before + 1));
             steps(tables.backward, segment.steps_before, reversed);
@@ -269,15 +353,15 @@ private:
                 std::memcpy(record_ + (before - j) * record_size, reversed + j * record_size,
                             record_size * sizeof(Real));
             }
-            std::memcpy(state_, saved_, state_bytes);
+            std::memcpy(state_, saved_, state_bytes());
         }
         restart();
         steps(tables.forward, segment.steps, sampled ? record_ + before * record_size : nullptr);
         if (segment.steps_after > 0) {
-            std::memcpy(saved_, state_, state_bytes);
+            std::memcpy(saved_, state_, state_bytes());
             steps(tables.forward, segment.steps_after,
                   record_ + (before + static_cast<std::size_t>(segment.steps)) * record_size);
-            std::memcpy(state_, saved_, state_bytes);
+            std::memcpy(state_, saved_, state_bytes());
         }
     }
 
@@ -289,7 +373,8 @@ private:
         const std::size_t all = plan_.time_us.size();
         const std::size_t start = static_cast<std::size_t>(segment.first_sample);
         Real* phasor = work_.phasor.get(points * 2 * lanes_);
-        Real* signal = work_.signal.get(points * 2 * lanes_);
+        Real* slope = work_.slope.get(points * tangents_ * lanes_);
+        Real* signal = work_.signal.get(points * 2 * rows_ * lanes_);
         std::memset(phasor, 0, points * 2 * lanes_ * sizeof(Real));
         const auto time_s = [&](std::size_t k) {
             return (plan_.time_us[start + k] - segment.start_us) * kSecondsPerUs;
@@ -301,13 +386,12 @@ private:
             points > 1 ? (time_s(points - 1) - time_s(0)) / static_cast<double>(points - 1) : 0.0;
         constexpr std::size_t kRestart = 128;
         for (std::size_t lane = 0; lane < curves_.size(); ++lane) {
-            const double rate = phase_rate(lane);
-            const double turn = rate * mz_[lane] * spacing_s;
+            const double turn = phase_rate(0, lane) * mz_[lane] * spacing_s;
             const double turn_cos = std::cos(turn), turn_sin = std::sin(turn);
             double c = 1.0, s = 0.0;
             for (std::size_t k = 0; k < points; ++k) {
                 if (!steady || k % kRestart == 0) {
-                    const double phase = rate * mz_integral(lane, time_s(k));
+                    const double phase = frame_phase(0, lane, time_s(k));
                     c = std::cos(phase);
                     s = std::sin(phase);
                 } else {
@@ -319,8 +403,19 @@ private:
                 phasor[(2 * k + 1) * lanes_ + lane] = static_cast<Real>(s);
             }
         }
+        for (std::size_t k = 0; k < points; ++k) {
+            for (std::size_t t = 1; t < rows_; ++t) {
+                Real* row = slope + (k * tangents_ + t - 1) * lanes_;
+                std::fill_n(row, lanes_, Real(0));
+                for (std::size_t lane = 0; lane < curves_.size(); ++lane) {
+                    row[lane] = static_cast<Real>(frame_phase(t, lane, time_s(k)));
+                }
+            }
+        }
         UniformSamples<Real> job;
         job.points = static_cast<int>(points);
+        job.tangents = static_cast<int>(tangents_);
+        job.phase_slope = slope;
         job.order = plan_.order;
         job.first = segment.first_record.data();
         job.weight = tables.weight.data();
@@ -329,13 +424,16 @@ private:
         job.signal = signal;
         kernels_.sample(job);
         for (std::size_t lane = 0; lane < curves_.size(); ++lane) {
-            Out* mx = &out[(lane * 3 + 0) * all + start];
-            Out* my = &out[(lane * 3 + 1) * all + start];
-            Out* mz = &out[(lane * 3 + 2) * all + start];
-            for (std::size_t k = 0; k < points; ++k) {
-                mx[k] = static_cast<Out>(signal[2 * k * lanes_ + lane]);
-                my[k] = static_cast<Out>(signal[(2 * k + 1) * lanes_ + lane]);
-                mz[k] = static_cast<Out>(steady ? mz_[lane] : mz_at(lane, time_s(k)));
+            for (std::size_t t = 0; t < rows_; ++t) {
+                Out* mx = &out[((lane * rows_ + t) * 3 + 0) * all + start];
+                Out* my = mx + all;
+                Out* mz = my + all;
+                for (std::size_t k = 0; k < points; ++k) {
+                    mx[k] = static_cast<Out>(signal[2 * (rows_ * k + t) * lanes_ + lane]);
+                    my[k] = static_cast<Out>(signal[(2 * (rows_ * k + t) + 1) * lanes_ + lane]);
+                    mz[k] = static_cast<Out>(steady ? mz_[t * lanes_ + lane]
+                                                    : mz_at(t, lane, time_s(k)));
+                }
             }
         }
     }
@@ -347,15 +445,18 @@ private:
     UniformKernels<Real> kernels_;
     std::size_t lanes_;
     std::size_t nodes_;
+    std::size_t tangents_;
+    std::size_t rows_;  // 1 + tangents: the curve, then its tangents
     Workspace<Real>& work_;
-    Real* state_ = nullptr;            // (nodes, 3)[lanes]
-    Real* saved_ = nullptr;            // the same, of a moment to come back to
-    Real* strength_ = nullptr;         // [lanes]
-    Real* total_z_ = nullptr;          // [lanes]
-    Real* matrix_ = nullptr;           // (9)[lanes]
-    Real* record_ = nullptr;           // (records, 2)[lanes] of the current segment
-    std::vector<double> mz_;           // (lanes) at the segment's start
-    std::vector<double> frame_phase_;  // (lanes) of the curve's frame at the segment's end [rad]
+    Real* state_ = nullptr;     // (nodes, rows, 3)[lanes]
+    Real* saved_ = nullptr;     // the same, of a moment to come back to
+    Real* strength_ = nullptr;  // [lanes]
+    Real* total_z_ = nullptr;   // [lanes]
+    Real* matrix_ = nullptr;    // (9)[lanes]
+    Real* record_ = nullptr;    // (records, rows, 2)[lanes] of the current segment
+    std::vector<double> mz_;    // (rows, lanes) at the segment's start
+    std::vector<double>
+        frame_phase_;  // (rows, lanes) of the curve's frame at the segment's end [rad]
 };
 
 }  // namespace
@@ -364,6 +465,31 @@ UniformCurve uniform_curve(const Experiment& experiment) {
     const Interaction& interaction = experiment.interaction;
     return {interaction.alpha_plane_khz() * kHzPerKhz, interaction.alpha_z_khz * kHzPerKhz,
             sequence_events(experiment.sequence)};
+}
+
+UniformTangent uniform_tangent(const Experiment& experiment, const char* parameter_name) {
+    // What a curve holds is linear in each of these parameters, so a difference is exact.
+    const Parameter& row = parameter(parameter_name);
+    const double value = row.get(experiment);
+    const auto shifted = [&](double change) {
+        Experiment other = experiment;
+        row.set(other, value + change);
+        return uniform_curve(other);
+    };
+    const UniformCurve above = shifted(1.0), below = shifted(-1.0);
+    UniformTangent tangent;
+    tangent.alpha_plane_hz = 0.5 * (above.alpha_plane_hz - below.alpha_plane_hz);
+    tangent.alpha_z_hz = 0.5 * (above.alpha_z_hz - below.alpha_z_hz);
+    for (std::size_t e = 0; e < above.events.size(); ++e) {
+        Pulse slope{0.0, 0.0};
+        if (const Pulse* high = std::get_if<Pulse>(&above.events[e])) {
+            const Pulse& low = std::get<Pulse>(below.events[e]);
+            slope = {0.5 * (high->flip_deg - low.flip_deg),
+                     0.5 * (high->phase_deg - low.phase_deg)};
+        }
+        tangent.pulse.push_back(slope);
+    }
+    return tangent;
 }
 
 bool shares_plan(const char* parameter_name) {

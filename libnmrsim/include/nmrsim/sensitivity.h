@@ -1,0 +1,46 @@
+/// Curves with their exact derivatives.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "nmrsim/experiment.h"
+#include "nmrsim/signal.h"
+
+namespace nmrsim {
+
+/// A signal and its derivatives with respect to named parameters.
+struct SignalJacobian {
+    Signal signal;
+    std::vector<std::string> parameters;   ///< (k)
+    std::vector<std::vector<double>> dmx;  ///< (k, points) per unit of the parameter
+    std::vector<std::vector<double>> dmy;  ///< (k, points)
+    std::vector<std::vector<double>> dmz;  ///< (k, points)
+};
+
+/// The signal with its derivatives by forward tangents in the same pass: the exact derivatives of
+/// what simulate() computes, to rounding, at nodes and steps held fixed.
+///
+/// Uniform kernel only, and parameters that change neither line, times nor rates: the strengths
+/// (alpha_x_khz, alpha_y_khz, alpha_z_khz, summed_khz) and the pulses' flip angles and phases.
+///
+/// Throws: std::invalid_argument from Experiment::validate(), for a kernel of finite range, or for
+/// a parameter whose derivative is not built.
+SignalJacobian simulate_with_jacobian(const Experiment& experiment,
+                                      std::span<const std::string> parameters);
+
+/// The same for many parameter sets on `threads` cores, with respect to the prior's unknowns.
+///
+/// Args:
+///   parameters: (count, unknowns), row-major.
+///   signal: (count, 2, points), receives Mx and My.
+///   jacobian: (count, unknowns, 2, points), receives their derivatives.
+///   threads: 0 for all cores. The result does not depend on it.
+/// Throws: as above, and for spans of the wrong size.
+void simulate_batch_with_jacobian(const Experiment& experiment, std::span<const double> parameters,
+                                  std::span<float> signal, std::span<float> jacobian,
+                                  int threads = 0);
+
+}  // namespace nmrsim
