@@ -1,0 +1,57 @@
+/// A trained model: what it was trained for, and the network, behind one handle. No Torch in sight.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "nmrinverse/prediction.h"
+#include "nmrsim/experiment.h"
+
+namespace nmrinverse {
+
+/// How a model came to be; kept in the file.
+struct TrainingRecord {
+    std::string version;          ///< of the library that trained it
+    std::size_t curves_seen = 0;  ///< simulated or read, counted with repetition
+    int epochs = 0;
+    double seconds = 0.0;              ///< wall-clock training time [s]
+    std::string device;                ///< "cpu" or "cuda"
+    std::size_t weights = 0;           ///< numbers in the network
+    double held_out_loss = 0.0;        ///< best loss on the held-out part
+    std::vector<double> held_out_mse;  ///< (unknowns), squared units of each
+};
+
+class Model {
+public:
+    struct State;
+    explicit Model(std::shared_ptr<State> state);
+
+    const nmrsim::Experiment& experiment() const;  ///< trained for; its prior names the unknowns
+    const TrainingRecord& record() const;
+
+    /// Estimates for `count` curves sampled at the experiment's acquisition times.
+    ///
+    /// Args: signal: (count, 2, points), Mx and My. noise: standard deviation on each, in units of
+    /// M. threads: 0 for all cores. Throws: std::invalid_argument for a wrong size or a value that
+    /// is not finite (naming the curve and the point).
+    Predictions predict(std::span<const float> signal, std::size_t count, double noise = 0.0,
+                        int threads = 0) const;
+
+    State& state() const { return *state_; }
+
+private:
+    std::shared_ptr<State> state_;
+};
+
+/// Reads a model file (safetensors: tensors and a JSON header, no code).
+///
+/// Throws: nmrsim::InputError that names the file and what was expected.
+Model load_model(const std::string& path);
+
+/// Writes beside, syncs and renames. Throws: std::runtime_error that names the path.
+void save_model(const Model& model, const std::string& path);
+
+}  // namespace nmrinverse

@@ -1,0 +1,21 @@
+/// What a model says about curves.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+namespace nmrinverse {
+
+/// Estimates of k unknowns for n curves; every array (n, k), row-major, in the unknowns' units.
+struct Predictions {
+    std::size_t count = 0;     ///< n
+    std::size_t unknowns = 0;  ///< k
+    std::vector<double> mean;  ///< point estimate: the posterior's mean
+    std::vector<double> sd;    ///< posterior standard deviation
+    std::vector<double> q05;   ///< 5% quantile
+    std::vector<double> q25;   ///< 25% quantile
+    std::vector<double> q75;   ///< 75% quantile
+    std::vector<double> q95;   ///< 95% quantile
+};
+
+}  // namespace nmrinverse

@@ -1,0 +1,74 @@
+/// Training.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "nmrinverse/model.h"
+#include "nmrsim/dataset.h"
+
+namespace nmrinverse {
+
+struct TrainingOptions {
+    int epochs = 20;  ///< passes over the data (simulated afresh where simulated), >= 1
+    std::size_t curves_per_epoch = 0;  ///< where simulated on the fly; the file's count where read
+    double minutes = 0.0;         ///< stop (on schedule: the learning rate follows the time) after
+                                  ///< this many minutes; 0: by epochs alone
+    int batch = 512;              ///< curves a step, >= 1
+    double learning_rate = 2e-3;  ///< peak of AdamW's, > 0; ten times as much for matrices
+    double weight_decay = 1e-2;   ///< decoupled, a share of the learning rate, >= 0
+    double warm_up = 0.05;        ///< share of the steps until the peak, in [0, 1)
+    double held_out = 0.1;        ///< share of the data kept for early stopping, in (0, 0.5]
+    int patience = 0;             ///< epochs without improvement before stopping; 0: never
+    int replays = 2;              ///< times that a simulated curve is used, >= 1: once when it is
+                                  ///< new, and again later among others
+    int width = 64;               ///< of the network's residual stream
+    int hidden = 256;             ///< of each block's hidden layer
+    int blocks = 6;               ///< residual blocks
+    int members = 0;          ///< networks side by side, at most 64; 0: one, or where curves are
+                              ///< few, several
+    double noise_low = 0.0;   ///< noise added on the fly, log-uniform between low and high,
+    double noise_high = 0.0;  ///< in units of M; 0, 0: none
+    std::uint64_t seed = 1;
+    int threads = 0;              ///< 0: all cores
+    std::string device = "auto";  ///< auto, cpu or cuda
+    std::string checkpoint;       ///< file to save to after each epoch; empty: none
+    bool resume = false;          ///< go on from the checkpoint where there is one
+
+    void validate() const;
+};
+
+/// One line of progress.
+struct TrainingProgress {
+    int epoch = 0;          ///< of the running one, from 1
+    double fraction = 0.0;  ///< of the whole training done, in [0, 1]
+    double curves_per_s = 0.0;
+    double train_loss = 0.0;
+    double held_out_loss = 0.0;        ///< of the last finished epoch
+    std::vector<double> held_out_mse;  ///< (unknowns), of the last finished epoch
+    double learning_rate = 0.0;
+};
+
+/// Called a few times a second; false stops the training, which then returns the best model so far.
+using TrainingReport = std::function<bool(const TrainingProgress&)>;
+
+/// Trains on a data set at hand. The experiment is the data set's own.
+///
+/// The same data, options and number of threads give the same model, but for `minutes`. Stopped by
+/// `report` and resumed from its checkpoint, the training ends as if it had not been stopped: the
+/// checkpoint is that of the last whole epoch.
+/// Throws: std::invalid_argument for options or data that cannot be used; std::runtime_error where
+/// the loss stops being a number.
+Model train(const nmrsim::Dataset& data, const TrainingOptions& options,
+            const TrainingReport& report = {});
+
+/// Trains on curves simulated as it goes, in the background: epochs * curves_per_epoch of them,
+/// fewer where `minutes` end before. Noise is the options', or the experiment's where they have
+/// none.
+Model train(const nmrsim::Experiment& experiment, const TrainingOptions& options,
+            const TrainingReport& report = {});
+
+}  // namespace nmrinverse

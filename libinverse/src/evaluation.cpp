@@ -1,0 +1,145 @@
+#include "nmrinverse/evaluation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "nmrsim/parameters.h"
+
+namespace nmrinverse {
+namespace {
+
+// Times may differ by the rounding of text files [us].
+constexpr double kTimeTolerance = 1e-3;
+
+/// Throws: std::invalid_argument that says in what the data differ from what the model was trained
+/// for.
+void require_same_kind(const Model& model, const nmrsim::Dataset& data) {
+    const nmrsim::Experiment& experiment = model.experiment();
+    const std::size_t unknowns = experiment.prior.size();
+    if (data.unknowns.size() != unknowns) {
+        throw std::invalid_argument(fmt::format(
+            "the data must have the model's {} unknowns, got {}", unknowns, data.unknowns.size()));
+    }
+    for (std::size_t k = 0; k < unknowns; ++k) {
+        if (data.unknowns[k].name != experiment.prior[k].name) {
+            throw std::invalid_argument(fmt::format("the data's unknown {} must be {}, got {}",
+                                                    k + 1, experiment.prior[k].name,
+                                                    data.unknowns[k].name));
+        }
+    }
+    if (data.parameters.empty() || data.parameters.size() != data.count() * unknowns) {
+        throw std::invalid_argument("the data's parameters must be known to evaluate a model");
+    }
+    const std::vector<double> times = nmrsim::acquisition_times_us(experiment.acquisition);
+    if (data.points() != times.size()) {
+        throw std::invalid_argument(fmt::format("the data must have the model's {} points, got {}",
+                                                times.size(), data.points()));
+    }
+    for (std::size_t t = 0; t < times.size(); ++t) {
+        if (!(std::abs(data.time_us[t] - times[t]) <= kTimeTolerance)) {
+            throw std::invalid_argument(fmt::format("the data's time {} must be {} us, got {}", t,
+                                                    times[t], data.time_us[t]));
+        }
+    }
+}
+
+double median(std::vector<double> values) {
+    const auto middle = values.begin() + static_cast<long>(values.size() / 2);
+    std::nth_element(values.begin(), middle, values.end());
+    if (values.size() % 2) return *middle;
+    return 0.5 * (*middle + *std::max_element(values.begin(), middle));
+}
+
+UnknownScore score_of(const Predictions& predictions, const std::vector<double>& truth,
+                      std::size_t unknown) {
+    const std::size_t count = predictions.count;
+    const auto n = static_cast<double>(count);
+    UnknownScore score;
+    std::vector<double> errors(count);
+    double mean = 0.0;
+    for (std::size_t i = 0; i < count; ++i) mean += truth[i * predictions.unknowns + unknown] / n;
+    double variance = 0.0;
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::size_t at = i * predictions.unknowns + unknown;
+        errors[i] = std::abs(predictions.mean[at] - truth[at]);
+        score.mse += errors[i] * errors[i] / n;
+        variance += (truth[at] - mean) * (truth[at] - mean) / n;
+        const auto inside = [&](double low, double high) {
+            return truth[at] >= low && truth[at] <= high ? 1.0 / n : 0.0;
+        };
+        score.coverage50 += inside(predictions.q25[at], predictions.q75[at]);
+        score.coverage90 += inside(predictions.q05[at], predictions.q95[at]);
+    }
+    score.rmse = std::sqrt(score.mse);
+    score.median_error = median(std::move(errors));
+    // Without any spread in the true values there is nothing to explain.
+    score.r2 = variance > 0.0 ? 1.0 - score.mse / variance : 0.0;
+    return score;
+}
+
+}  // namespace
+
+Evaluation evaluate(const Model& model, const nmrsim::Dataset& data, double noise, int threads) {
+    require_same_kind(model, data);
+    Evaluation evaluation;
+    evaluation.count = data.count();
+    evaluation.truth = data.parameters;
+    const auto start = std::chrono::steady_clock::now();
+    evaluation.predictions = model.predict(data.signal, data.count(), noise, threads);
+    evaluation.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const nmrsim::Prior& prior = model.experiment().prior;
+    for (std::size_t k = 0; k < prior.size(); ++k) {
+        UnknownScore score = score_of(evaluation.predictions, evaluation.truth, k);
+        score.name = prior[k].name;
+        score.unit = nmrsim::parameter(prior[k].name).unit;
+        evaluation.scores.push_back(std::move(score));
+    }
+    return evaluation;
+}
+
+std::string evaluation_table(const Evaluation& evaluation) {
+    std::string table = fmt::format("{:<20} {:>10} {:>10} {:>10} {:>8} {:>11} {:>11}\n", "unknown",
+                                    "mse", "rmse", "median", "r2", "coverage50", "coverage90");
+    for (const UnknownScore& score : evaluation.scores) {
+        table += fmt::format("{:<20} {:>10.4g} {:>10.4g} {:>10.4g} {:>8.5f} {:>11.3f} {:>11.3f}\n",
+                             score.name, score.mse, score.rmse, score.median_error, score.r2,
+                             score.coverage50, score.coverage90);
+    }
+    return table;
+}
+
+std::string evaluation_json(const Evaluation& evaluation, const Model& model) {
+    nlohmann::ordered_json json;
+    json["experiment"] = model.experiment().name;
+    json["count"] = evaluation.count;
+    json["seconds"] = evaluation.seconds;
+    json["unknowns"] = nlohmann::ordered_json::array();
+    for (const UnknownScore& score : evaluation.scores) {
+        json["unknowns"].push_back({{"name", score.name},
+                                    {"unit", score.unit},
+                                    {"mse", score.mse},
+                                    {"rmse", score.rmse},
+                                    {"median_error", score.median_error},
+                                    {"r2", score.r2},
+                                    {"coverage50", score.coverage50},
+                                    {"coverage90", score.coverage90}});
+    }
+    const TrainingRecord& record = model.record();
+    json["training"] = {{"version", record.version},
+                        {"curves_seen", record.curves_seen},
+                        {"epochs", record.epochs},
+                        {"seconds", record.seconds},
+                        {"device", record.device},
+                        {"weights", record.weights},
+                        {"held_out_loss", record.held_out_loss},
+                        {"held_out_mse", record.held_out_mse}};
+    return json.dump(2);
+}
+
+}  // namespace nmrinverse

@@ -1,0 +1,137 @@
+// A model as one safetensors file: the weights, and in the header's metadata, as text, the
+// experiment (TOML) and the features, sizes, calibration and record (JSON).
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <torch/torch.h>
+
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "model_state.h"
+#include "nmrinverse/model.h"
+#include "nmrsim/errors.h"
+#include "nmrsim/experiment_file.h"
+#include "tensor_file.h"
+
+namespace nmrinverse {
+namespace {
+
+using nmrsim::InputError;
+
+constexpr const char* kFormat = "nmrinverse-model";
+constexpr const char* kFormatVersion = "1";
+
+std::string to_json(const TrainingRecord& record) {
+    return nlohmann::json{{"version", record.version},
+                          {"curves_seen", record.curves_seen},
+                          {"epochs", record.epochs},
+                          {"seconds", record.seconds},
+                          {"device", record.device},
+                          {"weights", record.weights},
+                          {"held_out_loss", record.held_out_loss},
+                          {"held_out_mse", record.held_out_mse}}
+        .dump();
+}
+
+TrainingRecord record_from_json(const std::string& text) {
+    const nlohmann::json json = nlohmann::json::parse(text);
+    TrainingRecord record;
+    json.at("version").get_to(record.version);
+    json.at("curves_seen").get_to(record.curves_seen);
+    json.at("epochs").get_to(record.epochs);
+    json.at("seconds").get_to(record.seconds);
+    json.at("device").get_to(record.device);
+    json.at("weights").get_to(record.weights);
+    json.at("held_out_loss").get_to(record.held_out_loss);
+    json.at("held_out_mse").get_to(record.held_out_mse);
+    return record;
+}
+
+const std::string& metadata(const TensorFile& file, const std::string& key,
+                            const std::string& path) {
+    const auto found = file.metadata.find(key);
+    if (found == file.metadata.end()) {
+        throw InputError(fmt::format("{}: expected a model, but its metadata lacks {}", path, key));
+    }
+    return found->second;
+}
+
+void require_weights(const TensorFile& file, const NetworkOptions& options,
+                     const std::string& path) {
+    const auto shapes = weight_shapes(options);
+    for (const auto& [name, shape] : shapes) {
+        const auto found = file.tensors.find(name);
+        if (found == file.tensors.end()) {
+            throw InputError(fmt::format("{}: tensor {} is missing", path, name));
+        }
+        if (found->second.shape != shape) {
+            throw InputError(fmt::format("{}: tensor {}: expected the shape [{}], found [{}]", path,
+                                         name, fmt::join(shape, ", "),
+                                         fmt::join(found->second.shape, ", ")));
+        }
+    }
+    if (file.tensors.size() != shapes.size()) {
+        throw InputError(fmt::format("{}: expected {} tensors, found {}", path, shapes.size(),
+                                     file.tensors.size()));
+    }
+}
+
+}  // namespace
+
+void save_model(const Model& model, const std::string& path) {
+    const Model::State& state = model.state();
+    TensorFile file;
+    file.metadata = {{"format", kFormat},
+                     {"format_version", kFormatVersion},
+                     {"experiment", nmrsim::experiment_to_toml(state.experiment)},
+                     {"features", to_json(state.features.spec())},
+                     {"network", to_json(state.net->options())},
+                     {"calibration", to_json(state.calibration)},
+                     {"record", to_json(state.record)}};
+    for (const auto& [name, weight] : named_weights(state.net)) {
+        file.tensors[name] = to_file_tensor(weight);
+    }
+    write_tensor_file(file, path);
+}
+
+Model load_model(const std::string& path) {
+    const TensorFile file = read_tensor_file(path);
+    if (metadata(file, "format", path) != kFormat) {
+        throw InputError(fmt::format("{}: expected the format {}, found {}", path, kFormat,
+                                     metadata(file, "format", path)));
+    }
+    if (metadata(file, "format_version", path) != kFormatVersion) {
+        throw InputError(fmt::format("{}: expected format version {}, found {}", path,
+                                     kFormatVersion, metadata(file, "format_version", path)));
+    }
+    try {
+        nmrsim::Experiment experiment =
+            nmrsim::parse_experiment(metadata(file, "experiment", path), path + ": experiment");
+        Features features(feature_spec_from_json(metadata(file, "features", path)));
+        const NetworkOptions options = network_options_from_json(metadata(file, "network", path));
+        const std::size_t unknowns = experiment.prior.size();
+        if (static_cast<std::size_t>(options.unknowns) != unknowns ||
+            options.inputs != features.spec().inputs() ||
+            features.spec().low_pass.points != experiment.acquisition.points) {
+            throw std::invalid_argument(
+                "the experiment, the features and the network disagree in their sizes");
+        }
+        require_weights(file, options, path);
+        EmbeddingNet net(options);
+        for (auto& [name, weight] : named_weights(net)) {
+            from_file_tensor(file.tensors.at(name), weight);
+        }
+        net->eval();
+        return Model(std::make_shared<Model::State>(Model::State{
+            std::move(experiment), record_from_json(metadata(file, "record", path)),
+            std::move(features), std::move(net),
+            calibration_from_json(metadata(file, "calibration", path), unknowns), torch::kCPU}));
+    } catch (const std::invalid_argument& error) {
+        throw InputError(fmt::format("{}: {}", path, error.what()));
+    } catch (const nlohmann::json::exception& error) {
+        throw InputError(fmt::format("{}: record: {}", path, error.what()));
+    }
+}
+
+}  // namespace nmrinverse

@@ -1,0 +1,310 @@
+#include "nmrinverse/report.h"
+
+#include <fmt/format.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <iterator>
+#include <limits>
+#include <memory>
+#include <stdexcept>
+
+extern char** environ;
+
+namespace nmrinverse {
+namespace {
+
+// Dark enough on white to be read alone, and apart from one another for colour-blind readers
+// (M. Okabe, K. Ito, "Color Universal Design", 2008).
+constexpr const char* kColors[] = {"#0072b2", "#d55e00", "#009e73",
+                                   "#cc79a7", "#e69f00", "#56b4e9"};
+
+/// Figures from this width on stand two in a row, not three [px].
+constexpr int kWideFigure = 640;
+
+struct CloseFile {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+};
+using File = std::unique_ptr<std::FILE, CloseFile>;
+
+/// An unnamed file that vanishes when closed.
+File temporary_file() {
+    File file(std::tmpfile());
+    if (!file) throw std::runtime_error("temporary file: " + std::string(std::strerror(errno)));
+    return file;
+}
+
+std::string whole_text(std::FILE* file) {
+    std::rewind(file);
+    std::string text;
+    char buffer[65536];
+    while (const std::size_t n = std::fread(buffer, 1, sizeof buffer, file)) text.append(buffer, n);
+    return text;
+}
+
+/// Runs gnuplot on a script and returns what it draws on standard output.
+std::string run_gnuplot(const std::string& script) {
+    const File input = temporary_file();
+    const File output = temporary_file();
+    const File errors = temporary_file();
+    if (std::fwrite(script.data(), 1, script.size(), input.get()) != script.size() ||
+        std::fflush(input.get()) != 0) {
+        throw std::runtime_error("temporary file: cannot write");
+    }
+    std::rewind(input.get());
+
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, fileno(input.get()), 0);
+    posix_spawn_file_actions_adddup2(&actions, fileno(output.get()), 1);
+    posix_spawn_file_actions_adddup2(&actions, fileno(errors.get()), 2);
+    // "-" reads the script from standard input; a user's own start-up file stays out of it.
+    char program[] = "gnuplot";
+    char no_settings[] = "--default-settings";
+    char from_input[] = "-";
+    char* const arguments[] = {program, no_settings, from_input, nullptr};
+    pid_t child = 0;
+    const int failed = posix_spawnp(&child, program, &actions, nullptr, arguments, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (failed) {
+        throw std::runtime_error(fmt::format(
+            "gnuplot: {}; pictures need it (Debian package gnuplot-nox)", std::strerror(failed)));
+    }
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    std::string svg = whole_text(output.get());
+    if (status != 0 || svg.find("</svg>") == std::string::npos) {
+        const std::string message = whole_text(errors.get());
+        const std::size_t begin = std::min(message.find_first_not_of("\n "), message.size());
+        throw std::runtime_error("gnuplot: " +
+                                 (message.empty()
+                                      ? "no picture came back"
+                                      : message.substr(begin, message.find('\n', begin) - begin)));
+    }
+    return svg;
+}
+
+/// A gnuplot string in single quotes, in which only the quote itself is special.
+std::string quoted(const std::string& text) {
+    std::string result = "'";
+    for (const char c : text) {
+        if (c == '\n') {
+            result += ' ';
+        } else {
+            result += c;
+            if (c == '\'') result += c;
+        }
+    }
+    return result + "'";
+}
+
+std::string number(double value) {
+    return std::isfinite(value) ? fmt::format("{:.6g}", value) : "NaN";
+}
+
+std::string data_block(std::size_t index, const Series& series) {
+    if (series.x.size() != series.y.size() ||
+        (!series.error.empty() && series.error.size() != series.y.size())) {
+        throw std::invalid_argument(
+            fmt::format("series {}: x, y and error must be equally long, got {}, {} and {}",
+                        series.label, series.x.size(), series.y.size(), series.error.size()));
+    }
+    std::string text = fmt::format("$data{} << END\n", index);
+    for (std::size_t i = 0; i < series.x.size(); ++i) {
+        text += number(series.x[i]) + ' ' + number(series.y[i]);
+        if (!series.error.empty()) text += ' ' + number(series.error[i]);
+        text += '\n';
+    }
+    text += "END\n";
+    return text;
+}
+
+std::string plot_clause(std::size_t index, const Series& series) {
+    const std::string color = kColors[index % std::size(kColors)];
+    const std::string title = series.label.empty() ? "notitle" : "title " + quoted(series.label);
+    if (series.style == Series::Style::line) {
+        // Thin lines lie over others: dashed, so that what is below shows.
+        return fmt::format("$data{} using 1:2 with lines {} lc rgb '{}' {}", index,
+                           series.thin ? "lw 1.2 dt (8,5)" : "lw 1.6", color, title);
+    }
+    if (!series.error.empty()) {
+        return fmt::format("$data{} using 1:2:3 with yerrorbars pt 7 ps {} lw 1 lc rgb '{}' {}",
+                           index, series.thin ? 0.25 : 0.6, color, title);
+    }
+    return fmt::format("$data{} using 1:2 with points pt 7 ps {} lc rgb '{}' {}", index,
+                       series.thin ? 0.2 : 0.5, color, title);
+}
+
+/// The range that holds every finite x and y of the figure.
+std::pair<double, double> common_range(const Figure& figure) {
+    double low = std::numeric_limits<double>::infinity();
+    double high = -low;
+    for (const Series& series : figure.series) {
+        for (const auto* values : {&series.x, &series.y}) {
+            for (const double value : *values) {
+                if (!std::isfinite(value)) continue;
+                low = std::min(low, value);
+                high = std::max(high, value);
+            }
+        }
+    }
+    if (!(low < high)) return {low - 1.0, low + 1.0};
+    const double margin = 0.03 * (high - low);
+    return {low - margin, high + margin};
+}
+
+bool has_points(const Series& series) {
+    for (std::size_t i = 0; i < series.x.size(); ++i) {
+        if (std::isfinite(series.x[i]) && std::isfinite(series.y[i])) return true;
+    }
+    return false;
+}
+
+std::string escaped(const std::string& text) {
+    std::string result;
+    for (const char c : text) {
+        switch (c) {
+            case '&':
+                result += "&amp;";
+                break;
+            case '<':
+                result += "&lt;";
+                break;
+            case '>':
+                result += "&gt;";
+                break;
+            case '"':
+                result += "&quot;";
+                break;
+            default:
+                result += c;
+        }
+    }
+    return result;
+}
+
+bool is_numeric(const std::string& text) {
+    return !text.empty() && text.find_first_not_of("0123456789.,+-eE%± ") == std::string::npos &&
+           text.find_first_of("0123456789") != std::string::npos;
+}
+
+constexpr const char* kStyle = R"css(
+:root { color-scheme: light; --ink: #1c2733; --soft: #5b6875; --line: #dfe5ea; --accent: #0072b2; }
+* { box-sizing: border-box; }
+body { margin: 0; background: #f5f7f9; color: var(--ink);
+       font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
+main { max-width: 1180px; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
+h1 { font-size: 1.75rem; line-height: 1.2; margin: .5rem 0 1rem; letter-spacing: -.01em; }
+h2 { font-size: 1.2rem; margin: 2.4rem 0 .6rem; padding-bottom: .35rem;
+     border-bottom: 2px solid var(--line); }
+p { max-width: 75ch; margin: .5rem 0 .9rem; }
+.table { width: fit-content; max-width: 100%; margin: .8rem 0 1.2rem; background: #fff;
+         border: 1px solid var(--line); border-radius: 8px; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .93rem; font-variant-numeric: tabular-nums; }
+.caption { max-width: 75ch; margin: 0; padding: .7rem .8rem .2rem; color: var(--soft);
+           font-size: .88rem; }
+th, td { padding: .45rem .8rem; text-align: left; white-space: nowrap; }
+th { color: var(--soft); font-weight: 600; font-size: .85rem; border-bottom: 1px solid var(--line); }
+tbody tr + tr td { border-top: 1px solid var(--line); }
+tbody tr:hover td { background: #f2f7fb; }
+th.n, td.n { text-align: right; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 340px), 1fr));
+           gap: 1rem; margin: 1rem 0; align-items: start; }
+.wide { grid-template-columns: repeat(auto-fit, minmax(min(100%, 500px), 1fr)); }
+figure { margin: 0; padding: .4rem; background: #fff; border: 1px solid var(--line);
+         border-radius: 8px; }
+figure svg { display: block; width: 100%; height: auto; }
+@media print { body { background: #fff; } }
+)css";
+
+}  // namespace
+
+std::string figure_svg(const Figure& figure) {
+    std::string script = fmt::format(
+        "set terminal svg size {},{} noenhanced font 'Helvetica,15' background rgb 'white'\n"
+        "set encoding utf8\n"
+        "set border 3 lc rgb '#5b6875'\nset tics nomirror scale 0.5 textcolor rgb '#1c2733'\n"
+        "set grid lc rgb '#dfe5ea' lw 0.6\nset key outside top center horizontal samplen 1.6\n"
+        "set title {}\nset xlabel {}\nset ylabel {}\nset autoscale xfix\n",
+        figure.width, figure.height, quoted(figure.title), quoted(figure.x_label),
+        quoted(figure.y_label));
+    std::string clauses;
+    if (figure.equal_axes) {
+        const auto [low, high] = common_range(figure);
+        script += fmt::format("set xrange [{0}:{1}]\nset yrange [{0}:{1}]\nset size square\n",
+                              number(low), number(high));
+        clauses = "x with lines lw 1 lc rgb '#9aa5b0' notitle";
+    }
+    for (std::size_t i = 0; i < figure.series.size(); ++i) {
+        if (!has_points(figure.series[i])) continue;
+        script += data_block(i, figure.series[i]);
+        clauses += (clauses.empty() ? "" : ", ") + plot_clause(i, figure.series[i]);
+    }
+    if (clauses.empty()) {
+        throw std::invalid_argument("figure " + figure.title + ": must have a point to draw");
+    }
+    return run_gnuplot(script + "plot " + clauses + "\n");
+}
+
+Page::Page(std::string title) : title_(std::move(title)) {}
+
+void Page::heading(const std::string& text) {
+    body_ += "<h2>" + escaped(text) + "</h2>\n";
+}
+
+void Page::paragraph(const std::string& text) {
+    body_ += "<p>" + escaped(text) + "</p>\n";
+}
+
+void Page::table(const Table& table) {
+    // A column of numbers stands to the right.
+    std::vector<bool> numeric(table.header.size(), !table.rows.empty());
+    for (const auto& row : table.rows) {
+        for (std::size_t c = 0; c < row.size() && c < numeric.size(); ++c) {
+            if (!row[c].empty() && !is_numeric(row[c])) numeric[c] = false;
+        }
+    }
+    const auto cell = [&](const char* tag, std::size_t c, const std::string& text) {
+        const bool right = c < numeric.size() && numeric[c];
+        body_ += fmt::format("<{}{}>{}</{}>", tag, right ? " class=\"n\"" : "", escaped(text), tag);
+    };
+    body_ += "<div class=\"table\">";
+    if (!table.caption.empty()) body_ += "<p class=\"caption\">" + escaped(table.caption) + "</p>";
+    body_ += "<div class=\"scroll\"><table><thead><tr>";
+    for (std::size_t c = 0; c < table.header.size(); ++c) cell("th", c, table.header[c]);
+    body_ += "</tr></thead>\n<tbody>";
+    for (const auto& row : table.rows) {
+        body_ += "<tr>";
+        for (std::size_t c = 0; c < row.size(); ++c) cell("td", c, row[c]);
+        body_ += "</tr>\n";
+    }
+    body_ += "</tbody></table></div></div>\n";
+}
+
+void Page::figures(const std::vector<Figure>& figures) {
+    const bool wide = !figures.empty() && figures.front().width >= kWideFigure;
+    body_ += fmt::format("<div class=\"figures{}\">\n", wide ? " wide" : "");
+    for (const Figure& figure : figures) {
+        const std::string svg = figure_svg(figure);
+        // Inside a page the XML declaration has no place.
+        body_ += "<figure>" + svg.substr(svg.find("<svg")) + "</figure>\n";
+    }
+    body_ += "</div>\n";
+}
+
+std::string Page::html() const {
+    return "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>" +
+           escaped(title_) + "</title>\n<style>" + kStyle +
+           "</style>\n</head>\n<body>\n<main>\n<h1>" + escaped(title_) + "</h1>\n" + body_ +
+           "</main>\n</body>\n</html>\n";
+}
+
+}  // namespace nmrinverse

@@ -1,0 +1,168 @@
+#include "trainer_state.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "nmrsim/errors.h"
+#include "nmrsim/experiment_file.h"
+#include "nmrsim/version.h"
+
+namespace nmrinverse {
+namespace {
+
+using nmrsim::InputError;
+using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
+
+constexpr const char* kFormat = "nmrinverse-checkpoint";
+
+/// What must be the same for a training to go on. How long it takes, and on what, may change.
+std::string fingerprint(const nmrsim::Experiment& experiment, const TrainingOptions& options) {
+    return nlohmann::json{{"experiment", nmrsim::experiment_to_toml(experiment)},
+                          {"epochs", options.minutes > 0.0 ? 0 : options.epochs},
+                          {"curves_per_epoch", options.curves_per_epoch},
+                          {"batch", options.batch},
+                          {"learning_rate", options.learning_rate},
+                          {"weight_decay", options.weight_decay},
+                          {"warm_up", options.warm_up},
+                          {"held_out", options.held_out},
+                          {"replays", options.replays},
+                          {"width", options.width},
+                          {"hidden", options.hidden},
+                          {"blocks", options.blocks},
+                          {"members", options.members},
+                          {"noise", {options.noise_low, options.noise_high}},
+                          {"seed", options.seed}}
+        .dump();
+}
+
+NamedTensors copies(const NamedTensors& tensors) {
+    NamedTensors result;
+    for (const auto& [name, tensor] : tensors) result.push_back({name, tensor.detach().clone()});
+    return result;
+}
+
+/// The parts of a state that are tensors, each under a prefix.
+std::vector<std::pair<std::string, NamedTensors>> tensor_groups(const TrainerState& state) {
+    return {{"weights.", named_weights(state.model->net)},
+            {"average.", state.average},
+            {"best.", state.best},
+            {"optimizer.", state.optimizer->state()},
+            {"", {{"scale", state.scale}}}};
+}
+
+}  // namespace
+
+TrainerState new_trainer_state(const nmrsim::Experiment& experiment, Features features,
+                               const TrainingOptions& options, const torch::Device& device) {
+    torch::manual_seed(options.seed);
+    NetworkOptions sizes;
+    sizes.inputs = features.spec().inputs();
+    sizes.unknowns = static_cast<int>(experiment.prior.size());
+    sizes.width = options.width;
+    sizes.hidden = options.hidden;
+    sizes.blocks = options.blocks;
+    sizes.members = std::max(1, options.members);
+    EmbeddingNet net(sizes);
+    net->to(device);
+    features.to(device);
+
+    TrainingRecord record;
+    record.version = nmrsim::kVersion;
+    record.device = device.is_cuda() ? "cuda" : "cpu";
+    for (const auto& [name, weight] : named_weights(net)) {
+        record.weights += static_cast<std::size_t>(weight.numel());
+    }
+    TrainerState state;
+    state.model = std::make_shared<Model::State>(
+        Model::State{experiment, std::move(record), std::move(features), net,
+                     Calibration(experiment.prior.size()), device});
+    state.optimizer = std::make_unique<Optimizer>(named_weights(net), options.weight_decay);
+    state.average = copies(named_weights(net));
+    state.best = copies(named_weights(net));
+    state.scale = torch::zeros({sizes.unknowns}, torch::TensorOptions(device));
+    return state;
+}
+
+void write_checkpoint(const TrainerState& state, const TrainingOptions& options) {
+    TensorFile file;
+    for (const auto& [prefix, tensors] : tensor_groups(state)) {
+        for (const auto& [name, tensor] : tensors)
+            file.tensors[prefix + name] = to_file_tensor(tensor);
+    }
+    file.metadata = {{"format", kFormat},
+                     {"options", fingerprint(state.model->experiment, options)},
+                     {"features", to_json(state.model->features.spec())},
+                     {"state", nlohmann::json{{"epoch", state.epoch},
+                                              {"best_epoch", state.best_epoch},
+                                              {"steps", state.steps},
+                                              {"optimizer_steps", state.optimizer->steps},
+                                              {"chunks", state.chunks},
+                                              {"seconds", state.seconds},
+                                              {"curves_seen", state.model->record.curves_seen},
+                                              {"held_out_loss", state.held_out_loss},
+                                              {"best_loss", state.best_loss},
+                                              {"held_out_mse", state.held_out_mse},
+                                              {"best_mse", state.best_mse}}
+                                   .dump()}};
+    write_tensor_file(file, options.checkpoint);
+}
+
+TrainerState read_checkpoint(const nmrsim::Experiment& experiment, const TrainingOptions& options,
+                             const torch::Device& device) {
+    const std::string& path = options.checkpoint;
+    const TensorFile file = read_tensor_file(path);
+    const auto metadata = [&](const char* key) {
+        const auto found = file.metadata.find(key);
+        if (found == file.metadata.end()) {
+            throw InputError(
+                fmt::format("{}: expected a checkpoint, but its metadata lacks {}", path, key));
+        }
+        return found->second;
+    };
+    if (metadata("format") != kFormat) {
+        throw InputError(
+            fmt::format("{}: expected the format {}, found {}", path, kFormat, metadata("format")));
+    }
+    if (metadata("options") != fingerprint(experiment, options)) {
+        throw InputError(
+            fmt::format("{}: expected the checkpoint of a training with this experiment and these "
+                        "options, found another's",
+                        path));
+    }
+    try {
+        TrainerState state = new_trainer_state(
+            experiment, Features(feature_spec_from_json(metadata("features"))), options, device);
+        for (const auto& [prefix, tensors] : tensor_groups(state)) {
+            for (const auto& [name, tensor] : tensors) {
+                const auto found = file.tensors.find(prefix + name);
+                if (found == file.tensors.end() || found->second.shape != tensor.sizes().vec()) {
+                    throw InputError(fmt::format("{}: tensor {}{} is missing or of another shape",
+                                                 path, prefix, name));
+                }
+                from_file_tensor(found->second, tensor);
+            }
+        }
+        const nlohmann::json json = nlohmann::json::parse(metadata("state"));
+        json.at("epoch").get_to(state.epoch);
+        json.at("best_epoch").get_to(state.best_epoch);
+        json.at("steps").get_to(state.steps);
+        json.at("optimizer_steps").get_to(state.optimizer->steps);
+        json.at("chunks").get_to(state.chunks);
+        json.at("seconds").get_to(state.seconds);
+        json.at("curves_seen").get_to(state.model->record.curves_seen);
+        json.at("held_out_loss").get_to(state.held_out_loss);
+        json.at("best_loss").get_to(state.best_loss);
+        json.at("held_out_mse").get_to(state.held_out_mse);
+        json.at("best_mse").get_to(state.best_mse);
+        return state;
+    } catch (const nlohmann::json::exception& error) {
+        throw InputError(fmt::format("{}: state: {}", path, error.what()));
+    } catch (const std::invalid_argument& error) {
+        throw InputError(fmt::format("{}: {}", path, error.what()));
+    }
+}
+
+}  // namespace nmrinverse

@@ -1,0 +1,63 @@
+/// Curves to train on: read from a data set, or simulated by a thread of its own while the network
+/// learns.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <atomic>
+#include <cstdint>
+#include <future>
+
+#include "low_pass.h"
+#include "nmrsim/dataset.h"
+
+namespace nmrinverse {
+
+/// Low-passed curves with what made them, on the CPU.
+struct Curves {
+    torch::Tensor reduced;   ///< (n, 2, samples)
+    torch::Tensor unknowns;  ///< (n, unknowns), unit-box coordinates of the prior
+
+    std::int64_t count() const { return reduced.defined() ? reduced.size(0) : 0; }
+};
+
+/// Throws: std::invalid_argument where parameters are not known or a value is not finite.
+void require_usable(const nmrsim::Dataset& data);
+
+/// The curves of a usable data set, low-passed.
+Curves low_passed(const nmrsim::Dataset& data, const LowPass& low_pass, int threads);
+
+/// Simulates curves first ... first + count - 1 of `seed`, a few thousand at a time, so that their
+/// full length is never held at once. Stops early, with fewer, where `stop` becomes true.
+Curves simulate_curves(const nmrsim::Experiment& experiment, const LowPass& low_pass,
+                       std::uint64_t seed, std::uint64_t first, std::int64_t count, int threads,
+                       const std::atomic<bool>& stop);
+
+/// Chunks of curves of one seed, the next one simulated in the background. Curve i of chunk c is
+/// curve c * chunk + i of the seed, whoever asks and when.
+class CurveStream {
+public:
+    CurveStream(nmrsim::Experiment experiment, LowPass low_pass, std::uint64_t seed,
+                std::int64_t chunk, int threads);
+    ~CurveStream();
+    CurveStream(const CurveStream&) = delete;
+    CurveStream& operator=(const CurveStream&) = delete;
+
+    /// Starts chunk `index` in the background.
+    void start(std::int64_t index);
+    /// Whether the chunk that was started is done.
+    bool ready() const;
+    /// The chunk that was started; waits for it.
+    Curves take();
+
+private:
+    nmrsim::Experiment experiment_;
+    LowPass low_pass_;
+    std::uint64_t seed_;
+    std::int64_t chunk_;
+    int threads_;
+    std::atomic<bool> stop_ = false;
+    std::future<Curves> next_;
+};
+
+}  // namespace nmrinverse

@@ -1,0 +1,47 @@
+#include <fmt/format.h>
+
+#include <cmath>
+#include <stdexcept>
+
+#include "nmrinverse/trainer.h"
+
+namespace nmrinverse {
+namespace {
+
+template <typename Number>
+void require(bool holds, const char* condition, Number value) {
+    if (!holds) {
+        throw std::invalid_argument(fmt::format("training.{}, got {}", condition, value));
+    }
+}
+
+}  // namespace
+
+void TrainingOptions::validate() const {
+    require(epochs >= 1, "epochs must be >= 1", epochs);
+    require(minutes >= 0.0 && std::isfinite(minutes), "minutes must be >= 0", minutes);
+    require(batch >= 1, "batch must be >= 1", batch);
+    require(learning_rate > 0.0 && std::isfinite(learning_rate), "learning_rate must be > 0",
+            learning_rate);
+    require(weight_decay >= 0.0 && std::isfinite(weight_decay), "weight_decay must be >= 0",
+            weight_decay);
+    require(warm_up >= 0.0 && warm_up < 1.0, "warm_up must be in [0, 1)", warm_up);
+    require(held_out > 0.0 && held_out <= 0.5, "held_out must be in (0, 0.5]", held_out);
+    require(patience >= 0, "patience must be >= 0", patience);
+    require(replays >= 1, "replays must be >= 1", replays);
+    require(width >= 1 && width <= 1 << 14, "width must be in [1, 16384]", width);
+    require(hidden >= 1 && hidden <= 1 << 14, "hidden must be in [1, 16384]", hidden);
+    require(blocks >= 1 && blocks <= 256, "blocks must be in [1, 256]", blocks);
+    require(members >= 0 && members <= 64, "members must be in [0, 64]", members);
+    require(noise_low >= 0.0 && std::isfinite(noise_low), "noise_low must be >= 0", noise_low);
+    require(noise_high >= noise_low && std::isfinite(noise_high),
+            "noise_high must be >= noise_low and finite", noise_high);
+    require(noise_low > 0.0 || noise_high == 0.0,
+            "noise_low must be > 0 where noise_high is: the range is logarithmic", noise_low);
+    require(threads >= 0, "threads must be >= 0", threads);
+    if (device != "auto" && device != "cpu" && device != "cuda") {
+        require(false, "device must be auto, cpu or cuda", device);
+    }
+}
+
+}  // namespace nmrinverse

@@ -1,0 +1,96 @@
+// Scores against numbers worked out by hand, from a model whose answer is known.
+#include "nmrinverse/evaluation.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "catch_compat.h"
+#include "tensor_file.h"
+#include "training_problem.h"
+
+using namespace nmrinverse;
+
+namespace {
+
+/// A model that answers every curve with 30 kHz and 200 kHz, its network's standard deviation 0.1
+/// of the box, its intervals +- 0.05 (half) and +- 0.2 (nine tenths) of it.
+Model constant_model(const TestFolder& folder) {
+    const std::string path = folder.file("constant.safetensors");
+    TrainingOptions options = small_training();
+    options.epochs = 1;
+    save_model(train(linear_dataset(100, 0.02, 1), options), path);
+    TensorFile file = read_tensor_file(path);
+    for (float& value : file.tensors["member0.heads.weight"].values) value = 0.0f;
+    const float log_sd = std::log(0.1f);
+    file.tensors["member0.heads.bias"].values = {0.3f, 0.5f, log_sd, log_sd};
+    file.metadata["calibration"] =
+        R"([{"sd_scale": 1.0, "sd_floor": 0.0, "half_width50": 0.5, "half_width90": 2.0},
+            {"sd_scale": 1.0, "sd_floor": 0.0, "half_width50": 0.5, "half_width90": 2.0}])";
+    write_tensor_file(file, path);
+    return load_model(path);
+}
+
+/// Five curves with these unknowns.
+nmrsim::Dataset five_curves() {
+    nmrsim::Dataset data = linear_dataset(5, 0.02, 2);
+    data.parameters = {30.0, 200.0, 34.0, 250.0, 20.0, 150.0, 45.0, 200.0, 71.0, 200.0};
+    return data;
+}
+
+}  // namespace
+
+TEST_CASE("Scores are what one works out by hand", "[evaluation]") {
+    const TestFolder folder("evaluation_test");
+    const Model model = constant_model(folder);
+    const Evaluation evaluation = evaluate(model, five_curves());
+    REQUIRE(evaluation.count == 5);
+    REQUIRE(evaluation.scores.size() == 2);
+    const UnknownScore& first = evaluation.scores[0];
+    CHECK(first.name == "alpha_x_khz");
+    CHECK(first.unit == "kHz");
+    // Errors 0, 4, 10, 15, 41 kHz; true values of mean 40 and variance (100+36+400+25+961)/5 =
+    // 304.4. Single precision holds 30 kHz to 2e-6.
+    CHECK(first.mse == Approx((16.0 + 100.0 + 225.0 + 1681.0) / 5.0).epsilon(1e-6));
+    CHECK(first.rmse == Approx(std::sqrt(404.4)).epsilon(1e-6));
+    CHECK(first.median_error == Approx(10.0).epsilon(1e-6));
+    CHECK(first.r2 == Approx(1.0 - 404.4 / 304.4).epsilon(1e-6));
+    CHECK(first.coverage50 == Approx(0.4));  // within 5 kHz: 30 and 34
+    CHECK(first.coverage90 == Approx(0.8));  // within 20 kHz: all but 71
+    const UnknownScore& second = evaluation.scores[1];
+    CHECK(second.mse == Approx(1000.0).epsilon(1e-6));
+    CHECK(second.median_error < 1e-3);
+    CHECK(second.r2 == Approx(0.0).margin(1e-6));
+    CHECK(second.coverage50 == Approx(0.6));
+    CHECK(second.coverage90 == Approx(0.6));
+    CHECK(evaluation.predictions.sd[0] == Approx(10.0).epsilon(1e-5));
+    CHECK(evaluation.predictions.q95[1] == Approx(240.0).epsilon(1e-5));
+
+    const std::string table = evaluation_table(evaluation);
+    CHECK(table.find("alpha_x_khz") != std::string::npos);
+    CHECK(table.find("404.4") != std::string::npos);
+    CHECK(table.find("coverage90") != std::string::npos);
+    const nlohmann::json json = nlohmann::json::parse(evaluation_json(evaluation, model));
+    CHECK(json["experiment"] == "small");
+    CHECK(json["unknowns"][0]["mse"].get<double>() == Approx(404.4).epsilon(1e-6));
+    CHECK(json["unknowns"][1]["name"] == "alpha_z_khz");
+}
+
+TEST_CASE("Data of another kind than the model's are refused", "[evaluation]") {
+    const TestFolder folder("evaluation_test_refused");
+    const Model model = constant_model(folder);
+    nmrsim::Dataset data = five_curves();
+    data.parameters.clear();
+    CHECK_THROWS_WITH(evaluate(model, data), ContainsSubstring("parameters must be known"));
+    data = five_curves();
+    data.unknowns[1].name = "xi";
+    CHECK_THROWS_WITH(evaluate(model, data), ContainsSubstring("must be alpha_z_khz, got xi"));
+    data = five_curves();
+    data.unknowns.pop_back();
+    CHECK_THROWS_WITH(evaluate(model, data), ContainsSubstring("2 unknowns, got 1"));
+    data = five_curves();
+    data.time_us[3] += 0.5;
+    CHECK_THROWS_WITH(evaluate(model, data), ContainsSubstring("time 3"));
+    data = five_curves();
+    data.time_us.pop_back();
+    CHECK_THROWS_WITH(evaluate(model, data), ContainsSubstring("64 points, got 63"));
+}
