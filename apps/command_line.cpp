@@ -1,0 +1,232 @@
+#include "command_line.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <new>
+#include <stdexcept>
+
+#include "nmrsim/errors.h"
+#include "nmrsim/experiment_file.h"
+#include "nmrsim/file_output.h"
+#include "nmrsim/version.h"
+
+namespace nmrapps {
+namespace {
+
+constexpr int kFailure = 1;
+constexpr int kBadInput = 2;
+constexpr double kBarPeriodS = 0.2;
+constexpr double kLinePeriodS = 10.0;
+
+volatile sig_atomic_t received_signal = 0;
+
+void receive(int number) {
+    received_signal = number;
+}
+
+struct Interrupted {
+    int number;
+    std::string saved;
+};
+
+void catch_signals() {
+    struct sigaction action = {};
+    action.sa_handler = receive;
+    action.sa_flags = SA_RESTART | SA_RESETHAND;  // a second signal ends the program
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, nullptr);
+    sigaction(SIGTERM, &action, nullptr);
+}
+
+/// Prints "program: message" as one line, whatever the message holds.
+void print_line(const std::string& program, std::string message) {
+    while (!message.empty() && message.back() == '\n') message.pop_back();
+    for (char& c : message) {
+        if (c == '\n' || c == '\r') c = ' ';
+    }
+    fmt::print(stderr, "{}: {}\n", program, message);
+}
+
+std::string duration(double seconds) {
+    const long whole = std::lround(std::min(seconds, 359999.0));
+    if (whole >= 3600) {
+        return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
+    }
+    return fmt::format("{}:{:02}", whole / 60, whole % 60);
+}
+
+std::size_t terminal_columns() {
+    winsize size = {};
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+    return 80;
+}
+
+double seconds_between(std::chrono::steady_clock::time_point from,
+                       std::chrono::steady_clock::time_point to) {
+    return std::chrono::duration<double>(to - from).count();
+}
+
+}  // namespace
+
+void add_common_options(CLI::App& app, CommonOptions& options, const std::string& example) {
+    app.add_option("--threads", options.threads, "Threads to use (default: all cores)")
+        ->check(CLI::Range(1, 4096))
+        ->type_name("N");
+    app.add_flag("--quiet", options.quiet, "Show no progress");
+    app.set_version_flag("--version", app.get_name() + " " + nmrsim::kVersion);
+    app.footer("Example:\n  " + example);
+}
+
+CLI::Option* add_experiment_choice(CLI::App& app, ExperimentChoice& choice) {
+    app.add_option("--set", choice.settings, "Change one value of the experiment; may be repeated")
+        ->allow_extra_args(false)
+        ->type_name("table.key=value");
+    return app
+        .add_option("EXPERIMENT", choice.name,
+                    "Name of an experiment that ships (nmr-simulate --list) or a TOML file")
+        ->type_name("");
+}
+
+nmrsim::Experiment chosen_experiment(const ExperimentChoice& choice) {
+    nmrsim::Experiment experiment = nmrsim::load_experiment(choice.name);
+    for (const std::string& setting : choice.settings) nmrsim::apply_setting(experiment, setting);
+    experiment.validate();
+    return experiment;
+}
+
+int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& work) {
+    const std::string program = app.get_name();
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::Success& success) {  // --help, --version
+        return app.exit(success);
+    } catch (const CLI::ParseError& error) {
+        print_line(program, error.what());
+        return kBadInput;
+    }
+    catch_signals();
+    try {
+        work();
+        return 0;
+    } catch (const Interrupted& stop) {
+        print_line(program, fmt::format("interrupted by {}; {}",
+                                        stop.number == SIGINT ? "SIGINT" : "SIGTERM", stop.saved));
+        return 128 + stop.number;
+    } catch (const std::invalid_argument& error) {
+        print_line(program, error.what());
+        return kBadInput;
+    } catch (const nmrsim::InputError& error) {
+        print_line(program, error.what());
+        return kBadInput;
+    } catch (const std::bad_alloc&) {
+        print_line(program, "not enough memory");
+    } catch (const std::exception& error) {
+        print_line(program, error.what());
+    }
+    return kFailure;
+}
+
+bool interrupted() {
+    return received_signal != 0;
+}
+
+void stop_if_interrupted(const std::string& saved) {
+    if (interrupted()) throw Interrupted{received_signal, saved};
+}
+
+void warn(const CLI::App& app, const std::string& message) {
+    print_line(app.get_name(), "warning: " + message);
+}
+
+void write_result(const std::string& path, std::string_view text) {
+    if (!path.empty() && path != "-") {
+        nmrsim::write_whole_file(path, text);
+        return;
+    }
+    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout)) {
+        throw std::runtime_error("standard output: cannot write");
+    }
+}
+
+void check_output_folder(const std::string& option, const std::string& path) {
+    if (path.empty() || path == "-") return;
+    const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+    if (!folder.empty() && !std::filesystem::is_directory(folder)) {
+        throw std::invalid_argument(
+            fmt::format("{} {}: there is no folder {}", option, path, folder.string()));
+    }
+    if (std::filesystem::is_directory(path)) {
+        throw std::invalid_argument(
+            fmt::format("{} {}: expected a file, found a folder", option, path));
+    }
+}
+
+Progress::Progress(const CLI::App& app, const CommonOptions& options)
+    : program_(app.get_name()), quiet_(options.quiet), terminal_(isatty(STDERR_FILENO) == 1) {}
+
+Progress::~Progress() {
+    if (printed_ && terminal_) std::fputc('\n', stderr);
+}
+
+void Progress::show(double fraction, const std::string& status) {
+    if (first_fraction_ < 0.0) first_fraction_ = fraction;
+    fraction_ = std::clamp(fraction, 0.0, 1.0);
+    status_ = status;
+    last_shown_ = false;
+    if (quiet_) return;
+    const Clock::time_point now = Clock::now();
+    if (seconds_between(last_, now) < (terminal_ ? kBarPeriodS : kLinePeriodS)) return;
+    print(now);
+}
+
+void Progress::show_curves(std::size_t done, std::size_t total) {
+    if (quiet_) return;
+    if (first_fraction_ < 0.0) first_fraction_ = static_cast<double>(done) / total;
+    const double seconds = seconds_between(start_, Clock::now());
+    const double rate = (done - first_fraction_ * total) / std::max(seconds, 1e-9);
+    show(static_cast<double>(done) / total,
+         fmt::format("{}/{} curves, {:.{}f}/s", done, total, rate, rate < 10.0 ? 1 : 0));
+}
+
+void Progress::finish() {
+    if (quiet_ || status_.empty()) return;
+    // A short piece of work says nothing unless someone watches.
+    if (terminal_ || (printed_ && !last_shown_)) print(Clock::now());
+    if (terminal_) std::fputc('\n', stderr);
+    printed_ = false;
+}
+
+void Progress::print(Clock::time_point now) {
+    last_ = now;
+    printed_ = true;
+    last_shown_ = true;
+    const double elapsed = seconds_between(start_, now);
+    const double gained = fraction_ - first_fraction_;
+    std::string time = duration(elapsed) + " in all";
+    if (fraction_ < 1.0) {
+        time = gained > 0.0 ? duration(elapsed * (1.0 - fraction_) / gained) + " left" : "";
+    }
+    const int percent = static_cast<int>(std::floor(100.0 * fraction_));
+    if (!terminal_) {
+        fmt::print(stderr, "{}: {}%, {}{}{}\n", program_, percent, status_,
+                   time.empty() ? "" : ", ", time);
+        return;
+    }
+    constexpr std::size_t kWidth = 24;
+    const std::size_t filled = static_cast<std::size_t>(std::lround(fraction_ * kWidth));
+    std::string line = fmt::format("{} [{}{}] {:3}%  {}  {}", program_, std::string(filled, '#'),
+                                   std::string(kWidth - filled, '.'), percent, time, status_);
+    const std::size_t columns = terminal_columns();
+    if (line.size() >= columns) line.resize(columns - 1);
+    fmt::print(stderr, "\r{}\033[K", line);
+    std::fflush(stderr);
+}
+
+}  // namespace nmrapps

@@ -1,0 +1,206 @@
+#include "curve_input.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+#include "experiment_match.h"
+#include "nmrsim/challenge_files.h"
+#include "nmrsim/curve_file.h"
+#include "nmrsim/dataset_file.h"
+#include "nmrsim/errors.h"
+#include "nmrsim/experiment_file.h"
+
+namespace nmrapps {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Fewest samples in a period of the line's largest offset for which a cubic through four samples
+/// is good to 1% of it: the error is (2 pi / n)^4 * 3/128 at most.
+constexpr double kSamplesPerPeriod = 8.0;
+
+bool is_hdf5(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    std::array<char, 4> magic = {};
+    file.read(magic.data(), magic.size());
+    const std::string extension = fs::path(path).extension().string();
+    return magic == std::array<char, 4>{'\x89', 'H', 'D', 'F'} || extension == ".h5" ||
+           extension == ".hdf5";
+}
+
+bool same_times(const std::vector<double>& a, const std::vector<double>& b) {
+    if (a.size() != b.size()) return false;
+    const double spacing = a.size() > 1 ? (a.back() - a.front()) / (a.size() - 1) : 1.0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        if (std::abs(a[i] - b[i]) > 1e-3 * spacing) return false;
+    }
+    return true;
+}
+
+/// Which four samples, with which weights, give the value at a time: Lagrange's cubic.
+struct Stencil {
+    std::size_t first;
+    std::array<double, 4> weight;
+};
+
+std::vector<Stencil> stencils(const std::string& name, const std::vector<double>& from,
+                              const nmrsim::Experiment& experiment,
+                              const std::vector<double>& times) {
+    const double slack =
+        1e-3 * (times.back() - times.front()) / std::max<double>(times.size(), 1.0);
+    if (from.size() < 4 || from.front() > times.front() + slack ||
+        from.back() < times.back() - slack) {
+        throw nmrsim::InputError(fmt::format(
+            "{}: expected times that cover {:.6g} to {:.6g} us, the model's window, found {} from "
+            "{:.6g} to {:.6g} us",
+            name, times.front(), times.back(), from.size(), from.empty() ? 0.0 : from.front(),
+            from.empty() ? 0.0 : from.back()));
+    }
+    const double largest_us = 1e3 / (kSamplesPerPeriod * experiment.line.cutoff_khz);
+    std::vector<Stencil> result;
+    result.reserve(times.size());
+    for (const double time : times) {
+        const auto above = std::upper_bound(from.begin(), from.end(), time);
+        const auto upper =
+            std::clamp<std::ptrdiff_t>(above - from.begin(), 1, std::ssize(from) - 1);
+        const double gap = from[upper] - from[upper - 1];
+        if (gap > largest_us) {
+            throw nmrsim::InputError(fmt::format(
+                "{}: samples at {:.6g} and {:.6g} us are too far apart for a line cut at {:g} kHz: "
+                "expected at most {:.3g} us",
+                name, from[upper - 1], from[upper], experiment.line.cutoff_khz, largest_us));
+        }
+        Stencil stencil = {};
+        stencil.first = static_cast<std::size_t>(
+            std::clamp<std::ptrdiff_t>(upper - 2, 0, std::ssize(from) - 4));
+        const double* t = from.data() + stencil.first;
+        for (int i = 0; i < 4; ++i) {
+            stencil.weight[i] = 1.0;
+            for (int j = 0; j < 4; ++j) {
+                if (j != i) stencil.weight[i] *= (time - t[j]) / (t[i] - t[j]);
+            }
+        }
+        result.push_back(stencil);
+    }
+    return result;
+}
+
+template <class Values>
+void append_interpolated(const Values& values, std::size_t offset,
+                         const std::vector<Stencil>& stencils, std::vector<float>& signal) {
+    for (const Stencil& stencil : stencils) {
+        double sum = 0.0;
+        for (std::size_t i = 0; i < 4; ++i) {
+            sum += stencil.weight[i] * values[offset + stencil.first + i];
+        }
+        signal.push_back(static_cast<float>(sum));
+    }
+}
+
+void append_dataset(const std::string& input, const nmrsim::Dataset& data,
+                    const nmrsim::Experiment& experiment, Curves& curves) {
+    const std::size_t points = data.points();
+    if (same_times(data.time_us, curves.time_us)) {
+        curves.signal.insert(curves.signal.end(), data.signal.begin(), data.signal.end());
+    } else {
+        const auto weights = stencils(input, data.time_us, experiment, curves.time_us);
+        for (std::size_t row = 0; row < 2 * data.count(); ++row) {
+            append_interpolated(data.signal, row * points, weights, curves.signal);
+        }
+    }
+    for (std::size_t i = 0; i < data.count(); ++i) {
+        curves.names.push_back(fmt::format("{}#{}", input, i));
+    }
+}
+
+void require(const std::string& path) {
+    if (!fs::exists(path)) throw nmrsim::InputError(path + ": no such file or folder");
+}
+
+nmrsim::Dataset read_matching_dataset(const std::string& path, nmrsim::Experiment experiment) {
+    nmrsim::Dataset data = nmrsim::read_dataset(path);
+    // Times are judged apart: another sampling of the same experiment can be interpolated.
+    nmrsim::Experiment there = nmrsim::parse_experiment(data.experiment_toml, path);
+    experiment.acquisition = there.acquisition;
+    check_same_experiment(path, there, experiment, false);
+    return data;
+}
+
+}  // namespace
+
+std::string find_model(const std::string& model) {
+    if (fs::is_regular_file(model)) return model;
+    std::error_code error;
+    const fs::path program = fs::read_symlink("/proc/self/exe", error);
+    const fs::path models = program.parent_path().parent_path() / "share/nmrsim/models";
+    if (!error && model.find('/') == std::string::npos) {
+        const fs::path shipped = models / (model + ".safetensors");
+        if (fs::is_regular_file(shipped)) return shipped.string();
+    }
+    std::string known;
+    if (fs::is_directory(models, error)) {
+        for (const auto& entry : fs::directory_iterator(models)) {
+            if (entry.path().extension() != ".safetensors") continue;
+            known += (known.empty() ? "" : ", ") + entry.path().stem().string();
+        }
+    }
+    throw nmrsim::InputError(fmt::format("{}: no such model file{}", model,
+                                         known.empty() ? "" : "; models that ship: " + known));
+}
+
+nmrsim::Signal Curves::curve(std::size_t index) const {
+    const float* row = signal.data() + index * 2 * points();
+    nmrsim::Signal result;
+    result.time_us = time_us;
+    result.mx.assign(row, row + points());
+    result.my.assign(row + points(), row + 2 * points());
+    result.mz.assign(points(), 0.0);
+    return result;
+}
+
+void read_curves(const std::string& input, const nmrsim::Experiment& experiment, Curves& curves) {
+    require(input);
+    if (curves.time_us.empty()) {
+        curves.time_us = nmrsim::acquisition_times_us(experiment.acquisition);
+    }
+    if (fs::is_directory(input)) {
+        append_dataset(input, nmrsim::read_challenge(input, experiment), experiment, curves);
+    } else if (is_hdf5(input)) {
+        append_dataset(input, read_matching_dataset(input, experiment), experiment, curves);
+    } else {
+        const nmrsim::Signal signal = nmrsim::read_curve(input);
+        if (same_times(signal.time_us, curves.time_us)) {
+            curves.signal.insert(curves.signal.end(), signal.mx.begin(), signal.mx.end());
+            curves.signal.insert(curves.signal.end(), signal.my.begin(), signal.my.end());
+        } else {
+            const auto weights = stencils(input, signal.time_us, experiment, curves.time_us);
+            append_interpolated(signal.mx, 0, weights, curves.signal);
+            append_interpolated(signal.my, 0, weights, curves.signal);
+        }
+        curves.names.push_back(input);
+    }
+}
+
+nmrsim::Dataset read_labelled(const std::string& input, const nmrsim::Experiment& experiment) {
+    require(input);
+    nmrsim::Dataset data;
+    if (fs::is_directory(input)) {
+        data = nmrsim::read_challenge(input, experiment);
+        if (data.parameters.empty()) {
+            throw nmrsim::InputError(input +
+                                     "/mat_info.txt: no such file; expected the parameters");
+        }
+    } else {
+        data = nmrsim::read_dataset(input);
+        check_same_experiment(input, nmrsim::parse_experiment(data.experiment_toml, input),
+                              experiment, false);
+    }
+    return data;
+}
+
+}  // namespace nmrapps

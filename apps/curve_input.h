@@ -1,0 +1,41 @@
+/// The curves that nmr-fit and nmr-evaluate read, whatever file they come in.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "nmrsim/dataset.h"
+#include "nmrsim/signal.h"
+
+namespace nmrapps {
+
+/// A model file, or the name of one that ships: MODEL as given where there is such a file,
+/// otherwise share/nmrsim/models/MODEL.safetensors under the prefix that the program was installed
+/// to.
+///
+/// Throws: nmrsim::InputError where there is neither.
+std::string find_model(const std::string& model);
+
+/// Curves of `experiment` at its acquisition times, with a name for each.
+struct Curves {
+    std::vector<std::string> names;  ///< (count): "echo.csv", or "train.h5#17", counted from 0
+    std::vector<double> time_us;     ///< (points) [us]
+    std::vector<float> signal;       ///< (count, 2, points)
+
+    std::size_t count() const { return names.size(); }
+    std::size_t points() const { return time_us.size(); }
+    nmrsim::Signal curve(std::size_t index) const;  ///< Mz is 0
+};
+
+/// Reads a CSV curve, an HDF5 data set or a challenge folder and appends its curves. A curve
+/// sampled at other times than the experiment's is interpolated where its times cover the window.
+///
+/// Throws: nmrsim::InputError, naming the file, for what cannot be read, times that do not cover
+/// the window or are too coarse for the line, and a data set of another experiment.
+void read_curves(const std::string& input, const nmrsim::Experiment& experiment, Curves& curves);
+
+/// A data set with known parameters for nmr-evaluate: HDF5, or a challenge folder with
+/// mat_info.txt.
+nmrsim::Dataset read_labelled(const std::string& input, const nmrsim::Experiment& experiment);
+
+}  // namespace nmrapps

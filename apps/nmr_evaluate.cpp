@@ -1,0 +1,66 @@
+// Says how good a model is.
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <stdexcept>
+
+#include "command_line.h"
+#include "nmrsim/file_output.h"
+#include "report_sections.h"
+
+namespace {
+
+void write_report(const std::string& folder, const nmrinverse::Model& model,
+                  const nmrsim::Dataset& data, const nmrinverse::Evaluation& evaluation,
+                  int threads) {
+    nmrinverse::Page page("Evaluation of a model for " + model.experiment().name);
+    page.table(nmrapps::model_table(model));
+    page.heading("Scores");
+    page.table(nmrapps::score_table(evaluation));
+    page.heading("Estimate against true value");
+    page.figures(nmrapps::prediction_figures(evaluation));
+    page.heading("Errors");
+    page.figures(nmrapps::error_figures(evaluation));
+    page.heading("Curves and fits");
+    nmrapps::add_example_fits(page, model, data, evaluation, threads);
+    std::filesystem::create_directories(folder);
+    nmrsim::write_whole_file(folder + "/report.html", page.html());
+    nmrsim::write_whole_file(folder + "/report.json",
+                             nmrinverse::evaluation_json(evaluation, model) + "\n");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app("Scores a model on curves whose parameters are known.", "nmr-evaluate");
+    nmrapps::CommonOptions common;
+    std::string model_name;
+    std::string data_path;
+    std::string out;
+    bool refine = false;
+    nmrapps::add_common_options(app, common, "nmr-evaluate model.safetensors test.h5 --out report");
+    app.add_option("MODEL", model_name, "Model file, or the name of one that ships")
+        ->required()
+        ->type_name("");
+    app.add_option("DATA", data_path, "HDF5 data set, or challenge folder with mat_info.txt")
+        ->required()
+        ->type_name("");
+    app.add_option("--out", out, "Folder for report.html and report.json")->type_name("REPORT");
+    app.add_flag("--refine", refine, "Not in this version");
+
+    return nmrapps::run_program(app, argc, argv, [&] {
+        if (refine)
+            throw std::invalid_argument("--refine: this version cannot refine estimates yet");
+        if (!out.empty() && std::filesystem::exists(out) && !std::filesystem::is_directory(out)) {
+            throw std::invalid_argument("--out " + out + ": expected a folder, found a file");
+        }
+        const nmrinverse::Model model = nmrinverse::load_model(nmrapps::find_model(model_name));
+        const nmrsim::Dataset data = nmrapps::read_labelled(data_path, model.experiment());
+        const nmrinverse::Evaluation evaluation =
+            nmrinverse::evaluate(model, data, 0.0, common.threads);
+        nmrapps::stop_if_interrupted("nothing written");
+        if (!out.empty()) write_report(out, model, data, evaluation, common.threads);
+        nmrapps::write_result("", nmrinverse::evaluation_table(evaluation));
+    });
+}

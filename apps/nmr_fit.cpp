@@ -1,0 +1,182 @@
+// Reads the interactions back from echoes.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <stdexcept>
+
+#include "command_line.h"
+#include "nmrinverse/model.h"
+#include "nmrsim/challenge_files.h"
+#include "nmrsim/file_output.h"
+#include "report_sections.h"
+
+namespace {
+
+using nmrapps::Curves;
+using nmrapps::Judgements;
+using nmrinverse::Predictions;
+
+/// Pictures inside the report; every curve has its own file.
+constexpr std::size_t kReportFigures = 60;
+
+std::string csv_field(const std::string& text) {
+    if (text.find_first_of(",\"\n") == std::string::npos) return text;
+    std::string quoted = "\"";
+    for (const char c : text) {
+        quoted += c;
+        if (c == '"') quoted += c;
+    }
+    return quoted + "\"";
+}
+
+std::string estimates_as_csv(const Curves& curves, const Predictions& estimates,
+                             const Judgements& judgements, const nmrsim::Prior& prior) {
+    std::string text = "curve";
+    for (const nmrsim::PriorRange& range : prior) {
+        text += fmt::format(",{0},{0}_sd,{0}_q05,{0}_q95", range.name);
+    }
+    text += ",residual,verdict\n";
+    for (std::size_t c = 0; c < curves.count(); ++c) {
+        text += csv_field(curves.names[c]);
+        for (std::size_t k = 0; k < prior.size(); ++k) {
+            const std::size_t i = c * prior.size() + k;
+            text += fmt::format(",{:.7g},{:.4g},{:.7g},{:.7g}", estimates.mean[i], estimates.sd[i],
+                                estimates.q05[i], estimates.q95[i]);
+        }
+        text += fmt::format(",{:.4g},{}\n", judgements.residual[c],
+                            verdict_name(judgements.verdict[c]));
+    }
+    return text;
+}
+
+std::string estimates_as_challenge(const Predictions& estimates,
+                                   const nmrsim::Experiment& experiment) {
+    std::string text;
+    for (std::size_t c = 0; c < estimates.count; ++c) {
+        const std::span<const double> mean(estimates.mean.data() + c * estimates.unknowns,
+                                           estimates.unknowns);
+        std::string line;
+        for (const double value : nmrsim::challenge_values(experiment, mean)) {
+            line += fmt::format("{}{:.9g}", line.empty() ? "" : "\t", value);
+        }
+        text += line + "\n";
+    }
+    return text;
+}
+
+void write_pictures(const std::string& folder, const Curves& curves, const Predictions& estimates,
+                    const Judgements& judgements, const nmrinverse::Model& model,
+                    nmrapps::Progress& progress) {
+    const nmrsim::Prior& prior = model.experiment().prior;
+    std::filesystem::create_directories(folder);
+    nmrinverse::Page page("Fits of " + model.experiment().name);
+    page.table(nmrapps::model_table(model));
+    nmrinverse::Table table;
+    table.header = {"curve"};
+    for (const nmrsim::PriorRange& range : prior) table.header.push_back(range.name);
+    table.header.insert(table.header.end(), {"residual", "expected", "verdict"});
+    std::vector<nmrinverse::Figure> figures;
+    for (std::size_t c = 0; c < curves.count(); ++c) {
+        std::vector<std::string> row = {curves.names[c]};
+        for (std::size_t k = 0; k < prior.size(); ++k) {
+            row.push_back(nmrapps::estimate_in_words(estimates, c, k, prior[k].name));
+        }
+        row.push_back(fmt::format("{:.4f}", judgements.residual[c]));
+        row.push_back(fmt::format("{:.4f}", judgements.expected[c]));
+        row.emplace_back(verdict_name(judgements.verdict[c]));
+        table.rows.push_back(std::move(row));
+
+        const nmrinverse::Figure figure =
+            nmrapps::fit_figure(curves.names[c], curves, judgements, c);
+        const std::string stem = std::filesystem::path(curves.names[c]).stem().string();
+        nmrsim::write_whole_file(fmt::format("{}/{:04}_{}.svg", folder, c, stem),
+                                 nmrinverse::figure_svg(figure));
+        if (c < kReportFigures) figures.push_back(figure);
+        progress.show(static_cast<double>(c + 1) / curves.count(), "drawing");
+        nmrapps::stop_if_interrupted("some pictures are missing in " + folder);
+    }
+    page.heading("Estimates");
+    page.table(table);
+    page.heading("Curves and fits");
+    if (curves.count() > kReportFigures) {
+        page.paragraph(
+            fmt::format("The first {} of {} curves; the others are files beside this one.",
+                        kReportFigures, curves.count()));
+    }
+    page.figures(figures);
+    nmrsim::write_whole_file(folder + "/report.html", page.html());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app("Reads an experiment's unknowns from echoes, with their uncertainty.", "nmr-fit");
+    nmrapps::CommonOptions common;
+    std::string model_name;
+    std::vector<std::string> inputs;
+    std::string out;
+    std::string plot;
+    std::string format = "csv";
+    double noise = 0.0;
+    int samples = 0;
+    bool refine = false;
+    nmrapps::add_common_options(app, common,
+                                "nmr-fit model.safetensors echo1.csv echo2.csv --out fit.csv");
+    app.add_option("MODEL", model_name, "Model file, or the name of one that ships")
+        ->required()
+        ->type_name("");
+    app.add_option("INPUT", inputs, "CSV curves, HDF5 data sets or challenge folders")
+        ->required()
+        ->type_name("");
+    app.add_option("--noise", noise, "Standard deviation of the noise on each of Mx and My")
+        ->check(CLI::NonNegativeNumber)
+        ->type_name("SIGMA");
+    app.add_option("--out", out, "File for the estimates (default: standard output)")
+        ->type_name("fit.csv");
+    app.add_option("--format", format, "csv or challenge")
+        ->check(CLI::IsMember({"csv", "challenge"}))
+        ->type_name("NAME");
+    app.add_option("--plot", plot, "Folder for a picture of each curve and report.html")
+        ->type_name("DIR");
+    app.add_flag("--refine", refine, "Not in this version");
+    auto* samples_option =
+        app.add_option("--samples", samples, "Not in this version")->type_name("N");
+
+    return nmrapps::run_program(app, argc, argv, [&] {
+        if (refine)
+            throw std::invalid_argument("--refine: this version cannot refine estimates yet");
+        if (!samples_option->empty()) {
+            throw std::invalid_argument("--samples: this version cannot draw samples yet");
+        }
+        nmrapps::check_output_folder("--out", out);
+        const nmrinverse::Model model = nmrinverse::load_model(nmrapps::find_model(model_name));
+        const nmrsim::Experiment& experiment = model.experiment();
+        Curves curves;
+        for (const std::string& input : inputs) nmrapps::read_curves(input, experiment, curves);
+        const Predictions estimates =
+            model.predict(curves.signal, curves.count(), noise, common.threads);
+
+        if (format == "challenge" && plot.empty()) {
+            nmrapps::write_result(out, estimates_as_challenge(estimates, experiment));
+            return;
+        }
+        nmrapps::Progress progress(app, common);
+        const Judgements judgements =
+            nmrapps::judge(curves, estimates, experiment, noise, common.threads, [&](double share) {
+                progress.show(share, "checking the fits");
+                return !nmrapps::interrupted();
+            });
+        nmrapps::stop_if_interrupted("nothing written");
+        progress.finish();
+        if (!plot.empty()) {
+            nmrapps::Progress drawing(app, common);
+            write_pictures(plot, curves, estimates, judgements, model, drawing);
+            drawing.finish();
+        }
+        nmrapps::write_result(
+            out, format == "csv" ? estimates_as_csv(curves, estimates, judgements, experiment.prior)
+                                 : estimates_as_challenge(estimates, experiment));
+    });
+}

@@ -1,0 +1,151 @@
+// Trains a model.
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cmath>
+#include <filesystem>
+#include <stdexcept>
+
+#include "command_line.h"
+#include "experiment_match.h"
+#include "nmrinverse/trainer.h"
+#include "nmrsim/dataset_file.h"
+#include "nmrsim/experiment_file.h"
+#include "nmrsim/parameters.h"
+
+namespace {
+
+double noise_level(const std::string& text, const std::string& whole) {
+    double value = 0.0;
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, value);
+    if (error != std::errc() || stop != end || !std::isfinite(value) || value < 0.0) {
+        throw std::invalid_argument(
+            "--noise must be SIGMA or LOW:HIGH with 0 <= LOW <= HIGH, got " + whole);
+    }
+    return value;
+}
+
+/// "SIGMA" or "LOW:HIGH" into the options.
+void set_noise(const std::string& text, nmrinverse::TrainingOptions& options) {
+    if (text.empty()) return;
+    const std::size_t colon = text.find(':');
+    options.noise_low = noise_level(text.substr(0, colon), text);
+    options.noise_high =
+        colon == std::string::npos ? options.noise_low : noise_level(text.substr(colon + 1), text);
+    if (options.noise_high < options.noise_low) noise_level("", text);
+}
+
+/// "alpha_x 2.3 kHz, alpha_z 28 kHz": root mean squared errors on the held-out part.
+std::string errors_in_words(const std::vector<double>& mse, const nmrsim::Prior& prior) {
+    std::string text;
+    for (std::size_t k = 0; k < mse.size() && k < prior.size(); ++k) {
+        const nmrsim::Parameter& row = nmrsim::parameter(prior[k].name);
+        text += fmt::format("{}{} {:.3g}{}{}", text.empty() ? "" : ", ", row.symbol,
+                            std::sqrt(mse[k]), *row.unit ? " " : "", row.unit);
+    }
+    return text;
+}
+
+std::string status_of(const nmrinverse::TrainingProgress& now, const nmrsim::Prior& prior) {
+    std::string text = fmt::format("epoch {}, {:.0f} curves/s, loss {:.3f}", now.epoch,
+                                   now.curves_per_s, now.train_loss);
+    if (!now.held_out_mse.empty()) {
+        text += fmt::format(", held out {:.3f}: {}", now.held_out_loss,
+                            errors_in_words(now.held_out_mse, prior));
+    }
+    return text;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app("Trains a model that reads an experiment's unknowns from its curves.",
+                 "nmr-train");
+    nmrapps::CommonOptions common;
+    nmrapps::ExperimentChoice choice;
+    nmrinverse::TrainingOptions options;
+    std::string out;
+    std::string data_path;
+    std::string noise;
+    std::size_t simulated = 0;
+    nmrapps::add_common_options(
+        app, common, "nmr-train challenge-2021 --simulate 200000 --out model.safetensors");
+    nmrapps::add_experiment_choice(app, choice)->required();
+    app.add_option("--out", out, "File for the model")->required()->type_name("MODEL");
+    auto* from_file =
+        app.add_option("--data", data_path, "Train on this data set")->type_name("train.h5");
+    app.add_option("--simulate", simulated, "Train on N curves in all, simulated as it goes")
+        ->excludes(from_file)
+        ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 40))
+        ->type_name("N");
+    auto* epochs = app.add_option("--epochs", options.epochs, "Passes over the data (default: 20)")
+                       ->check(CLI::Range(1, 1000000))
+                       ->type_name("E");
+    app.add_option("--minutes", options.minutes,
+                   "Stop after this time, with the learning rate on schedule")
+        ->check(CLI::PositiveNumber)
+        ->type_name("M");
+    app.add_option("--batch", options.batch, "Curves a step (default: 512)")
+        ->check(CLI::Range(1, 1 << 20))
+        ->type_name("B");
+    app.add_option("--noise", noise,
+                   "Noise added on the fly, in units of M: one level, or a log-uniform range")
+        ->type_name("SIGMA|LOW:HIGH");
+    app.add_option("--seed", options.seed, "Seed of all draws (default: 1)")->type_name("S");
+    app.add_option("--device", options.device, "auto, cpu or cuda (default: auto)")
+        ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+        ->type_name("NAME");
+    app.add_flag("--resume", options.resume,
+                 "Go on from MODEL.checkpoint, which an interrupted run leaves");
+
+    return nmrapps::run_program(app, argc, argv, [&] {
+        if (data_path.empty() == (simulated == 0)) {
+            throw std::invalid_argument("one of --data and --simulate is required");
+        }
+        const nmrsim::Experiment experiment = nmrapps::chosen_experiment(choice);
+        nmrapps::check_output_folder("--out", out);
+        set_noise(noise, options);
+        options.threads = common.threads;
+        options.checkpoint = out + ".checkpoint";
+        // Time alone ends a training that has a time and no number of passes.
+        if (options.minutes > 0.0 && epochs->empty() && !data_path.empty())
+            options.epochs = 1000000;
+        if (simulated > 0) {
+            if (static_cast<std::size_t>(options.epochs) > simulated) {
+                throw std::invalid_argument(fmt::format("--simulate must be >= --epochs {}, got {}",
+                                                        options.epochs, simulated));
+            }
+            options.curves_per_epoch = simulated / static_cast<std::size_t>(options.epochs);
+        }
+        options.validate();
+
+        nmrapps::Progress progress(app, common);
+        const auto report = [&](const nmrinverse::TrainingProgress& now) {
+            progress.show(now.fraction, status_of(now, experiment.prior));
+            return !nmrapps::interrupted();
+        };
+        const auto trained = [&] {
+            if (data_path.empty()) return nmrinverse::train(experiment, options, report);
+            const nmrsim::Dataset data = nmrsim::read_dataset(data_path);
+            nmrapps::check_same_experiment(
+                data_path, nmrsim::parse_experiment(data.experiment_toml, data_path), experiment,
+                true);
+            return nmrinverse::train(data, options, report);
+        };
+        const nmrinverse::Model model = trained();
+        nmrinverse::save_model(model, out);
+        nmrapps::stop_if_interrupted(
+            fmt::format("the best model so far is {}; --resume goes on", out));
+        progress.finish();
+        std::filesystem::remove(options.checkpoint);
+        if (!common.quiet) {
+            const nmrinverse::TrainingRecord& record = model.record();
+            fmt::print(stderr,
+                       "nmr-train: {} curves in {:.0f} s; held out, root mean squared: {}\n",
+                       record.curves_seen, record.seconds,
+                       errors_in_words(record.held_out_mse, experiment.prior));
+        }
+    });
+}

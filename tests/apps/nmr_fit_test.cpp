@@ -1,0 +1,198 @@
+#include "catch_compat.h"
+#include "program.h"
+
+namespace {
+
+/// One tiny model for all tests of this file.
+const std::string& model() {
+    static const Folder folder;
+    static const std::string path = [] {
+        const std::string name = folder.path("model.safetensors");
+        train_tiny_model(name);
+        return name;
+    }();
+    return path;
+}
+
+std::string curve(const Folder& folder, const std::string& name,
+                  const std::vector<std::string>& settings = {}) {
+    std::vector<std::string> arguments = short_challenge({"--out", folder.path(name)});
+    arguments.insert(arguments.end(), settings.begin(), settings.end());
+    REQUIRE(run("nmr-simulate", arguments).status == 0);
+    return folder.path(name);
+}
+
+const std::string kHeader =
+    "curve,alpha_x_khz,alpha_x_khz_sd,alpha_x_khz_q05,alpha_x_khz_q95,"
+    "alpha_z_khz,alpha_z_khz_sd,alpha_z_khz_q05,alpha_z_khz_q95,"
+    "flip_deg,flip_deg_sd,flip_deg_q05,flip_deg_q95,residual,verdict";
+
+std::vector<std::string> fields_of(const std::string& line, char separator) {
+    std::vector<std::string> fields(1);
+    for (const char c : line) {
+        if (c == separator) {
+            fields.emplace_back();
+        } else {
+            fields.back() += c;
+        }
+    }
+    return fields;
+}
+
+}  // namespace
+
+TEST_CASE("nmr-fit: help and version") {
+    require_help_and_version("nmr-fit");
+}
+
+TEST_CASE("nmr-fit: a curve, a data set and a challenge folder") {
+    const Folder folder;
+    const std::string csv = curve(folder, "echo.csv");
+    generate_short(folder.path("set.h5"), 4, 2);
+    REQUIRE(run("nmr-generate", short_challenge({"--count", "4", "--seed", "2", "--format",
+                                                 "challenge", "--out", folder.path("set")}))
+                .status == 0);
+    const Outcome outcome =
+        run("nmr-fit", {model(), csv, folder.path("set.h5"), folder.path("set"), "--quiet"});
+    INFO(outcome.err);
+    REQUIRE(outcome.status == 0);
+    CHECK(outcome.err.empty());
+    const auto lines = lines_of(outcome.out);
+    REQUIRE(lines.size() == 10);
+    CHECK(lines[0] == kHeader);
+    CHECK(fields_of(lines[1], ',')[0] == csv);
+    CHECK(fields_of(lines[2], ',')[0] == folder.path("set.h5") + "#0");
+    for (std::size_t i = 1; i < lines.size(); ++i) {
+        const auto fields = fields_of(lines[i], ',');
+        REQUIRE(fields.size() == 15);
+        CHECK(std::stod(fields[2]) > 0.0);                   // sd
+        CHECK(std::stod(fields[3]) < std::stod(fields[4]));  // q05 < q95
+        CHECK(std::stod(fields[13]) >= 0.0);
+        CHECK((fields[14] == "ok" || fields[14] == "caution" || fields[14] == "reject"));
+    }
+    // The text files hold the same curves: the same estimates to the digits they keep.
+    for (std::size_t i = 0; i < 4; ++i) {
+        const double from_set = std::stod(fields_of(lines[2 + i], ',')[1]);
+        const double from_text = std::stod(fields_of(lines[6 + i], ',')[1]);
+        CHECK(from_text == Approx(from_set).epsilon(1e-3));
+    }
+    const Outcome challenge = run("nmr-fit", {model(), folder.path("set"), "--format", "challenge",
+                                              "--out", folder.path("answer.txt"), "--quiet"});
+    CHECK(challenge.status == 0);
+    const auto answer = lines_of(read_text(folder.path("answer.txt")));
+    REQUIRE(answer.size() == 4);
+    CHECK(fields_of(answer[0], '\t').size() == 3);
+}
+
+TEST_CASE("nmr-fit: threads and order do not matter") {
+    const Folder folder;
+    generate_short(folder.path("set.h5"), 6, 2);
+    const Outcome one =
+        run("nmr-fit", {model(), folder.path("set.h5"), "--threads", "1", "--quiet"});
+    const Outcome two =
+        run("nmr-fit", {model(), folder.path("set.h5"), "--threads", "2", "--quiet"});
+    CHECK(one.status == 0);
+    CHECK(one.out == two.out);
+}
+
+TEST_CASE("nmr-fit: a curve sampled more finely is interpolated") {
+    const Folder folder;
+    // 64 points on [180, 220] against 1000 on [170, 230]: the same echo.
+    const std::string exact = curve(folder, "exact.csv");
+    const Outcome fine =
+        run("nmr-simulate", {"challenge-2021", "--set", "acquisition.start_us=170", "--set",
+                             "acquisition.stop_us=230", "--set", "acquisition.points=1000", "--out",
+                             folder.path("fine.csv")});
+    REQUIRE(fine.status == 0);
+    const Outcome outcome = run("nmr-fit", {model(), exact, folder.path("fine.csv"), "--quiet"});
+    INFO(outcome.err);
+    REQUIRE(outcome.status == 0);
+    const auto lines = lines_of(outcome.out);
+    const double a = std::stod(fields_of(lines.at(1), ',')[1]);
+    const double b = std::stod(fields_of(lines.at(2), ',')[1]);
+    // Interpolated at 0.06 us: (2 pi 0.25 MHz 0.06 us)^4 * 3/128 = 2e-6 of M.
+    CHECK(b == Approx(a).epsilon(2e-3));
+}
+
+TEST_CASE("nmr-fit: --plot draws each curve and a report") {
+    const Folder folder;
+    const std::string csv = curve(folder, "echo.csv");
+    const Outcome outcome =
+        run("nmr-fit", {model(), csv, "--plot", folder.path("plots"), "--quiet"});
+    INFO(outcome.err);
+    CHECK(outcome.status == 0);
+    CHECK_THAT(read_text(folder.path("plots/0000_echo.svg")), ContainsSubstring("</svg>"));
+    CHECK_THAT(read_text(folder.path("plots/report.html")), ContainsSubstring("</html>"));
+}
+
+TEST_CASE("nmr-fit: bad input is refused in one line and nothing is overwritten") {
+    const Folder folder;
+    const std::string out = folder.path("fit.csv");
+    write_text(out, "old");
+    const auto refused = [&](const std::vector<std::string>& arguments, const std::string& words) {
+        std::vector<std::string> all = arguments;
+        all.insert(all.end(), {"--out", out});
+        require_refused("nmr-fit", all, words);
+    };
+    const std::string good = curve(folder, "good.csv");
+    refused({model()}, "INPUT");
+    refused({model(), folder.path("none.csv")}, "none.csv");
+    refused({folder.path("none.safetensors"), good}, "none.safetensors");
+    refused({good, good}, "good.csv");  // a curve is no model
+    refused({model(), good, "--noise", "-1"}, "--noise");
+    refused({model(), good, "--refine"}, "--refine");
+    refused({model(), good, "--samples", "10"}, "--samples");
+
+    std::vector<std::string> lines = lines_of(read_text(good));
+    const auto damaged = [&](std::size_t line, const std::string& text) {
+        std::string all;
+        for (std::size_t i = 0; i < lines.size(); ++i) all += (i == line ? text : lines[i]) + "\n";
+        write_text(folder.path("bad.csv"), all);
+        return folder.path("bad.csv");
+    };
+    refused({model(), damaged(16, "190.0,0.1")}, "bad.csv:17");
+    refused({model(), damaged(16, "190.0,0.1,nan,0")}, "bad.csv:17");
+    refused({model(), damaged(16, "190.0,0.1,what,0")}, "bad.csv:17");
+    write_text(folder.path("bad.csv"), "");
+    refused({model(), folder.path("bad.csv")}, "bad.csv");
+
+    // Times that do not cover the model's window, and a coarse curve.
+    const Outcome other = run("nmr-simulate", {"challenge-2021", "--set", "acquisition.stop_us=200",
+                                               "--out", folder.path("bad.csv")});
+    REQUIRE(other.status == 0);
+    refused({model(), folder.path("bad.csv")}, "cover");
+    REQUIRE(run("nmr-simulate", {"challenge-2021", "--set", "acquisition.points=60", "--out",
+                                 folder.path("bad.csv")})
+                .status == 0);
+    refused({model(), folder.path("bad.csv")}, "too far apart");
+
+    // A data set of another experiment, and a truncated one.
+    REQUIRE(run("nmr-generate",
+                {"published-echo", "--set", "lattice.nx=8", "--set", "lattice.ny=8", "--count", "2",
+                 "--seed", "1", "--quiet", "--out", folder.path("other.h5")})
+                .status == 0);
+    refused({model(), folder.path("other.h5")}, "another experiment");
+    generate_short(folder.path("set.h5"), 3, 1);
+    const std::string whole = read_text(folder.path("set.h5"));
+    write_text(folder.path("set.h5"), whole.substr(0, whole.size() / 2));
+    refused({model(), folder.path("set.h5")}, "set.h5");
+
+    // A challenge folder with a wrong column count, and a NaN.
+    REQUIRE(run("nmr-generate", short_challenge({"--count", "2", "--seed", "2", "--format",
+                                                 "challenge", "--out", folder.path("set")}))
+                .status == 0);
+    const std::string real = read_text(folder.path("set/echos_r.txt"));
+    const std::string imaginary = read_text(folder.path("set/echos_i.txt"));
+    write_text(folder.path("set/echos_i.txt"), imaginary.substr(0, imaginary.rfind('\t')) + "\n");
+    refused({model(), folder.path("set")}, "echos_i.txt:2");
+    write_text(folder.path("set/echos_i.txt"), imaginary);
+    write_text(folder.path("set/echos_r.txt"), "nan" + real.substr(real.find('\t')));
+    refused({model(), folder.path("set")}, "echos_r.txt:1");
+
+    // A truncated model.
+    const std::string weights = read_text(model());
+    write_text(folder.path("half.safetensors"), weights.substr(0, weights.size() / 2));
+    refused({folder.path("half.safetensors"), good}, "half.safetensors");
+
+    CHECK(read_text(out) == "old");
+}

@@ -1,0 +1,150 @@
+#include "catch_compat.h"
+#include "program.h"
+
+namespace {
+
+std::vector<std::string> small_lattice(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(),
+                     {"published-echo", "--set", "lattice.nx=10", "--set", "lattice.ny=10", "--set",
+                      "acquisition.noise=0.01", "--quiet"});
+    return arguments;
+}
+
+void require_done(const std::vector<std::string>& arguments) {
+    const Outcome outcome = run("nmr-generate", arguments);
+    INFO(outcome.err);
+    REQUIRE(outcome.status == 0);
+    CHECK(outcome.out.empty());
+    CHECK(outcome.err.empty());
+}
+
+/// The numbers of a challenge folder, which show a shard's curves without HDF5's own bytes.
+std::string challenge_text(const std::string& folder) {
+    return read_text(folder + "/echos_r.txt") + read_text(folder + "/echos_i.txt") +
+           read_text(folder + "/mat_info.txt");
+}
+
+}  // namespace
+
+TEST_CASE("nmr-generate: help and version") {
+    require_help_and_version("nmr-generate");
+}
+
+TEST_CASE("nmr-generate: the bytes do not depend on threads, and do on the seed") {
+    const Folder folder;
+    const auto make = [&](const std::string& name, const std::string& seed,
+                          const std::string& threads) {
+        const std::string path = folder.path(name);
+        require_done(short_challenge(
+            {"--count", "40", "--seed", seed, "--threads", threads, "--out", path}));
+        return path;
+    };
+    const std::string one = make("one.h5", "7", "1");
+    CHECK(same_bytes(one, make("two.h5", "7", "2")));
+    CHECK(same_bytes(one, make("five.h5", "7", "5")));
+    CHECK_FALSE(same_bytes(one, make("other.h5", "8", "1")));
+    require_done(small_lattice(
+        {"--count", "6", "--seed", "1", "--threads", "1", "--out", folder.path("lattice1.h5")}));
+    require_done(small_lattice(
+        {"--count", "6", "--seed", "1", "--threads", "3", "--out", folder.path("lattice3.h5")}));
+    CHECK(same_bytes(folder.path("lattice1.h5"), folder.path("lattice3.h5")));
+}
+
+TEST_CASE("nmr-generate: shards side by side are the whole") {
+    const Folder folder;
+    const auto make = [&](const std::vector<std::string>& more) {
+        std::vector<std::string> arguments = {
+            "--count", "11", "--seed", "3", "--format", "challenge", "--out", folder.path("set")};
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        require_done(small_lattice(arguments));
+        return std::vector<std::string>{read_text(folder.path("set/echos_r.txt")),
+                                        read_text(folder.path("set/echos_i.txt")),
+                                        read_text(folder.path("set/mat_info.txt"))};
+    };
+    const auto whole = make({});
+    const auto first = make({"--shard", "1/3"});
+    const auto second = make({"--shard", "2/3"});
+    const auto third = make({"--shard", "3/3"});
+    for (std::size_t file = 0; file < 3; ++file) {
+        CHECK(lines_of(whole[file]).size() == 11);
+        CHECK(whole[file] == first[file] + second[file] + third[file]);
+    }
+}
+
+TEST_CASE("nmr-generate: SIGTERM saves what is done, and --resume ends with the same bytes") {
+    const Folder folder;
+    const std::string out = folder.path("set.h5");
+    // Seconds of work in portions of a tenth: some are done at the signal, never all.
+    std::vector<std::string> arguments =
+        small_lattice({"--count", "3000", "--seed", "5", "--threads", "1", "--out", out});
+    const Outcome stopped = run_and_signal("nmr-generate", arguments, SIGTERM, 0.7);
+    INFO(stopped.err);
+    REQUIRE(stopped.status == 143);
+    CHECK(lines_of(stopped.err).size() == 1);
+    CHECK_THAT(stopped.err, ContainsSubstring("SIGTERM"));
+    CHECK_FALSE(exists(out));
+    REQUIRE(exists(folder.path("set.part.h5")));
+
+    // Another seed does not fit to the part, and leaves it alone.
+    std::vector<std::string> other = arguments;
+    other[11] = "6";
+    other.push_back("--resume");
+    require_refused("nmr-generate", other, "seed");
+    REQUIRE(exists(folder.path("set.part.h5")));
+
+    // A second interruption keeps the first part's curves.
+    arguments.push_back("--resume");
+    const Outcome again = run_and_signal("nmr-generate", arguments, SIGINT, 0.7);
+    CHECK(again.status == 130);
+    arguments[13] = "2";  // threads
+    require_done(arguments);
+    CHECK_FALSE(exists(folder.path("set.part.h5")));
+
+    arguments.pop_back();
+    arguments.back() = folder.path("undisturbed.h5");
+    require_done(arguments);
+    CHECK(same_bytes(out, folder.path("undisturbed.h5")));
+}
+
+TEST_CASE("nmr-generate: challenge files have one curve a line") {
+    const Folder folder;
+    const std::string out = folder.path("challenge");
+    require_done(
+        short_challenge({"--count", "9", "--seed", "1", "--format", "challenge", "--out", out}));
+    for (const std::string name : {"/echos_r.txt", "/echos_i.txt", "/mat_info.txt"}) {
+        CHECK(lines_of(read_text(out + name)).size() == 9);
+    }
+    CHECK(challenge_text(out).find("nan") == std::string::npos);
+    CHECK(folder.entries() == 1);
+}
+
+TEST_CASE("nmr-generate: bad input is refused in one line and nothing is overwritten") {
+    const Folder folder;
+    const std::string out = folder.path("set.h5");
+    write_text(out, "old");
+    const auto refused = [&](const std::vector<std::string>& arguments, const std::string& words) {
+        std::vector<std::string> all = arguments;
+        all.insert(all.end(), {"--quiet", "--out", out});
+        require_refused("nmr-generate", all, words);
+    };
+    refused({"no-such.toml", "--count", "3", "--seed", "1"}, "no-such.toml");
+    refused({"challenge-2021", "--seed", "1"}, "--count");
+    refused({"challenge-2021", "--count", "3"}, "--seed");
+    refused({"challenge-2021", "--count", "0", "--seed", "1"}, "--count");
+    refused({"challenge-2021", "--count", "x", "--seed", "1"}, "--count");
+    refused({"challenge-2021", "--count", "3", "--seed", "1", "--shard", "4/3"}, "--shard");
+    refused({"challenge-2021", "--count", "3", "--seed", "1", "--shard", "0/3"}, "--shard");
+    refused({"challenge-2021", "--count", "3", "--seed", "1", "--shard", "2"}, "--shard");
+    refused({"challenge-2021", "--count", "3", "--seed", "1", "--format", "xml"}, "--format");
+    refused({"challenge-2021", "--count", "3", "--seed", "1", "--set", "prior.xi=[1, 2]"}, "xi");
+    refused({"challenge-2021", "--count", "3", "--seed", "1", "--set", "prior.flip_deg=[9, 2]"},
+            "flip_deg");
+    refused({"challenge-2021", "--count", "3", "--seed", "1", "--format", "challenge"},
+            "expected a folder");
+    CHECK(read_text(out) == "old");
+    CHECK(folder.entries() == 1);
+    // What is left of an interrupted run may be damaged too.
+    write_text(folder.path("set.part.h5"), "\x89HDF\r\n\x1a\n and no more");
+    refused({"challenge-2021", "--count", "3", "--seed", "1", "--resume"}, "set.part.h5");
+    CHECK(read_text(out) == "old");
+}

@@ -1,0 +1,125 @@
+#include "catch_compat.h"
+#include "program.h"
+
+TEST_CASE("nmr-simulate: help and version") {
+    require_help_and_version("nmr-simulate");
+}
+
+TEST_CASE("nmr-simulate: a curve on standard output and in a file are the same") {
+    const Folder folder;
+    const Outcome shown = run("nmr-simulate", {"challenge-2021"});
+    REQUIRE(shown.status == 0);
+    CHECK(shown.err.empty());
+    const auto lines = lines_of(shown.out);
+    REQUIRE(lines.size() == 857);  // header and 856 points
+    CHECK(lines[0] == "time_us,mx,my,mz");
+    const std::string path = folder.path("curve.csv");
+    const Outcome saved = run("nmr-simulate", {"challenge-2021", "--out", path});
+    CHECK(saved.status == 0);
+    CHECK(saved.out.empty());
+    CHECK(read_text(path) == shown.out);
+}
+
+TEST_CASE("nmr-simulate: --set changes the curve, also from a TOML file") {
+    const Folder folder;
+    const auto last_line = [](const Outcome& outcome) {
+        REQUIRE(outcome.status == 0);
+        return lines_of(outcome.out).back();
+    };
+    const std::vector<std::string> settings = {"--set", "interaction.alpha_x_khz=12.5", "--set",
+                                               "sequence.flip_deg=30"};
+    std::vector<std::string> arguments = {"challenge-2021"};
+    arguments.insert(arguments.end(), settings.begin(), settings.end());
+    const Outcome changed = run("nmr-simulate", arguments);
+    CHECK(last_line(changed) != last_line(run("nmr-simulate", {"challenge-2021"})));
+
+    write_text(folder.path("mine.toml"),
+               "[interaction]\nkernel = \"uniform\"\nalpha_x_khz = 12.5\n"
+               "[acquisition]\nstop_us = 120\npoints = 241\n");
+    const Outcome mine = run("nmr-simulate", {folder.path("mine.toml")});
+    CHECK(lines_of(mine.out).size() == 242);
+}
+
+TEST_CASE("nmr-simulate: a lattice echo depends on its seed alone") {
+    const auto curve = [](const std::string& seed, const std::string& threads) {
+        const Outcome outcome = run(
+            "nmr-simulate", {"published-echo", "--set", "lattice.nx=12", "--set", "lattice.ny=10",
+                             "--set", "lattice.seed=" + seed, "--threads", threads});
+        REQUIRE(outcome.status == 0);
+        return outcome.out;
+    };
+    CHECK(curve("3", "1") == curve("3", "2"));
+    CHECK(curve("3", "1") != curve("4", "1"));
+}
+
+TEST_CASE("nmr-simulate: --list shows the five experiments that ship") {
+    const Outcome outcome = run("nmr-simulate", {"--list"});
+    CHECK(outcome.status == 0);
+    const auto lines = lines_of(outcome.out);
+    REQUIRE(lines.size() == 5);
+    for (const std::string name : {"challenge-2020", "challenge-2021", "challenge-2024-gaussian",
+                                   "challenge-2024-rkky", "published-echo"}) {
+        CHECK_THAT(outcome.out, ContainsSubstring(name));
+        // Each runs by its name.
+        CHECK(run("nmr-simulate", {name, "--set", "accuracy.tolerance=1e-2"}).status == 0);
+    }
+}
+
+TEST_CASE("nmr-simulate: the experiment in docs/formats.md runs") {
+    const Folder folder;
+    std::string toml;
+    bool inside = false;
+    for (const std::string& line : lines_of(read_text(NMRSIM_SOURCE "/docs/formats.md"))) {
+        if (line.starts_with("## ")) inside = line == "## Experiments (TOML)";
+        if (inside && line.starts_with("    ")) toml += line.substr(4) + "\n";
+    }
+    write_text(folder.path("echo.toml"), toml);
+    const Outcome outcome = run("nmr-simulate", {folder.path("echo.toml")});
+    INFO(outcome.err);
+    CHECK(outcome.status == 0);
+    CHECK(lines_of(outcome.out).size() == 501);
+}
+
+TEST_CASE("nmr-simulate: --plot draws an SVG") {
+    const Folder folder;
+    const Outcome outcome = run("nmr-simulate", {"challenge-2021", "--out", folder.path("c.csv"),
+                                                 "--plot", folder.path("c.svg")});
+    INFO(outcome.err);
+    CHECK(outcome.status == 0);
+    CHECK_THAT(read_text(folder.path("c.svg")), ContainsSubstring("</svg>"));
+}
+
+TEST_CASE("nmr-simulate: bad input is refused in one line") {
+    const Folder folder;
+    const std::string out = folder.path("curve.csv");
+    write_text(out, "old");
+    require_refused("nmr-simulate", {"--out", out}, "EXPERIMENT");
+    require_refused("nmr-simulate", {"challenge-2021", "--oot", out}, "--oot");
+    require_refused("nmr-simulate", {"no-such.toml", "--out", out}, "no-such.toml");
+    require_refused("nmr-simulate", {"challenge-2012", "--out", out}, "challenge-2012");
+    require_refused("nmr-simulate",
+                    {"challenge-2021", "--set", "interaction.alfa_x_khz=3", "--out", out},
+                    "alpha_x_khz");
+    require_refused("nmr-simulate",
+                    {"challenge-2021", "--set", "line.half_width_khz=-3", "--out", out},
+                    "line.half_width_khz");
+    require_refused("nmr-simulate",
+                    {"challenge-2021", "--set", "interaction.alpha_x_khz=nan", "--out", out},
+                    "alpha_x_khz");
+    require_refused("nmr-simulate", {"challenge-2021", "--set", "nonsense", "--out", out},
+                    "nonsense");
+    require_refused("nmr-simulate", {"challenge-2021", "--threads", "0", "--out", out},
+                    "--threads");
+    write_text(folder.path("bad.toml"), "[interaction]\nkernel = \"uniform\nalpha_x_khz = 1\n");
+    require_refused("nmr-simulate", {folder.path("bad.toml"), "--out", out}, "bad.toml:2");
+    CHECK(read_text(out) == "old");
+    CHECK(folder.entries() == 2);
+    require_refused("nmr-simulate", {"challenge-2021", "--out", folder.path("none/curve.csv")},
+                    "there is no folder");
+}
+
+TEST_CASE("nmr-simulate: a full disk is a failure, not a bad input") {
+    const Outcome outcome = run("nmr-simulate", {"challenge-2021", "--out", "/dev/full"});
+    CHECK(outcome.status == 1);
+    CHECK(lines_of(outcome.err).size() == 1);
+}
