@@ -186,6 +186,15 @@ void read_curves(const std::string& input, const nmrsim::Experiment& experiment,
     }
 }
 
+bool warn_if_noisier(const CLI::App& app, const nmrinverse::Model& model, double noise) {
+    constexpr double kSlack = 1.05;
+    if (noise <= kSlack * model.largest_noise()) return false;
+    warn(app, fmt::format("the curves' noise is {}, the model was trained on at most {}: its "
+                          "intervals are too narrow; train one with --noise",
+                          noise, model.largest_noise()));
+    return true;
+}
+
 nmrsim::Dataset read_labelled(const std::string& input, const nmrsim::Experiment& experiment) {
     require(input);
     nmrsim::Dataset data;

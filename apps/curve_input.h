@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "command_line.h"
+#include "nmrinverse/model.h"
 #include "nmrsim/dataset.h"
 #include "nmrsim/signal.h"
 
@@ -37,5 +39,8 @@ void read_curves(const std::string& input, const nmrsim::Experiment& experiment,
 /// A data set with known parameters for nmr-evaluate: HDF5, or a challenge folder with
 /// mat_info.txt.
 nmrsim::Dataset read_labelled(const std::string& input, const nmrsim::Experiment& experiment);
+
+/// Whether curves with this noise are noisier than any the model was trained on; if so, warns once.
+bool warn_if_noisier(const CLI::App& app, const nmrinverse::Model& model, double noise);
 
 }  // namespace nmrapps

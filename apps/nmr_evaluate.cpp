@@ -6,6 +6,8 @@
 #include <stdexcept>
 
 #include "command_line.h"
+#include "curve_input.h"
+#include "nmrsim/experiment_file.h"
 #include "nmrsim/file_output.h"
 #include "report_sections.h"
 
@@ -57,8 +59,11 @@ int main(int argc, char** argv) {
         }
         const nmrinverse::Model model = nmrinverse::load_model(nmrapps::find_model(model_name));
         const nmrsim::Dataset data = nmrapps::read_labelled(data_path, model.experiment());
+        const double noise =
+            nmrsim::parse_experiment(data.experiment_toml, data_path).acquisition.noise;
+        nmrapps::warn_if_noisier(app, model, noise);
         const nmrinverse::Evaluation evaluation =
-            nmrinverse::evaluate(model, data, 0.0, common.threads);
+            nmrinverse::evaluate(model, data, noise, common.threads);
         nmrapps::stop_if_interrupted("nothing written");
         if (!out.empty()) write_report(out, model, data, evaluation, common.threads);
         nmrapps::write_result("", nmrinverse::evaluation_table(evaluation));

@@ -155,6 +155,7 @@ int main(int argc, char** argv) {
         const nmrsim::Experiment& experiment = model.experiment();
         Curves curves;
         for (const std::string& input : inputs) nmrapps::read_curves(input, experiment, curves);
+        const bool noisier = nmrapps::warn_if_noisier(app, model, noise);
         const Predictions estimates =
             model.predict(curves.signal, curves.count(), noise, common.threads);
 
@@ -163,13 +164,16 @@ int main(int argc, char** argv) {
             return;
         }
         nmrapps::Progress progress(app, common);
-        const Judgements judgements =
+        Judgements judgements =
             nmrapps::judge(curves, estimates, experiment, noise, common.threads, [&](double share) {
                 progress.show(share, "checking the fits");
                 return !nmrapps::interrupted();
             });
         nmrapps::stop_if_interrupted("nothing written");
         progress.finish();
+        for (nmrapps::Verdict& verdict : judgements.verdict) {
+            if (noisier && verdict == nmrapps::Verdict::ok) verdict = nmrapps::Verdict::caution;
+        }
         if (!plot.empty()) {
             nmrapps::Progress drawing(app, common);
             write_pictures(plot, curves, estimates, judgements, model, drawing);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
@@ -86,6 +87,10 @@ const nmrsim::Experiment& Model::experiment() const {
 
 const TrainingRecord& Model::record() const {
     return state_->record;
+}
+
+double Model::largest_noise() const {
+    return std::max(state_->features.spec().noise_high, state_->experiment.acquisition.noise);
 }
 
 Predictions Model::predict(std::span<const float> signal, std::size_t count, double noise,

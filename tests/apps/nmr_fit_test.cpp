@@ -196,3 +196,15 @@ TEST_CASE("nmr-fit: bad input is refused in one line and nothing is overwritten"
 
     CHECK(read_text(out) == "old");
 }
+
+TEST_CASE("nmr-fit: curves noisier than any in training are fitted with a warning") {
+    const Folder folder;
+    const std::string csv = curve(folder, "echo.csv");
+    const Outcome outcome = run("nmr-fit", {model(), csv, "--noise", "0.01", "--quiet"});
+    REQUIRE(outcome.status == 0);
+    REQUIRE(lines_of(outcome.err).size() == 1);
+    CHECK_THAT(outcome.err, ContainsSubstring("warning: the curves' noise is 0.01"));
+    const std::vector<std::string> lines = lines_of(outcome.out);
+    REQUIRE(lines.size() == 2);
+    CHECK(fields_of(lines[1], ',').back() != "ok");
+}

@@ -31,6 +31,9 @@ public:
 
     const nmrsim::Experiment& experiment() const;  ///< trained for; its prior names the unknowns
     const TrainingRecord& record() const;
+    /// Largest noise level among the curves it was trained on, on each of Mx and My, in units of M.
+    /// On noisier curves its intervals are too narrow.
+    double largest_noise() const;
 
     /// Estimates for `count` curves sampled at the experiment's acquisition times.
     ///
