@@ -26,6 +26,11 @@ public:
         size_ = size;
         clear();
     }
+    /// Grows where it is smaller; what it holds is then zeros, otherwise whatever it held.
+    Real* at_least(std::size_t size) {
+        if (size > size_) resize(size);
+        return data();
+    }
     void clear() {
         if (size_) std::memset(data_.get(), 0, size_ * sizeof(Real));
     }

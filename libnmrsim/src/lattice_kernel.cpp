@@ -1,21 +1,15 @@
 #include "lattice_kernel.h"
 
+#include "kernel_vector.h"
+
 // Compiled three times: see nmrsim_add_kernel in cmake/NmrsimTargets.cmake. No standard headers.
 
 namespace nmrsim {
 namespace NMRSIM_ISA {
 namespace {
 
-#if defined(NMRSIM_ISA_avx512)
-constexpr int kVectorBytes = 64;
-constexpr int kPanelVectors = 4;  // 6 x 4 sums stay in 32 registers
-#elif defined(NMRSIM_ISA_avx2)
-constexpr int kVectorBytes = 32;
-constexpr int kPanelVectors = 2;  // 6 x 2 sums stay in 16 registers
-#else
-constexpr int kVectorBytes = 16;
-constexpr int kPanelVectors = 2;
-#endif
+// 6 x 4 sums stay in 32 registers, 6 x 2 in 16.
+constexpr int kPanelVectors = kVectorBytes == 64 ? 4 : 2;
 constexpr int kPanelRows = 6;
 
 typedef float FloatVector __attribute__((vector_size(kVectorBytes)));

@@ -9,6 +9,7 @@
 #include "batch_state.h"
 #include "lattice_simulator.h"
 #include "nmrsim/parameters.h"
+#include "nmrsim/sensitivity.h"
 #include "uniform_batch.h"
 #include "uniform_simulator.h"
 
@@ -17,28 +18,6 @@ namespace {
 
 /// Additions and multiplications of a pass, per node: a 3 x 3 turn, an offset turn, two sums.
 constexpr double kFlopsPerNodePass = 30.0;
-
-template <typename Real>
-Signal simulate_uniform_as(const Experiment& experiment) {
-    UniformNodes nodes = uniform_nodes(experiment);
-    const UniformStep step = uniform_step(experiment, nodes);
-    const UniformTables<Real> tables = uniform_tables<Real>(
-        uniform_plan(experiment, std::move(nodes), step), experiment.relaxation);
-    const UniformCurve curve = uniform_curve(experiment);
-    Signal signal;
-    signal.time_us = tables.plan.time_us;
-    const std::size_t points = signal.time_us.size();
-    std::vector<double> all(3 * points);
-    run_uniform<Real, double>(tables, std::span(&curve, 1), all);
-    const auto part = [&](std::size_t j) {
-        const auto begin = all.begin() + static_cast<std::ptrdiff_t>(j * points);
-        return std::vector<double>(begin, begin + static_cast<std::ptrdiff_t>(points));
-    };
-    signal.mx = part(0);
-    signal.my = part(1);
-    signal.mz = part(2);
-    return signal;
-}
 
 /// Curves one by one, each with a plan (uniform) or a lattice of its own.
 void batch_one_by_one(const Experiment& shared, std::span<const double> parameters,
@@ -73,8 +52,7 @@ void batch_one_by_one(const Experiment& shared, std::span<const double> paramete
 Signal simulate(const Experiment& experiment) {
     experiment.validate();
     if (is_uniform(experiment)) {
-        return uniform_in_single(experiment.accuracy) ? simulate_uniform_as<float>(experiment)
-                                                      : simulate_uniform_as<double>(experiment);
+        return simulate_with_jacobian(experiment, {}).signal;
     }
     thread_local LatticeWorkspace workspace;
     return simulate_lattice(experiment, workspace);

@@ -1,16 +1,10 @@
 #include "uniform_kernel.h"
 
+#include "kernel_vector.h"
+
 namespace nmrsim {
 namespace NMRSIM_ISA {
 namespace {
-
-#if defined(NMRSIM_ISA_avx512)
-constexpr int kVectorBytes = 64;
-#elif defined(NMRSIM_ISA_avx2)
-constexpr int kVectorBytes = 32;
-#else
-constexpr int kVectorBytes = 16;
-#endif
 
 template <typename Real>
 struct Vector;
