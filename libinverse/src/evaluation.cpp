@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "nmrsim/parameters.h"
+#include "training_record.h"
 
 namespace nmrinverse {
 namespace {
@@ -130,15 +131,7 @@ std::string evaluation_json(const Evaluation& evaluation, const Model& model) {
                                     {"coverage50", score.coverage50},
                                     {"coverage90", score.coverage90}});
     }
-    const TrainingRecord& record = model.record();
-    json["training"] = {{"version", record.version},
-                        {"curves_seen", record.curves_seen},
-                        {"epochs", record.epochs},
-                        {"seconds", record.seconds},
-                        {"device", record.device},
-                        {"weights", record.weights},
-                        {"held_out_loss", record.held_out_loss},
-                        {"held_out_mse", record.held_out_mse}};
+    json["training"] = record_json<nlohmann::ordered_json>(model.record());
     return json.dump(2);
 }
 

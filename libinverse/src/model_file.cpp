@@ -13,6 +13,7 @@
 #include "nmrsim/errors.h"
 #include "nmrsim/experiment_file.h"
 #include "tensor_file.h"
+#include "training_record.h"
 
 namespace nmrinverse {
 namespace {
@@ -21,18 +22,6 @@ using nmrsim::InputError;
 
 constexpr const char* kFormat = "nmrinverse-model";
 constexpr const char* kFormatVersion = "1";
-
-std::string to_json(const TrainingRecord& record) {
-    return nlohmann::json{{"version", record.version},
-                          {"curves_seen", record.curves_seen},
-                          {"epochs", record.epochs},
-                          {"seconds", record.seconds},
-                          {"device", record.device},
-                          {"weights", record.weights},
-                          {"held_out_loss", record.held_out_loss},
-                          {"held_out_mse", record.held_out_mse}}
-        .dump();
-}
 
 TrainingRecord record_from_json(const std::string& text) {
     const nlohmann::json json = nlohmann::json::parse(text);
@@ -88,7 +77,7 @@ void save_model(const Model& model, const std::string& path) {
                      {"features", to_json(state.features.spec())},
                      {"network", to_json(state.net->options())},
                      {"calibration", to_json(state.calibration)},
-                     {"record", to_json(state.record)}};
+                     {"record", record_json<nlohmann::json>(state.record).dump()}};
     for (const auto& [name, weight] : named_weights(state.net)) {
         file.tensors[name] = to_file_tensor(weight);
     }

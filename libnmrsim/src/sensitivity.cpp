@@ -34,10 +34,8 @@ void require_derivatives(const Experiment& experiment, std::span<const std::stri
 
 template <typename Real>
 SignalJacobian run(const Experiment& experiment, std::span<const std::string> parameters) {
-    UniformNodes nodes = uniform_nodes(experiment);
-    const UniformStep step = uniform_step(experiment, nodes);
-    const UniformTables<Real> tables = uniform_tables<Real>(
-        uniform_plan(experiment, std::move(nodes), step), experiment.relaxation);
+    const UniformTables<Real> tables =
+        uniform_tables<Real>(uniform_plan(experiment), experiment.relaxation);
     SignalJacobian result;
     result.parameters.assign(parameters.begin(), parameters.end());
     result.signal.time_us = tables.plan.time_us;

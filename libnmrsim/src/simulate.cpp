@@ -95,9 +95,7 @@ SimulationCost simulation_cost(const Experiment& experiment) {
     experiment.validate();
     SimulationCost cost;
     if (is_uniform(experiment)) {
-        UniformNodes nodes = uniform_nodes(experiment);
-        const UniformStep step = uniform_step(experiment, nodes);
-        const UniformPlan plan = uniform_plan(experiment, std::move(nodes), step);
+        const UniformPlan plan = uniform_plan(experiment);
         cost.elements = static_cast<double>(plan.nodes.weight.size());
         cost.steps = static_cast<double>(plan.passes());
         cost.flops = kFlopsPerNodePass * cost.spin_steps();

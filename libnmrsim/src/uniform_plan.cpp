@@ -301,4 +301,10 @@ UniformPlan uniform_plan(const Experiment& experiment, UniformNodes nodes, Unifo
     return plan;
 }
 
+UniformPlan uniform_plan(const Experiment& experiment) {
+    UniformNodes nodes = uniform_nodes(experiment);
+    const UniformStep step = uniform_step(experiment, nodes);
+    return uniform_plan(experiment, std::move(nodes), step);
+}
+
 }  // namespace nmrsim

@@ -64,4 +64,7 @@ UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes
 /// Lays the segments, samples and interpolation out.
 UniformPlan uniform_plan(const Experiment& experiment, UniformNodes nodes, UniformStep step);
 
+/// The plan of one experiment alone, with its own nodes and step.
+UniformPlan uniform_plan(const Experiment& experiment);
+
 }  // namespace nmrsim

@@ -1,0 +1,21 @@
+/// A training record as JSON, for model files and reports.
+#pragma once
+
+#include "nmrinverse/model.h"
+
+namespace nmrinverse {
+
+/// Every field by its name. Json: nlohmann::json or nlohmann::ordered_json.
+template <class Json>
+Json record_json(const TrainingRecord& record) {
+    return {{"version", record.version},
+            {"curves_seen", record.curves_seen},
+            {"epochs", record.epochs},
+            {"seconds", record.seconds},
+            {"device", record.device},
+            {"weights", record.weights},
+            {"held_out_loss", record.held_out_loss},
+            {"held_out_mse", record.held_out_mse}};
+}
+
+}  // namespace nmrinverse
