@@ -42,6 +42,19 @@ void validate_acquisition(const Acquisition& acquisition) {
         throw std::invalid_argument(
             fmt::format("acquisition.noise must be finite and >= 0, got {}", acquisition.noise));
     }
+    if (!std::isfinite(acquisition.receiver_phase_deg)) {
+        throw std::invalid_argument(
+            fmt::format("acquisition.receiver_phase_deg must be finite, got {}",
+                        acquisition.receiver_phase_deg));
+    }
+    if (!(acquisition.gain > 0.0) || !std::isfinite(acquisition.gain)) {
+        throw std::invalid_argument(
+            fmt::format("acquisition.gain must be finite and > 0, got {}", acquisition.gain));
+    }
+    if (!(acquisition.dead_time_us >= 0.0) || !std::isfinite(acquisition.dead_time_us)) {
+        throw std::invalid_argument(fmt::format(
+            "acquisition.dead_time_us must be finite and >= 0, got {}", acquisition.dead_time_us));
+    }
 }
 
 void validate_accuracy(const Accuracy& accuracy) {
@@ -96,6 +109,7 @@ void Experiment::validate() const {
     line.validate();
     relaxation.validate();
     sequence.validate();
+    phase_cycle.validate(sequence);
     validate_acquisition(acquisition);
     validate_accuracy(accuracy);
     for (const Parameter& row : parameter_table()) {

@@ -44,7 +44,7 @@ struct Entry {
         for (const Parameter& row : parameter_table()) {
             if (row.derived && key == row.name) return 2;
         }
-        return key == "t1_us" || key == "t2_us" ? 2 : 1;
+        return key == "t1_us" || key == "t2_us" || key == "receiver" ? 2 : 1;
     }
 };
 
@@ -89,7 +89,8 @@ void check_rivals(const std::vector<Entry>& entries, const std::string& origin) 
     constexpr std::tuple<const char*, const char*, const char*> kRivals[] = {
         {"interaction", "summed_khz", "alpha_x_khz"}, {"relaxation", "d", "gamma3_per_s"},
         {"relaxation", "t1_us", "gamma1_per_s"},      {"relaxation", "t1_us", "gamma2_per_s"},
-        {"relaxation", "t2_us", "gamma3_per_s"},      {"relaxation", "t2_us", "d"}};
+        {"relaxation", "t2_us", "gamma3_per_s"},      {"relaxation", "t2_us", "d"},
+        {"acquisition", "dwell_us", "stop_us"}};
     for (const auto& [table, key, rival] : kRivals) {
         const auto found = find(table, key);
         if (found != entries.end() && find(table, rival) != entries.end()) {

@@ -28,6 +28,8 @@ constexpr std::pair<const char*, const char*> kOtherKeys[] = {{"interaction", "k
                                                               {"relaxation", "t1_us"},
                                                               {"relaxation", "t2_us"},
                                                               {"sequence", "events"},
+                                                              {"phase_cycle", "pulses"},
+                                                              {"phase_cycle", "receiver"},
                                                               {"acquisition", "points"},
                                                               {"accuracy", "nodes"},
                                                               {"accuracy", "precision"},
@@ -49,9 +51,9 @@ std::string describe(const toml::node& node) {
 }  // namespace
 
 const std::vector<std::string>& experiment_tables() {
-    static const std::vector<std::string> tables = {"interaction", "lattice",  "line",
-                                                    "relaxation",  "sequence", "acquisition",
-                                                    "accuracy",    "prior",    "challenge"};
+    static const std::vector<std::string> tables = {
+        "interaction", "lattice",     "line",     "relaxation", "sequence",
+        "phase_cycle", "acquisition", "accuracy", "prior",      "challenge"};
     return tables;
 }
 
@@ -168,7 +170,8 @@ void check_keys(const std::string& where, const toml::table& table,
 }
 
 std::vector<Event> read_events(const toml::node& node) {
-    const char* expected = "{pulse_deg = ..., phase_deg = ...} or {delay_us = ...}";
+    const char* expected =
+        "{pulse_deg = ..., phase_deg = ..., duration_us = ...} or {delay_us = ...}";
     const auto* array = node.as_array();
     if (!array) wrong_type("sequence.events", "an array", node);
     std::vector<Event> events;
@@ -180,17 +183,53 @@ std::vector<Event> read_events(const toml::node& node) {
             check_keys(where, *table, {"delay_us"});
             events.push_back(Delay{read_real(where + ".delay_us", *delay)});
         } else {
-            check_keys(where, *table, {"pulse_deg", "phase_deg"});
+            check_keys(where, *table, {"pulse_deg", "phase_deg", "duration_us"});
             const auto* flip = table->get("pulse_deg");
             if (!flip) wrong_type(where, expected, entry);
-            Pulse pulse{read_real(where + ".pulse_deg", *flip), 0.0};
+            Pulse pulse;
+            pulse.flip_deg = read_real(where + ".pulse_deg", *flip);
             if (const auto* phase = table->get("phase_deg")) {
                 pulse.phase_deg = read_real(where + ".phase_deg", *phase);
+            }
+            if (const auto* duration = table->get("duration_us")) {
+                pulse.duration_us = read_real(where + ".duration_us", *duration);
             }
             events.push_back(pulse);
         }
     }
     return events;
+}
+
+std::vector<double> read_phases(const std::string& key, const toml::node& node) {
+    const char* expected = "an array of phases in degrees";
+    const auto* array = node.as_array();
+    if (!array) wrong_type(key, expected, node);
+    std::vector<double> phases;
+    for (const toml::node& phase : *array) {
+        phases.push_back(read_real(fmt::format("{}[{}]", key, phases.size()), phase));
+    }
+    return phases;
+}
+
+/// One row of phases a step; the receiver's are kept.
+void set_cycle_pulses(PhaseCycle& cycle, const std::string& key, const toml::node& node) {
+    const auto* array = node.as_array();
+    if (!array) wrong_type(key, "an array with an array of phases for each step", node);
+    std::vector<std::vector<double>> rows;
+    for (const toml::node& row : *array) {
+        rows.push_back(read_phases(fmt::format("{}[{}]", key, rows.size()), row));
+    }
+    cycle.steps.resize(rows.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) cycle.steps[i].pulse_deg = std::move(rows[i]);
+}
+
+void set_cycle_receiver(PhaseCycle& cycle, const std::string& key, const toml::node& node) {
+    const std::vector<double> phases = read_phases(key, node);
+    if (phases.size() != cycle.steps.size()) {
+        throw InputError(fmt::format("{}: expected {} phases, one for each row of pulses, found {}",
+                                     key, cycle.steps.size(), phases.size()));
+    }
+    for (std::size_t i = 0; i < phases.size(); ++i) cycle.steps[i].receiver_deg = phases[i];
 }
 
 std::vector<ChallengeColumn> read_columns(const toml::node& node) {
@@ -269,6 +308,10 @@ void set_key(Experiment& e, const std::string& table, const std::string& key,
         e.line.renormalize = read_flag(full, node);
     } else if (is("relaxation.t1_us") || is("relaxation.t2_us")) {
         set_relaxation_time(e.relaxation, key, read_real(full, node));
+    } else if (is("phase_cycle.pulses")) {
+        set_cycle_pulses(e.phase_cycle, full, node);
+    } else if (is("phase_cycle.receiver")) {
+        set_cycle_receiver(e.phase_cycle, full, node);
     } else if (is("acquisition.points")) {
         const int points = read_int(full, node);
         if (points < 1) {

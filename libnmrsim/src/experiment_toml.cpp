@@ -9,7 +9,7 @@ namespace nmrsim {
 
 namespace {
 
-/// Tables of plain values, as they are written; prior and challenge follow.
+/// Tables of plain values, as they are written; phase cycle, prior and challenge follow.
 constexpr const char* kValueTables[] = {"interaction", "lattice",     "line",    "relaxation",
                                         "sequence",    "acquisition", "accuracy"};
 
@@ -44,14 +44,29 @@ std::string toml_events(const std::vector<Event>& events) {
     std::string text = "events = [\n";
     for (const Event& event : events) {
         if (const auto* pulse = std::get_if<Pulse>(&event)) {
-            text += fmt::format("    {{pulse_deg = {}, phase_deg = {}}},\n",
-                                toml_real(pulse->flip_deg), toml_real(pulse->phase_deg));
+            text += fmt::format("    {{pulse_deg = {}, phase_deg = {}, duration_us = {}}},\n",
+                                toml_real(pulse->flip_deg), toml_real(pulse->phase_deg),
+                                toml_real(pulse->duration_us));
         } else {
             text += fmt::format("    {{delay_us = {}}},\n",
                                 toml_real(std::get<Delay>(event).duration_us));
         }
     }
     return text + "]\n";
+}
+
+std::string toml_cycle(const PhaseCycle& cycle) {
+    if (cycle.empty()) return "";
+    std::string pulses, receiver;
+    for (const PhaseCycleStep& step : cycle.steps) {
+        std::string row;
+        for (const double phase : step.pulse_deg) {
+            row += (row.empty() ? "" : ", ") + toml_real(phase);
+        }
+        pulses += fmt::format("    [{}],\n", row);
+        receiver += (receiver.empty() ? "" : ", ") + toml_real(step.receiver_deg);
+    }
+    return fmt::format("\n[phase_cycle]\npulses = [\n{}]\nreceiver = [{}]\n", pulses, receiver);
 }
 
 /// Keys of a table that are no rows.
@@ -98,6 +113,7 @@ std::string experiment_to_toml(const Experiment& experiment) {
             if (!unset) text += fmt::format("{} = {}\n", row.name, toml_real(row.get(experiment)));
         }
     }
+    text += toml_cycle(experiment.phase_cycle);
     if (!experiment.prior.empty()) text += "\n[prior]\n";
     for (const PriorRange& range : experiment.prior) {
         text +=

@@ -98,9 +98,23 @@ void set_d(Experiment& e, double value) {
     e.relaxation.gamma3_per_s = std::pow(e.relaxation.d_base, -value) * kChallengeRatePerS;
 }
 
-double HahnEcho::*const kHahnFields[] = {&HahnEcho::flip_deg, &HahnEcho::refocus_ratio,
-                                         &HahnEcho::flip_phase_deg, &HahnEcho::refocus_phase_deg,
-                                         &HahnEcho::tau_us};
+bool has_dwell(const Experiment& e) {
+    return e.acquisition.points > 1;
+}
+
+double get_dwell(const Experiment& e) {
+    const Acquisition& a = e.acquisition;
+    return has_dwell(e) ? (a.stop_us - a.start_us) / (a.points - 1) : 0.0;
+}
+
+void set_dwell(Experiment& e, double value) {
+    e.acquisition.stop_us = e.acquisition.start_us + value * (e.acquisition.points - 1);
+}
+
+double HahnEcho::*const kHahnFields[] = {
+    &HahnEcho::flip_deg,           &HahnEcho::refocus_ratio, &HahnEcho::flip_phase_deg,
+    &HahnEcho::refocus_phase_deg,  &HahnEcho::tau_us,        &HahnEcho::flip_duration_us,
+    &HahnEcho::refocus_duration_us};
 
 template <int field>
 double get_hahn(const Experiment& e) {
@@ -154,13 +168,20 @@ const Parameter kTable[] = {
     {"refocus_ratio", "sequence", "r", "", -100.0, 100.0, "second flip angle over the first", get_hahn<1>, set_hahn<1>, is_hahn_echo, false},
     {"flip_phase_deg", "sequence", "phi_1", "degree", -3600.0, 3600.0, "phase of the first pulse", get_hahn<2>, set_hahn<2>, is_hahn_echo, false},
     {"refocus_phase_deg", "sequence", "phi_2", "degree", -3600.0, 3600.0, "phase of the second pulse", get_hahn<3>, set_hahn<3>, is_hahn_echo, false},
-    {"tau_us", "sequence", "tau", "us", 0.0, kMostUs, "time between the pulses", get_hahn<4>, set_hahn<4>, is_hahn_echo, false},
+    {"tau_us", "sequence", "tau", "us", 0.0, kMostUs, "time between the pulses' centres", get_hahn<4>, set_hahn<4>, is_hahn_echo, false},
+    {"flip_duration_us", "sequence", "t_p1", "us", 0.0, kMostUs, "duration of the first pulse", get_hahn<5>, set_hahn<5>, is_hahn_echo, false},
+    {"refocus_duration_us", "sequence", "t_p2", "us", 0.0, kMostUs, "duration of the second pulse", get_hahn<6>, set_hahn<6>, is_hahn_echo, false},
     {"start_us", "acquisition", "t_0", "us", 0.0, kMostUs, "time of the first sample", FIELD(acquisition.start_us), always, false},
     {"stop_us", "acquisition", "t_1", "us", 0.0, kMostUs, "time of the last sample", FIELD(acquisition.stop_us), always, false},
     {"noise", "acquisition", "sigma", "", 0.0, 1e3, "standard deviation of the noise on each of Mx and My", FIELD(acquisition.noise), always, false},
+    {"receiver_phase_deg", "acquisition", "phi_r", "degree", -3600.0, 3600.0, "phase of the receiver", FIELD(acquisition.receiver_phase_deg), always, false},
+    {"gain", "acquisition", "G", "", 0.0, 1e9, "gain of the receiver", FIELD(acquisition.gain), always, false},
+    {"dead_time_us", "acquisition", "t_d", "us", 0.0, kMostUs, "time after a pulse in which the receiver reads 0", FIELD(acquisition.dead_time_us), always, false},
     {"tolerance", "accuracy", "epsilon", "", 0.0, 1.0, "largest error of M that is aimed at (|M| <= 1/2)", FIELD(accuracy.tolerance), always, false},
     {"summed_khz", "interaction", "alpha_x |sum f|", "kHz", -kMostKhz, kMostKhz, "summed in-plane coupling: alpha_x times |sum of the kernel|",
      get_summed, set_summed, always, true},
+    {"dwell_us", "acquisition", "t_w", "us", 0.0, kMostUs, "time between samples: stop_us = start_us + dwell_us (points - 1)",
+     get_dwell, set_dwell, has_dwell, true},
     {"d", "relaxation", "d", "", -10.0, 300.0, "-log of Gamma_3 in units of 2 pi 1 MHz, to the base d_base", get_d, set_d, always, true},
 };
 // clang-format on
@@ -197,6 +218,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 std::string_view plain_row(std::string_view name) {
     if (name == "summed_khz") return "alpha_x_khz";
     if (name == "d") return "gamma3_per_s";
+    if (name == "dwell_us") return "stop_us";
     return name;
 }
 
@@ -217,9 +239,11 @@ const Parameter& parameter(std::string_view name) {
 void set_parameter(Experiment& experiment, std::string_view name, double value) {
     const Parameter& row = parameter(name);
     if (!row.applies(experiment)) {
+        const std::string_view table = row.table;
         const std::string what =
-            std::string_view(row.table) == "sequence"
-                ? "a sequence given by its events"
+            table == "sequence" ? "a sequence given by its events"
+            : table == "acquisition"
+                ? "a single point"
                 : fmt::format("the {} kernel", kernel_name(experiment.interaction.kernel));
         throw std::invalid_argument(
             fmt::format("{}.{} does not apply to {}", row.table, row.name, what));

@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "nmrsim/parameters.h"
+#include "spin_simulation.h"
 #include "uniform_batch.h"
 #include "uniform_simulator.h"
 
@@ -14,6 +15,7 @@ namespace nmrsim {
 namespace {
 
 void require_derivatives(const Experiment& experiment, std::span<const std::string> parameters) {
+    require_simulator(experiment);
     if (!is_uniform(experiment)) {
         throw std::invalid_argument(
             fmt::format("derivatives are built for the uniform kernel only, not for {}",

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 #include <string>
@@ -10,10 +11,22 @@ namespace nmrsim {
 
 namespace {
 
+void require_not_negative(const std::string& name, double value) {
+    if (!(value >= 0.0) || !std::isfinite(value)) {
+        throw std::invalid_argument(
+            fmt::format("sequence.{} must be finite and >= 0, got {}", name, value));
+    }
+}
+
 void require_finite(const std::string& name, double value) {
     if (!std::isfinite(value)) {
         throw std::invalid_argument(fmt::format("sequence.{} must be finite, got {}", name, value));
     }
+}
+
+/// From the end of the first pulse to the start of the second [us].
+double delay_of(const HahnEcho& echo) {
+    return echo.tau_us - 0.5 * (echo.flip_duration_us + echo.refocus_duration_us);
 }
 
 }  // namespace
@@ -28,6 +41,13 @@ void Sequence::validate() const {
             throw std::invalid_argument(
                 fmt::format("sequence.tau_us must be finite and > 0, got {}", echo->tau_us));
         }
+        require_not_negative("flip_duration_us", echo->flip_duration_us);
+        require_not_negative("refocus_duration_us", echo->refocus_duration_us);
+        if (!(delay_of(*echo) >= 0.0)) {
+            throw std::invalid_argument(fmt::format(
+                "sequence.tau_us must be >= half of both pulses' durations = {}, got {}",
+                echo->tau_us - delay_of(*echo), echo->tau_us));
+        }
         return;
     }
     const auto& events = std::get<std::vector<Event>>(program);
@@ -36,22 +56,40 @@ void Sequence::validate() const {
         if (const auto* pulse = std::get_if<Pulse>(&events[i])) {
             require_finite(name + ".pulse_deg", pulse->flip_deg);
             require_finite(name + ".phase_deg", pulse->phase_deg);
+            require_not_negative(name + ".duration_us", pulse->duration_us);
         } else {
-            const double duration_us = std::get<Delay>(events[i]).duration_us;
-            if (!(duration_us >= 0.0) || !std::isfinite(duration_us)) {
-                throw std::invalid_argument(fmt::format(
-                    "sequence.{}.delay_us must be finite and >= 0, got {}", name, duration_us));
-            }
+            require_not_negative(name + ".delay_us", std::get<Delay>(events[i]).duration_us);
         }
     }
 }
 
 std::vector<Event> sequence_events(const Sequence& sequence) {
     if (const auto* echo = std::get_if<HahnEcho>(&sequence.program)) {
-        return {Pulse{echo->flip_deg, echo->flip_phase_deg}, Delay{echo->tau_us},
-                Pulse{echo->refocus_ratio * echo->flip_deg, echo->refocus_phase_deg}};
+        return {Pulse{echo->flip_deg, echo->flip_phase_deg, echo->flip_duration_us},
+                Delay{delay_of(*echo)},
+                Pulse{echo->refocus_ratio * echo->flip_deg, echo->refocus_phase_deg,
+                      echo->refocus_duration_us}};
     }
     return std::get<std::vector<Event>>(sequence.program);
+}
+
+std::size_t pulse_count(const Sequence& sequence) {
+    if (std::holds_alternative<HahnEcho>(sequence.program)) return 2;
+    const auto& events = std::get<std::vector<Event>>(sequence.program);
+    return static_cast<std::size_t>(
+        std::count_if(events.begin(), events.end(),
+                      [](const Event& event) { return std::holds_alternative<Pulse>(event); }));
+}
+
+bool has_finite_pulses(const Sequence& sequence) {
+    if (const auto* echo = std::get_if<HahnEcho>(&sequence.program)) {
+        return echo->flip_duration_us > 0.0 || echo->refocus_duration_us > 0.0;
+    }
+    const auto& events = std::get<std::vector<Event>>(sequence.program);
+    return std::any_of(events.begin(), events.end(), [](const Event& event) {
+        const auto* pulse = std::get_if<Pulse>(&event);
+        return pulse && pulse->duration_us > 0.0;
+    });
 }
 
 }  // namespace nmrsim

@@ -10,6 +10,7 @@
 #include "lattice_simulator.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/sensitivity.h"
+#include "spin_simulation.h"
 #include "uniform_batch.h"
 #include "uniform_simulator.h"
 
@@ -49,8 +50,21 @@ void batch_one_by_one(const Experiment& shared, std::span<const double> paramete
 
 }  // namespace
 
+void require_simulator(const Experiment& experiment) {
+    if (has_finite_pulses(experiment.sequence)) {
+        throw std::invalid_argument(
+            "sequence: pulses with a duration are not simulated yet; set it to 0 for ideal ones");
+    }
+    const Acquisition& receiver = experiment.acquisition;
+    if (!experiment.phase_cycle.empty() || receiver.receiver_phase_deg != 0.0 ||
+        receiver.gain != 1.0 || receiver.dead_time_us != 0.0) {
+        throw std::invalid_argument("phase_cycle and the receiver's settings are not built yet");
+    }
+}
+
 Signal simulate(const Experiment& experiment) {
     experiment.validate();
+    require_simulator(experiment);
     if (is_uniform(experiment)) {
         return simulate_with_jacobian(experiment, {}).signal;
     }
@@ -62,6 +76,7 @@ std::size_t simulate_batch(const Experiment& experiment, std::span<const double>
                            std::span<const std::uint64_t> lattice_seeds, std::span<float> signal,
                            int threads, const BatchProgress& progress) {
     experiment.validate();
+    require_simulator(experiment);
     validate_prior(experiment.prior);
     const std::size_t unknowns = experiment.prior.size();
     const std::size_t points = static_cast<std::size_t>(experiment.acquisition.points);
@@ -93,6 +108,7 @@ std::size_t simulate_batch(const Experiment& experiment, std::span<const double>
 
 SimulationCost simulation_cost(const Experiment& experiment) {
     experiment.validate();
+    require_simulator(experiment);
     SimulationCost cost;
     if (is_uniform(experiment)) {
         const UniformPlan plan = uniform_plan(experiment);

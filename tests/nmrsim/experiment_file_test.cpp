@@ -45,10 +45,16 @@ void check_same(const Experiment& a, const Experiment& b) {
         if (const auto* pulse = std::get_if<Pulse>(&events_a[i])) {
             CHECK(pulse->flip_deg == std::get<Pulse>(events_b[i]).flip_deg);
             CHECK(pulse->phase_deg == std::get<Pulse>(events_b[i]).phase_deg);
+            CHECK(pulse->duration_us == std::get<Pulse>(events_b[i]).duration_us);
         } else {
             CHECK(std::get<Delay>(events_a[i]).duration_us ==
                   std::get<Delay>(events_b[i]).duration_us);
         }
+    }
+    REQUIRE(a.phase_cycle.steps.size() == b.phase_cycle.steps.size());
+    for (std::size_t i = 0; i < a.phase_cycle.steps.size(); ++i) {
+        CHECK(a.phase_cycle.steps[i].pulse_deg == b.phase_cycle.steps[i].pulse_deg);
+        CHECK(a.phase_cycle.steps[i].receiver_deg == b.phase_cycle.steps[i].receiver_deg);
     }
     REQUIRE(a.prior.size() == b.prior.size());
     for (std::size_t i = 0; i < a.prior.size(); ++i) {
@@ -192,10 +198,16 @@ TEST_CASE("experiments written as TOML read back the same") {
     odd.lattice.seed = std::numeric_limits<std::uint64_t>::max();
     odd.line.shape = LineShape::gaussian;
     odd.line.larmor_mhz = 123456.0;
-    odd.sequence.program = std::vector<Event>{Pulse{90.0, 1e-7}, Delay{0.1}, Pulse{-180.0, 33.3}};
+    odd.sequence.program =
+        std::vector<Event>{Pulse{90.0, 1e-7}, Delay{0.1}, Pulse{-180.0, 33.3, 0.3}};
+    odd.phase_cycle.steps = {{{0.0, 1e-3}, 90.0}, {{-90.0, 1.0 / 3.0}, 0.0}, {{1.0, 2.0}, -45.5}};
+    odd.acquisition.receiver_phase_deg = -12.5;
+    odd.acquisition.gain = 1e-4;
+    odd.acquisition.dead_time_us = 3.25;
     odd.accuracy = {1e-5, 300, 0.7, 1, Precision::double_};
     check_same(parse_experiment(experiment_to_toml(odd), "written"), odd);
     odd.sequence.program = std::vector<Event>{};
+    odd.phase_cycle = {{{{}, 0.0}, {{}, 180.0}}};
     odd.prior.clear();
     odd.challenge.clear();
     check_same(parse_experiment(experiment_to_toml(odd), "written"), odd);
@@ -218,6 +230,45 @@ TEST_CASE("derived keys are read after what they depend on, wherever they stand"
     CHECK(e.interaction.alpha_x_khz * kernel_sum(e.interaction, e.lattice) ==
           Approx(70.0).epsilon(1e-13));
     CHECK(e.relaxation.gamma3_per_s == Approx(kChallengeRatePerS * 1e-4).epsilon(1e-13));
+}
+
+TEST_CASE("the last sample may be given by the time between samples") {
+    const Experiment e = parse_experiment(
+        "[acquisition]\ndwell_us = 0.25\nstart_us = 3.0\npoints = 101\n", "f.toml");
+    CHECK(e.acquisition.stop_us == 28.0);
+    CHECK(error_of("[acquisition]\ndwell_us = 0.25\nstop_us = 3.0\n") ==
+          "f.toml:2: acquisition.dwell_us and acquisition.stop_us say the same: keep one");
+    CHECK(error_of("[acquisition]\ndwell_us = 0.25\npoints = 1\n") ==
+          "f.toml:2: acquisition.dwell_us does not apply to a single point");
+    CHECK(error_of("[acquisition]\ndwell_us = 0\n") ==
+          "f.toml: acquisition.stop_us must be finite and > start_us = 0, got 0");
+    CHECK(setting_error("prior.dwell_us=[1,2]") != "");
+}
+
+TEST_CASE("a phase cycle is two arrays, in any order") {
+    const Experiment e = parse_experiment(
+        "[phase_cycle]\nreceiver = [0, 180.5]\npulses = [[0, 0], [180, 90.0]]\n", "f.toml");
+    REQUIRE(e.phase_cycle.steps.size() == 2);
+    CHECK(e.phase_cycle.steps[1].pulse_deg == std::vector<double>{180.0, 90.0});
+    CHECK(e.phase_cycle.steps[1].receiver_deg == 180.5);
+    // Without receiver: its phase stays.
+    CHECK(parse_experiment("[phase_cycle]\npulses = [[0, 0]]\n", "f.toml")
+              .phase_cycle.steps[0]
+              .receiver_deg == 0.0);
+    CHECK(error_of("[phase_cycle]\nreceiver = [0, 1, 2]\npulses = [[0, 0]]\n") ==
+          "f.toml:2: phase_cycle.receiver: expected 1 phases, one for each row of pulses, found 3");
+    CHECK(error_of("[phase_cycle]\npulses = [[0, 0], [0]]\n") ==
+          "f.toml: phase_cycle.pulses[1] must have a phase for each of the 2 pulses of the "
+          "sequence, got 1");
+    CHECK(error_of("[phase_cycle]\npulses = [0, 0]\n") ==
+          "f.toml:2: phase_cycle.pulses[0]: expected an array of phases in degrees, found 0");
+    CHECK(error_of("[phase_cycle]\npulses = [[0, \"x\"]]\n") ==
+          "f.toml:2: phase_cycle.pulses[0][1]: expected a number, found the string \"x\"");
+    CHECK(error_of("[phase_cycle]\npulses = 3\n") ==
+          "f.toml:2: phase_cycle.pulses: expected an array with an array of phases for each step, "
+          "found 3");
+    CHECK(error_of("[phase_cycle]\nphases = 3\n") ==
+          "f.toml:2: unknown key phase_cycle.phases; did you mean pulses?");
 }
 
 TEST_CASE("relaxation may be given as T1 and T2") {
@@ -253,10 +304,9 @@ TEST_CASE("texts that cannot be used are named by line and key") {
           "f.toml:3: sequence.tau_us does not apply to a sequence given by its events");
     CHECK(error_of("[sequence]\nevents = [{pulse_deg = 9, angle = 1}]\n") ==
           "f.toml:2: sequence.events[0]: unknown key angle");
-    CHECK(
-        error_of("[sequence]\nevents = [{phase_deg = 9}]\n") ==
-        "f.toml:2: sequence.events[0]: expected {pulse_deg = ..., phase_deg = ...} or {delay_us = "
-        "...}, found a table");
+    CHECK(error_of("[sequence]\nevents = [{phase_deg = 9}]\n") ==
+          "f.toml:2: sequence.events[0]: expected {pulse_deg = ..., phase_deg = ..., duration_us = "
+          "...} or {delay_us = ...}, found a table");
     CHECK(error_of("[prior]\nxii = [0, 1]\n") ==
           "f.toml:2: unknown parameter xii; did you mean xi?");
     CHECK(error_of("[prior]\nflip_deg = 3\n") ==

@@ -54,6 +54,25 @@ TEST_CASE("validate names the key that is wrong") {
         {"acquisition.stop_us", [](Experiment& e) { e.acquisition.points = 1; }},
         {"acquisition.points", [](Experiment& e) { e.acquisition.points = 0; }},
         {"acquisition.noise", [](Experiment& e) { e.acquisition.noise = -0.1; }},
+        {"acquisition.gain", [](Experiment& e) { e.acquisition.gain = 0.0; }},
+        {"acquisition.gain", [&](Experiment& e) { e.acquisition.gain = nan; }},
+        {"acquisition.receiver_phase_deg",
+         [&](Experiment& e) { e.acquisition.receiver_phase_deg = nan; }},
+        {"acquisition.receiver_phase_deg",
+         [](Experiment& e) { e.acquisition.receiver_phase_deg = 1e5; }},
+        {"acquisition.dead_time_us", [](Experiment& e) { e.acquisition.dead_time_us = -1.0; }},
+        {"phase_cycle.pulses[0]",
+         [](Experiment& e) {
+             e.phase_cycle.steps = {{{0.0}, 0.0}};
+         }},
+        {"phase_cycle.pulses[1]",
+         [&](Experiment& e) {
+             e.phase_cycle.steps = {{{0.0, 0.0}, 0.0}, {{0.0, nan}, 0.0}};
+         }},
+        {"phase_cycle.receiver[0]",
+         [&](Experiment& e) {
+             e.phase_cycle.steps = {{{0.0, 0.0}, nan}};
+         }},
         {"accuracy.tolerance", [](Experiment& e) { e.accuracy.tolerance = 0.0; }},
         {"accuracy.nodes", [](Experiment& e) { e.accuracy.nodes = 0; }},
         {"accuracy.steps_per_point", [](Experiment& e) { e.accuracy.steps_per_point = 0.0; }},

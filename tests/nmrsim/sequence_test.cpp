@@ -18,6 +18,38 @@ TEST_CASE("a Hahn echo is pulse, delay, stronger pulse") {
     CHECK(std::get<Pulse>(events[2]).phase_deg == 90.0);
 }
 
+TEST_CASE("finite pulses leave the distance of their centres") {
+    HahnEcho echo;
+    echo.tau_us = 20.0;
+    echo.flip_duration_us = 4.0;
+    echo.refocus_duration_us = 9.0;
+    CHECK(has_finite_pulses({echo}));
+    const std::vector<Event> events = sequence_events({echo});
+    CHECK(std::get<Pulse>(events[0]).duration_us == 4.0);
+    CHECK(std::get<Delay>(events[1]).duration_us == 13.5);
+    CHECK(std::get<Pulse>(events[2]).duration_us == 9.0);
+    echo.refocus_duration_us = 36.0;
+    CHECK_NOTHROW(Sequence{echo}.validate());
+    CHECK(std::get<Delay>(sequence_events({echo})[1]).duration_us == 0.0);
+    echo.refocus_duration_us = 37.0;
+    CHECK_THROWS_WITH(Sequence{echo}.validate(),
+                      "sequence.tau_us must be >= half of both pulses' durations = 20.5, got 20");
+    echo.refocus_duration_us = -1.0;
+    CHECK_THROWS_WITH(Sequence{echo}.validate(),
+                      "sequence.refocus_duration_us must be finite and >= 0, got -1");
+    CHECK_THROWS_WITH((Sequence{std::vector<Event>{Pulse{90.0, 0.0, -2.0}}}.validate()),
+                      "sequence.events[0].duration_us must be finite and >= 0, got -2");
+}
+
+TEST_CASE("pulses are counted") {
+    CHECK(pulse_count({HahnEcho{}}) == 2);
+    const Sequence sequence{std::vector<Event>{Pulse{}, Delay{1.0}, Pulse{}, Pulse{}}};
+    CHECK(pulse_count(sequence) == 3);
+    CHECK_FALSE(has_finite_pulses(sequence));
+    CHECK(has_finite_pulses({std::vector<Event>{Delay{1.0}, Pulse{90.0, 0.0, 1e-9}}}));
+    CHECK(pulse_count({std::vector<Event>{}}) == 0);
+}
+
 TEST_CASE("a list of events is itself") {
     const Sequence sequence{std::vector<Event>{Delay{1.0}, Pulse{90.0, 45.0}}};
     const std::vector<Event> events = sequence_events(sequence);

@@ -8,13 +8,15 @@
 #include "nmrsim/coupling.h"
 #include "nmrsim/lattice.h"
 #include "nmrsim/line.h"
+#include "nmrsim/phase_cycle.h"
 #include "nmrsim/prior.h"
 #include "nmrsim/relaxation.h"
 #include "nmrsim/sequence.h"
 
 namespace nmrsim {
 
-/// When the magnetization is sampled: `points` times, evenly from start to stop, both included.
+/// When the magnetization is sampled, and how the receiver reads it: `points` times, evenly from
+/// start to stop, both included.
 struct Acquisition {
     double start_us = 0.0;   ///< first sample, from the start of the sequence [us], >= 0
     double stop_us = 150.0;  ///< last sample [us], > start_us (= start_us for a single point)
@@ -22,6 +24,12 @@ struct Acquisition {
     /// Standard deviation of the Gaussian noise on each of Mx and My, in units of M, that data sets
     /// and training add, >= 0; simulate() adds none.
     double noise = 0.0;
+    /// The receiver's phase [degree]: M+ = Mx + i My reads exp(+i phase) M+. Mz is the spins' own.
+    double receiver_phase_deg = 0.0;
+    double gain = 1.0;  ///< M+ reads gain times as large, > 0
+    /// The receiver reads 0 during a pulse and for this long after its end [us], >= 0; 0: it is
+    /// always on.
+    double dead_time_us = 0.0;
 };
 
 /// Arithmetic of the inner loops.
@@ -51,6 +59,7 @@ struct Experiment {
     Line line;
     Relaxation relaxation;
     Sequence sequence;
+    PhaseCycle phase_cycle;
     Acquisition acquisition;
     Accuracy accuracy;
     Prior prior;                             ///< the unknowns, in order

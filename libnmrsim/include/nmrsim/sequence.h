@@ -1,15 +1,19 @@
 /// Pulse sequences.
 #pragma once
 
+#include <cstddef>
 #include <variant>
 #include <vector>
 
 namespace nmrsim {
 
-/// An ideal pulse: takes no time. U = exp(+i theta (Ix cos phi + Iy sin phi)).
+/// A pulse. Ideal: U = exp(+i theta (Ix cos phi + Iy sin phi)) in no time. Finite: a field that
+/// turns a spin at resonance by as much while it lasts.
 struct Pulse {
-    double flip_deg = 90.0;  ///< theta [degree]
-    double phase_deg = 0.0;  ///< phi [degree]: 0, 90, 180, 270 are x, y, -x, -y
+    double flip_deg = 90.0;    ///< theta [degree]
+    double phase_deg = 0.0;    ///< phi [degree]: 0, 90, 180, 270 are x, y, -x, -y
+    double duration_us = 0.0;  ///< 0: an ideal pulse; otherwise offsets and coupling act during it
+                               ///< [us], >= 0
 };
 
 /// Free evolution under offsets, coupling and relaxation.
@@ -19,13 +23,17 @@ struct Delay {
 
 using Event = std::variant<Pulse, Delay>;
 
-/// Pulse, wait tau, pulse refocus_ratio times as strong; the echo comes near 2 tau.
+/// Pulse, wait tau, pulse refocus_ratio times as strong; the echo comes near 2 tau. The sequence
+/// begins where the first pulse does.
 struct HahnEcho {
     double flip_deg = 90.0;          ///< flip angle of the first pulse [degree]
     double refocus_ratio = 2.0;      ///< second flip angle over the first
     double flip_phase_deg = 0.0;     ///< phase of the first pulse [degree]
     double refocus_phase_deg = 0.0;  ///< phase of the second pulse [degree]
-    double tau_us = 50.0;            ///< between the pulses [us], > 0
+    /// Between the pulses' centres [us], > 0 and >= half of both durations.
+    double tau_us = 50.0;
+    double flip_duration_us = 0.0;     ///< of the first pulse, 0 for an ideal one [us], >= 0
+    double refocus_duration_us = 0.0;  ///< of the second pulse [us], >= 0
 };
 
 /// A Hahn echo or any list of events. After the last event the spins evolve to the end of the
@@ -38,5 +46,11 @@ struct Sequence {
 
 /// The events of a sequence, in order.
 std::vector<Event> sequence_events(const Sequence& sequence);
+
+/// How many pulses it has.
+std::size_t pulse_count(const Sequence& sequence);
+
+/// Whether a pulse of it takes time.
+bool has_finite_pulses(const Sequence& sequence);
 
 }  // namespace nmrsim
