@@ -32,7 +32,8 @@ inline V<Real>* vectors(Real* p) {
     return reinterpret_cast<V<Real>*>(p);
 }
 
-/// 3 x 3 turn of each lane.
+/// 3 x 3 turn of each lane, less the identity: the turns of one pass are small, and what is left
+/// keeps its digits, so that a turn applied many thousand times in float does not drift.
 template <typename Real>
 struct Turn {
     V<Real> xx, xy, xz, yx, yy, yz, zx, zy, zz;
@@ -50,8 +51,8 @@ inline Vector3<Real> cross(const Vector3<Real>& a, const Vector3<Real>& b) {
 
 template <typename Real>
 inline Vector3<Real> apply(const Turn<Real>& r, const Vector3<Real>& v) {
-    return {r.xx * v.x + r.xy * v.y + r.xz * v.z, r.yx * v.x + r.yy * v.y + r.yz * v.z,
-            r.zx * v.x + r.zy * v.y + r.zz * v.z};
+    return {v.x + r.xx * v.x + r.xy * v.y + r.xz * v.z, v.y + r.yx * v.x + r.yy * v.y + r.yz * v.z,
+            v.z + r.zx * v.x + r.zy * v.y + r.zz * v.z};
 }
 
 /// The functions of an angle a that a turn by a vector of length a, and its derivative, need.
@@ -88,16 +89,16 @@ inline TurnSeries<Real> turn_series(V<Real> a2) {
     return f;
 }
 
-/// exp of the cross product with w.
+/// exp of the cross product with w, less the identity.
 template <typename Real>
 inline Turn<Real> turn_about(const Vector3<Real>& w, const TurnSeries<Real>& f) {
     const V<Real> cx = f.cosine * w.x, cy = f.cosine * w.y, cz = f.cosine * w.z;
     const V<Real> sx = f.sine * w.x, sy = f.sine * w.y, sz = f.sine * w.z;
     const V<Real> xy = cx * w.y, xz = cx * w.z, yz = cy * w.z;
     const V<Real> x2 = cx * w.x, y2 = cy * w.y, z2 = cz * w.z;
-    return {Real(1) - y2 - z2, xy - sz,           xz + sy,  //
-            xy + sz,           Real(1) - x2 - z2, yz - sx,  //
-            xz - sy,           yz + sx,           Real(1) - x2 - y2};
+    return {-y2 - z2, xy - sz,  xz + sy,  //
+            xy + sz,  -x2 - z2, yz - sx,  //
+            xz - sy,  yz + sx,  -x2 - y2};
 }
 
 /// The turning rate of exp(w x) as w changes by dw: d exp(w x) = (rate x) exp(w x).
@@ -147,21 +148,21 @@ inline Turns<Real, kTangents> coupling_turns(const Means<Real, kTangents>& mean,
 template <typename Real, bool kRelaxes, int kTangents>
 inline void pass_over_nodes(const UniformPass<Real>& pass, const Turns<Real, kTangents>& turns,
                             int nodes, V<Real>* __restrict state, Means<Real, kTangents>& mean) {
-    const Real* __restrict turn_cos = pass.turn_cos;
+    const Real* __restrict turn_loss = pass.turn_loss;
     const Real* __restrict turn_sin = pass.turn_sin;
     const Turn<Real> r = turns.turn;
     V<Real> sum_x[1 + kTangents] = {}, sum_y[1 + kTangents] = {};
     for (int i = 0; i < nodes; ++i) {
-        const V<Real> c = turn_cos[i] - V<Real>{}, s = turn_sin[i] - V<Real>{};
+        const V<Real> c = turn_loss[i] - V<Real>{}, s = turn_sin[i] - V<Real>{};
         V<Real>* __restrict m = state + 3 * (1 + kTangents) * i;
         const Vector3<Real> turned = apply<Real>(r, {m[0], m[1], m[2]});
         const auto finish = [&](int t, const Vector3<Real>& v) {
-            const V<Real> x = c * v.x + s * v.y, y = c * v.y - s * v.x;
+            const V<Real> x = v.x - c * v.x + s * v.y, y = v.y - c * v.y - s * v.x;
             m[3 * t] = x;
             m[3 * t + 1] = y;
             V<Real> z = v.z;
             if constexpr (kRelaxes) {
-                z = z * pass.longitudinal_decay;
+                z = z - z * pass.longitudinal_loss;
                 if (t == 0) z = z + pass.recovery[i];
             }
             m[3 * t + 2] = z;
@@ -173,16 +174,16 @@ inline void pass_over_nodes(const UniformPass<Real>& pass, const Turns<Real, kTa
         for (int t = 1; t <= kTangents; ++t) {
             const Vector3<Real> dm{m[3 * t], m[3 * t + 1], m[3 * t + 2]};
             const Vector3<Real>& q = turns.rate[t - 1];
-            finish(t, {r.xx * dm.x + r.xy * dm.y + r.xz * dm.z + q.y * turned.z - q.z * turned.y,
-                       r.yx * dm.x + r.yy * dm.y + r.yz * dm.z + q.z * turned.x - q.x * turned.z,
-                       r.zx * dm.x + r.zy * dm.y + r.zz * dm.z + q.x * turned.y - q.y * turned.x});
+            const Vector3<Real> v = apply<Real>(r, dm);
+            finish(t, {v.x + q.y * turned.z - q.z * turned.y, v.y + q.z * turned.x - q.x * turned.z,
+                       v.z + q.x * turned.y - q.y * turned.x});
         }
     }
     for (int t = 0; t <= kTangents; ++t) {
         mean.x[t] = sum_x[t];
         mean.y[t] = sum_y[t];
         if constexpr (kRelaxes) {
-            mean.z[t] = mean.z[t] * pass.longitudinal_decay;
+            mean.z[t] = mean.z[t] - mean.z[t] * pass.longitudinal_loss;
             if (t == 0) mean.z[t] = mean.z[t] + pass.total_recovery;
         }
     }

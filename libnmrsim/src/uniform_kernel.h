@@ -13,10 +13,12 @@ namespace nmrsim {
 template <typename Real>
 struct UniformPass {
     Real coupling;            ///< share of the step in the coupling turn [s]
-    const Real* turn_cos;     ///< (nodes): cos(2 pi delta a h), times transverse decay
-    const Real* turn_sin;     ///< (nodes)
-    Real longitudinal_decay;  ///< exp(-a h / T1)
-    const Real* recovery;     ///< (nodes): what mz gains toward equilibrium; null: no relaxation
+    /// (nodes): 1 - cos(2 pi delta a h), the cosine times the transverse decay. Less than the cosine
+    /// itself does its rounding turn every step by the same too much.
+    const Real* turn_loss;
+    const Real* turn_sin;    ///< (nodes): the sine, times transverse decay
+    Real longitudinal_loss;  ///< 1 - exp(-a h / T1)
+    const Real* recovery;    ///< (nodes): what mz gains toward equilibrium; null: no relaxation
     Real total_recovery;      ///< its sum over the nodes
 };
 

@@ -13,6 +13,7 @@ struct Signal {
     std::vector<double> mx;
     std::vector<double> my;
     std::vector<double> mz;
+    double estimated_error = 0.0;  ///< estimated largest error of M, as a share of the largest |M|
 
     std::size_t points() const { return time_us.size(); }
 };
