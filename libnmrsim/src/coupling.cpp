@@ -39,8 +39,8 @@ double radial(const RkkyKernel& kernel, double r, Scale) {
     return (x * std::cos(x) - std::sin(x)) / (x * x * x * x);
 }
 
-double value(const Interaction& interaction, double dx, double dy, Scale scale) {
-    const double r = std::hypot(dx, dy);
+double value(const Interaction& interaction, double dx, double dy, double dz, Scale scale) {
+    const double r = std::hypot(dx, dy, dz);
     if (r == 0.0) return 0.0;
     const AngularFactor& a = interaction.angular;
     const double cos_phi = dx / r;
@@ -58,22 +58,24 @@ int minimum_image(int i, int n) {
 /// f over the lattice, not normalised; for the uniform kernel 1/N.
 std::vector<double> raw_table(const Interaction& interaction, const Lattice& lattice, Scale scale) {
     const int nx = lattice.nx;
-    const int ny = lattice.ny;
-    std::vector<double> table(static_cast<std::size_t>(nx) * ny);
+    std::vector<double> table(static_cast<std::size_t>(lattice.sites()));
     if (std::holds_alternative<UniformKernel>(interaction.kernel)) {
         table.assign(table.size(), 1.0 / static_cast<double>(table.size()));
         return table;
     }
+    std::size_t i = 0;
     for (int x = 0; x < nx; ++x) {
         const int dx = minimum_image(x, nx);
-        // At half the ring +dx and -dx are equally near. The angular factor is even in dy, so that
-        // only the images in x need a mean.
+        // At half the ring +dx and -dx are equally near. The angular factor is even in dy and dz,
+        // so that only the images in x need a mean.
         const bool two_images = 2 * dx == nx;
-        for (int y = 0; y < ny; ++y) {
-            const int dy = minimum_image(y, ny);
-            const double f = value(interaction, dx, dy, scale);
-            table[static_cast<std::size_t>(x) * ny + y] =
-                two_images ? 0.5 * (f + value(interaction, -dx, dy, scale)) : f;
+        for (int y = 0; y < lattice.ny; ++y) {
+            const int dy = minimum_image(y, lattice.ny);
+            for (int z = 0; z < lattice.nz; ++z, ++i) {
+                const int dz = minimum_image(z, lattice.nz);
+                const double f = value(interaction, dx, dy, dz, scale);
+                table[i] = two_images ? 0.5 * (f + value(interaction, -dx, dy, dz, scale)) : f;
+            }
         }
     }
     return table;
@@ -139,9 +141,9 @@ std::string_view kernel_name(const Kernel& kernel) {
     return std::visit(Name{}, kernel);
 }
 
-double kernel_value(const Interaction& interaction, double dx, double dy) {
+double kernel_value(const Interaction& interaction, double dx, double dy, double dz) {
     if (std::holds_alternative<UniformKernel>(interaction.kernel)) return 1.0;
-    return value(interaction, dx, dy, Scale::plain);
+    return value(interaction, dx, dy, dz, Scale::plain);
 }
 
 std::vector<double> kernel_table(const Interaction& interaction, const Lattice& lattice) {

@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "nmrsim/parameters.h"
+#include "nmrsim/units.h"
 
 namespace nmrsim {
 
@@ -71,9 +72,9 @@ void validate_accuracy(const Accuracy& accuracy) {
         throw std::invalid_argument(fmt::format(
             "accuracy.steps_per_point must be in (0, 1e+06], got {}", *accuracy.steps_per_point));
     }
-    if (accuracy.magnus_order != 1) {
+    if (accuracy.magnus_order < 1 || accuracy.magnus_order > 3) {
         throw std::invalid_argument(
-            fmt::format("accuracy.magnus_order must be 1, got {}", accuracy.magnus_order));
+            fmt::format("accuracy.magnus_order must be in [1, 3], got {}", accuracy.magnus_order));
     }
 }
 
@@ -103,7 +104,17 @@ void validate_challenge(const Experiment& experiment) {
 
 }  // namespace
 
+void StartState::validate() const {
+    const double length = std::hypot(mx, my, mz);
+    if (!(length <= kSpinLength * (1.0 + 1e-12))) {
+        throw std::invalid_argument(
+            fmt::format("start: the length of ({}, {}, {}) must be <= {}, got {}", mx, my, mz,
+                        kSpinLength, length));
+    }
+}
+
 void Experiment::validate() const {
+    start.validate();
     interaction.validate();
     if (!is_uniform(*this)) lattice.validate();
     line.validate();

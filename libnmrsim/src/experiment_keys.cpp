@@ -16,15 +16,19 @@ namespace nmrsim {
 namespace {
 
 const std::vector<std::string> kKernels = {"uniform", "gaussian", "power-law", "rkky"};
+const std::vector<std::string> kShapes = {"lorentzian", "gaussian", "voigt", "table"};
 
 /// Keys that are no row of the parameter table.
 constexpr std::pair<const char*, const char*> kOtherKeys[] = {{"interaction", "kernel"},
                                                               {"interaction", "normalize"},
                                                               {"lattice", "nx"},
                                                               {"lattice", "ny"},
+                                                              {"lattice", "nz"},
                                                               {"lattice", "seed"},
                                                               {"line", "shape"},
                                                               {"line", "renormalize"},
+                                                              {"line", "spins"},
+                                                              {"line", "table"},
                                                               {"relaxation", "t1_us"},
                                                               {"relaxation", "t2_us"},
                                                               {"sequence", "events"},
@@ -35,6 +39,7 @@ constexpr std::pair<const char*, const char*> kOtherKeys[] = {{"interaction", "k
                                                               {"accuracy", "precision"},
                                                               {"accuracy", "steps_per_point"},
                                                               {"accuracy", "magnus_order"},
+                                                              {"accuracy", "frame"},
                                                               {"challenge", "columns"}};
 
 /// What stands there, for messages.
@@ -52,7 +57,7 @@ std::string describe(const toml::node& node) {
 
 const std::vector<std::string>& experiment_tables() {
     static const std::vector<std::string> tables = {
-        "interaction", "lattice",     "line",     "relaxation", "sequence",
+        "interaction", "lattice",     "line",     "relaxation", "start",    "sequence",
         "phase_cycle", "acquisition", "accuracy", "prior",      "challenge"};
     return tables;
 }
@@ -167,6 +172,20 @@ void check_keys(const std::string& where, const toml::table& table,
             throw InputError(fmt::format("{}: unknown key {}{}", where, name, hint(name, known)));
         }
     }
+}
+
+/// [[offset_khz, weight], ...]
+std::vector<LinePoint> read_line_table(const toml::node& node) {
+    const auto* array = node.as_array();
+    if (!array) wrong_type("line.table", "an array of [offset_khz, weight]", node);
+    std::vector<LinePoint> points;
+    for (const toml::node& entry : *array) {
+        const std::string where = fmt::format("line.table[{}]", points.size());
+        const auto* pair = entry.as_array();
+        if (!pair || pair->size() != 2) wrong_type(where, "[offset_khz, weight]", entry);
+        points.push_back({read_real(where, *pair->get(0)), read_real(where, *pair->get(1))});
+    }
+    return points;
 }
 
 std::vector<Event> read_events(const toml::node& node) {
@@ -295,15 +314,23 @@ void set_key(Experiment& e, const std::string& table, const std::string& key,
         e.challenge = read_columns(node);
     } else if (is("interaction.normalize")) {
         e.interaction.normalize = read_flag(full, node);
-    } else if (is("lattice.nx") || is("lattice.ny")) {
+    } else if (is("lattice.nx") || is("lattice.ny") || is("lattice.nz")) {
         Lattice lattice = e.lattice;
-        (key == "nx" ? lattice.nx : lattice.ny) = read_int(full, node);
+        (key == "nx" ? lattice.nx : key == "ny" ? lattice.ny : lattice.nz) = read_int(full, node);
         lattice.validate();
         e.lattice = lattice;
     } else if (is("lattice.seed")) {
         e.lattice.seed = read_seed(full, node);
     } else if (is("line.shape")) {
-        e.line.shape = LineShape(read_choice(full, node, {"lorentzian", "gaussian"}));
+        e.line.shape = LineShape(read_choice(full, node, kShapes));
+    } else if (is("line.table")) {
+        e.line.table = read_line_table(node);
+    } else if (is("line.spins")) {
+        const int spins = read_int(full, node);
+        if (spins < 0) {
+            throw std::invalid_argument(fmt::format("line.spins must be >= 0, got {}", spins));
+        }
+        e.line.spins = spins;
     } else if (is("line.renormalize")) {
         e.line.renormalize = read_flag(full, node);
     } else if (is("relaxation.t1_us") || is("relaxation.t2_us")) {
@@ -335,12 +362,14 @@ void set_key(Experiment& e, const std::string& table, const std::string& key,
         }
         e.accuracy.steps_per_point = steps;
     } else if (is("accuracy.magnus_order")) {
-        const int order = is_auto(node) ? 1 : read_int(full, node, "1 or \"auto\"");
-        if (order != 1) {
+        const int order = is_auto(node) ? 1 : read_int(full, node, "1, 2, 3 or \"auto\"");
+        if (order < 1 || order > 3) {
             throw std::invalid_argument(
-                fmt::format("accuracy.magnus_order must be 1, got {}", order));
+                fmt::format("accuracy.magnus_order must be in [1, 3], got {}", order));
         }
         e.accuracy.magnus_order = order;
+    } else if (is("accuracy.frame")) {
+        e.accuracy.frame = Frame(read_choice(full, node, {"rotating", "laboratory"}));
     } else if (is("accuracy.precision")) {
         e.accuracy.precision = Precision(read_choice(full, node, {"auto", "single", "double"}));
     } else {

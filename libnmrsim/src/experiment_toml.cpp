@@ -10,8 +10,8 @@ namespace nmrsim {
 namespace {
 
 /// Tables of plain values, as they are written; phase cycle, prior and challenge follow.
-constexpr const char* kValueTables[] = {"interaction", "lattice",     "line",    "relaxation",
-                                        "sequence",    "acquisition", "accuracy"};
+constexpr const char* kValueTables[] = {"interaction", "lattice",  "line",        "relaxation",
+                                        "start",       "sequence", "acquisition", "accuracy"};
 
 /// Shortest digits that read back the same, marked as a real number.
 std::string toml_real(double value) {
@@ -76,13 +76,21 @@ std::string other_keys(const Experiment& e, std::string_view table) {
                            e.interaction.normalize);
     }
     if (table == "lattice") {
-        return fmt::format("nx = {}\nny = {}\nseed = {}\n", e.lattice.nx, e.lattice.ny,
-                           toml_seed(e.lattice.seed));
+        return fmt::format("nx = {}\nny = {}\nnz = {}\nseed = {}\n", e.lattice.nx, e.lattice.ny,
+                           e.lattice.nz, toml_seed(e.lattice.seed));
     }
     if (table == "line") {
-        return fmt::format("shape = \"{}\"\nrenormalize = {}\n",
-                           e.line.shape == LineShape::gaussian ? "gaussian" : "lorentzian",
-                           e.line.renormalize);
+        const char* shapes[] = {"lorentzian", "gaussian", "voigt", "table"};
+        std::string text =
+            fmt::format("shape = \"{}\"\nrenormalize = {}\nspins = {}\n",
+                        shapes[static_cast<int>(e.line.shape)], e.line.renormalize, e.line.spins);
+        if (!e.line.table.empty()) text += "table = [\n";
+        for (const LinePoint& point : e.line.table) {
+            text += fmt::format("    [{}, {}],\n", toml_real(point.offset_khz),
+                                toml_real(point.weight));
+        }
+        if (!e.line.table.empty()) text += "]\n";
+        return text;
     }
     if (table == "sequence") {
         const auto* events = std::get_if<std::vector<Event>>(&e.sequence.program);
@@ -91,11 +99,13 @@ std::string other_keys(const Experiment& e, std::string_view table) {
     if (table == "acquisition") return fmt::format("points = {}\n", e.acquisition.points);
     if (table == "accuracy") {
         const char* precisions[] = {"auto", "single", "double"};
-        const auto& [tolerance, nodes, steps, order, precision] = e.accuracy;
+        const auto& [tolerance, nodes, steps, order, frame, precision] = e.accuracy;
         return fmt::format(
-            "nodes = {}\nsteps_per_point = {}\nmagnus_order = {}\nprecision = \"{}\"\n",
+            "nodes = {}\nsteps_per_point = {}\nmagnus_order = {}\nframe = \"{}\"\n"
+            "precision = \"{}\"\n",
             nodes ? fmt::format("{}", *nodes) : "\"auto\"", steps ? toml_real(*steps) : "\"auto\"",
-            order, precisions[static_cast<int>(precision)]);
+            order, frame == Frame::laboratory ? "laboratory" : "rotating",
+            precisions[static_cast<int>(precision)]);
     }
     return "";
 }

@@ -15,10 +15,12 @@ constexpr long long kMaxSites = 1LL << 26;
 void Lattice::validate() const {
     if (nx < 1) throw std::invalid_argument(fmt::format("lattice.nx must be >= 1, got {}", nx));
     if (ny < 1) throw std::invalid_argument(fmt::format("lattice.ny must be >= 1, got {}", ny));
-    const long long product = static_cast<long long>(nx) * ny;
-    if (product > kMaxSites) {
-        throw std::invalid_argument(
-            fmt::format("lattice.nx * lattice.ny must be <= {}, got {}", kMaxSites, product));
+    if (nz < 1) throw std::invalid_argument(fmt::format("lattice.nz must be >= 1, got {}", nz));
+    // Three sides below 2^31 may pass 64 bits.
+    const double product = static_cast<double>(nx) * ny * nz;
+    if (product > static_cast<double>(kMaxSites)) {
+        throw std::invalid_argument(fmt::format(
+            "lattice.nx * lattice.ny * lattice.nz must be <= {}, got {:.0f}", kMaxSites, product));
     }
 }
 

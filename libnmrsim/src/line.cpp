@@ -1,5 +1,6 @@
 #include "nmrsim/line.h"
 
+#include <cerf.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,10 +8,13 @@
 #include <stdexcept>
 
 #include "gauss_legendre.h"
+#include "line_distribution.h"
 #include "nmrsim/units.h"
 
 namespace nmrsim {
 namespace {
+
+constexpr int kMostSpins = 100'000'000;
 
 void require_positive(const char* name, double value) {
     if (!(value > 0.0) || !std::isfinite(value)) {
@@ -18,9 +22,109 @@ void require_positive(const char* name, double value) {
     }
 }
 
-// Standard deviation of a Gaussian with this half width at half height.
+void require_share(double u) {
+    if (!(u > 0.0 && u < 1.0)) {
+        throw std::invalid_argument(fmt::format("line_quantile: u must be in (0, 1), got {}", u));
+    }
+}
+
+// Standard deviation of the Gaussian with this half width at half height.
 double gaussian_sigma_hz(const Line& line) {
-    return line.half_width_khz * kHzPerKhz / std::sqrt(2.0 * std::log(2.0));
+    const double half_width_khz =
+        line.shape == LineShape::voigt ? line.gaussian_half_width_khz : line.half_width_khz;
+    return half_width_khz * kHzPerKhz / std::sqrt(2.0 * std::log(2.0));
+}
+
+// Area under a table's straight lines [kHz times its unit].
+double table_area(const Line& line) {
+    double area = 0.0;
+    for (std::size_t i = 1; i < line.table.size(); ++i) {
+        const LinePoint& a = line.table[i - 1];
+        const LinePoint& b = line.table[i];
+        area += 0.5 * (a.weight + b.weight) * (b.offset_khz - a.offset_khz);
+    }
+    return area;
+}
+
+double table_density(const Line& line, double offset_hz) {
+    const double khz = offset_hz / kHzPerKhz;
+    const auto after = std::upper_bound(
+        line.table.begin(), line.table.end(), khz,
+        [](double value, const LinePoint& point) { return value < point.offset_khz; });
+    if (after == line.table.begin()) return 0.0;
+    const LinePoint& a = *(after - 1);
+    if (after == line.table.end()) {
+        return khz == a.offset_khz ? a.weight / table_area(line) / kHzPerKhz : 0.0;
+    }
+    const double share = (khz - a.offset_khz) / (after->offset_khz - a.offset_khz);
+    return ((1.0 - share) * a.weight + share * after->weight) / table_area(line) / kHzPerKhz;
+}
+
+void validate_table(const Line& line) {
+    if (line.table.size() < 2) {
+        throw std::invalid_argument(
+            fmt::format("line.table must have at least 2 points, got {}", line.table.size()));
+    }
+    for (std::size_t i = 0; i < line.table.size(); ++i) {
+        const LinePoint& point = line.table[i];
+        if (!std::isfinite(point.offset_khz) || !(point.weight >= 0.0) ||
+            !std::isfinite(point.weight)) {
+            throw std::invalid_argument(
+                fmt::format("line.table[{}] must be a finite offset and a weight >= 0, got {}, {}",
+                            i, point.offset_khz, point.weight));
+        }
+        if (i > 0 && !(point.offset_khz > line.table[i - 1].offset_khz)) {
+            throw std::invalid_argument(
+                fmt::format("line.table must have ascending offsets, got {} after {}",
+                            point.offset_khz, line.table[i - 1].offset_khz));
+        }
+    }
+    const OffsetRange range = offset_range(line);
+    if (!(range.low < range.high) || !(LineDistribution(line).total() > 0.0)) {
+        throw std::invalid_argument(
+            fmt::format("line.table must have weight within +-cutoff_khz = {}", line.cutoff_khz));
+    }
+}
+
+// Weights of a table's density at given nodes on [-1, 1], which the map takes to offsets: the
+// density's Legendre moments, then the polynomial through the nodes.
+template <class Map>
+std::vector<double> table_weights(const Line& line, const GaussLegendre& rule, const Map& inverse) {
+    const std::size_t n = rule.node.size();
+    std::vector<double> moment(n, 0.0);
+    const LineDistribution distribution(line);
+    const std::vector<double>& edges = distribution.edges();
+    const auto legendre = [n](double x, auto&& use) {
+        double value = 1.0, before = 0.0;
+        for (std::size_t k = 0; k < n; ++k) {
+            use(k, value);
+            const double older = before;
+            const double degree = static_cast<double>(k);
+            before = value;
+            value = ((2.0 * degree + 1.0) * x * before - degree * older) / (degree + 1.0);
+        }
+    };
+    for (std::size_t p = 0; p + 1 < edges.size(); ++p) {
+        // Enough nodes for the highest polynomial's waves in this panel.
+        const double share = 0.5 * (inverse(edges[p + 1]) - inverse(edges[p]));
+        const GaussLegendre panel =
+            gauss_legendre(12 + static_cast<int>(2.0 * share * static_cast<double>(n)));
+        const double half = 0.5 * (edges[p + 1] - edges[p]);
+        for (std::size_t q = 0; q < panel.node.size(); ++q) {
+            const double offset = edges[p] + half * (1.0 + panel.node[q]);
+            const double mass = half * panel.weight[q] * line_density(line, offset);
+            legendre(inverse(offset),
+                     [&](std::size_t k, double value) { moment[k] += mass * value; });
+        }
+    }
+    std::vector<double> weight(n, 0.0);
+    for (std::size_t i = 0; i < n; ++i) {
+        legendre(rule.node[i], [&](std::size_t k, double value) {
+            weight[i] += (static_cast<double>(k) + 0.5) * moment[k] * value;
+        });
+        weight[i] *= rule.weight[i];
+    }
+    return weight;
 }
 
 // Weight inside the cut before any renormalisation.
@@ -31,6 +135,9 @@ double weight_inside(const Line& line) {
             return 2.0 / kPi * std::atan(line.cutoff_khz / line.half_width_khz);
         case LineShape::gaussian:
             return std::erf(cutoff / (std::sqrt(2.0) * gaussian_sigma_hz(line)));
+        case LineShape::voigt:
+        case LineShape::table:
+            return LineDistribution(line).total();
     }
     return 0.0;
 }
@@ -39,8 +146,18 @@ double weight_inside(const Line& line) {
 
 void Line::validate() const {
     require_positive("half_width_khz", half_width_khz);
+    require_positive("gaussian_half_width_khz", gaussian_half_width_khz);
     require_positive("cutoff_khz", cutoff_khz);
     require_positive("larmor_mhz", larmor_mhz);
+    if (!std::isfinite(centre_khz)) {
+        throw std::invalid_argument(
+            fmt::format("line.centre_khz must be finite, got {}", centre_khz));
+    }
+    if (spins < 0 || spins > kMostSpins) {
+        throw std::invalid_argument(
+            fmt::format("line.spins must be in [0, {}], got {}", kMostSpins, spins));
+    }
+    if (shape == LineShape::table) validate_table(*this);
 }
 
 double line_density(const Line& line, double offset_hz) {
@@ -53,6 +170,10 @@ double line_density(const Line& line, double offset_hz) {
             const double x = offset_hz / sigma;
             return std::exp(-0.5 * x * x) / (sigma * std::sqrt(kTwoPi));
         }
+        case LineShape::voigt:
+            return voigt(offset_hz, gaussian_sigma_hz(line), half_width);
+        case LineShape::table:
+            return table_density(line, offset_hz);
     }
     return 0.0;
 }
@@ -61,10 +182,23 @@ double line_weight(const Line& line) {
     return line.renormalize ? 1.0 : weight_inside(line);
 }
 
-double line_quantile(const Line& line, double u) {
-    if (!(u > 0.0 && u < 1.0)) {
-        throw std::invalid_argument(fmt::format("line_quantile: u must be in (0, 1), got {}", u));
+std::vector<double> line_quantiles(const Line& line, std::span<const double> u) {
+    std::vector<double> offset_hz;
+    offset_hz.reserve(u.size());
+    if (line.shape == LineShape::voigt || line.shape == LineShape::table) {
+        const LineDistribution distribution(line);
+        for (const double share : u) {
+            require_share(share);
+            offset_hz.push_back(distribution.quantile(share));
+        }
+    } else {
+        for (const double share : u) offset_hz.push_back(line_quantile(line, share));
     }
+    return offset_hz;
+}
+
+double line_quantile(const Line& line, double u) {
+    require_share(u);
     const double inside = weight_inside(line);
     switch (line.shape) {
         case LineShape::lorentzian:
@@ -83,8 +217,15 @@ double line_quantile(const Line& line, double u) {
             }
             return z * std::sqrt(2.0) * gaussian_sigma_hz(line);
         }
+        case LineShape::voigt:
+        case LineShape::table:
+            return LineDistribution(line).quantile(u);
     }
     return 0.0;
+}
+
+double line_stretch(int nodes, double tolerance) {
+    return 1.0 / std::cosh(std::abs(std::log(tolerance)) / nodes);
 }
 
 LineQuadrature line_quadrature(const Line& line, int nodes, double stretch) {
@@ -96,7 +237,9 @@ LineQuadrature line_quadrature(const Line& line, int nodes, double stretch) {
     }
     line.validate();
     const GaussLegendre rule = gauss_legendre(nodes);
-    const double cutoff = line.cutoff_khz * kHzPerKhz;
+    const OffsetRange range = offset_range(line);
+    const double middle = 0.5 * (range.low + range.high);
+    const double half = 0.5 * (range.high - range.low);
     const double scale = line.renormalize ? 1.0 / weight_inside(line) : 1.0;
     LineQuadrature result;
     result.offset_hz.resize(rule.node.size());
@@ -109,9 +252,16 @@ LineQuadrature line_quadrature(const Line& line, int nodes, double stretch) {
             position = std::asin(x) / std::asin(stretch);
             slope = stretch / (std::asin(stretch) * std::sqrt(1.0 - x * x));
         }
-        const double offset = cutoff * position;
+        const double offset = middle + half * position;
         result.offset_hz[i] = offset;
-        result.weight[i] = scale * cutoff * slope * rule.weight[i] * line_density(line, offset);
+        result.weight[i] = scale * half * slope * rule.weight[i] * line_density(line, offset);
+    }
+    if (line.shape == LineShape::table) {
+        result.weight = table_weights(line, rule, [&](double offset_hz) {
+            const double position = (offset_hz - middle) / half;
+            return stretch > 0.0 ? std::sin(std::asin(stretch) * position) / stretch : position;
+        });
+        for (double& weight : result.weight) weight *= scale;
     }
     return result;
 }
@@ -121,7 +271,10 @@ std::vector<double> line_characteristic(const Line& line, std::span<const double
     for (double t : time_s) longest = std::max(longest, std::abs(t));
     // Nodes for the phase at the cut, and for the peak where the line is narrow beside the cut.
     const double phase = kTwoPi * line.cutoff_khz * kHzPerKhz * longest;
-    const double peak = line.cutoff_khz / line.half_width_khz;
+    const double width = line.shape == LineShape::voigt
+                             ? std::max(line.half_width_khz, line.gaussian_half_width_khz)
+                             : line.half_width_khz;
+    const double peak = line.shape == LineShape::table ? 0.0 : line.cutoff_khz / width;
     const LineQuadrature rule = line_quadrature(line, static_cast<int>(64.0 + phase + 40.0 * peak));
     std::vector<double> mean;
     for (double t : time_s) {

@@ -25,6 +25,12 @@ bool finite_range(const Experiment& e) {
 bool is_power_law(const Experiment& e) {
     return std::holds_alternative<PowerLawKernel>(e.interaction.kernel);
 }
+bool is_voigt(const Experiment& e) {
+    return e.line.shape == LineShape::voigt;
+}
+bool has_width(const Experiment& e) {
+    return e.line.shape != LineShape::table;
+}
 bool is_hahn_echo(const Experiment& e) {
     return std::holds_alternative<HahnEcho>(e.sequence.program);
 }
@@ -157,13 +163,19 @@ const Parameter kTable[] = {
     {"d_weight", "interaction", "d_w", "", -100.0, 100.0, "weight of cos(2 phi) in the angular factor",
      FIELD(interaction.angular.d_weight), finite_range, false},
     {"half_width_khz", "line", "Gamma", "kHz", 0.0, kMostKhz, "half width of the line at half height",
-     FIELD(line.half_width_khz), always, false},
+     FIELD(line.half_width_khz), has_width, false},
+    {"gaussian_half_width_khz", "line", "Gamma_G", "kHz", 0.0, kMostKhz, "half width of a Voigt line's Gaussian part at half height",
+     FIELD(line.gaussian_half_width_khz), is_voigt, false},
+    {"centre_khz", "line", "delta_0", "kHz", -kMostKhz, kMostKhz, "shift of the whole line", FIELD(line.centre_khz), always, false},
     {"cutoff_khz", "line", "delta_c", "kHz", 0.0, kMostKhz, "largest offset of the line", FIELD(line.cutoff_khz), always, false},
     {"larmor_mhz", "line", "nu_0", "MHz", 0.0, 1e6, "Larmor frequency", FIELD(line.larmor_mhz), always, false},
     {"gamma1_per_s", "relaxation", "Gamma_1", "1/s", 0.0, kMostPerS, "rate toward +z", FIELD(relaxation.gamma1_per_s), always, false},
     {"gamma2_per_s", "relaxation", "Gamma_2", "1/s", 0.0, kMostPerS, "rate toward -z", FIELD(relaxation.gamma2_per_s), always, false},
     {"gamma3_per_s", "relaxation", "Gamma_3", "1/s", 0.0, kMostPerS, "rate of pure dephasing", FIELD(relaxation.gamma3_per_s), always, false},
     {"d_base", "relaxation", "b", "", 1.0, 1000.0, "base of the logarithm in d", FIELD(relaxation.d_base), always, false},
+    {"start_mx", "start", "m_x(0)", "", -0.5, 0.5, "mean of Ix before the first pulse", FIELD(start.mx), always, false},
+    {"start_my", "start", "m_y(0)", "", -0.5, 0.5, "mean of Iy before the first pulse", FIELD(start.my), always, false},
+    {"start_mz", "start", "m_z(0)", "", -0.5, 0.5, "mean of Iz before the first pulse", FIELD(start.mz), always, false},
     {"flip_deg", "sequence", "theta", "degree", -3600.0, 3600.0, "flip angle of the first pulse", get_hahn<0>, set_hahn<0>, is_hahn_echo, false},
     {"refocus_ratio", "sequence", "r", "", -100.0, 100.0, "second flip angle over the first", get_hahn<1>, set_hahn<1>, is_hahn_echo, false},
     {"flip_phase_deg", "sequence", "phi_1", "degree", -3600.0, 3600.0, "phase of the first pulse", get_hahn<2>, set_hahn<2>, is_hahn_echo, false},

@@ -33,7 +33,7 @@ struct RkkyKernel {
 using Kernel = std::variant<UniformKernel, GaussianKernel, PowerLawKernel, RkkyKernel>;
 
 /// How alike spins at r couple: f(r) times (s + p cos(phi) + d cos(2 phi)), phi the angle of r to
-/// x.
+/// x, so that cos(phi) = dx / r in three dimensions too.
 struct AngularFactor {
     double s_weight = 1.0;
     double p_weight = 0.0;
@@ -62,14 +62,14 @@ struct Interaction {
 /// "uniform", "gaussian", "power-law" or "rkky".
 std::string_view kernel_name(const Kernel& kernel);
 
-/// f at the displacement (dx, dy) [lattice units], angular factor included, before any
+/// f at the displacement (dx, dy, dz) [lattice units], angular factor included, before any
 /// normalisation; 0 at the origin. For the uniform kernel: 1.
-double kernel_value(const Interaction& interaction, double dx, double dy);
+double kernel_value(const Interaction& interaction, double dx, double dy, double dz = 0.0);
 
-/// f over the lattice as it acts (normalised where asked), shape (nx * ny), indexed by displacement
-/// with wrap-around: entry (x, y) is the coupling to the spin x sites on, y sites up, minimum
-/// image. Where a displacement of half the lattice has two images, the angular factor is their
-/// mean.
+/// f over the lattice as it acts (normalised where asked), shape (nx * ny * nz), indexed by
+/// displacement with wrap-around: entry (x, y, z) is the coupling to the spin x sites on, y sites
+/// across, z sites up, minimum image. Where a displacement of half the lattice has two images, the
+/// angular factor is their mean.
 std::vector<double> kernel_table(const Interaction& interaction, const Lattice& lattice);
 
 /// Sum of f over the lattice before normalisation.

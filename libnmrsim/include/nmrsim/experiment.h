@@ -35,12 +35,29 @@ struct Acquisition {
 /// Arithmetic of the inner loops.
 enum class Precision { automatic, single, double_ };
 
+/// Whether the counter-rotating coupling is averaged or stepped through in time, which takes some
+/// 30 steps a Larmor period.
+enum class Frame { rotating, laboratory };
+
+/// Bloch vector of every spin before the first pulse, |m| <= 1/2.
+struct StartState {
+    double mx = 0.0;
+    double my = 0.0;
+    double mz = 0.5;
+
+    void validate() const;
+};
+
 /// How exactly to compute. What is left empty is chosen for the tolerance.
 struct Accuracy {
     double tolerance = 1e-4;                ///< largest error of M (|M| <= 1/2) aimed at, in (0, 1)
     std::optional<int> nodes;               ///< nodes of the line's quadrature, uniform kernel
     std::optional<double> steps_per_point;  ///< time steps a sample, may be below 1
-    int magnus_order = 1;                   ///< of the counter-rotating coupling: 1
+    /// Order of the Magnus expansion, 1 to 3, that averages the counter-rotating coupling (alpha_x
+    /// - alpha_y) / 2 over the Larmor frequency; see docs/theory.md. Without that coupling all
+    /// orders are the same.
+    int magnus_order = 1;
+    Frame frame = Frame::rotating;
     Precision precision = Precision::automatic;
 };
 
@@ -58,6 +75,7 @@ struct Experiment {
     Lattice lattice;  ///< not used by the uniform kernel
     Line line;
     Relaxation relaxation;
+    StartState start;
     Sequence sequence;
     PhaseCycle phase_cycle;
     Acquisition acquisition;
