@@ -1,8 +1,8 @@
 /// Arrays of numbers aligned for vector instructions.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
-#include <cstring>
 #include <memory>
 #include <new>
 
@@ -31,9 +31,7 @@ public:
         if (size > size_) resize(size);
         return data();
     }
-    void clear() {
-        if (size_) std::memset(data_.get(), 0, size_ * sizeof(Real));
-    }
+    void clear() { std::fill_n(data_.get(), size_, Real()); }
     std::size_t size() const { return size_; }
     Real* data() { return data_.get(); }
     const Real* data() const { return data_.get(); }

@@ -10,6 +10,7 @@
 #include <unsupported/Eigen/MatrixFunctions>
 
 #include "lattice_simulator.h"
+#include "nmrsim/random.h"
 #include "nmrsim/units.h"
 #include "reference_step.h"
 
@@ -43,6 +44,16 @@ struct Ensemble {
 };
 
 Ensemble line_ensemble(const Experiment& experiment, int nodes) {
+    if (experiment.line.spins > 0) {
+        const std::size_t n = static_cast<std::size_t>(experiment.line.spins);
+        CounterRandom random(experiment.lattice.seed, 0, RandomStream::offsets);
+        Ensemble ensemble;
+        for (std::size_t i = 0; i < n; ++i) {
+            ensemble.offset_hz.push_back(line_quantile(experiment.line, random.uniform()));
+        }
+        ensemble.weight.assign(n, line_weight(experiment.line) / static_cast<double>(n));
+        return ensemble;
+    }
     const LineQuadrature line = line_quadrature(experiment.line, nodes, 0.0);
     return {{}, line.offset_hz, line.weight, {}};
 }
@@ -58,10 +69,13 @@ Ensemble lattice_ensemble(const Experiment& experiment) {
     const auto wrap = [](int i, int size) { return (i % size + size) % size; };
     for (int i = 0; i < lattice.sites(); ++i) {
         for (int j = 0; j < lattice.sites(); ++j) {
-            const int dx = wrap(j / lattice.ny - i / lattice.ny, lattice.nx);
-            const int dy = wrap(j % lattice.ny - i % lattice.ny, lattice.ny);
+            const int layer = lattice.ny * lattice.nz;
+            const int dx = wrap(j / layer - i / layer, lattice.nx);
+            const int dy =
+                wrap(j / lattice.nz % lattice.ny - i / lattice.nz % lattice.ny, lattice.ny);
+            const int dz = wrap(j % lattice.nz - i % lattice.nz, lattice.nz);
             ensemble.coupling[static_cast<std::size_t>(i) * n + static_cast<std::size_t>(j)] =
-                table[static_cast<std::size_t>(dx * lattice.ny + dy)];
+                table[static_cast<std::size_t>((dx * lattice.ny + dy) * lattice.nz + dz)];
         }
     }
     return ensemble;
@@ -73,9 +87,10 @@ Vector3d mean_magnetization(const Ensemble& ensemble, const std::vector<Matrix2c
     return sum;
 }
 
-/// B of every spin in the state `rho` [rad/s].
+/// B of every spin in the state `rho` at a time, during a pulse of the given field [rad/s].
 std::vector<Vector3d> fields(const Experiment& experiment, const Ensemble& ensemble,
-                             const std::vector<Matrix2cd>& rho) {
+                             const std::vector<Matrix2cd>& rho, double seconds,
+                             const Vector3d& drive) {
     const std::size_t n = rho.size();
     std::vector<Vector3d> w(n, Vector3d::Zero());
     if (ensemble.coupling.empty()) {
@@ -87,11 +102,22 @@ std::vector<Vector3d> fields(const Experiment& experiment, const Ensemble& ensem
             for (std::size_t j = 0; j < n; ++j) w[i] += ensemble.coupling[i * n + j] * m[j];
         }
     }
-    const double plane = kTwoPi * kHzPerKhz * experiment.interaction.alpha_plane_khz();
-    const double z = kTwoPi * kHzPerKhz * experiment.interaction.alpha_z_khz;
+    const Interaction& c = experiment.interaction;
+    const double alpha_y_khz = c.alpha_y_khz.value_or(c.alpha_x_khz);
+    const double half_sum = kTwoPi * kHzPerKhz * 0.5 * (c.alpha_x_khz + alpha_y_khz);
+    const double z = kTwoPi * kHzPerKhz * c.alpha_z_khz;
+    // The laboratory's x and y axes turn by this angle in the rotating frame.
+    const bool laboratory = experiment.accuracy.frame == Frame::laboratory;
+    const double half_difference =
+        laboratory ? kTwoPi * kHzPerKhz * 0.5 * (c.alpha_x_khz - alpha_y_khz) : 0.0;
+    const double angle = 2.0 * kTwoPi * 1e6 * experiment.line.larmor_mhz * seconds;
+    const double cosine = half_difference * std::cos(angle);
+    const double sine = half_difference * std::sin(angle);
+    const double centre_hz = experiment.line.centre_khz * kHzPerKhz;
     for (std::size_t i = 0; i < n; ++i) {
-        w[i] = Vector3d(plane * w[i].x(), plane * w[i].y(),
-                        kTwoPi * ensemble.offset_hz[i] + z * w[i].z());
+        w[i] = drive + Vector3d((half_sum + cosine) * w[i].x() + sine * w[i].y(),
+                                sine * w[i].x() + (half_sum - cosine) * w[i].y(),
+                                kTwoPi * (ensemble.offset_hz[i] + centre_hz) + z * w[i].z());
     }
     return w;
 }
@@ -106,12 +132,14 @@ std::vector<Matrix2cd> evolved(const std::vector<Matrix2cd>& rho,
     return next;
 }
 
-void step(const Experiment& experiment, Ensemble& ensemble, double seconds) {
+void step(const Experiment& experiment, Ensemble& ensemble, double start, double seconds,
+          const Vector3d& drive) {
     const std::vector<Matrix2cd> middle =
-        evolved(ensemble.rho, fields(experiment, ensemble, ensemble.rho), experiment.relaxation,
-                0.5 * seconds);
+        evolved(ensemble.rho, fields(experiment, ensemble, ensemble.rho, start, drive),
+                experiment.relaxation, 0.5 * seconds);
     ensemble.rho =
-        evolved(ensemble.rho, fields(experiment, ensemble, middle), experiment.relaxation, seconds);
+        evolved(ensemble.rho, fields(experiment, ensemble, middle, start + 0.5 * seconds, drive),
+                experiment.relaxation, seconds);
 }
 
 }  // namespace
@@ -171,19 +199,25 @@ Signal simulate_reference(const Experiment& experiment, double step_us, int node
 
     Ensemble ensemble =
         is_uniform(experiment) ? line_ensemble(experiment, nodes) : lattice_ensemble(experiment);
-    ensemble.rho.assign(ensemble.offset_hz.size(), density_matrix({0.0, 0.0, kSpinLength}));
+    ensemble.rho.assign(
+        ensemble.offset_hz.size(),
+        density_matrix({experiment.start.mx, experiment.start.my, experiment.start.mz}));
 
     Signal signal;
     signal.time_us = acquisition_times_us(experiment.acquisition);
     const double last = signal.time_us.back();
     const double same = 1e-9 * last;
     double time = 0.0;
+    Vector3d drive = Vector3d::Zero();
     std::size_t next = 0;
     const auto evolve_to = [&](double target) {
         if (target - time <= same) return;
         const double span = target - time;
         const int steps = static_cast<int>(std::ceil(span / step_us * (1.0 - 1e-9)));
-        for (int k = 0; k < steps; ++k) step(experiment, ensemble, span / steps * kSecondsPerUs);
+        for (int k = 0; k < steps; ++k) {
+            step(experiment, ensemble, (time + span * k / steps) * kSecondsPerUs,
+                 span / steps * kSecondsPerUs, drive);
+        }
         time = target;
     };
     const auto sample_before = [&](double end) {
@@ -198,15 +232,24 @@ Signal simulate_reference(const Experiment& experiment, double step_us, int node
     double event_time = 0.0;
     for (const Event& event : sequence_events(experiment.sequence)) {
         if (event_time > last + same) break;
+        drive = Vector3d::Zero();
         if (const Pulse* pulse = std::get_if<Pulse>(&event)) {
-            for (Matrix2cd& rho : ensemble.rho) rho = pulse_step(rho, *pulse);
-            continue;
+            if (pulse->duration_us == 0.0) {
+                for (Matrix2cd& rho : ensemble.rho) rho = pulse_step(rho, *pulse);
+                continue;
+            }
+            const double phi = pulse->phase_deg * kRadiansPerDegree;
+            drive = pulse->flip_deg * kRadiansPerDegree / (pulse->duration_us * kSecondsPerUs) *
+                    Vector3d(std::cos(phi), std::sin(phi), 0.0);
+            event_time += pulse->duration_us;
+        } else {
+            event_time += std::get<Delay>(event).duration_us;
         }
-        event_time += std::get<Delay>(event).duration_us;
         // Samples at the end of a delay wait for the pulses there.
         sample_before(event_time - same);
         if (event_time <= last + same) evolve_to(event_time);
     }
+    drive = Vector3d::Zero();
     sample_before(last + 2.0 * same + 1e-300);
     return signal;
 }

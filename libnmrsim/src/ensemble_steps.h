@@ -1,0 +1,90 @@
+/// Steps of the general simulator: fields at any time, the turn they make, pulses and the averaged
+/// counter-rotating coupling.
+#pragma once
+
+#include "ensemble_field.h"
+
+namespace nmrsim {
+
+/// The action of exp(L) on a Bloch vector, L m = m x turn - rates m + recovery: the exact solution
+/// of the Bloch equations in a constant field, by its Taylor series.
+///
+/// Args: turn [rad], losses and recovery are rates times the time; degree: of the series.
+template <class Scalar>
+inline Vec3<Scalar> bloch_action(const Vec3<Scalar>& m, const Vec3<Scalar>& turn,
+                                 const Scalar& transverse_loss, const Scalar& longitudinal_loss,
+                                 const Scalar& recovery, int degree) {
+    Vec3<Scalar> term = cross(m, turn);
+    term.x = term.x - transverse_loss * m.x;
+    term.y = term.y - transverse_loss * m.y;
+    term.z = term.z - longitudinal_loss * m.z + recovery;
+    Vec3<Scalar> sum = term;
+    for (int k = 2; k <= degree; ++k) {
+        const double over = 1.0 / k;
+        Vec3<Scalar> next = cross(term, turn);
+        next.x = over * (next.x - transverse_loss * term.x);
+        next.y = over * (next.y - transverse_loss * term.y);
+        next.z = over * (next.z - longitudinal_loss * term.z);
+        term = next;
+        sum = sum + term;
+    }
+    return m + sum;  // the small ones first, so that a spin's length is kept
+}
+
+/// Degree at which the series of exp(x) is exact to rounding, x >= 0.
+int bloch_degree(double x);
+
+/// How the counter-rotating coupling is treated.
+enum class CounterRotating { averaged, stepped };
+
+/// State and buffers of one curve.
+template <class Scalar>
+class EnsembleSteps {
+public:
+    /// Keeps a reference to `inputs`. Args: order: of the Magnus expansion, 1 to 3.
+    EnsembleSteps(const EnsembleInputs<Scalar>& inputs, const Lattice& lattice,
+                  CounterRotating treatment, int order);
+
+    /// A turn of all spins that takes no time, U = exp(+i flip (Ix cos phase + Iy sin phase)).
+    void pulse(const Scalar& flip, const Scalar& phase);
+
+    /// The field of a finite pulse [rad/us]; both 0 for none.
+    void set_drive(const Scalar& x, const Scalar& y);
+
+    /// One step from `time`, both [us]: commutator-free Lie-group method of fourth order, 4 fields.
+    ///
+    /// Args: largest_turn: bound of what a spin turns in the step [rad].
+    /// Source: E. Celledoni, A. Marthinsen, B. Owren, Future Gener. Comput. Syst. 19, 341 (2003).
+    void advance(const Scalar& time, const Scalar& length, double largest_turn);
+
+    /// Averaging leaves a slow state; the spins' own one, with the motion at twice the Larmor
+    /// frequency, is `to_fast` of it. No change in order 1, or without such a coupling.
+    void to_fast(const Scalar& time) { kick(time, 1.0); }
+    void to_slow(const Scalar& time) { kick(time, -1.0); }
+
+    Vec3<Scalar> mean() const { return weighted_mean(inputs_.weight, spins); }
+    /// Largest angular velocity that a spin can have without a drive [rad/us].
+    double fastest() const { return fastest_; }
+    bool averages_beyond_first() const { return order_ > 1; }
+
+    SpinVectors<Scalar> spins;
+
+private:
+    void field(const Scalar& time, const SpinVectors<Scalar>& m, SpinVectors<Scalar>& b);
+    void add_second_order(const SpinVectors<Scalar>& m, SpinVectors<Scalar>& b);
+    void add_third_order(const SpinVectors<Scalar>& m, SpinVectors<Scalar>& b);
+    void kick(const Scalar& time, double sign);
+    void kick_field(const Scalar& time, double sign, const SpinVectors<Scalar>& m,
+                    SpinVectors<Scalar>& g);
+
+    const EnsembleInputs<Scalar>& inputs_;
+    EnsembleField<Scalar> field_;
+    CounterRotating treatment_;
+    int order_;
+    double fastest_;
+    Scalar drive_x_ = 0.0;
+    Scalar drive_y_ = 0.0;
+    SpinVectors<Scalar> w_, b1_, b2_, b3_, b4_, m2_, m3_;
+};
+
+}  // namespace nmrsim

@@ -1,0 +1,60 @@
+#include "volume_fft.h"
+
+#include <fftw3.h>
+
+#include <array>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "aligned_array.h"
+
+namespace nmrsim {
+
+const VolumeFft& VolumeFft::of(const Lattice& lattice) {
+    static std::mutex mutex;
+    static std::map<std::array<int, 3>, std::unique_ptr<VolumeFft>> plans;
+    const std::lock_guard<std::mutex> lock(mutex);  // FFTW plans in one thread at a time
+    std::unique_ptr<VolumeFft>& entry = plans[{lattice.nx, lattice.ny, lattice.nz}];
+    if (!entry) entry.reset(new VolumeFft(lattice));
+    return *entry;
+}
+
+VolumeFft::VolumeFft(const Lattice& lattice) {
+    // Sides of one site are left out, so that the last one is halved in any case.
+    const std::array<int, 3> side = {lattice.nx, lattice.ny, lattice.nz};
+    int rank = 0;
+    std::array<int, 3> used{};
+    for (const int n : side) {
+        if (n > 1) used[static_cast<std::size_t>(rank++)] = n;
+    }
+    if (rank == 0) used[static_cast<std::size_t>(rank++)] = 1;
+    modes_ = 1;
+    for (int k = 0; k < rank; ++k) {
+        const std::size_t n = static_cast<std::size_t>(used[static_cast<std::size_t>(k)]);
+        modes_ *= k + 1 == rank ? n / 2 + 1 : n;
+    }
+    AlignedArray<double> sites(static_cast<std::size_t>(lattice.sites()));
+    AlignedArray<double> modes(2 * modes_);
+    auto* complex = reinterpret_cast<fftw_complex*>(modes.data());
+    // Planned by estimate: timed plans would change the roundings from run to run.
+    forward_ = fftw_plan_dft_r2c(rank, used.data(), sites.data(), complex, FFTW_ESTIMATE);
+    backward_ = fftw_plan_dft_c2r(rank, used.data(), complex, sites.data(), FFTW_ESTIMATE);
+}
+
+VolumeFft::~VolumeFft() {
+    fftw_destroy_plan(static_cast<fftw_plan>(forward_));
+    fftw_destroy_plan(static_cast<fftw_plan>(backward_));
+}
+
+void VolumeFft::forward(double* sites, std::complex<double>* modes) const {
+    fftw_execute_dft_r2c(static_cast<fftw_plan>(forward_), sites,
+                         reinterpret_cast<fftw_complex*>(modes));
+}
+
+void VolumeFft::backward(std::complex<double>* modes, double* sites) const {
+    fftw_execute_dft_c2r(static_cast<fftw_plan>(backward_), reinterpret_cast<fftw_complex*>(modes),
+                         sites);
+}
+
+}  // namespace nmrsim

@@ -1,0 +1,133 @@
+// Tangents of the general simulator against differences of sixth order, for every parameter.
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "catch_compat.h"
+#include "ensemble_simulator.h"
+#include "nmrsim/parameters.h"
+
+using namespace nmrsim;
+
+namespace {
+
+Experiment base() {
+    Experiment e;
+    e.interaction.alpha_x_khz = 70.0;
+    e.interaction.alpha_y_khz = 50.0;
+    e.interaction.alpha_z_khz = 110.0;
+    e.line.half_width_khz = 20.0;
+    e.line.cutoff_khz = 100.0;
+    e.line.centre_khz = 3.0;
+    e.relaxation = {9e3, 4e3, 2e4, 10.0};
+    e.start = {0.05, -0.1, 0.4};
+    HahnEcho echo;
+    echo.flip_deg = 55.0;
+    echo.refocus_ratio = 1.8;
+    echo.flip_phase_deg = 10.0;
+    echo.refocus_phase_deg = 80.0;
+    echo.tau_us = 8.13;
+    e.sequence.program = echo;
+    e.acquisition.start_us = 0.31;
+    e.acquisition.stop_us = 25.07;
+    e.acquisition.points = 18;
+    // Nodes and steps held fixed: both sides differentiate the same discrete map.
+    e.accuracy.nodes = 48;
+    e.accuracy.steps_per_point = 6.0;
+    return e;
+}
+
+/// Largest difference between the tangents and differences of the curve, over the largest tangent.
+double mismatch(const Experiment& experiment, const std::string& name) {
+    const std::vector<std::string> names{name};
+    const SignalJacobian jacobian = simulate_ensemble_with_jacobian(experiment, names);
+    const Parameter& row = parameter(name);
+    const double value = row.get(experiment);
+    // The difference is of sixth order: its error (h x)^6, x up to 30 turns in the argument, and its
+    // rounding 1e-15 / h, of the scale, are below 1e-8.
+    const double h = 5e-4 * (value != 0.0 ? std::abs(value) : 1.0);
+    const auto at = [&](double steps) {
+        Experiment other = experiment;
+        row.set(other, value + steps * h);
+        return simulate_ensemble(other);
+    };
+    const Signal a = at(1.0), b = at(-1.0), c = at(2.0), d = at(-2.0);
+    const Signal a2 = at(0.5), b2 = at(-0.5);
+    double worst = 0.0, largest = 0.0;
+    for (std::size_t i = 0; i < a.points(); ++i) {
+        const auto difference = [&](const std::vector<double> Signal::*m) {
+            // Of order 4 from steps h and 2h, and from h/2 and h; of order 6 from both.
+            const double wide = (8.0 * ((a.*m)[i] - (b.*m)[i]) - ((c.*m)[i] - (d.*m)[i])) / 12.0;
+            const double narrow = (8.0 * ((a2.*m)[i] - (b2.*m)[i]) - ((a.*m)[i] - (b.*m)[i])) / 6.0;
+            return (16.0 * narrow - wide) / (15.0 * h);
+        };
+        const double off[3] = {jacobian.dmx[0][i] - difference(&Signal::mx),
+                               jacobian.dmy[0][i] - difference(&Signal::my),
+                               jacobian.dmz[0][i] - difference(&Signal::mz)};
+        for (const double one : off) worst = std::max(worst, std::abs(one));
+        largest = std::max({largest, std::abs(jacobian.dmx[0][i]), std::abs(jacobian.dmy[0][i]),
+                            std::abs(jacobian.dmz[0][i])});
+    }
+    CHECK(largest > 0.0);
+    return worst / largest;
+}
+
+}  // namespace
+
+TEST_CASE("Tangents are the derivatives of the curve, uniform kernel", "[jacobian]") {
+    Experiment e = base();
+    std::vector<std::string> names{
+        "alpha_x_khz",    "alpha_y_khz",       "alpha_z_khz", "summed_khz",
+        "half_width_khz", "cutoff_khz",        "centre_khz",  "gamma1_per_s",
+        "gamma2_per_s",   "gamma3_per_s",      "d",           "start_mx",
+        "start_my",       "start_mz",          "flip_deg",    "refocus_ratio",
+        "flip_phase_deg", "refocus_phase_deg", "tau_us",      "start_us",
+        "stop_us"};
+    SECTION("ideal pulses") {}
+    SECTION("finite pulses") {
+        std::get<HahnEcho>(e.sequence.program).flip_duration_us = 1.1;
+        std::get<HahnEcho>(e.sequence.program).refocus_duration_us = 2.3;
+    }
+    SECTION("Voigt line") {
+        e.line.shape = LineShape::voigt;
+        names = {"half_width_khz", "gaussian_half_width_khz"};
+    }
+    SECTION("Magnus, third order") {
+        e.accuracy.magnus_order = 3;
+        e.line.larmor_mhz = 1.0;
+        names = {"alpha_x_khz", "alpha_y_khz", "larmor_mhz", "tau_us"};
+    }
+    SECTION("laboratory frame") {
+        e.accuracy.frame = Frame::laboratory;
+        e.line.larmor_mhz = 0.2;
+        names = {"alpha_x_khz", "alpha_y_khz", "larmor_mhz", "tau_us"};
+    }
+    for (const std::string& name : names) {
+        CAPTURE(name);
+        CHECK(mismatch(e, name) < 1e-7);
+    }
+}
+
+TEST_CASE("Tangents are the derivatives of the curve, lattice", "[jacobian]") {
+    Experiment e = base();
+    e.lattice = {6, 5, 1, 4};
+    std::vector<std::string> names{"alpha_x_khz", "summed_khz", "xi",      "half_width_khz",
+                                   "d",           "tau_us",     "p_weight"};
+    SECTION("gaussian") {
+        e.interaction.kernel = GaussianKernel{1.7};
+    }
+    SECTION("power law") {
+        e.interaction.kernel = PowerLawKernel{1.1, 2.5};
+        names.push_back("exponent");
+    }
+    SECTION("rkky, three dimensions") {
+        e.interaction.kernel = RkkyKernel{2.0};
+        e.lattice = {4, 3, 3, 4};
+    }
+    for (const std::string& name : names) {
+        CAPTURE(name);
+        CHECK(mismatch(e, name) < 1e-7);
+    }
+}
