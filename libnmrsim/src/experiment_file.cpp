@@ -12,6 +12,7 @@
 #include "experiment_keys.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/parameters.h"
+#include "nmrsim/sequence_text.h"
 
 namespace nmrsim {
 
@@ -39,7 +40,7 @@ struct Entry {
     /// What others depend on comes first: kernel and kind of sequence, plain rows, rows derived
     /// from them, then the unknowns and columns that name rows.
     int stage() const {
-        if (key == "kernel" || key == "events") return 0;
+        if (key == "kernel" || key == "events" || key == "program") return 0;
         if (table == "prior" || table == "challenge") return 3;
         for (const Parameter& row : parameter_table()) {
             if (row.derived && key == row.name) return 2;
@@ -90,7 +91,7 @@ void check_rivals(const std::vector<Entry>& entries, const std::string& origin) 
         {"interaction", "summed_khz", "alpha_x_khz"}, {"relaxation", "d", "gamma3_per_s"},
         {"relaxation", "t1_us", "gamma1_per_s"},      {"relaxation", "t1_us", "gamma2_per_s"},
         {"relaxation", "t2_us", "gamma3_per_s"},      {"relaxation", "t2_us", "d"},
-        {"acquisition", "dwell_us", "stop_us"}};
+        {"acquisition", "dwell_us", "stop_us"},       {"sequence", "program", "events"}};
     for (const auto& [table, key, rival] : kRivals) {
         const auto found = find(table, key);
         if (found != entries.end() && find(table, rival) != entries.end()) {
@@ -98,6 +99,20 @@ void check_rivals(const std::vector<Entry>& entries, const std::string& origin) 
                                          place_of(origin, found->position), table, key, table,
                                          rival));
         }
+    }
+    // A program's text may hold the window too.
+    const auto program = find("sequence", "program");
+    if (program != entries.end()) {
+        at(place_of(origin, program->position), [&] {
+            if (!parse_sequence(read_text("sequence.program", *program->node)).window) return;
+            for (const char* key : {"start_us", "stop_us", "dwell_us", "points"}) {
+                if (find("acquisition", key) != entries.end()) {
+                    throw InputError(fmt::format(
+                        "acquire in sequence.program and acquisition.{} say the same: keep one",
+                        key));
+                }
+            }
+        });
     }
     const auto t1 = find("relaxation", "t1_us"), t2 = find("relaxation", "t2_us");
     if ((t1 == entries.end()) != (t2 == entries.end())) {

@@ -10,6 +10,7 @@
 
 #include "nmrsim/errors.h"
 #include "nmrsim/parameters.h"
+#include "nmrsim/sequence_text.h"
 
 namespace nmrsim {
 
@@ -32,6 +33,7 @@ constexpr std::pair<const char*, const char*> kOtherKeys[] = {{"interaction", "k
                                                               {"relaxation", "t1_us"},
                                                               {"relaxation", "t2_us"},
                                                               {"sequence", "events"},
+                                                              {"sequence", "program"},
                                                               {"phase_cycle", "pulses"},
                                                               {"phase_cycle", "receiver"},
                                                               {"acquisition", "points"},
@@ -310,6 +312,7 @@ void set_key(Experiment& e, const std::string& table, const std::string& key,
         e.sequence = sequence;
         return;
     }
+    if (is("sequence.program")) return set_sequence(e, read_text(full, node));
     if (is("challenge.columns")) {
         e.challenge = read_columns(node);
     } else if (is("interaction.normalize")) {

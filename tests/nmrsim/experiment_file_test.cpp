@@ -245,6 +245,29 @@ TEST_CASE("the last sample may be given by the time between samples") {
     CHECK(setting_error("prior.dwell_us=[1,2]") != "");
 }
 
+TEST_CASE("a sequence may be given as text, with its window") {
+    const Experiment e = parse_experiment(
+        "[sequence]\nflip_deg = 30\nprogram = \"hahn 40us; acquire 1us 2us 3\"\n", "f.toml");
+    CHECK(std::get<HahnEcho>(e.sequence.program).tau_us == 40.0);
+    CHECK(std::get<HahnEcho>(e.sequence.program).flip_deg == 30.0);  // text first, then keys
+    CHECK((e.acquisition.start_us == 1.0 && e.acquisition.points == 3));
+    const Experiment train = parse_experiment(
+        "[acquisition]\npoints = 7\n[sequence]\nprogram = \"cpmg 4us 8\"\n", "f.toml");
+    CHECK(sequence_events(train.sequence).size() == 17);
+    check_same(parse_experiment(experiment_to_toml(train), "written"), train);
+    CHECK(error_of("[sequence]\nprogram = \"pulse 90\"\n") ==
+          "f.toml:2: sequence item 1 \"pulse 90\": expected x, y, -x, -y or an angle in degrees as "
+          "PHASE, found its end");
+    CHECK(error_of("[sequence]\nprogram = 3\n") ==
+          "f.toml:2: sequence.program: expected a string, found 3");
+    CHECK(error_of("[sequence]\nprogram = \"fid\"\nevents = []\n") ==
+          "f.toml:2: sequence.program and sequence.events say the same: keep one");
+    CHECK(error_of("[sequence]\nprogram = \"fid; acquire 0 1us 3\"\n[acquisition]\npoints=3\n") ==
+          "f.toml:2: acquire in sequence.program and acquisition.points say the same: keep one");
+    CHECK(error_of("[sequence]\nprogram = \"fid\"\nflip_deg = 3\n") ==
+          "f.toml:3: sequence.flip_deg does not apply to a sequence given by its events");
+}
+
 TEST_CASE("a phase cycle is two arrays, in any order") {
     const Experiment e = parse_experiment(
         "[phase_cycle]\nreceiver = [0, 180.5]\npulses = [[0, 0], [180, 90.0]]\n", "f.toml");
@@ -361,6 +384,9 @@ TEST_CASE("settings change one value") {
     CHECK(1e6 / e.relaxation.transverse_rate() == Approx(50.0));
     apply_setting(e, "sequence.events=[{pulse_deg=90},{delay_us=5},{pulse_deg=90,phase_deg=45}]");
     CHECK(std::get<Pulse>(sequence_events(e.sequence)[2]).phase_deg == 45.0);
+    apply_setting(e, "sequence.program=\"fid 30; acquire 0 8us 9\"");
+    CHECK(sequence_events(e.sequence).size() == 1);
+    CHECK((e.acquisition.stop_us == 8.0 && e.acquisition.points == 9));
     apply_setting(e, "name=mine");
     CHECK(e.name == "mine");
     CHECK_NOTHROW(e.validate());

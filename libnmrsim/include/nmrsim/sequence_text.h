@@ -1,0 +1,52 @@
+/// Pulse sequences as text: "pulse 90 x; delay 100us; pulse 180 y 5us; acquire 0 300us 601".
+///
+/// Items are apart by ';' or new lines; times carry their unit (ns, us, ms, s), angles are degrees.
+///
+///     pulse FLIP PHASE [DURATION]     PHASE: x, y, -x, -y or degrees; ideal without a duration
+///     delay TIME
+///     repeat COUNT ( items )
+///     acquire START STOP POINTS       times from the start of the sequence, both included; once
+///     fid [FLIP]                      pulse x
+///     hahn TAU [FLIP [RATIO [PHASE PHASE [DURATION DURATION]]]]
+///                                     FLIP x, TAU, RATIO FLIP y; a HahnEcho where it stands alone
+///     solid-echo TAU [FLIP]           FLIP x, TAU, FLIP y
+///     cpmg TAU COUNT [FLIP]           FLIP x, then COUNT times 2 FLIP y at TAU, 3 TAU, 5 TAU, ...
+///     stimulated-echo TAU T [FLIP]    FLIP x, TAU, FLIP x, T, FLIP x
+///
+/// FLIP is 90 and RATIO 2 where left out.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "nmrsim/experiment.h"
+
+namespace nmrsim {
+
+/// When a sequence's text says that samples are taken.
+struct AcquisitionWindow {
+    double start_us = 0.0;  ///< [us]
+    double stop_us = 0.0;   ///< [us]
+    int points = 1;
+};
+
+struct ParsedSequence {
+    Sequence sequence;
+    std::optional<AcquisitionWindow> window;  ///< of its `acquire`, if it has one
+};
+
+/// Throws: InputError, "sequence item 2 \"delay 100\": expected a time with its unit (ns, us, ms or
+/// s) as TIME, found 100".
+ParsedSequence parse_sequence(std::string_view text);
+
+/// Sets the sequence and, where the text has an `acquire`, the window. Throws: as above.
+void set_sequence(Experiment& experiment, std::string_view text);
+
+/// The sequence as text; parse_sequence() gives the same back, bit by bit.
+std::string sequence_to_text(const Sequence& sequence);
+
+/// The same with its window.
+std::string sequence_to_text(const Sequence& sequence, const Acquisition& acquisition);
+
+}  // namespace nmrsim
