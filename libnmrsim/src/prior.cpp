@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "derived_rows.h"
+#include "detection.h"
 #include "nmrsim/experiment.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/random.h"
@@ -18,6 +19,7 @@ namespace {
 /// Samples of one set share their times, and how they are computed is not a property of the spins.
 bool can_be_unknown(const Parameter& row) {
     const std::string_view table = row.table;
+    if (is_receiver_parameter(row.name)) return true;
     return table != "acquisition" && table != "accuracy" && std::string_view(row.name) != "d_base";
 }
 

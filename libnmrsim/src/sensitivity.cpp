@@ -4,8 +4,12 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <complex>
+#include <iterator>
 #include <stdexcept>
+#include <utility>
 
+#include "detection.h"
 #include "nmrsim/parameters.h"
 #include "spin_simulation.h"
 #include "uniform_batch.h"
@@ -71,23 +75,104 @@ SignalJacobian run(const Experiment& experiment, std::span<const std::string> pa
     return result;
 }
 
+std::vector<std::string> unknown_names(const Experiment& experiment) {
+    std::vector<std::string> names;
+    for (const PriorRange& range : experiment.prior) names.push_back(range.name);
+    return names;
+}
+
 }  // namespace
 
-SignalJacobian simulate_with_jacobian(const Experiment& experiment,
-                                      std::span<const std::string> parameters) {
-    experiment.validate();
+SignalJacobian differentiate_spins(const Experiment& experiment,
+                                   std::span<const std::string> parameters) {
     require_derivatives(experiment, parameters);
     return uniform_in_single(experiment.accuracy) ? run<float>(experiment, parameters)
                                                   : run<double>(experiment, parameters);
 }
 
+void differentiate_spins_batch(const Experiment& experiment, std::span<const double> parameters,
+                               std::span<float> signal, std::span<float> jacobian, int threads) {
+    const std::vector<std::string> names = unknown_names(experiment);
+    require_derivatives(experiment, names);
+    const std::size_t unknowns = names.size();
+    const std::size_t points = static_cast<std::size_t>(experiment.acquisition.points);
+    const BatchProgress none;
+    BatchState state(none);
+    run_uniform_batch(experiment, parameters, names, threads > 0 ? threads : omp_get_num_procs(),
+                      state, [&](std::size_t i, const float* rows) {
+                          std::copy_n(rows, 2 * points, &signal[i * 2 * points]);
+                          for (std::size_t t = 0; t < unknowns; ++t) {
+                              std::copy_n(rows + (1 + t) * 3 * points, 2 * points,
+                                          &jacobian[(i * unknowns + t) * 2 * points]);
+                          }
+                      });
+    state.finish();
+}
+
+SignalJacobian simulate_with_jacobian(const Experiment& experiment,
+                                      std::span<const std::string> parameters) {
+    experiment.validate();
+    const bool of_spins_only = std::none_of(parameters.begin(), parameters.end(),
+                                            [](const auto& p) { return is_receiver_parameter(p); });
+    if (of_spins_only && reads_spins_directly(experiment)) {
+        return differentiate_spins(experiment, parameters);
+    }
+
+    std::vector<std::string> of_spins;
+    std::copy_if(parameters.begin(), parameters.end(), std::back_inserter(of_spins),
+                 [](const auto& p) { return !is_receiver_parameter(p); });
+    Experiment spins = spin_experiment(experiment).experiment;
+    // Row 0 is the signal, row 1 + t its derivative by of_spins[t].
+    std::vector<Signal> rows;
+    for (const CycleRun& cycle_run : cycle_runs(experiment)) {
+        spins.sequence = cycle_run.sequence;
+        SignalJacobian j = differentiate_spins(spins, of_spins);
+        std::vector<Signal> of_run{std::move(j.signal)};
+        for (std::size_t t = 0; t < of_spins.size(); ++t) {
+            of_run.push_back({{}, std::move(j.dmx[t]), std::move(j.dmy[t]), std::move(j.dmz[t])});
+        }
+        if (rows.empty()) {
+            rows = of_run;
+            for (Signal& row : rows) {
+                for (auto* m : {&row.mx, &row.my, &row.mz}) m->assign(m->size(), 0.0);
+            }
+        }
+        for (std::size_t r = 0; r < rows.size(); ++r) {
+            add_weighted<double>(cycle_run.weight, of_run[r].mx, of_run[r].my, rows[r].mx,
+                                 rows[r].my);
+            for (std::size_t k = 0; k < rows[r].mz.size(); ++k) {
+                rows[r].mz[k] += std::abs(cycle_run.weight) * of_run[r].mz[k];
+            }
+        }
+    }
+    const Receiver receiver = receiver_of(experiment);
+    for (Signal& row : rows) read<double>(receiver, row.mx, row.my);
+
+    SignalJacobian result;
+    result.parameters.assign(parameters.begin(), parameters.end());
+    std::size_t next = 1;
+    for (const std::string& name : parameters) {
+        Signal row;
+        if (is_receiver_parameter(name)) {
+            row.mx.assign(rows[0].points(), 0.0);
+            row.my = row.mz = row.mx;
+            add_weighted<double>(receiver_slope(experiment, name), rows[0].mx, rows[0].my, row.mx,
+                                 row.my);
+        } else {
+            row = std::move(rows[next++]);
+        }
+        result.dmx.push_back(std::move(row.mx));
+        result.dmy.push_back(std::move(row.my));
+        result.dmz.push_back(std::move(row.mz));
+    }
+    result.signal = std::move(rows[0]);
+    return result;
+}
+
 void simulate_batch_with_jacobian(const Experiment& experiment, std::span<const double> parameters,
                                   std::span<float> signal, std::span<float> jacobian, int threads) {
     experiment.validate();
-    validate_prior(experiment.prior);
-    std::vector<std::string> names;
-    for (const PriorRange& range : experiment.prior) names.push_back(range.name);
-    require_derivatives(experiment, names);
+    const std::vector<std::string> names = unknown_names(experiment);
     const std::size_t unknowns = names.size();
     if (unknowns == 0 || unknowns > static_cast<std::size_t>(kMostTangents)) {
         throw std::invalid_argument(
@@ -102,17 +187,64 @@ void simulate_batch_with_jacobian(const Experiment& experiment, std::span<const 
             "{} unknowns and {} points",
             parameters.size(), signal.size(), jacobian.size(), unknowns, points));
     }
-    const BatchProgress none;
-    BatchState state(none);
-    run_uniform_batch(experiment, parameters, names, threads > 0 ? threads : omp_get_num_procs(),
-                      state, [&](std::size_t i, const float* rows) {
-                          std::copy_n(rows, 2 * points, &signal[i * 2 * points]);
-                          for (std::size_t t = 0; t < unknowns; ++t) {
-                              std::copy_n(rows + (1 + t) * 3 * points, 2 * points,
-                                          &jacobian[(i * unknowns + t) * 2 * points]);
-                          }
-                      });
-    state.finish();
+    if (reads_spins_directly(experiment)) {
+        differentiate_spins_batch(experiment, parameters, signal, jacobian, threads);
+        return;
+    }
+
+    const SpinExperiment spins = spin_experiment(experiment);
+    Experiment one_run = spins.experiment;
+    const std::size_t spin_unknowns = one_run.prior.size();
+    const std::vector<CycleRun> runs = cycle_runs(experiment);
+    const std::size_t chunk = cycle_chunk(experiment);
+    std::vector<float> of_run, of_run_slopes;
+    for (std::size_t first = 0; first < count; first += chunk) {
+        const std::size_t size = std::min(chunk, count - first);
+        const std::span<const double> originals =
+            parameters.subspan(first * unknowns, size * unknowns);
+        const std::vector<double> values = spins.parameters(originals, unknowns);
+        of_run.resize(size * 2 * points);
+        of_run_slopes.resize(size * spin_unknowns * 2 * points);
+        const std::span<float> mean = signal.subspan(first * 2 * points, size * 2 * points);
+        const std::span<float> slopes =
+            jacobian.subspan(first * unknowns * 2 * points, size * unknowns * 2 * points);
+        std::fill(mean.begin(), mean.end(), 0.0f);
+        std::fill(slopes.begin(), slopes.end(), 0.0f);
+        // Mx or My of row `index`.
+        const auto part = [&](std::span<float> all, std::size_t index, std::size_t component) {
+            return all.subspan((2 * index + component) * points, points);
+        };
+        const auto add = [&](std::complex<double> weight, std::span<float> from, std::size_t i,
+                             std::span<float> to, std::size_t j) {
+            add_weighted<float>(weight, part(from, i, 0), part(from, i, 1), part(to, j, 0),
+                                part(to, j, 1));
+        };
+        for (const CycleRun& cycle_run : runs) {
+            one_run.sequence = cycle_run.sequence;
+            differentiate_spins_batch(one_run, values, of_run, of_run_slopes, threads);
+            for (std::size_t i = 0; i < size; ++i) {
+                add(cycle_run.weight, of_run, i, mean, i);
+                for (std::size_t t = 0; t < spins.column.size(); ++t) {
+                    add(cycle_run.weight, of_run_slopes, i * spin_unknowns + t, slopes,
+                        i * unknowns + spins.column[t]);
+                }
+            }
+        }
+        for (std::size_t i = 0; i < size; ++i) {
+            const Experiment one =
+                with_parameters(experiment, originals.subspan(i * unknowns, unknowns));
+            const Receiver receiver = receiver_of(one);
+            read(receiver, part(mean, i, 0), part(mean, i, 1));
+            for (std::size_t t = 0; t < unknowns; ++t) {
+                const std::size_t row = i * unknowns + t;
+                if (is_receiver_parameter(names[t])) {
+                    add(receiver_slope(one, names[t]), mean, i, slopes, row);
+                } else {
+                    read(receiver, part(slopes, row, 0), part(slopes, row, 1));
+                }
+            }
+        }
+    }
 }
 
 }  // namespace nmrsim

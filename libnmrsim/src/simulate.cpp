@@ -4,12 +4,14 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <complex>
 #include <stdexcept>
+#include <vector>
 
 #include "batch_state.h"
+#include "detection.h"
 #include "lattice_simulator.h"
 #include "nmrsim/parameters.h"
-#include "nmrsim/sensitivity.h"
 #include "spin_simulation.h"
 #include "uniform_batch.h"
 #include "uniform_simulator.h"
@@ -38,7 +40,7 @@ void batch_one_by_one(const Experiment& shared, std::span<const double> paramete
                 if (!lattice_seeds.empty()) one.lattice.seed = lattice_seeds[i];
                 one.validate();
                 const Signal curve =
-                    is_uniform(one) ? simulate(one) : simulate_lattice(one, workspace);
+                    is_uniform(one) ? simulate_spins(one) : simulate_lattice(one, workspace);
                 for (std::size_t k = 0; k < points; ++k) {
                     signal[2 * i * points + k] = static_cast<float>(curve.mx[k]);
                     signal[(2 * i + 1) * points + k] = static_cast<float>(curve.my[k]);
@@ -55,40 +57,23 @@ void require_simulator(const Experiment& experiment) {
         throw std::invalid_argument(
             "sequence: pulses with a duration are not simulated yet; set it to 0 for ideal ones");
     }
-    const Acquisition& receiver = experiment.acquisition;
-    if (!experiment.phase_cycle.empty() || receiver.receiver_phase_deg != 0.0 ||
-        receiver.gain != 1.0 || receiver.dead_time_us != 0.0) {
-        throw std::invalid_argument("phase_cycle and the receiver's settings are not built yet");
-    }
 }
 
-Signal simulate(const Experiment& experiment) {
-    experiment.validate();
+Signal simulate_spins(const Experiment& experiment) {
     require_simulator(experiment);
     if (is_uniform(experiment)) {
-        return simulate_with_jacobian(experiment, {}).signal;
+        return differentiate_spins(experiment, {}).signal;
     }
     thread_local LatticeWorkspace workspace;
     return simulate_lattice(experiment, workspace);
 }
 
-std::size_t simulate_batch(const Experiment& experiment, std::span<const double> parameters,
-                           std::span<const std::uint64_t> lattice_seeds, std::span<float> signal,
-                           int threads, const BatchProgress& progress) {
-    experiment.validate();
+std::size_t simulate_spins_batch(const Experiment& experiment, std::span<const double> parameters,
+                                 std::span<const std::uint64_t> lattice_seeds,
+                                 std::span<float> signal, int threads,
+                                 const BatchProgress& progress) {
     require_simulator(experiment);
-    validate_prior(experiment.prior);
-    const std::size_t unknowns = experiment.prior.size();
     const std::size_t points = static_cast<std::size_t>(experiment.acquisition.points);
-    if (unknowns == 0) throw std::invalid_argument("prior must name at least one unknown");
-    const std::size_t count = parameters.size() / unknowns;
-    if (parameters.size() != count * unknowns || signal.size() != count * 2 * points ||
-        (!lattice_seeds.empty() && lattice_seeds.size() != count)) {
-        throw std::invalid_argument(fmt::format(
-            "simulate_batch: {} parameters, {} seeds and {} samples do not fit {} unknowns and {} "
-            "points",
-            parameters.size(), lattice_seeds.size(), signal.size(), unknowns, points));
-    }
     if (threads <= 0) threads = omp_get_num_procs();
     BatchState state(progress);
     const bool shared_plans =
@@ -106,6 +91,92 @@ std::size_t simulate_batch(const Experiment& experiment, std::span<const double>
     return state.finish();
 }
 
+Signal simulate(const Experiment& experiment) {
+    experiment.validate();
+    if (reads_spins_directly(experiment)) return simulate_spins(experiment);
+    Experiment spins = spin_experiment(experiment).experiment;
+    Signal mean;
+    for (const CycleRun& run : cycle_runs(experiment)) {
+        spins.sequence = run.sequence;
+        const Signal signal = simulate_spins(spins);
+        if (mean.time_us.empty()) {
+            mean.time_us = signal.time_us;
+            for (auto* m : {&mean.mx, &mean.my, &mean.mz}) m->assign(signal.points(), 0.0);
+        }
+        add_weighted<double>(run.weight, signal.mx, signal.my, mean.mx, mean.my);
+        for (std::size_t k = 0; k < signal.points(); ++k) {
+            mean.mz[k] += std::abs(run.weight) * signal.mz[k];
+        }
+    }
+    read<double>(receiver_of(experiment), mean.mx, mean.my);
+    return mean;
+}
+
+std::size_t simulate_batch(const Experiment& experiment, std::span<const double> parameters,
+                           std::span<const std::uint64_t> lattice_seeds, std::span<float> signal,
+                           int threads, const BatchProgress& progress) {
+    experiment.validate();
+    const std::size_t unknowns = experiment.prior.size();
+    const std::size_t points = static_cast<std::size_t>(experiment.acquisition.points);
+    if (unknowns == 0) throw std::invalid_argument("prior must name at least one unknown");
+    const std::size_t count = parameters.size() / unknowns;
+    if (parameters.size() != count * unknowns || signal.size() != count * 2 * points ||
+        (!lattice_seeds.empty() && lattice_seeds.size() != count)) {
+        throw std::invalid_argument(fmt::format(
+            "simulate_batch: {} parameters, {} seeds and {} samples do not fit {} unknowns and {} "
+            "points",
+            parameters.size(), lattice_seeds.size(), signal.size(), unknowns, points));
+    }
+    if (reads_spins_directly(experiment)) {
+        return simulate_spins_batch(experiment, parameters, lattice_seeds, signal, threads,
+                                    progress);
+    }
+
+    const SpinExperiment spins = spin_experiment(experiment);
+    Experiment one_run = spins.experiment;
+    const std::vector<CycleRun> runs = cycle_runs(experiment);
+    const std::size_t chunk = cycle_chunk(experiment);
+    std::vector<float> of_run, mean;
+    for (std::size_t first = 0; first < count; first += chunk) {
+        const std::size_t size = std::min(chunk, count - first);
+        const std::span<const double> originals =
+            parameters.subspan(first * unknowns, size * unknowns);
+        const std::vector<double> values = spins.parameters(originals, unknowns);
+        of_run.resize(size * 2 * points);
+        mean.assign(size * 2 * points, 0.0f);
+        for (std::size_t r = 0; r < runs.size(); ++r) {
+            BatchProgress report;
+            if (progress) {
+                report = [&](std::size_t done) {
+                    return progress(first + (r * size + done) / runs.size());
+                };
+            }
+            one_run.sequence = runs[r].sequence;
+            const std::size_t done = simulate_spins_batch(
+                one_run, values,
+                lattice_seeds.empty() ? lattice_seeds : lattice_seeds.subspan(first, size), of_run,
+                threads, report);
+            if (done < size) return first;
+            for (std::size_t i = 0; i < size; ++i) {
+                const auto row = [&](std::vector<float>& all, std::size_t component) {
+                    return std::span(all).subspan((2 * i + component) * points, points);
+                };
+                add_weighted<float>(runs[r].weight, row(of_run, 0), row(of_run, 1), row(mean, 0),
+                                    row(mean, 1));
+            }
+        }
+        for (std::size_t i = 0; i < size; ++i) {
+            const std::span<float> curve = std::span(mean).subspan(2 * i * points, 2 * points);
+            read(
+                receiver_of(with_parameters(experiment, originals.subspan(i * unknowns, unknowns))),
+                curve.first(points), curve.last(points));
+        }
+        std::copy(mean.begin(), mean.end(),
+                  signal.begin() + static_cast<std::ptrdiff_t>(first * 2 * points));
+    }
+    return count;
+}
+
 SimulationCost simulation_cost(const Experiment& experiment) {
     experiment.validate();
     require_simulator(experiment);
@@ -115,9 +186,13 @@ SimulationCost simulation_cost(const Experiment& experiment) {
         cost.elements = static_cast<double>(plan.nodes.weight.size());
         cost.steps = static_cast<double>(plan.passes());
         cost.flops = kFlopsPerNodePass * cost.spin_steps();
-        return cost;
+    } else {
+        cost = lattice_cost(experiment);
     }
-    return lattice_cost(experiment);
+    const double runs = static_cast<double>(cycle_runs(experiment).size());
+    cost.steps *= runs;
+    cost.flops *= runs;
+    return cost;
 }
 
 }  // namespace nmrsim

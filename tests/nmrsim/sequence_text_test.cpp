@@ -1,15 +1,24 @@
-// Sequences as text: what is read, what is refused, and there and back.
+// Sequences as text: what the ones with a name do to uncoupled spins, what is read, what is
+// refused, and there and back.
 
 #include "nmrsim/sequence_text.h"
 
+#include <algorithm>
+#include <cmath>
+#include <complex>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "catch_compat.h"
 #include "nmrsim/errors.h"
+#include "nmrsim/line.h"
+#include "nmrsim/simulate.h"
+#include "nmrsim/units.h"
 #include "temporary_folder.h"
 
 using namespace nmrsim;
+using Complex = std::complex<double>;
 
 namespace {
 
@@ -36,7 +45,114 @@ std::string error_of(const std::string& text) {
     return message_of<InputError>([&] { parse_sequence(text); });
 }
 
+/// Uncoupled spins under the sequence, dephasing at 1/T2 = 10^4/s.
+Experiment uncoupled(const std::string& text, LineShape shape) {
+    Experiment e;
+    set_sequence(e, text);
+    e.line.shape = shape;
+    e.relaxation.gamma3_per_s = 2e4;
+    e.accuracy.tolerance = 1e-10;
+    return e;
+}
+
+/// Mean of exp(-2 pi i delta t) over the line at the times [us] that are asked for in a first
+/// round, for the price of one quadrature.
+struct Characteristic {
+    std::vector<double> time_s;
+    std::map<double, double> value;
+
+    double operator()(double time_us) {
+        const double t = time_us * kSecondsPerUs;
+        if (!value.empty()) return value.at(t);
+        time_s.push_back(t);
+        return 0.0;
+    }
+};
+
+/// Largest |M+ - expected(t, chi) exp(-t / T2)|, t [us].
+template <typename Expected>
+double largest_error(const Experiment& e, const Expected& expected) {
+    const Signal signal = simulate(e);
+    Characteristic chi;
+    for (const double t : signal.time_us) expected(t, chi);
+    const std::vector<double> values = line_characteristic(e.line, chi.time_s);
+    for (std::size_t k = 0; k < values.size(); ++k) chi.value[chi.time_s[k]] = values[k];
+    double largest = 0.0;
+    for (std::size_t k = 0; k < signal.points(); ++k) {
+        const double t = signal.time_us[k];
+        const double decay = std::exp(-e.relaxation.transverse_rate() * t * kSecondsPerUs);
+        largest = std::max(
+            largest, std::abs(Complex(signal.mx[k], signal.my[k]) - expected(t, chi) * decay));
+    }
+    return largest;
+}
+
+/// Ten times the tolerance asked for.
+constexpr double kMargin = 1e-9;
+constexpr Complex kI{0.0, 1.0};
+
 }  // namespace
+
+TEST_CASE("free induction is the line's characteristic function", "[sequence]") {
+    const Experiment e = uncoupled("fid 40; acquire 0 30us 121",
+                                   GENERATE(LineShape::lorentzian, LineShape::gaussian));
+    const double sine = std::sin(40.0 * kRadiansPerDegree);
+    CHECK(largest_error(e, [&](double t, auto& chi) { return 0.5 * kI * sine * chi(t); }) <
+          kMargin);
+}
+
+TEST_CASE("90 x, tau, 90 y refocuses half of uncoupled spins", "[sequence]") {
+    const Experiment e = uncoupled("solid-echo 20us; acquire 0 60us 121",
+                                   GENERATE(LineShape::lorentzian, LineShape::gaussian));
+    // 90 y takes m+ to (m+ - conj m+) / 2 where mz = 0.
+    CHECK(largest_error(e, [&](double t, auto& chi) {
+              return t < 20.0 ? 0.5 * kI * chi(t) : 0.25 * kI * (chi(t) + chi(t - 40.0));
+          }) < kMargin);
+    // At 40 us, where chi(40 us) / 4 is 5e-4 at most.
+    CHECK(std::abs(simulate(e).my[80] - 0.25 * std::exp(-0.4)) < 1e-3);
+}
+
+TEST_CASE("a CPMG train has whole echoes at 2 tau, 4 tau, ...", "[sequence]") {
+    const Experiment e = uncoupled("cpmg 10us 6; acquire 0 125us 251",
+                                   GENERATE(LineShape::lorentzian, LineShape::gaussian));
+    // 180 y takes m+ to -conj m+: the first pulse's phase comes back with every echo.
+    CHECK(largest_error(e, [&](double t, auto& chi) {
+              const double echo = 20.0 * std::min(6.0, std::floor((t + 10.0) / 20.0));
+              return 0.5 * kI * chi(t - echo);
+          }) < kMargin);
+    const Signal signal = simulate(e);
+    for (int n = 1; n <= 6; ++n) {
+        CHECK(signal.my[static_cast<std::size_t>(40 * n)] ==
+              Approx(0.5 * std::exp(-1e4 * 20e-6 * n)).margin(kMargin));
+    }
+}
+
+TEST_CASE("a stimulated echo has half of the polarisation, stored along z", "[sequence]") {
+    Experiment e = uncoupled("stimulated-echo 8us 30us; acquire 38us 70us 129",
+                             GENERATE(LineShape::lorentzian, LineShape::gaussian));
+    e.relaxation = {};
+    const double tau = 8.0, storage = 30.0;
+    // The second pulse stores mz = -cos(w tau)/2 and leaves mx = sin(w tau)/2; the third turns mz
+    // to i mz and keeps the real part of m+.
+    const auto expected = [&](double t, auto& chi) {
+        const double s = t - tau - storage;
+        const Complex stored = -0.25 * kI * (chi(s + tau) + chi(s - tau));
+        const Complex left = (chi(s - tau - storage) - chi(s + tau + storage) +
+                              chi(s - tau + storage) - chi(s + tau - storage)) /
+                             (8.0 * kI);
+        return stored + left;
+    };
+    CHECK(largest_error(e, expected) < kMargin);
+    // The echo, at s = tau: of the other terms the largest is chi(16 us) / 4 = 0.020, then come two
+    // of chi(30 us) / 8 = 0.001 (Lorentzian; the Gaussian's are less).
+    const Signal signal = simulate(e);
+    CHECK(std::abs(signal.my[32] + 0.25) < 0.03);
+    // T1 acts on what is stored alone.
+    e.relaxation.gamma1_per_s = e.relaxation.gamma2_per_s = 5e3;
+    const double t1 = std::exp(-1e4 * storage * kSecondsPerUs);
+    const double t2 = std::exp(-1e4 * 0.5 * 2.0 * tau * kSecondsPerUs);
+    CHECK(std::abs(simulate(e).my[32] + 0.25 * t1 * t2) < 0.03);
+}
 
 TEST_CASE("pulses and delays carry their units") {
     check_same(

@@ -24,7 +24,8 @@ struct SignalJacobian {
 /// what simulate() computes, to rounding, at nodes and steps held fixed.
 ///
 /// Uniform kernel only, and parameters that change neither line, times nor rates: the strengths
-/// (alpha_x_khz, alpha_y_khz, alpha_z_khz, summed_khz) and the pulses' flip angles and phases.
+/// (alpha_x_khz, alpha_y_khz, alpha_z_khz, summed_khz), the pulses' flip angles and phases, and the
+/// receiver's gain and phase.
 ///
 /// Throws: std::invalid_argument from Experiment::validate(), for a kernel of finite range, or for
 /// a parameter whose derivative is not built.

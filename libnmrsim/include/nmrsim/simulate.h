@@ -11,12 +11,14 @@
 
 namespace nmrsim {
 
-/// The magnetization of one experiment at its acquisition times, without noise.
+/// The magnetization of one experiment at its acquisition times as the receiver reads it, phase
+/// cycle included, without noise.
 ///
 /// Uniform kernel: the ensemble is an integral over the line, no random draw. Finite range: offsets
 /// drawn with lattice.seed.
 ///
-/// Throws: std::invalid_argument from Experiment::validate().
+/// Throws: std::invalid_argument from Experiment::validate(), and for pulses that take time, which
+/// no simulator covers yet.
 Signal simulate(const Experiment& experiment);
 
 /// Called now and then from a batch with the number of curves done; false stops the batch.

@@ -1,0 +1,301 @@
+// The receiver: phase, gain, dead time, and their derivatives, in every way to simulate.
+
+#include "detection.h"
+
+#include <algorithm>
+#include <cmath>
+#include <complex>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "catch_compat.h"
+#include "nmrsim/experiment.h"
+#include "nmrsim/parameters.h"
+#include "nmrsim/sensitivity.h"
+#include "nmrsim/simulate.h"
+#include "nmrsim/units.h"
+
+using namespace nmrsim;
+using Complex = std::complex<double>;
+
+namespace {
+
+Experiment coupled_echo() {
+    Experiment e;
+    e.interaction.alpha_x_khz = 60.0;
+    e.interaction.alpha_z_khz = 90.0;
+    HahnEcho echo;
+    echo.flip_deg = 60.0;
+    echo.refocus_phase_deg = 90.0;
+    echo.tau_us = 10.0;
+    e.sequence.program = echo;
+    e.acquisition.stop_us = 30.0;
+    e.acquisition.points = 61;
+    e.accuracy.nodes = 64;
+    e.accuracy.steps_per_point = 1.0;
+    e.accuracy.precision = Precision::double_;
+    return e;
+}
+
+/// All at once: a cycle of two steps, phase, gain and dead time.
+Experiment read_echo() {
+    Experiment e = coupled_echo();
+    e.phase_cycle.steps = {{{0.0, 0.0}, 0.0}, {{180.0, 10.0}, 170.0}};
+    e.acquisition.receiver_phase_deg = 35.0;
+    e.acquisition.gain = 3.0;
+    e.acquisition.dead_time_us = 2.25;
+    return e;
+}
+
+Complex at(const Signal& s, std::size_t k) {
+    return {s.mx[k], s.my[k]};
+}
+
+/// Rounding of floats of the size of `gain`, a few operations.
+float float_margin(double gain) {
+    return static_cast<float>(8.0 * gain) * std::numeric_limits<float>::epsilon();
+}
+
+/// (count, unknowns) spread over the prior's ranges.
+std::vector<double> draws(const Experiment& e, std::size_t count) {
+    std::vector<double> values;
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::vector<double> draw = draw_parameters(e.prior, 5, i);
+        values.insert(values.end(), draw.begin(), draw.end());
+    }
+    return values;
+}
+
+}  // namespace
+
+TEST_CASE("phase and gain act on M+ alone", "[detection]") {
+    Experiment e = coupled_echo();
+    const Signal plain = simulate(e);
+    e.acquisition.receiver_phase_deg = -40.0;
+    e.acquisition.gain = 2.5;
+    const Signal signal = simulate(e);
+    const Complex factor = std::polar(2.5, -40.0 * kRadiansPerDegree);
+    for (std::size_t k = 0; k < plain.points(); ++k) {
+        REQUIRE(std::abs(at(signal, k) - factor * at(plain, k)) < 1e-15);
+        REQUIRE(signal.mz[k] == plain.mz[k]);
+    }
+    CHECK(signal.time_us == plain.time_us);
+}
+
+TEST_CASE("the receiver reads 0 for the dead time after each pulse", "[detection]") {
+    Experiment e = coupled_echo();
+    e.sequence.program = std::vector<Event>{Delay{3.0},       Pulse{50.0, 0.0}, Delay{4.0},
+                                            Pulse{80.0, 0.0}, Delay{0.1},       Pulse{20.0, 0.0}};
+    const Signal plain = simulate(e);
+    e.acquisition.dead_time_us = 1.5;
+    const Signal signal = simulate(e);
+    // Pulses at 3, 7 and 7.1 us; a sample at the end of a dead time reads, one at a pulse does not.
+    std::size_t dead = 0;
+    for (std::size_t k = 0; k < plain.points(); ++k) {
+        const double t = plain.time_us[k];
+        const bool off = (t > 2.99 && t < 4.49) || (t > 6.99 && t < 8.59);
+        dead += off;
+        INFO(t);
+        REQUIRE(at(signal, k) == (off ? Complex(0.0) : at(plain, k)));
+        REQUIRE(signal.mz[k] == plain.mz[k]);
+    }
+    CHECK(dead == 3 + 4);
+    // Dead times that overlap count each sample once.
+    e.acquisition.dead_time_us = 100.0;
+    CHECK(receiver_of(e).dead.size() == 61 - 6);
+}
+
+TEST_CASE("the receiver is off during a pulse that takes time", "[detection]") {
+    Experiment e = coupled_echo();
+    e.sequence.program = std::vector<Event>{Delay{1.0}, Pulse{90.0, 0.0, 2.0}};
+    e.acquisition.dead_time_us = 1.0;
+    CHECK(receiver_of(e).dead == std::vector<std::size_t>{2, 3, 4, 5, 6, 7});
+}
+
+TEST_CASE("nothing of the receiver runs where it is not used", "[detection]") {
+    Experiment e = coupled_echo();
+    CHECK(reads_spins_directly(e));
+    e.prior = {{"gain", 0.5, 2.0}};
+    CHECK_FALSE(reads_spins_directly(e));
+    CHECK_FALSE(reads_spins_directly(read_echo()));
+    const SpinExperiment spins = spin_experiment(read_echo());
+    CHECK(reads_spins_directly(spins.experiment));
+}
+
+TEST_CASE("derivatives by gain, receiver phase and the spins' parameters", "[detection]") {
+    const Experiment e = read_echo();
+    const std::vector<std::string> names = {"gain", "alpha_x_khz", "receiver_phase_deg",
+                                            "refocus_phase_deg"};
+    const SignalJacobian jacobian = simulate_with_jacobian(e, names);
+    CHECK(jacobian.parameters == names);
+    CHECK(largest_difference(jacobian.signal, simulate(e)) < 1e-14);
+    for (std::size_t p = 0; p < names.size(); ++p) {
+        // A central difference of fourth order, its error h^4 f''''' / 30 < 1e-10 with these steps.
+        const double h = names[p] == "gain" ? 1e-3 : 2e-2;
+        const double value = parameter(names[p]).get(e);
+        const auto shifted = [&](double change) {
+            Experiment other = e;
+            set_parameter(other, names[p], value + change);
+            return simulate(other);
+        };
+        const Signal s1 = shifted(h), s2 = shifted(-h), s3 = shifted(2 * h), s4 = shifted(-2 * h);
+        double largest = 0.0, error = 0.0;
+        for (std::size_t k = 0; k < s1.points(); ++k) {
+            const Complex slope =
+                (8.0 * (at(s1, k) - at(s2, k)) - (at(s3, k) - at(s4, k))) / (12.0 * h);
+            const double slope_z =
+                (8.0 * (s1.mz[k] - s2.mz[k]) - (s3.mz[k] - s4.mz[k])) / (12.0 * h);
+            largest = std::max(largest, std::abs(slope));
+            error =
+                std::max({error, std::abs(slope - Complex(jacobian.dmx[p][k], jacobian.dmy[p][k])),
+                          std::abs(slope_z - jacobian.dmz[p][k])});
+        }
+        INFO(names[p] << ": largest derivative " << largest << ", error " << error);
+        CHECK(largest > 1e-4);
+        CHECK(error < 1e-7 * largest);
+    }
+}
+
+TEST_CASE("a receiver's derivative needs no phase cycle", "[detection]") {
+    const Experiment e = coupled_echo();
+    const SignalJacobian j = simulate_with_jacobian(e, std::vector<std::string>{"gain"});
+    CHECK(j.dmx[0] == j.signal.mx);
+    CHECK(j.dmz[0] == std::vector<double>(j.signal.points(), 0.0));
+}
+
+TEST_CASE("a batch reads its curves as they are read alone", "[detection]") {
+    Experiment e = read_echo();
+    SECTION("unknowns of the spins") {
+        e.prior = {{"alpha_x_khz", 0, 80}, {"flip_deg", 20, 90}};
+    }
+    SECTION("of the times of the pulses") {
+        e.prior = {{"tau_us", 8.0, 12.0}};
+    }
+    SECTION("of both") {
+        e.prior = {{"gain", 1, 3}, {"flip_deg", 20, 90}, {"receiver_phase_deg", -90, 90}};
+    }
+    SECTION("of the receiver") {
+        e.prior = {{"receiver_phase_deg", -180, 180}, {"gain", 0.1, 3}};
+        e.phase_cycle.steps.clear();
+    }
+    const std::size_t points = 61, unknowns = e.prior.size(), count = 5;
+    const std::vector<double> parameters = draws(e, count);
+    std::vector<float> signal(count * 2 * points);
+    CHECK(simulate_batch(e, parameters, {}, signal, 2) == count);
+    for (std::size_t i = 0; i < count; ++i) {
+        const Signal one =
+            simulate(with_parameters(e, std::span(parameters).subspan(i * unknowns, unknowns)));
+        for (std::size_t k = 0; k < points; ++k) {
+            REQUIRE(signal[2 * i * points + k] ==
+                    Approx(one.mx[k]).epsilon(0).margin(float_margin(3.0)));
+            REQUIRE(signal[(2 * i + 1) * points + k] ==
+                    Approx(one.my[k]).epsilon(0).margin(float_margin(3.0)));
+        }
+    }
+}
+
+TEST_CASE("a batch of derivatives reads its curves as they are read alone", "[detection]") {
+    Experiment e = read_echo();
+    SECTION("unknowns of the spins") {
+        e.prior = {{"alpha_x_khz", 0, 80}, {"flip_deg", 20, 90}};
+    }
+    SECTION("of both") {
+        e.prior = {{"gain", 1, 3}, {"flip_deg", 20, 90}, {"receiver_phase_deg", -90, 90}};
+    }
+    SECTION("of the receiver") {
+        e.prior = {{"receiver_phase_deg", -180, 180}, {"gain", 0.1, 3}};
+    }
+    const std::size_t points = 61, unknowns = e.prior.size(), count = 5;
+    std::vector<std::string> names;
+    for (const PriorRange& range : e.prior) names.push_back(range.name);
+    const std::vector<double> parameters = draws(e, count);
+    std::vector<float> signal(count * 2 * points), jacobian(count * unknowns * 2 * points);
+    simulate_batch_with_jacobian(e, parameters, signal, jacobian, 2);
+    for (std::size_t i = 0; i < count; ++i) {
+        const SignalJacobian one = simulate_with_jacobian(
+            with_parameters(e, std::span(parameters).subspan(i * unknowns, unknowns)), names);
+        for (std::size_t k = 0; k < points; ++k) {
+            REQUIRE(signal[2 * i * points + k] ==
+                    Approx(one.signal.mx[k]).epsilon(0).margin(float_margin(3.0)));
+            for (std::size_t t = 0; t < unknowns; ++t) {
+                const std::size_t row = (i * unknowns + t) * 2;
+                REQUIRE(jacobian[row * points + k] ==
+                        Approx(one.dmx[t][k]).epsilon(0).margin(float_margin(3.0)));
+                REQUIRE(jacobian[(row + 1) * points + k] ==
+                        Approx(one.dmy[t][k]).epsilon(0).margin(float_margin(3.0)));
+            }
+        }
+    }
+}
+
+TEST_CASE("a lattice is read like the uniform kernel", "[detection]") {
+    Experiment e = read_echo();
+    e.interaction.kernel = GaussianKernel{2.0};
+    e.interaction.normalize = true;
+    e.lattice.nx = e.lattice.ny = 8;
+    e.prior = {{"alpha_x_khz", 0.0, 50.0}, {"gain", 1.0, 2.0}};
+    const std::vector<double> parameters = {20.0, 1.5, 40.0, 2.0};
+    const std::vector<std::uint64_t> seeds = {7, 8};
+    std::vector<float> signal(2 * 2 * 61);
+    CHECK(simulate_batch(e, parameters, seeds, signal, 1) == 2);
+    for (std::size_t i = 0; i < 2; ++i) {
+        Experiment one = with_parameters(e, std::span(parameters).subspan(2 * i, 2));
+        one.lattice.seed = seeds[i];
+        const Signal alone = simulate(one);
+        for (std::size_t k = 0; k < 61; ++k) {
+            REQUIRE(signal[2 * i * 61 + k] ==
+                    Approx(alone.mx[k]).epsilon(0).margin(float_margin(2.0)));
+        }
+    }
+}
+
+TEST_CASE("a batch with a receiver goes in chunks, each whole or not begun", "[detection]") {
+    Experiment e = read_echo();
+    e.acquisition.points = 3;
+    e.accuracy.nodes = 8;
+    e.accuracy.precision = Precision::single;
+    e.prior = {{"flip_deg", 10.0, 90.0}};
+    const std::size_t chunk = cycle_chunk(e), count = 2 * chunk + 7;
+    const std::vector<double> parameters = draws(e, count);
+    std::vector<float> signal(count * 6);
+    std::size_t last = 0;
+    const auto watch = [&](std::size_t done) {
+        CHECK(done >= last);
+        last = done;
+        return true;
+    };
+    CHECK(simulate_batch(e, parameters, {}, signal, 1, watch) == count);
+    CHECK(last == count);
+    for (const std::size_t i : {std::size_t(0), chunk - 1, chunk, count - 1}) {
+        const Signal one = simulate(with_parameters(e, std::span(parameters).subspan(i, 1)));
+        CHECK(signal[i * 6 + 2] == Approx(one.mx[2]).epsilon(0).margin(float_margin(3.0)));
+    }
+    std::vector<float> stopped(count * 6, -9.0f);
+    const auto stop = [&](std::size_t done) { return done <= chunk; };
+    CHECK(simulate_batch(e, parameters, {}, stopped, 1, stop) == chunk);
+    CHECK(std::equal(stopped.begin(), stopped.begin() + static_cast<long>(6 * chunk),
+                     signal.begin()));
+    CHECK(std::all_of(stopped.begin() + static_cast<long>(6 * chunk), stopped.end(),
+                      [](float value) { return value == -9.0f; }));
+}
+
+TEST_CASE("a cycle costs its runs", "[detection]") {
+    const Experiment e = read_echo();
+    CHECK(simulation_cost(e).steps == 2.0 * simulation_cost(coupled_echo()).steps);
+    CHECK(simulation_cost(e).flops == 2.0 * simulation_cost(coupled_echo()).flops);
+}
+
+TEST_CASE("pulses that take time are refused until a simulator covers them", "[detection]") {
+    Experiment e = coupled_echo();
+    std::get<HahnEcho>(e.sequence.program).flip_duration_us = 1.0;
+    const std::string words = "pulses with a duration are not simulated yet";
+    CHECK_THROWS_WITH(simulate(e), ContainsSubstring(words));
+    CHECK_THROWS_WITH(simulate_with_jacobian(e, {}), ContainsSubstring(words));
+    CHECK_THROWS_WITH(simulation_cost(e), ContainsSubstring(words));
+    e.prior = {{"flip_duration_us", 0.0, 1.0}};
+    std::get<HahnEcho>(e.sequence.program).flip_duration_us = 0.0;
+    std::vector<float> signal(2 * 61);
+    CHECK_THROWS_WITH(simulate_batch(e, std::vector<double>{0.5}, {}, signal),
+                      ContainsSubstring(words));
+}
