@@ -263,6 +263,23 @@ Signal simulate_ensemble(const Experiment& experiment) {
     return refine(experiment, ensemble_inputs(experiment, ensemble_nodes(experiment))).signal;
 }
 
+SimulationCost ensemble_cost(const Experiment& experiment) {
+    const EnsembleInputs<double> inputs = ensemble_inputs(experiment, ensemble_nodes(experiment));
+    const double step_us = first_step_us(experiment, inputs);
+    SimulationCost cost;
+    cost.elements = static_cast<double>(inputs.offset.size());
+    // One run and one of twice the steps; a step ends at each sample.
+    double now = 0.0;
+    for (const double sample : inputs.sample) {
+        cost.steps += 3.0 * std::ceil((sample - now) / step_us * (1.0 - kSameTime));
+        now = sample;
+    }
+    // Six turns of some ten terms a step, each a cross product and a sum, and four fields.
+    const double field = inputs.kernel.empty() ? 6.0 : 15.0 * std::log2(cost.elements + 1.0);
+    cost.flops = cost.spin_steps() * (6.0 * 10.0 * 15.0 + 4.0 * field);
+    return cost;
+}
+
 SignalJacobian simulate_ensemble_with_jacobian(const Experiment& experiment,
                                                std::span<const std::string> parameters) {
     const EnsembleNodes nodes = ensemble_nodes(experiment);
@@ -280,6 +297,11 @@ SignalJacobian simulate_ensemble_with_jacobian(const Experiment& experiment,
         }
         if (!std::isfinite(row.get(experiment))) {
             throw std::invalid_argument(fmt::format("{}.{} must be finite for a derivative, got {}",
+                                                    row.table, row.name, row.get(experiment)));
+        }
+        if (std::string_view(name).ends_with("_duration_us") && !(row.get(experiment) > 0.0)) {
+            // An ideal pulse has no field that would act for a time.
+            throw std::invalid_argument(fmt::format("{}.{} must be > 0 for a derivative, got {}",
                                                     row.table, row.name, row.get(experiment)));
         }
         slopes.push_back(input_slopes(experiment, nodes, name));

@@ -8,6 +8,7 @@
 #include "nmrsim/experiment.h"
 #include "nmrsim/sensitivity.h"
 #include "nmrsim/signal.h"
+#include "nmrsim/simulate.h"
 
 namespace nmrsim {
 
@@ -26,5 +27,8 @@ Signal simulate_ensemble(const Experiment& experiment);
 /// tolerance) or has no finite value.
 SignalJacobian simulate_ensemble_with_jacobian(const Experiment& experiment,
                                                std::span<const std::string> parameters);
+
+/// Spins, time steps of the first pair of answers and their operations.
+SimulationCost ensemble_cost(const Experiment& experiment);
 
 }  // namespace nmrsim

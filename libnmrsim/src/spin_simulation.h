@@ -1,6 +1,7 @@
 /// What the spins do, before the receiver: one run of the sequence, its phases as they are.
 ///
-/// These ignore the phase cycle and the receiver's settings; simulate.h and sensitivity.h add them.
+/// Each experiment goes to the fastest simulator that covers it: the uniform kernel's, the lattice's
+/// or the general one. These ignore the phase cycle and the receiver's settings; simulate.h and sensitivity.h add them.
 #pragma once
 
 #include <cstddef>
@@ -11,9 +12,6 @@
 #include "nmrsim/simulate.h"
 
 namespace nmrsim {
-
-/// Throws std::invalid_argument for an experiment that no simulator covers.
-void require_simulator(const Experiment& experiment);
 
 /// simulate() without the receiver; `experiment` is valid.
 Signal simulate_spins(const Experiment& experiment);

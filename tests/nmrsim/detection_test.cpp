@@ -286,16 +286,21 @@ TEST_CASE("a cycle costs its runs", "[detection]") {
     CHECK(simulation_cost(e).flops == 2.0 * simulation_cost(coupled_echo()).flops);
 }
 
-TEST_CASE("pulses that take time are refused until a simulator covers them", "[detection]") {
+TEST_CASE("pulses that take time go to the general simulator", "[detection]") {
     Experiment e = coupled_echo();
-    std::get<HahnEcho>(e.sequence.program).flip_duration_us = 1.0;
-    const std::string words = "pulses with a duration are not simulated yet";
-    CHECK_THROWS_WITH(simulate(e), ContainsSubstring(words));
-    CHECK_THROWS_WITH(simulate_with_jacobian(e, {}), ContainsSubstring(words));
-    CHECK_THROWS_WITH(simulation_cost(e), ContainsSubstring(words));
+    const Signal ideal = simulate(e);
     e.prior = {{"flip_duration_us", 0.0, 1.0}};
-    std::get<HahnEcho>(e.sequence.program).flip_duration_us = 0.0;
-    std::vector<float> signal(2 * 61);
-    CHECK_THROWS_WITH(simulate_batch(e, std::vector<double>{0.5}, {}, signal),
-                      ContainsSubstring(words));
+    std::vector<float> signal(2 * 2 * ideal.points());
+    simulate_batch(e, std::vector<double>{0.0, 1.0}, {}, signal);
+    std::get<HahnEcho>(e.sequence.program).flip_duration_us = 1.0;
+    const Signal finite = simulate(e);
+    CHECK(largest_difference(ideal, finite) > 1e-3);
+    for (std::size_t k = 0; k < ideal.points(); ++k) {
+        CHECK(std::abs(static_cast<double>(signal[k]) - ideal.mx[k]) < 1e-4);
+        CHECK(signal[2 * ideal.points() + k] == static_cast<float>(finite.mx[k]));
+    }
+    CHECK(simulation_cost(e).steps > 0.0);
+    CHECK_THROWS_WITH(
+        simulate_with_jacobian(e, std::vector<std::string>{"refocus_duration_us"}),
+        ContainsSubstring("sequence.refocus_duration_us must be > 0 for a derivative, got 0"));
 }

@@ -23,12 +23,13 @@ struct SignalJacobian {
 /// The signal with its derivatives by forward tangents in the same pass: the exact derivatives of
 /// what simulate() computes, to rounding, at nodes and steps held fixed.
 ///
-/// Uniform kernel only, and parameters that change neither line, times nor rates: the strengths
-/// (alpha_x_khz, alpha_y_khz, alpha_z_khz, summed_khz), the pulses' flip angles and phases, and the
-/// receiver's gain and phase.
+/// With respect to every row of the parameter table that the curve depends on, for every kernel.
+/// The uniform kernel carries the strengths (alpha_x_khz, alpha_y_khz, alpha_z_khz, summed_khz), the
+/// pulses' flip angles and phases, and the receiver's gain and phase at the full speed of its own
+/// simulator; all others go through the general one, which is some hundred times slower.
 ///
-/// Throws: std::invalid_argument from Experiment::validate(), for a kernel of finite range, or for
-/// a parameter whose derivative is not built.
+/// Throws: std::invalid_argument from Experiment::validate(), or for a parameter that no curve
+/// depends on (noise, tolerance), that does not apply, or whose value is not finite.
 SignalJacobian simulate_with_jacobian(const Experiment& experiment,
                                       std::span<const std::string> parameters);
 

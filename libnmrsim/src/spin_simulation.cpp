@@ -1,0 +1,178 @@
+#include "spin_simulation.h"
+
+#include <fmt/format.h>
+#include <omp.h>
+
+#include <algorithm>
+#include <stdexcept>
+#include <vector>
+
+#include "batch_state.h"
+#include "ensemble_simulator.h"
+#include "lattice_simulator.h"
+#include "nmrsim/parameters.h"
+#include "uniform_batch.h"
+#include "uniform_simulator.h"
+
+namespace nmrsim {
+namespace {
+
+bool beyond_first_order(const Accuracy& accuracy) {
+    return accuracy.magnus_order > 1 || accuracy.frame == Frame::laboratory;
+}
+
+/// Whether the uniform kernel's own simulator runs every draw of these parameters with shared
+/// plans.
+bool shares_uniform_plans(const Experiment& experiment) {
+    return is_uniform(experiment) && !needs_ensemble(experiment) &&
+           !beyond_first_order(experiment.accuracy) &&
+           std::all_of(experiment.prior.begin(), experiment.prior.end(),
+                       [](const PriorRange& range) { return shares_plan(range.name.c_str()); });
+}
+
+Signal simulate_one(const Experiment& experiment, LatticeWorkspace& workspace) {
+    if (needs_ensemble(experiment)) return simulate_ensemble(experiment);
+    if (is_uniform(experiment)) return differentiate_spins(experiment, {}).signal;
+    return simulate_lattice(experiment, workspace);
+}
+
+/// Calls `use(i, one)` for each curve's experiment, on all threads.
+template <class Use>
+void for_each_curve(const Experiment& shared, std::span<const double> parameters,
+                    std::span<const std::uint64_t> lattice_seeds, int threads, BatchState& state,
+                    const Use& use) {
+    const std::size_t unknowns = shared.prior.size();
+    const std::size_t count = parameters.size() / unknowns;
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
+    for (std::size_t i = 0; i < count; ++i) {
+        state.run(1, [&] {
+            Experiment one = with_parameters(shared, parameters.subspan(i * unknowns, unknowns));
+            if (!lattice_seeds.empty()) one.lattice.seed = lattice_seeds[i];
+            one.validate();
+            use(i, one);
+        });
+    }
+}
+
+/// Puts a curve's (2, points) where it belongs.
+void put(const std::vector<double>& mx, const std::vector<double>& my, std::span<float> to,
+         std::size_t row) {
+    const std::size_t points = mx.size();
+    for (std::size_t k = 0; k < points; ++k) {
+        to[2 * row * points + k] = static_cast<float>(mx[k]);
+        to[(2 * row + 1) * points + k] = static_cast<float>(my[k]);
+    }
+}
+
+template <typename Real>
+SignalJacobian run(const Experiment& experiment, std::span<const std::string> parameters) {
+    const UniformTables<Real> tables =
+        uniform_tables<Real>(uniform_plan(experiment), experiment.relaxation);
+    SignalJacobian result;
+    result.parameters.assign(parameters.begin(), parameters.end());
+    result.signal.time_us = tables.plan.time_us;
+    const std::size_t points = tables.plan.time_us.size();
+    // The kernels carry a few tangents at once; more parameters take more passes.
+    std::size_t next = 0;
+    do {
+        UniformCurve curve = uniform_curve(experiment);
+        const std::size_t n =
+            std::min(parameters.size() - next, static_cast<std::size_t>(kMostTangents));
+        for (std::size_t t = 0; t < n; ++t) {
+            curve.tangents.push_back(uniform_tangent(experiment, parameters[next + t].c_str()));
+        }
+        std::vector<double> all((1 + n) * 3 * points);
+        run_uniform<Real, double>(tables, std::span(&curve, 1), all);
+        const auto part = [&](std::size_t row, std::size_t component) {
+            const auto begin =
+                all.begin() + static_cast<std::ptrdiff_t>((row * 3 + component) * points);
+            return std::vector<double>(begin, begin + static_cast<std::ptrdiff_t>(points));
+        };
+        result.signal.mx = part(0, 0);
+        result.signal.my = part(0, 1);
+        result.signal.mz = part(0, 2);
+        for (std::size_t t = 1; t <= n; ++t) {
+            result.dmx.push_back(part(t, 0));
+            result.dmy.push_back(part(t, 1));
+            result.dmz.push_back(part(t, 2));
+        }
+        next += n;
+    } while (next < parameters.size());
+    return result;
+}
+
+}  // namespace
+
+Signal simulate_spins(const Experiment& experiment) {
+    thread_local LatticeWorkspace workspace;
+    return simulate_one(experiment, workspace);
+}
+
+std::size_t simulate_spins_batch(const Experiment& experiment, std::span<const double> parameters,
+                                 std::span<const std::uint64_t> lattice_seeds,
+                                 std::span<float> signal, int threads,
+                                 const BatchProgress& progress) {
+    const std::size_t points = static_cast<std::size_t>(experiment.acquisition.points);
+    if (threads <= 0) threads = omp_get_num_procs();
+    BatchState state(progress);
+    if (shares_uniform_plans(experiment)) {
+        run_uniform_batch(experiment, parameters, {}, threads, state,
+                          [&](std::size_t i, const float* rows) {
+                              std::copy_n(rows, 2 * points, &signal[i * 2 * points]);
+                          });
+    } else {
+        for_each_curve(experiment, parameters, lattice_seeds, threads, state,
+                       [&](std::size_t i, const Experiment& one) {
+                           thread_local LatticeWorkspace workspace;
+                           const Signal curve = simulate_one(one, workspace);
+                           put(curve.mx, curve.my, signal, i);
+                       });
+    }
+    return state.finish();
+}
+
+SignalJacobian differentiate_spins(const Experiment& experiment,
+                                   std::span<const std::string> parameters) {
+    const bool by_kernel =
+        is_uniform(experiment) && !needs_ensemble(experiment) &&
+        std::all_of(parameters.begin(), parameters.end(), [&](const std::string& name) {
+            const Parameter& row = parameter(name);
+            return shares_plan(row.name) && name != "noise" && row.applies(experiment);
+        });
+    if (!by_kernel) return simulate_ensemble_with_jacobian(experiment, parameters);
+    return uniform_in_single(experiment.accuracy) ? run<float>(experiment, parameters)
+                                                  : run<double>(experiment, parameters);
+}
+
+void differentiate_spins_batch(const Experiment& experiment, std::span<const double> parameters,
+                               std::span<float> signal, std::span<float> jacobian, int threads) {
+    std::vector<std::string> names;
+    for (const PriorRange& range : experiment.prior) names.push_back(range.name);
+    const std::size_t unknowns = names.size();
+    const std::size_t points = static_cast<std::size_t>(experiment.acquisition.points);
+    if (threads <= 0) threads = omp_get_num_procs();
+    const BatchProgress none;
+    BatchState state(none);
+    if (shares_uniform_plans(experiment) && unknowns <= std::size_t{kMostTangents}) {
+        run_uniform_batch(experiment, parameters, names, threads, state,
+                          [&](std::size_t i, const float* rows) {
+                              std::copy_n(rows, 2 * points, &signal[i * 2 * points]);
+                              for (std::size_t t = 0; t < unknowns; ++t) {
+                                  std::copy_n(rows + (1 + t) * 3 * points, 2 * points,
+                                              &jacobian[(i * unknowns + t) * 2 * points]);
+                              }
+                          });
+    } else {
+        for_each_curve(experiment, parameters, {}, threads, state,
+                       [&](std::size_t i, const Experiment& one) {
+                           const SignalJacobian j = differentiate_spins(one, names);
+                           put(j.signal.mx, j.signal.my, signal, i);
+                           for (std::size_t t = 0; t < unknowns; ++t) {
+                               put(j.dmx[t], j.dmy[t], jacobian, i * unknowns + t);
+                           }
+                       });
+    }
+    state.finish();
+}
+
+}  // namespace nmrsim
