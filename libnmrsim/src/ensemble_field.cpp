@@ -43,7 +43,7 @@ void EnsembleField<Scalar>::evaluate(const SpinVectors<Scalar>& v, SpinVectors<S
     w.resize(v.size());
     convolve(v, w, &Vec3<Scalar>::x);
     convolve(v, w, &Vec3<Scalar>::y);
-    convolve(v, w, &Vec3<Scalar>::z);
+    if (part(inputs_.z, 0) != 0.0 || has_slope(inputs_.z)) convolve(v, w, &Vec3<Scalar>::z);
 }
 
 template <class Scalar>

@@ -5,35 +5,11 @@
 #include <vector>
 
 #include "aligned_array.h"
+#include "bloch_action.h"
 #include "ensemble_inputs.h"
 #include "volume_fft.h"
 
 namespace nmrsim {
-
-/// A Bloch vector, a field or an angular velocity.
-template <class Scalar>
-struct Vec3 {
-    Scalar x = 0.0;
-    Scalar y = 0.0;
-    Scalar z = 0.0;
-};
-
-template <class Scalar>
-inline Vec3<Scalar> operator+(const Vec3<Scalar>& a, const Vec3<Scalar>& b) {
-    return {a.x + b.x, a.y + b.y, a.z + b.z};
-}
-template <class Scalar>
-inline Vec3<Scalar> operator-(const Vec3<Scalar>& a, const Vec3<Scalar>& b) {
-    return {a.x - b.x, a.y - b.y, a.z - b.z};
-}
-template <class Scalar>
-inline Vec3<Scalar> operator*(const Scalar& a, const Vec3<Scalar>& b) {
-    return {a * b.x, a * b.y, a * b.z};
-}
-template <class Scalar>
-inline Vec3<Scalar> cross(const Vec3<Scalar>& a, const Vec3<Scalar>& b) {
-    return {a.y * b.z - a.z * b.y, a.z * b.x - a.x * b.z, a.x * b.y - a.y * b.x};
-}
 
 /// One Bloch vector or field a spin, (spins).
 template <class Scalar>
@@ -54,7 +30,8 @@ public:
     /// Keeps a reference to `inputs`.
     EnsembleField(const EnsembleInputs<Scalar>& inputs, const Lattice& lattice);
 
-    /// w from v, both (spins). Uniform kernel: the weighted mean of all; a lattice: by FFT.
+    /// w from v, both (spins). Uniform kernel: the weighted mean of all; a lattice: by FFT, its z
+    /// part left as it is where nothing couples to it.
     void evaluate(const SpinVectors<Scalar>& v, SpinVectors<Scalar>& w);
 
     /// Sum of |f| over the lattice; the line's weight for the uniform kernel.

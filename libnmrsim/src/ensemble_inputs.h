@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "dual.h"
+#include "dual_functions.h"
 #include "nmrsim/experiment.h"
 
 namespace nmrsim {

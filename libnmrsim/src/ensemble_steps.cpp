@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "bloch_kernel.h"
 #include "nmrsim/units.h"
 
 namespace nmrsim {
@@ -16,6 +17,44 @@ template <class Use>
 void for_each_spin(std::size_t spins, Use&& use) {
 #pragma omp parallel for schedule(static) if (spins >= kParallelSpins)
     for (std::size_t i = 0; i < spins; ++i) use(i);
+}
+
+BlochKernels kernels() {
+#if defined(__x86_64__)
+    if (instruction_set() == InstructionSet::avx512) return avx512::bloch_kernels();
+    if (instruction_set() == InstructionSet::avx2) return avx2::bloch_kernels();
+#endif
+    return baseline::bloch_kernels();
+}
+
+void run(const BlochJob<double>& job) {
+    kernels().plain(job);
+}
+void run(const BlochJob<Dual<1>>& job) {
+    kernels().dual1(job);
+}
+void run(const BlochJob<Dual<2>>& job) {
+    kernels().dual2(job);
+}
+void run(const BlochJob<Dual<4>>& job) {
+    kernels().dual4(job);
+}
+
+/// The job on all spins, in blocks for the threads.
+template <class Scalar>
+void act(const BlochJob<Scalar>& job, const SpinVectors<Scalar>& from,
+         const SpinVectors<Scalar>& turn, SpinVectors<Scalar>& to) {
+    constexpr std::size_t kBlock = 512;
+    const std::size_t n = from.size();
+#pragma omp parallel for schedule(static) if (n >= kParallelSpins)
+    for (std::size_t begin = 0; begin < n; begin += kBlock) {
+        BlochJob<Scalar> block = job;
+        block.spins = static_cast<long>(std::min(kBlock, n - begin));
+        block.from = from.data() + begin;
+        block.turn = turn.data() + begin;
+        block.to = to.data() + begin;
+        run(block);
+    }
 }
 
 /// A linear coupling of the field to a spin: b = (xx wx + xy wy, yx wx + yy wy, zz wz).
@@ -210,46 +249,48 @@ void EnsembleSteps<Scalar>::kick_field(const Scalar& time, double sign,
 template <class Scalar>
 void EnsembleSteps<Scalar>::kick(const Scalar& time, double sign) {
     if (order_ < 2) return;
-    const Scalar none = 0.0;
     // A field of 1e-2 at most: five terms are exact to 1e-12, far below the expansion's error.
-    constexpr int kDegree = 5;
+    BlochJob<Scalar> job;
+    job.degree = 5;
     kick_field(time, sign, spins, b1_);
+    turn_.resize(spins.size());
     m2_.resize(spins.size());
-    for_each_spin(spins.size(), [&](std::size_t i) {
-        m2_[i] = bloch_action(spins[i], Scalar(0.5) * b1_[i], none, none, none, kDegree);
-    });
+    for_each_spin(spins.size(), [&](std::size_t i) { turn_[i] = Scalar(0.5) * b1_[i]; });
+    act(job, spins, turn_, m2_);
     kick_field(time, sign, m2_, b1_);
-    for_each_spin(spins.size(), [&](std::size_t i) {
-        spins[i] = bloch_action(spins[i], b1_[i], none, none, none, kDegree);
-    });
+    act(job, spins, b1_, spins);
 }
 
 template <class Scalar>
 void EnsembleSteps<Scalar>::advance(const Scalar& time, const Scalar& length, double largest_turn) {
     const std::size_t n = spins.size();
     const Scalar half = 0.5 * length;
-    const Scalar transverse = half * inputs_.transverse;
-    const Scalar longitudinal = half * inputs_.longitudinal;
-    const Scalar recovery = half * inputs_.recovery;
-    const int degree = bloch_degree(largest_turn);
-    const auto act = [&](const Vec3<Scalar>& m, const Vec3<Scalar>& turn) {
-        return bloch_action(m, turn, transverse, longitudinal, recovery, degree);
-    };
+    BlochJob<Scalar> job;
+    job.transverse_loss = half * inputs_.transverse;
+    job.longitudinal_loss = half * inputs_.longitudinal;
+    job.recovery = half * inputs_.recovery;
+    job.degree = bloch_degree(largest_turn);
+    turn_.resize(n);
     m2_.resize(n);
     m3_.resize(n);
     field(time, spins, b1_);
-    for_each_spin(n, [&](std::size_t i) { m2_[i] = act(spins[i], half * b1_[i]); });
+    for_each_spin(n, [&](std::size_t i) { turn_[i] = half * b1_[i]; });
+    act(job, spins, turn_, m2_);
     field(time + half, m2_, b2_);
-    for_each_spin(n, [&](std::size_t i) { m3_[i] = act(spins[i], half * b2_[i]); });
+    for_each_spin(n, [&](std::size_t i) { turn_[i] = half * b2_[i]; });
+    act(job, spins, turn_, m3_);
     field(time + half, m3_, b3_);
-    for_each_spin(n, [&](std::size_t i) { m3_[i] = act(m2_[i], length * b3_[i] - half * b1_[i]); });
+    for_each_spin(n, [&](std::size_t i) { turn_[i] = length * b3_[i] - half * b1_[i]; });
+    act(job, m2_, turn_, m3_);
     field(time + length, m3_, b4_);
+    // The early half of the step, then the late one.
     for_each_spin(n, [&](std::size_t i) {
         const Vec3<Scalar> middle = Scalar(1.0 / 6.0) * (b2_[i] + b3_[i]);
-        const Vec3<Scalar> early = Scalar(0.25) * b1_[i] + middle - Scalar(1.0 / 12.0) * b4_[i];
-        const Vec3<Scalar> late = Scalar(0.25) * b4_[i] + middle - Scalar(1.0 / 12.0) * b1_[i];
-        spins[i] = act(act(spins[i], length * early), length * late);
+        turn_[i] = length * (Scalar(0.25) * b1_[i] + middle - Scalar(1.0 / 12.0) * b4_[i]);
+        b1_[i] = length * (Scalar(0.25) * b4_[i] + middle - Scalar(1.0 / 12.0) * b1_[i]);
     });
+    act(job, spins, turn_, spins);
+    act(job, spins, b1_, spins);
 }
 
 template class EnsembleSteps<double>;

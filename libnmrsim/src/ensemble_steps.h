@@ -6,31 +6,6 @@
 
 namespace nmrsim {
 
-/// The action of exp(L) on a Bloch vector, L m = m x turn - rates m + recovery: the exact solution
-/// of the Bloch equations in a constant field, by its Taylor series.
-///
-/// Args: turn [rad], losses and recovery are rates times the time; degree: of the series.
-template <class Scalar>
-inline Vec3<Scalar> bloch_action(const Vec3<Scalar>& m, const Vec3<Scalar>& turn,
-                                 const Scalar& transverse_loss, const Scalar& longitudinal_loss,
-                                 const Scalar& recovery, int degree) {
-    Vec3<Scalar> term = cross(m, turn);
-    term.x = term.x - transverse_loss * m.x;
-    term.y = term.y - transverse_loss * m.y;
-    term.z = term.z - longitudinal_loss * m.z + recovery;
-    Vec3<Scalar> sum = term;
-    for (int k = 2; k <= degree; ++k) {
-        const double over = 1.0 / k;
-        Vec3<Scalar> next = cross(term, turn);
-        next.x = over * (next.x - transverse_loss * term.x);
-        next.y = over * (next.y - transverse_loss * term.y);
-        next.z = over * (next.z - longitudinal_loss * term.z);
-        term = next;
-        sum = sum + term;
-    }
-    return m + sum;  // the small ones first, so that a spin's length is kept
-}
-
 /// Degree at which the series of exp(x) is exact to rounding, x >= 0.
 int bloch_degree(double x);
 
@@ -84,7 +59,7 @@ private:
     double fastest_;
     Scalar drive_x_ = 0.0;
     Scalar drive_y_ = 0.0;
-    SpinVectors<Scalar> w_, b1_, b2_, b3_, b4_, m2_, m3_;
+    SpinVectors<Scalar> w_, turn_, b1_, b2_, b3_, b4_, m2_, m3_;
 };
 
 }  // namespace nmrsim

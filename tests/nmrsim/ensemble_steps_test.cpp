@@ -113,6 +113,7 @@ TEST_CASE("The field of a lattice in three dimensions is the direct sum over all
     CounterRandom random(3, 0, RandomStream::parameters);
     EnsembleInputs<double> inputs;
     for (std::size_t i = 0; i < n; ++i) inputs.kernel.push_back(random.uniform());
+    inputs.z = 1.0;  // else the z part is not wanted
     inputs.offset.assign(n, 0.0);
     inputs.weight.assign(n, 1.0 / static_cast<double>(n));
     SpinVectors<double> v(n), w;

@@ -76,7 +76,7 @@ TEST_CASE("validate names the key that is wrong") {
         {"accuracy.tolerance", [](Experiment& e) { e.accuracy.tolerance = 0.0; }},
         {"accuracy.nodes", [](Experiment& e) { e.accuracy.nodes = 0; }},
         {"accuracy.steps_per_point", [](Experiment& e) { e.accuracy.steps_per_point = 0.0; }},
-        {"accuracy.magnus_order", [](Experiment& e) { e.accuracy.magnus_order = 2; }},
+        {"accuracy.magnus_order", [](Experiment& e) { e.accuracy.magnus_order = 4; }},
         {"prior.xi",
          [](Experiment& e) {
              e.prior = {{"xi", 1.0, 2.0}};
