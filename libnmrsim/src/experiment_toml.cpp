@@ -63,10 +63,10 @@ std::string toml_cycle(const PhaseCycle& cycle) {
         for (const double phase : step.pulse_deg) {
             row += (row.empty() ? "" : ", ") + toml_real(phase);
         }
-        pulses += fmt::format("    [{}],\n", row);
+        pulses += fmt::format("{}[{}]", pulses.empty() ? "" : ", ", row);
         receiver += (receiver.empty() ? "" : ", ") + toml_real(step.receiver_deg);
     }
-    return fmt::format("\n[phase_cycle]\npulses = [\n{}]\nreceiver = [{}]\n", pulses, receiver);
+    return fmt::format("\n[phase_cycle]\npulses = [{}]\nreceiver = [{}]\n", pulses, receiver);
 }
 
 /// Keys of a table that are no rows.
