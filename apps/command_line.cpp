@@ -15,6 +15,8 @@
 #include "nmrsim/errors.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/file_output.h"
+#include "nmrsim/parameters.h"
+#include "nmrsim/sequence_text.h"
 #include "nmrsim/version.h"
 
 namespace nmrapps {
@@ -96,6 +98,16 @@ CLI::Option* add_experiment_choice(CLI::App& app, ExperimentChoice& choice) {
 
 nmrsim::Experiment chosen_experiment(const ExperimentChoice& choice) {
     nmrsim::Experiment experiment = nmrsim::load_experiment(choice.name);
+    if (choice.sequence) {
+        nmrsim::set_sequence(experiment, *choice.sequence);
+        // Unknowns of the sequence that was there may mean nothing to this one.
+        std::erase_if(experiment.prior, [&](const nmrsim::PriorRange& range) {
+            return !nmrsim::parameter(range.name).applies(experiment);
+        });
+        std::erase_if(experiment.challenge, [&](const nmrsim::ChallengeColumn& column) {
+            return !nmrsim::parameter(column.parameter).applies(experiment);
+        });
+    }
     for (const std::string& setting : choice.settings) nmrsim::apply_setting(experiment, setting);
     experiment.validate();
     return experiment;
@@ -143,6 +155,10 @@ void stop_if_interrupted(const std::string& saved) {
 
 void warn(const CLI::App& app, const std::string& message) {
     print_line(app.get_name(), "warning: " + message);
+}
+
+void warn(const CLI::App& app, const std::vector<std::string>& messages) {
+    for (const std::string& message : messages) warn(app, message);
 }
 
 void write_result(const std::string& path, std::string_view text) {

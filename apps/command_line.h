@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,7 +22,8 @@ struct CommonOptions {
 /// EXPERIMENT and every --set, in order.
 struct ExperimentChoice {
     std::string name;
-    std::vector<std::string> settings;  ///< "table.key=value"
+    std::vector<std::string> settings;    ///< "table.key=value"
+    std::optional<std::string> sequence;  ///< as text, in place of the experiment's
 };
 
 /// Adds --threads, --quiet, --version and the example under --help.
@@ -30,7 +32,7 @@ void add_common_options(CLI::App& app, CommonOptions& options, const std::string
 /// Adds EXPERIMENT and --set; returns the option of EXPERIMENT.
 CLI::Option* add_experiment_choice(CLI::App& app, ExperimentChoice& choice);
 
-/// The chosen experiment with its settings applied, checked.
+/// The chosen experiment with its sequence and settings applied, checked.
 nmrsim::Experiment chosen_experiment(const ExperimentChoice& choice);
 
 /// A program's main(): parses, works, and says what went wrong in one line on standard error.
@@ -49,6 +51,9 @@ void stop_if_interrupted(const std::string& saved);
 
 /// One line on standard error, "nmr-fit: warning: ...".
 void warn(const CLI::App& app, const std::string& message);
+
+/// The same for each of `messages`.
+void warn(const CLI::App& app, const std::vector<std::string>& messages);
 
 /// Writes a text to standard output where `path` is empty or "-", otherwise as a whole file.
 void write_result(const std::string& path, std::string_view text);

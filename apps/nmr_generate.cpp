@@ -16,6 +16,7 @@
 #include "nmrsim/dataset_file.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/experiment_file.h"
+#include "nmrsim/experiment_warnings.h"
 
 namespace {
 
@@ -125,6 +126,7 @@ int main(int argc, char** argv) {
 
     return nmrapps::run_program(app, argc, argv, [&] {
         const nmrsim::Experiment experiment = nmrapps::chosen_experiment(choice);
+        nmrapps::warn(app, nmrsim::prior_warnings(experiment));
         const IndexRange range = shard_range(shard, count);
         if (range.count == 0) {
             throw std::invalid_argument(

@@ -1,16 +1,23 @@
-// Simulates one curve.
+// Simulates one curve, or one for each value of a setting.
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <optional>
 #include <stdexcept>
+#include <string>
+#include <vector>
 
 #include "command_line.h"
 #include "nmrinverse/report.h"
 #include "nmrsim/curve_file.h"
 #include "nmrsim/experiment_file.h"
+#include "nmrsim/experiment_warnings.h"
 #include "nmrsim/file_output.h"
+#include "nmrsim/parameters.h"
 #include "nmrsim/simulate.h"
+#include "nmrsim/sweep.h"
 
 namespace {
 
@@ -22,16 +29,20 @@ std::string list_of_experiments() {
     return text;
 }
 
-nmrinverse::Figure curve_figure(const std::string& title, const nmrsim::Signal& signal) {
-    std::vector<double> magnitude(signal.points());
+std::vector<double> magnitude(const nmrsim::Signal& signal) {
+    std::vector<double> m(signal.points());
     for (std::size_t i = 0; i < signal.points(); ++i) {
-        magnitude[i] = std::hypot(signal.mx[i], signal.my[i]);
+        m[i] = std::hypot(signal.mx[i], signal.my[i]);
     }
+    return m;
+}
+
+nmrinverse::Figure curve_figure(const std::string& title, const nmrsim::Signal& signal) {
     nmrinverse::Figure figure;
     figure.title = title;
     figure.x_label = "time (us)";
     figure.y_label = "magnetization";
-    figure.series = {{"|M|", signal.time_us, magnitude, {}},
+    figure.series = {{"|M|", signal.time_us, magnitude(signal), {}},
                      {"Mx", signal.time_us, signal.mx, {}},
                      {"My", signal.time_us, signal.my, {}},
                      {"Mz", signal.time_us, signal.mz, {}}};
@@ -40,19 +51,63 @@ nmrinverse::Figure curve_figure(const std::string& title, const nmrsim::Signal& 
     return figure;
 }
 
+nmrinverse::Figure sweep_figure(const std::string& title, const nmrsim::SweepRange& range,
+                                const std::vector<nmrsim::Signal>& curves) {
+    nmrinverse::Figure figure;
+    figure.title = title;
+    figure.x_label = "time (us)";
+    figure.y_label = "|M|";
+    for (std::size_t i = 0; i < curves.size(); ++i) {
+        figure.series.push_back({fmt::format("{}={:.6g}", range.parameter, range.values[i]),
+                                 curves[i].time_us,
+                                 magnitude(curves[i]),
+                                 {}});
+    }
+    figure.width = 800;
+    figure.height = 450;
+    return figure;
+}
+
+/// What looks wrong at either end of the sweep, each line once.
+std::vector<std::string> sweep_warnings(nmrsim::Experiment experiment,
+                                        const nmrsim::SweepRange& range) {
+    std::vector<std::string> warnings;
+    for (const double value : {range.values.front(), range.values.back()}) {
+        nmrsim::set_parameter(experiment, range.parameter, value);
+        for (const std::string& warning : nmrsim::experiment_warnings(experiment)) {
+            if (std::find(warnings.begin(), warnings.end(), warning) == warnings.end()) {
+                warnings.push_back(warning);
+            }
+        }
+    }
+    return warnings;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app("Simulates one spin echo: CSV with the header time_us,mx,my,mz.", "nmr-simulate");
+    CLI::App app(
+        "Simulates one spin echo: CSV with the header time_us,mx,my,mz. With --sweep, "
+        "one for each value of a setting, side by side.",
+        "nmr-simulate");
     nmrapps::CommonOptions common;
     nmrapps::ExperimentChoice choice;
     std::string out;
     std::string plot;
+    std::optional<std::string> sweep;
     bool list = false;
     nmrapps::add_common_options(app, common,
                                 "nmr-simulate challenge-2021 --set interaction.alpha_x_khz=60 "
                                 "--out curve.csv --plot curve.svg");
     nmrapps::add_experiment_choice(app, choice);
+    app.add_option("--sequence", choice.sequence,
+                   "Pulse sequence in place of the experiment's, before any --set: \"pulse 90 x; "
+                   "delay 50us; pulse 180 y; acquire 0 150us 501\", \"cpmg 20us 8\"")
+        ->type_name("TEXT");
+    app.add_option("--sweep", sweep,
+                   "One curve for each value of a setting: sequence.flip_deg=10:90:9 "
+                   "(from:to:count) or sequence.flip_deg=10,45,90")
+        ->type_name("table.key=VALUES");
     app.add_option("--out", out, "File for the curve (default: standard output)")
         ->type_name("curve.csv");
     app.add_option("--plot", plot, "Draw the curve too")->type_name("curve.svg");
@@ -69,13 +124,30 @@ int main(int argc, char** argv) {
         const nmrsim::Experiment experiment = nmrapps::chosen_experiment(choice);
         nmrapps::check_output_folder("--out", out);
         nmrapps::check_output_folder("--plot", plot);
-        const nmrsim::Signal signal = nmrsim::simulate(experiment);
+        std::string csv;
+        nmrinverse::Figure figure;
+        if (!sweep) {
+            nmrapps::warn(app, nmrsim::experiment_warnings(experiment));
+            const nmrsim::Signal signal = nmrsim::simulate(experiment);
+            csv = nmrsim::curve_to_csv(signal);
+            figure = curve_figure(experiment.name, signal);
+        } else {
+            const nmrsim::SweepRange range = nmrsim::parse_sweep(*sweep);
+            nmrapps::warn(app, sweep_warnings(experiment, range));
+            nmrapps::Progress progress(app, common);
+            const std::vector<nmrsim::Signal> curves = nmrsim::simulate_sweep(
+                experiment, range.parameter, range.values, common.threads, [&](std::size_t done) {
+                    progress.show_curves(done, range.values.size());
+                    return !nmrapps::interrupted();
+                });
+            nmrapps::stop_if_interrupted("nothing written");
+            progress.finish();
+            csv = nmrsim::sweep_to_csv(range, curves);
+            figure = sweep_figure(experiment.name, range, curves);
+        }
         nmrapps::stop_if_interrupted("nothing written");
         // The picture first: where gnuplot is missing, no output appears at all.
-        if (!plot.empty()) {
-            const std::string svg = nmrinverse::figure_svg(curve_figure(experiment.name, signal));
-            nmrsim::write_whole_file(plot, svg);
-        }
-        nmrapps::write_result(out, nmrsim::curve_to_csv(signal));
+        if (!plot.empty()) nmrsim::write_whole_file(plot, nmrinverse::figure_svg(figure));
+        nmrapps::write_result(out, csv);
     });
 }

@@ -118,6 +118,18 @@ TEST_CASE("nmr-generate: challenge files have one curve a line") {
     CHECK(folder.entries() == 1);
 }
 
+TEST_CASE("nmr-generate: a prior that looks wrong is a warning") {
+    const Folder folder;
+    const std::string out = folder.path("train.h5");
+    const Outcome outcome =
+        run("nmr-generate", short_challenge({"--count", "2", "--seed", "1", "--out", out, "--set",
+                                             "prior.flip_deg=[0.5, 1.5708]"}));
+    CHECK(outcome.status == 0);
+    REQUIRE(lines_of(outcome.err).size() == 1);
+    CHECK_THAT(outcome.err, ContainsSubstring("nmr-generate: warning: sequence.flip_deg = 1.5708"));
+    CHECK(exists(out));
+}
+
 TEST_CASE("nmr-generate: bad input is refused in one line and nothing is overwritten") {
     const Folder folder;
     const std::string out = folder.path("set.h5");

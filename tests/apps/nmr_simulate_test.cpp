@@ -89,6 +89,67 @@ TEST_CASE("nmr-simulate: --plot draws an SVG") {
     CHECK_THAT(read_text(folder.path("c.svg")), ContainsSubstring("</svg>"));
 }
 
+TEST_CASE("nmr-simulate: --sequence takes the place of the experiment's, before --set") {
+    const Outcome train =
+        run("nmr-simulate", {"challenge-2021", "--sequence", "cpmg 20us 8; acquire 0 400us 401",
+                             "--set", "acquisition.points=101"});
+    CHECK(train.status == 0);
+    CHECK(train.err.empty());
+    CHECK(lines_of(train.out).size() == 102);
+    CHECK(lines_of(train.out).back().starts_with("400,"));
+    const auto echo = [](const std::vector<std::string>& more) {
+        std::vector<std::string> arguments = {"challenge-2021"};
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        return run("nmr-simulate", arguments).out;
+    };
+    CHECK(echo({"--sequence", "hahn 99.94930426171028us 50 2 -x -y"}) == echo({}));
+    CHECK(echo({"--sequence", "hahn 99us 20", "--set", "sequence.flip_deg=40"}) ==
+          echo({"--sequence", "hahn 99us 40"}));
+}
+
+TEST_CASE("nmr-simulate: --sweep writes the curves of single runs side by side") {
+    const Folder folder;
+    const Outcome sweep = run(
+        "nmr-simulate",
+        {"challenge-2021", "--sweep", "sequence.flip_deg=30:90:3", "--plot", folder.path("s.svg")});
+    REQUIRE(sweep.status == 0);
+    CHECK(sweep.err.empty());
+    const auto lines = lines_of(sweep.out);
+    REQUIRE(lines.size() == 857);
+    CHECK(lines[0] ==
+          "time_us,mx(flip_deg=30),my(flip_deg=30),mz(flip_deg=30),mx(flip_deg=60),my(flip_deg=60),"
+          "mz(flip_deg=60),mx(flip_deg=90),my(flip_deg=90),mz(flip_deg=90)");
+    std::string row;
+    for (const std::string angle : {"30", "60", "90"}) {
+        const std::string line =
+            lines_of(run("nmr-simulate", {"challenge-2021", "--set", "sequence.flip_deg=" + angle})
+                         .out)[400];
+        row += row.empty() ? line : line.substr(line.find(','));
+    }
+    CHECK(lines[400] == row);
+    CHECK_THAT(read_text(folder.path("s.svg")), ContainsSubstring("flip_deg=60"));
+}
+
+TEST_CASE("nmr-simulate: what looks wrong is a warning, one line each") {
+    const Outcome outcome =
+        run("nmr-simulate", {"challenge-2021", "--set", "sequence.flip_deg=1.5708", "--set",
+                             "line.half_width_khz=300"});
+    CHECK(outcome.status == 0);
+    CHECK(lines_of(outcome.out).size() == 857);
+    const auto lines = lines_of(outcome.err);
+    REQUIRE(lines.size() == 2);
+    CHECK_THAT(lines[0], ContainsSubstring("nmr-simulate: warning: line.half_width_khz = 300"));
+    CHECK_THAT(lines[1], ContainsSubstring("looks like radians"));
+    const Outcome sweep = run("nmr-simulate", {"published-echo", "--set", "lattice.nx=12", "--set",
+                                               "lattice.ny=12", "--sweep", "interaction.xi=3,7.5"});
+    CHECK(sweep.status == 0);
+    CHECK(lines_of(sweep.err).size() == 0);  // 7.5 is inside the prior
+    const Outcome wide = run("nmr-simulate", {"published-echo", "--set", "lattice.nx=12", "--set",
+                                              "lattice.ny=12", "--sweep", "interaction.xi=3,31"});
+    REQUIRE(lines_of(wide.err).size() == 1);
+    CHECK_THAT(wide.err, ContainsSubstring("warning: lattice: a side of 12 sites"));
+}
+
 TEST_CASE("nmr-simulate: bad input is refused in one line") {
     const Folder folder;
     const std::string out = folder.path("curve.csv");
@@ -108,6 +169,15 @@ TEST_CASE("nmr-simulate: bad input is refused in one line") {
                     "alpha_x_khz");
     require_refused("nmr-simulate", {"challenge-2021", "--set", "nonsense", "--out", out},
                     "nonsense");
+    require_refused("nmr-simulate", {"challenge-2021", "--sequence", "puls 90 x", "--out", out},
+                    "sequence item 1 \"puls 90 x\"");
+    require_refused("nmr-simulate", {"challenge-2021", "--sequence", "", "--out", out},
+                    "sequence: expected items");
+    require_refused("nmr-simulate", {"challenge-2021", "--sweep", "flop_deg=1,2", "--out", out},
+                    "did you mean flip_deg?");
+    require_refused("nmr-simulate", {"challenge-2021", "--sweep", "tau_us=-1,2", "--out", out},
+                    "sequence.tau_us");
+    require_refused("nmr-simulate", {"challenge-2021", "--sweep", "", "--out", out}, "sweep \"\"");
     require_refused("nmr-simulate", {"challenge-2021", "--threads", "0", "--out", out},
                     "--threads");
     write_text(folder.path("bad.toml"), "[interaction]\nkernel = \"uniform\nalpha_x_khz = 1\n");
