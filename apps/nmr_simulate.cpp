@@ -15,6 +15,7 @@
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/experiment_warnings.h"
 #include "nmrsim/file_output.h"
+#include "nmrsim/fisher.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/simulate.h"
 #include "nmrsim/sweep.h"
@@ -68,6 +69,21 @@ nmrinverse::Figure sweep_figure(const std::string& title, const nmrsim::SweepRan
     return figure;
 }
 
+/// What noise leaves of each parameter: "parameter,unit,value,bound", one a line, the bound a
+/// standard deviation.
+std::string bound_table(const nmrsim::Experiment& experiment,
+                        const nmrsim::SignalJacobian& jacobian) {
+    const std::vector<double> deviations = nmrsim::cramer_rao_deviations(
+        nmrsim::fisher_information(jacobian, experiment.acquisition.noise));
+    std::string text = "parameter,unit,value,bound\n";
+    for (std::size_t k = 0; k < deviations.size(); ++k) {
+        const nmrsim::Parameter& row = nmrsim::parameter(jacobian.parameters[k]);
+        text += fmt::format("{},{},{},{:.6g}\n", row.name, row.unit, row.get(experiment),
+                            deviations[k]);
+    }
+    return text;
+}
+
 /// What looks wrong at either end of the sweep, each line once.
 std::vector<std::string> sweep_warnings(nmrsim::Experiment experiment,
                                         const nmrsim::SweepRange& range) {
@@ -95,6 +111,8 @@ int main(int argc, char** argv) {
     std::string out;
     std::string plot;
     std::optional<std::string> sweep;
+    bool bound = false;
+    std::vector<std::string> by;
     bool list = false;
     nmrapps::add_common_options(app, common,
                                 "nmr-simulate challenge-2021 --set interaction.alpha_x_khz=60 "
@@ -108,6 +126,14 @@ int main(int argc, char** argv) {
                    "One curve for each value of a setting: sequence.flip_deg=10:90:9 "
                    "(from:to:count) or sequence.flip_deg=10,45,90")
         ->type_name("table.key=VALUES");
+    app.add_flag(
+        "--bound", bound,
+        "Print the Cramer-Rao bound of each unknown of the prior at acquisition.noise, the "
+        "least standard deviation that an unbiased estimate can have; the curve only goes "
+        "to --out");
+    app.add_option("--by", by, "Parameters for --bound, in place of the prior's")
+        ->type_name("NAME,...")
+        ->delimiter(',');
     app.add_option("--out", out, "File for the curve (default: standard output)")
         ->type_name("curve.csv");
     app.add_option("--plot", plot, "Draw the curve too")->type_name("curve.svg");
@@ -126,7 +152,25 @@ int main(int argc, char** argv) {
         nmrapps::check_output_folder("--plot", plot);
         std::string csv;
         nmrinverse::Figure figure;
-        if (!sweep) {
+        std::string table;
+        if (sweep && bound) throw std::invalid_argument("--bound does not go with --sweep");
+        if (!by.empty() && !bound) throw std::invalid_argument("--by needs --bound");
+        if (bound) {
+            nmrapps::warn(app, nmrsim::experiment_warnings(experiment));
+            std::vector<std::string> names = by;
+            if (names.empty()) {
+                for (const nmrsim::PriorRange& range : experiment.prior)
+                    names.push_back(range.name);
+            }
+            if (names.empty()) {
+                throw std::invalid_argument("the experiment has no prior: say --by NAME,...");
+            }
+            const nmrsim::SignalJacobian jacobian =
+                nmrsim::simulate_with_jacobian(experiment, names);
+            table = bound_table(experiment, jacobian);
+            csv = nmrsim::curve_to_csv(jacobian.signal);
+            figure = curve_figure(experiment.name, jacobian.signal);
+        } else if (!sweep) {
             nmrapps::warn(app, nmrsim::experiment_warnings(experiment));
             const nmrsim::Signal signal = nmrsim::simulate(experiment);
             csv = nmrsim::curve_to_csv(signal);
@@ -148,6 +192,7 @@ int main(int argc, char** argv) {
         nmrapps::stop_if_interrupted("nothing written");
         // The picture first: where gnuplot is missing, no output appears at all.
         if (!plot.empty()) nmrsim::write_whole_file(plot, nmrinverse::figure_svg(figure));
-        nmrapps::write_result(out, csv);
+        if (!bound || !out.empty()) nmrapps::write_result(out, csv);
+        if (bound) nmrapps::write_result("", table);
     });
 }

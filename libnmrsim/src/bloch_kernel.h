@@ -23,7 +23,7 @@ struct BlochKernels {
     void (*plain)(const BlochJob<double>&);
     void (*dual1)(const BlochJob<Dual<1>>&);
     void (*dual2)(const BlochJob<Dual<2>>&);
-    void (*dual4)(const BlochJob<Dual<4>>&);
+    void (*dual3)(const BlochJob<Dual<3>>&);
 };
 
 namespace baseline {

@@ -69,6 +69,6 @@ void EnsembleField<Scalar>::convolve(const SpinVectors<Scalar>& v, SpinVectors<S
 template class EnsembleField<double>;
 template class EnsembleField<Dual<1>>;
 template class EnsembleField<Dual<2>>;
-template class EnsembleField<Dual<4>>;
+template class EnsembleField<Dual<3>>;
 
 }  // namespace nmrsim

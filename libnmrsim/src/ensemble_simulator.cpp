@@ -22,7 +22,16 @@ namespace {
 constexpr double kFirstTurn = 0.5;
 
 /// No spin turns by more in a step [rad]: the series of the turn stays short.
-constexpr double kLargestTurn = 1.5;
+constexpr double kLargestTurn = 2.5;
+
+/// The turns' series may leave out this share of the tolerance, in each of some thousand steps.
+constexpr double kSeriesShare = 1e-7;
+
+/// Samples closer than the steps by more than this are interpolated from them.
+constexpr double kSpacings = 1.5;
+
+/// From so many steps. Too few for the tolerance, and halving finds it out.
+constexpr std::size_t kInterpolationPoints = 14;
 
 /// Steps a period of twice the Larmor frequency, laboratory frame, at a tolerance of 1e-4.
 constexpr double kStepsPerCarrier = 12.0;
@@ -33,7 +42,7 @@ constexpr int kMostRefinements = 8;
 /// What rounding alone leaves of the error, over the largest |M| (10,000 steps, measured 1e-14).
 constexpr double kRounding = 1e-13;
 
-constexpr int kMostTangentsAtOnce = 4;
+constexpr int kMostTangentsAtOnce = 3;
 
 /// Free evolution or a finite pulse, after ideal ones.
 template <class Scalar>
@@ -79,6 +88,31 @@ struct StepSize {
     int parts = 1;
 };
 
+/// Magnetization at the ends of steps.
+template <class Scalar>
+struct Track {
+    std::vector<Scalar> time;  ///< [us]
+    std::vector<Vec3<Scalar>> mean;
+
+    /// At any time between, by the polynomial through the nearest ones.
+    Vec3<Scalar> at(const Scalar& t) const {
+        const std::size_t n = std::min(kInterpolationPoints, time.size());
+        const double when = part(t, 0);
+        std::size_t after = 0;
+        while (after < time.size() && part(time[after], 0) < when) ++after;
+        const std::size_t first = std::min(after > n / 2 ? after - n / 2 : 0, time.size() - n);
+        Vec3<Scalar> sum;
+        for (std::size_t p = first; p < first + n; ++p) {
+            Scalar value = 1.0;
+            for (std::size_t q = first; q < first + n; ++q) {
+                if (q != p) value = value * ((t - time[q]) / (time[p] - time[q]));
+            }
+            sum = sum + value * mean[p];
+        }
+        return sum;
+    }
+};
+
 /// Magnetization at the samples, (points).
 template <class Scalar>
 std::vector<Vec3<Scalar>> evolve(const Experiment& experiment, const EnsembleInputs<Scalar>& inputs,
@@ -87,6 +121,9 @@ std::vector<Vec3<Scalar>> evolve(const Experiment& experiment, const EnsembleInp
     EnsembleSteps<Scalar> steps(inputs, experiment.lattice,
                                 laboratory ? CounterRotating::stepped : CounterRotating::averaged,
                                 experiment.accuracy.magnus_order);
+    // What turns at twice the Larmor frequency is not smooth on the steps' scale.
+    const bool interpolates = !laboratory && !steps.averages_beyond_first();
+    const double rest = std::max(1e-18, kSeriesShare * experiment.accuracy.tolerance);
     std::vector<Vec3<Scalar>> signal;
     const double last = part(inputs.sample.back(), 0);
     const double same = kSameTime * std::max(last, 1e-3);
@@ -112,10 +149,36 @@ std::vector<Vec3<Scalar>> evolve(const Experiment& experiment, const EnsembleInp
             const Scalar one = (1.0 / count) * span;
             for (int k = 0; k < count; ++k) {
                 steps.advance(now + static_cast<double>(k) * one, one,
-                              std::abs(part(one, 0)) * fastest);
+                              std::abs(part(one, 0)) * fastest, rest);
             }
             now = target;
         };
+        std::size_t end = next;
+        while (end < inputs.sample.size() &&
+               (final || part(inputs.sample[end], 0) < part(stretch.end, 0) - same)) {
+            ++end;
+        }
+        // Steps longer than the samples' spacing: through the whole stretch, then between them.
+        const double length = part(stretch.end, 0) - part(now, 0);
+        if (interpolates && static_cast<double>(end - next) * longest > kSpacings * length) {
+            Track<Scalar> track;
+            const Scalar begin = now;
+            const int count =
+                size.parts *
+                std::max(1, static_cast<int>(std::ceil(length / longest * (1.0 - kSameTime))));
+            const Scalar one = (1.0 / count) * (stretch.end - begin);
+            track.time.push_back(begin);
+            track.mean.push_back(steps.mean());
+            for (int k = 0; k < count; ++k) {
+                steps.advance(begin + static_cast<double>(k) * one, one, part(one, 0) * fastest,
+                              rest);
+                track.time.push_back(begin + static_cast<double>(k + 1) * one);
+                track.mean.push_back(steps.mean());
+            }
+            now = stretch.end;
+            for (; next < end; ++next) signal.push_back(track.at(inputs.sample[next]));
+            continue;
+        }
         for (; next < inputs.sample.size() &&
                (final || part(inputs.sample[next], 0) < part(stretch.end, 0) - same);
              ++next) {
@@ -323,7 +386,7 @@ SignalJacobian simulate_ensemble_with_jacobian(const Experiment& experiment,
                 add_slopes<2>(experiment, inputs, some, refined.size, result);
                 break;
             default:
-                add_slopes<4>(experiment, inputs, some, refined.size, result);
+                add_slopes<3>(experiment, inputs, some, refined.size, result);
         }
     }
     return result;

@@ -36,8 +36,8 @@ void run(const BlochJob<Dual<1>>& job) {
 void run(const BlochJob<Dual<2>>& job) {
     kernels().dual2(job);
 }
-void run(const BlochJob<Dual<4>>& job) {
-    kernels().dual4(job);
+void run(const BlochJob<Dual<3>>& job) {
+    kernels().dual3(job);
 }
 
 /// The job on all spins, in blocks for the threads.
@@ -84,11 +84,10 @@ CouplingMap<Scalar> sine_map(const EnsembleInputs<Scalar>& inputs) {
 
 }  // namespace
 
-int bloch_degree(double x) {
-    constexpr double kRounding = 1e-18;
+int bloch_degree(double x, double rest) {
     int degree = 2;
     double term = x * x * x / 6.0;
-    while (term > kRounding * x && degree < 60) {
+    while (term > rest * x && degree < 60) {
         ++degree;
         term *= x / (degree + 1);
     }
@@ -262,14 +261,15 @@ void EnsembleSteps<Scalar>::kick(const Scalar& time, double sign) {
 }
 
 template <class Scalar>
-void EnsembleSteps<Scalar>::advance(const Scalar& time, const Scalar& length, double largest_turn) {
+void EnsembleSteps<Scalar>::advance(const Scalar& time, const Scalar& length, double largest_turn,
+                                    double rest) {
     const std::size_t n = spins.size();
     const Scalar half = 0.5 * length;
     BlochJob<Scalar> job;
     job.transverse_loss = half * inputs_.transverse;
     job.longitudinal_loss = half * inputs_.longitudinal;
     job.recovery = half * inputs_.recovery;
-    job.degree = bloch_degree(largest_turn);
+    job.degree = bloch_degree(largest_turn, rest);
     turn_.resize(n);
     m2_.resize(n);
     m3_.resize(n);
@@ -296,6 +296,6 @@ void EnsembleSteps<Scalar>::advance(const Scalar& time, const Scalar& length, do
 template class EnsembleSteps<double>;
 template class EnsembleSteps<Dual<1>>;
 template class EnsembleSteps<Dual<2>>;
-template class EnsembleSteps<Dual<4>>;
+template class EnsembleSteps<Dual<3>>;
 
 }  // namespace nmrsim
