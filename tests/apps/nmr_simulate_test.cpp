@@ -80,6 +80,22 @@ TEST_CASE("nmr-simulate: the experiment in docs/formats.md runs") {
     CHECK(lines_of(outcome.out).size() == 501);
 }
 
+TEST_CASE("nmr-simulate: the sequences in docs/formats.md run, and no warning is due") {
+    int texts = 0;
+    bool inside = false;
+    for (const std::string& line : lines_of(read_text(NMRSIM_SOURCE "/docs/formats.md"))) {
+        if (line.starts_with("## ")) inside = line == "## Sequences (text)";
+        if (!inside || !line.starts_with("    ")) continue;
+        INFO(line);
+        const Outcome outcome =
+            run("nmr-simulate", {"challenge-2021", "--sequence", line.substr(4)});
+        CHECK(outcome.status == 0);
+        CHECK(outcome.err == "");
+        ++texts;
+    }
+    CHECK(texts == 7);
+}
+
 TEST_CASE("nmr-simulate: --plot draws an SVG") {
     const Folder folder;
     const Outcome outcome = run("nmr-simulate", {"challenge-2021", "--out", folder.path("c.csv"),
