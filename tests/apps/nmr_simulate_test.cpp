@@ -209,3 +209,35 @@ TEST_CASE("nmr-simulate: a full disk is a failure, not a bad input") {
     CHECK(outcome.status == 1);
     CHECK(lines_of(outcome.err).size() == 1);
 }
+
+TEST_CASE("nmr-simulate: --bound prints what noise leaves of each unknown") {
+    const std::vector<std::string> noise = {"challenge-2021", "--set", "acquisition.noise=1e-3"};
+    auto with = [&](std::vector<std::string> more) {
+        more.insert(more.begin(), noise.begin(), noise.end());
+        return run("nmr-simulate", more);
+    };
+    const Outcome bound = with({"--bound"});
+    REQUIRE(bound.status == 0);
+    const auto lines = lines_of(bound.out);
+    REQUIRE(lines.size() == 4);
+    CHECK(lines[0] == "parameter,unit,value,bound");
+    CHECK(lines[1].rfind("alpha_x_khz,kHz,", 0) == 0);
+    // Ten times the noise, ten times the bound.
+    const auto last_number = [](const std::string& line) {
+        return std::stod(line.substr(line.rfind(',') + 1));
+    };
+    const Outcome louder = run("nmr-simulate", {"challenge-2021", "--set", "acquisition.noise=1e-2",
+                                                "--bound", "--by", "flip_deg,gain"});
+    REQUIRE(louder.status == 0);
+    const Outcome quieter = with({"--bound", "--by", "flip_deg,gain"});
+    CHECK(last_number(lines_of(louder.out)[1]) ==
+          Approx(10.0 * last_number(lines_of(quieter.out)[1])).epsilon(1e-4));
+    // More unknowns can only make it worse.
+    const Outcome alone = with({"--bound", "--by", "flip_deg"});
+    CHECK(last_number(lines_of(alone.out)[1]) < last_number(lines[3]));
+
+    CHECK(run("nmr-simulate", {"challenge-2021", "--bound"}).status == 2);
+    CHECK(with({"--by", "flip_deg"}).status == 2);
+    CHECK(with({"--bound", "--by", "noise"}).status == 2);
+    CHECK(with({"--bound", "--sweep", "sequence.flip_deg=10,20"}).status == 2);
+}
