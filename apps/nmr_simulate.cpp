@@ -111,6 +111,7 @@ int main(int argc, char** argv) {
     std::string out;
     std::string plot;
     std::optional<std::string> sweep;
+    std::optional<std::uint64_t> noise_seed;
     bool bound = false;
     std::vector<std::string> by;
     bool list = false;
@@ -134,6 +135,9 @@ int main(int argc, char** argv) {
     app.add_option("--by", by, "Parameters for --bound, in place of the prior's")
         ->type_name("NAME,...")
         ->delimiter(',');
+    app.add_option("--noise-seed", noise_seed,
+                   "Add noise of standard deviation acquisition.noise, the same for the same seed")
+        ->type_name("S");
     app.add_option("--out", out, "File for the curve (default: standard output)")
         ->type_name("curve.csv");
     app.add_option("--plot", plot, "Draw the curve too")->type_name("curve.svg");
@@ -154,6 +158,12 @@ int main(int argc, char** argv) {
         nmrinverse::Figure figure;
         std::string table;
         if (sweep && bound) throw std::invalid_argument("--bound does not go with --sweep");
+        if (noise_seed && (sweep || bound)) {
+            throw std::invalid_argument("--noise-seed goes with a single curve");
+        }
+        if (noise_seed && experiment.acquisition.noise == 0.0) {
+            throw std::invalid_argument("--noise-seed needs acquisition.noise > 0");
+        }
         if (!by.empty() && !bound) throw std::invalid_argument("--by needs --bound");
         if (bound) {
             nmrapps::warn(app, nmrsim::experiment_warnings(experiment));
@@ -172,7 +182,8 @@ int main(int argc, char** argv) {
             figure = curve_figure(experiment.name, jacobian.signal);
         } else if (!sweep) {
             nmrapps::warn(app, nmrsim::experiment_warnings(experiment));
-            const nmrsim::Signal signal = nmrsim::simulate(experiment);
+            nmrsim::Signal signal = nmrsim::simulate(experiment);
+            if (noise_seed) nmrsim::add_noise(signal, experiment.acquisition.noise, *noise_seed);
             csv = nmrsim::curve_to_csv(signal);
             figure = curve_figure(experiment.name, signal);
         } else {

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "nmrsim/random.h"
+
 namespace nmrsim {
 namespace {
 
@@ -37,6 +39,17 @@ double rms_difference(const Signal& a, const Signal& b) {
         sum += dx * dx + dy * dy;
     }
     return a.mx.empty() ? 0.0 : std::sqrt(sum / static_cast<double>(a.mx.size()));
+}
+
+void add_noise(Signal& signal, double sigma, std::uint64_t seed, std::uint64_t index) {
+    if (!(sigma >= 0.0) || !std::isfinite(sigma)) {
+        throw std::invalid_argument(
+            fmt::format("acquisition.noise must be finite and >= 0, got {}", sigma));
+    }
+    CounterRandom random(seed, index, RandomStream::noise);
+    for (auto* m : {&signal.mx, &signal.my}) {
+        for (double& value : *m) value += sigma * random.normal();
+    }
 }
 
 }  // namespace nmrsim

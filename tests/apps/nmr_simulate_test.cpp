@@ -241,3 +241,18 @@ TEST_CASE("nmr-simulate: --bound prints what noise leaves of each unknown") {
     CHECK(with({"--bound", "--by", "noise"}).status == 2);
     CHECK(with({"--bound", "--sweep", "sequence.flip_deg=10,20"}).status == 2);
 }
+
+TEST_CASE("nmr-simulate: --noise-seed adds noise that can be had again") {
+    const std::vector<std::string> quiet = {"challenge-2021", "--set", "acquisition.noise=0.01"};
+    const auto with_seed = [&](const std::string& seed) {
+        std::vector<std::string> arguments = quiet;
+        arguments.insert(arguments.end(), {"--noise-seed", seed});
+        return run("nmr-simulate", arguments);
+    };
+    const Outcome first = with_seed("1");
+    REQUIRE(first.status == 0);
+    CHECK(with_seed("1").out == first.out);
+    CHECK(with_seed("2").out != first.out);
+    CHECK(run("nmr-simulate", quiet).out != first.out);
+    CHECK(run("nmr-simulate", {"challenge-2021", "--noise-seed", "1"}).status == 2);
+}
