@@ -307,7 +307,8 @@ void set_key(Experiment& e, const std::string& table, const std::string& key,
     }
     if (is("interaction.kernel")) return set_kernel(e, read_choice(full, node, kKernels));
     if (is("sequence.events")) {
-        Sequence sequence{read_events(node)};
+        Sequence sequence;
+        sequence.program = read_events(node);
         sequence.validate();
         e.sequence = sequence;
         return;

@@ -183,6 +183,7 @@ const Parameter kTable[] = {
     {"tau_us", "sequence", "tau", "us", 0.0, kMostUs, "time between the pulses' centres", get_hahn<4>, set_hahn<4>, is_hahn_echo, false},
     {"flip_duration_us", "sequence", "t_p1", "us", 0.0, kMostUs, "duration of the first pulse", get_hahn<5>, set_hahn<5>, is_hahn_echo, false},
     {"refocus_duration_us", "sequence", "t_p2", "us", 0.0, kMostUs, "duration of the second pulse", get_hahn<6>, set_hahn<6>, is_hahn_echo, false},
+    {"pulse_scale", "sequence", "s_p", "", -100.0, 100.0, "strength of the pulses: every flip angle acts times this", FIELD(sequence.pulse_scale), always, false},
     {"start_us", "acquisition", "t_0", "us", 0.0, kMostUs, "time of the first sample", FIELD(acquisition.start_us), always, false},
     {"stop_us", "acquisition", "t_1", "us", 0.0, kMostUs, "time of the last sample", FIELD(acquisition.stop_us), always, false},
     {"noise", "acquisition", "sigma", "", 0.0, 1e3, "standard deviation of the noise on each of Mx and My", FIELD(acquisition.noise), always, false},

@@ -32,6 +32,7 @@ double delay_of(const HahnEcho& echo) {
 }  // namespace
 
 void Sequence::validate() const {
+    require_finite("pulse_scale", pulse_scale);
     if (const auto* echo = std::get_if<HahnEcho>(&program)) {
         require_finite("flip_deg", echo->flip_deg);
         require_finite("refocus_ratio", echo->refocus_ratio);
@@ -65,12 +66,17 @@ void Sequence::validate() const {
 
 std::vector<Event> sequence_events(const Sequence& sequence) {
     if (const auto* echo = std::get_if<HahnEcho>(&sequence.program)) {
-        return {Pulse{echo->flip_deg, echo->flip_phase_deg, echo->flip_duration_us},
+        const double flip_deg = sequence.pulse_scale * echo->flip_deg;
+        return {Pulse{flip_deg, echo->flip_phase_deg, echo->flip_duration_us},
                 Delay{delay_of(*echo)},
-                Pulse{echo->refocus_ratio * echo->flip_deg, echo->refocus_phase_deg,
+                Pulse{echo->refocus_ratio * flip_deg, echo->refocus_phase_deg,
                       echo->refocus_duration_us}};
     }
-    return std::get<std::vector<Event>>(sequence.program);
+    std::vector<Event> events = std::get<std::vector<Event>>(sequence.program);
+    for (Event& event : events) {
+        if (auto* pulse = std::get_if<Pulse>(&event)) pulse->flip_deg *= sequence.pulse_scale;
+    }
+    return events;
 }
 
 std::size_t pulse_count(const Sequence& sequence) {

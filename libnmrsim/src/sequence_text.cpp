@@ -114,7 +114,9 @@ public:
         }
         if (value && !unit && rest.empty() && *value == 0.0) return 0.0;
         if (!value || !unit || !(*value >= 0.0)) refuse(expected, word);
-        return *value * unit->factor / unit->divisor;
+        const double time_us = *value * unit->factor / unit->divisor;
+        if (!std::isfinite(time_us)) refuse(expected, word);
+        return time_us;
     }
 
     int count(const char* name) {
@@ -391,9 +393,13 @@ void set_sequence(Experiment& experiment, std::string_view text) {
 }
 
 std::string sequence_to_text(const Sequence& sequence) {
-    if (const auto* echo = std::get_if<HahnEcho>(&sequence.program)) return hahn_text(*echo);
+    if (const auto* echo = std::get_if<HahnEcho>(&sequence.program)) {
+        HahnEcho scaled = *echo;
+        scaled.flip_deg *= sequence.pulse_scale;
+        return hahn_text(scaled);
+    }
     std::vector<std::string> items;
-    for (const Event& event : std::get<std::vector<Event>>(sequence.program)) {
+    for (const Event& event : sequence_events(sequence)) {
         if (const auto* pulse = std::get_if<Pulse>(&event)) {
             items.push_back(
                 fmt::format("pulse {} {}", pulse->flip_deg, phase_text(pulse->phase_deg)));

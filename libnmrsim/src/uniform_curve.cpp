@@ -42,7 +42,7 @@ bool shares_plan(const char* parameter_name) {
     const std::string_view name(parameter_name);
     for (std::string_view shared :
          {"alpha_x_khz", "alpha_y_khz", "alpha_z_khz", "summed_khz", "flip_deg", "refocus_ratio",
-          "flip_phase_deg", "refocus_phase_deg", "noise"}) {
+          "flip_phase_deg", "refocus_phase_deg", "pulse_scale", "noise"}) {
         if (name == shared) return true;
     }
     return false;

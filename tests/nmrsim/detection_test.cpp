@@ -126,13 +126,13 @@ TEST_CASE("nothing of the receiver runs where it is not used", "[detection]") {
 TEST_CASE("derivatives by gain, receiver phase and the spins' parameters", "[detection]") {
     const Experiment e = read_echo();
     const std::vector<std::string> names = {"gain", "alpha_x_khz", "receiver_phase_deg",
-                                            "refocus_phase_deg"};
+                                            "refocus_phase_deg", "pulse_scale"};
     const SignalJacobian jacobian = simulate_with_jacobian(e, names);
     CHECK(jacobian.parameters == names);
     CHECK(largest_difference(jacobian.signal, simulate(e)) < 1e-14);
     for (std::size_t p = 0; p < names.size(); ++p) {
         // A central difference of fourth order, its error h^4 f''''' / 30 < 1e-10 with these steps.
-        const double h = names[p] == "gain" ? 1e-3 : 2e-2;
+        const double h = names[p] == "gain" || names[p] == "pulse_scale" ? 1e-3 : 2e-2;
         const double value = parameter(names[p]).get(e);
         const auto shifted = [&](double change) {
             Experiment other = e;

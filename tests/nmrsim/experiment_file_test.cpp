@@ -208,6 +208,7 @@ TEST_CASE("experiments written as TOML read back the same") {
     odd.line.larmor_mhz = 123456.0;
     odd.sequence.program =
         std::vector<Event>{Pulse{90.0, 1e-7}, Delay{0.1}, Pulse{-180.0, 33.3, 0.3}};
+    odd.sequence.pulse_scale = 0.95;
     odd.phase_cycle.steps = {{{0.0, 1e-3}, 90.0}, {{-90.0, 1.0 / 3.0}, 0.0}, {{1.0, 2.0}, -45.5}};
     odd.acquisition.receiver_phase_deg = -12.5;
     odd.acquisition.gain = 1e-4;

@@ -41,6 +41,20 @@ TEST_CASE("finite pulses leave the distance of their centres") {
                       "sequence.events[0].duration_us must be finite and >= 0, got -2");
 }
 
+TEST_CASE("pulse strength scales every flip angle") {
+    const std::vector<Event> echo = sequence_events({HahnEcho{40.0, 2.0, 10.0, 90.0, 33.0}, 1.5});
+    CHECK(std::get<Pulse>(echo[0]).flip_deg == 60.0);
+    CHECK(std::get<Pulse>(echo[2]).flip_deg == 120.0);
+    CHECK(std::get<Pulse>(echo[0]).phase_deg == 10.0);
+    const std::vector<Event> train =
+        sequence_events({std::vector<Event>{Pulse{90.0, 5.0}, Delay{3.0}, Pulse{180.0, 0.0}}, 0.5});
+    CHECK(std::get<Pulse>(train[0]).flip_deg == 45.0);
+    CHECK(std::get<Delay>(train[1]).duration_us == 3.0);
+    CHECK(std::get<Pulse>(train[2]).flip_deg == 90.0);
+    CHECK_THROWS_WITH((Sequence{HahnEcho{}, std::numeric_limits<double>::infinity()}.validate()),
+                      "sequence.pulse_scale must be finite, got inf");
+}
+
 TEST_CASE("pulses are counted") {
     CHECK(pulse_count({HahnEcho{}}) == 2);
     const Sequence sequence{std::vector<Event>{Pulse{}, Delay{1.0}, Pulse{}, Pulse{}}};

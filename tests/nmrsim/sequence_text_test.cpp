@@ -248,6 +248,11 @@ TEST_CASE("sequences written as text read back the same") {
     CHECK(std::get<HahnEcho>(parse_sequence(sequence_to_text({HahnEcho{}})).sequence.program)
               .refocus_phase_deg == 0.0);
 
+    CHECK(sequence_to_text({echo, 0.5}) ==
+          sequence_to_text(
+              {HahnEcho{1.0 / 6.0, 2.0 / 3.0, -90.0, 1e-7, 314.0 / 3.14159, 0.0, 1.0 / 7.0}}));
+    CHECK(sequence_to_text({std::vector<Event>{Pulse{90.0, 0.0}}, 0.5}) == "pulse 45 x");
+
     Acquisition acquisition;
     acquisition.start_us = 1.0 / 3.0;
     acquisition.stop_us = 70.1;
@@ -276,6 +281,7 @@ TEST_CASE("texts that cannot be used are named by item") {
           "sequence item 1 \"delay -1us\": expected a time >= 0 with its unit (ns, us, ms or s) as "
           "TIME, found -1us");
     CHECK(error_of("delay 5min").ends_with("as TIME, found 5min"));
+    CHECK(error_of("delay 1e308s").ends_with("as TIME, found 1e308s"));
     CHECK(error_of("delay nan").ends_with("as TIME, found nan"));
     CHECK(error_of("delay").ends_with("as TIME, found its end"));
     CHECK(error_of("pulse x 90") ==

@@ -38,6 +38,20 @@ TEST_CASE("without coupling, a sweep of pulse strength has the echo's sin theta 
     }
 }
 
+TEST_CASE("a sweep of pulse_scale is one of pulse strength for any sequence") {
+    Experiment e;
+    e.sequence.program = std::vector<Event>{Pulse{90.0, 0.0}};
+    e.acquisition.stop_us = 20.0;
+    e.acquisition.points = 41;
+    e.accuracy.precision = Precision::double_;
+    const std::vector<Signal> curves =
+        simulate_sweep(e, "pulse_scale", std::vector<double>{1.0, 1.0 / 3.0});
+    // sin 30 degrees is a half; rounding of sums of numbers below 1/2.
+    for (std::size_t k = 0; k < 41; ++k) {
+        REQUIRE(curves[1].my[k] == Approx(0.5 * curves[0].my[k]).margin(1e-14));
+    }
+}
+
 TEST_CASE("a sweep gives the curves that single runs give, on any number of threads") {
     Experiment e = load_experiment("challenge-2021");
     const std::vector<double> values = {0.0, 40.0, 150.0};

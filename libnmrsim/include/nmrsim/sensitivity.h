@@ -24,9 +24,10 @@ struct SignalJacobian {
 /// what simulate() computes, to rounding, at nodes and steps held fixed.
 ///
 /// With respect to every row of the parameter table that the curve depends on, for every kernel.
-/// The uniform kernel carries the strengths (alpha_x_khz, alpha_y_khz, alpha_z_khz, summed_khz), the
-/// pulses' flip angles and phases, and the receiver's gain and phase at the full speed of its own
-/// simulator; all others go through the general one, which is some hundred times slower.
+/// The uniform kernel carries the strengths (alpha_x_khz, alpha_y_khz, alpha_z_khz, summed_khz),
+/// the pulses' flip angles, strength and phases, and the receiver's gain and phase at the full
+/// speed of its own simulator; all others go through the general one, which is some hundred times
+/// slower.
 ///
 /// Throws: std::invalid_argument from Experiment::validate(), or for a parameter that no curve
 /// depends on (noise, tolerance), that does not apply, or whose value is not finite.

@@ -40,11 +40,14 @@ struct HahnEcho {
 /// acquisition. A sample at the very time of a pulse is taken after it.
 struct Sequence {
     std::variant<HahnEcho, std::vector<Event>> program = HahnEcho{};
+    /// Strength of the pulses: every flip angle acts times this, finite. A sweep of it is one of
+    /// pulse strength for any sequence.
+    double pulse_scale = 1.0;
 
     void validate() const;
 };
 
-/// The events of a sequence, in order.
+/// The events of a sequence, in order, pulse_scale multiplied in.
 std::vector<Event> sequence_events(const Sequence& sequence);
 
 /// How many pulses it has.

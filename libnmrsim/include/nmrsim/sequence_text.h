@@ -43,7 +43,8 @@ ParsedSequence parse_sequence(std::string_view text);
 /// Sets the sequence and, where the text has an `acquire`, the window. Throws: as above.
 void set_sequence(Experiment& experiment, std::string_view text);
 
-/// The sequence as text; parse_sequence() gives the same back, bit by bit.
+/// The sequence as text, flip angles as they act (pulse_scale multiplied in); parse_sequence()
+/// gives the same back, bit by bit.
 std::string sequence_to_text(const Sequence& sequence);
 
 /// The same with its window.

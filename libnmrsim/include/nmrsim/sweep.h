@@ -27,7 +27,7 @@ SweepRange parse_sweep(std::string_view text);
 /// its draw of offsets.
 ///
 /// A Hahn echo's second pulse follows flip_deg by refocus_ratio, so that a sweep of flip_deg is one
-/// of pulse strength.
+/// of pulse strength; so is one of pulse_scale for any sequence.
 ///
 /// Args: parameter: a row of the table that leaves the samples' times as they are. threads: 0 for
 /// all cores; the curves do not depend on it.
