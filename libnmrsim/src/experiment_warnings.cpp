@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 #include <string_view>
 
@@ -151,10 +152,11 @@ void warn_of_window(Warnings& warnings, const Experiment& e) {
                         "relaxation in 1/s?",
                         1.0 / rate_per_us, (a.stop_us - a.start_us) / (a.points - 1)));
     }
-    if (const auto* echo = std::get_if<HahnEcho>(&e.sequence.program)) {
+    const auto* echo = std::get_if<HahnEcho>(&e.sequence.program);
+    if (echo && (e.line.shape != LineShape::table || e.line.table.size() > 1)) {
         const double echo_us = 0.5 * echo->flip_duration_us + 2.0 * echo->tau_us;
         const double dephasing_us =
-            1.0 / (kTwoPi * e.line.half_width_khz * kHzPerKhz * kSecondsPerUs);
+            1.0 / (kTwoPi * line_half_width_khz(e.line) * kHzPerKhz * kSecondsPerUs);
         if (a.start_us - echo_us > kDeadDephasing * dephasing_us) {
             warnings.push_back(
                 fmt::format("acquisition.start_us = {:g} us is long after the echo, at {:g} us: "
@@ -177,9 +179,14 @@ void warn_of_window(Warnings& warnings, const Experiment& e) {
 }
 
 void warn_of_line(Warnings& warnings, const Line& line) {
-    warn_of_frequency(warnings, "line.half_width_khz", line.half_width_khz);
+    const bool is_table = line.shape == LineShape::table;
+    if (!is_table) warn_of_frequency(warnings, "line.half_width_khz", line.half_width_khz);
+    if (line.shape == LineShape::voigt) {
+        warn_of_frequency(warnings, "line.gaussian_half_width_khz", line.gaussian_half_width_khz);
+    }
     warn_of_frequency(warnings, "line.cutoff_khz", line.cutoff_khz);
-    if (line.half_width_khz > line.cutoff_khz) {
+    warn_of_frequency(warnings, "line.centre_khz", line.centre_khz);
+    if (!is_table && line.half_width_khz > line.cutoff_khz) {
         warnings.push_back(
             fmt::format("line.half_width_khz = {:g} is more than line.cutoff_khz = {:g}: most of "
                         "the line is cut off",
@@ -204,7 +211,11 @@ void warn_of_interaction(Warnings& warnings, const Experiment& e) {
     const bool meant = std::any_of(e.prior.begin(), e.prior.end(), [&](const PriorRange& range) {
         return range.name == "xi" && xi >= range.low && xi <= range.high;
     });
-    const int side = std::min(e.lattice.nx, e.lattice.ny);
+    // A side of one site is no direction: chains and planes.
+    int side = std::numeric_limits<int>::max();
+    for (const int n : {e.lattice.nx, e.lattice.ny, e.lattice.nz}) {
+        if (n > 1) side = std::min(side, n);
+    }
     if (side < 2.0 * xi && !meant) {
         warnings.push_back(
             fmt::format("lattice: a side of {} sites is less than twice the kernel's range xi = "

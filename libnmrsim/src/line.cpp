@@ -178,6 +178,24 @@ double line_density(const Line& line, double offset_hz) {
     return 0.0;
 }
 
+double line_half_width_khz(const Line& line) {
+    switch (line.shape) {
+        case LineShape::lorentzian:
+        case LineShape::gaussian:
+            return line.half_width_khz;
+        case LineShape::voigt:
+            return 0.5346 * line.half_width_khz +
+                   std::sqrt(0.2166 * line.half_width_khz * line.half_width_khz +
+                             line.gaussian_half_width_khz * line.gaussian_half_width_khz);
+        case LineShape::table: {
+            validate_table(line);
+            const LineDistribution distribution(line);
+            return 0.5 * (distribution.quantile(0.75) - distribution.quantile(0.25)) / kHzPerKhz;
+        }
+    }
+    return 0.0;
+}
+
 double line_weight(const Line& line) {
     return line.renormalize ? 1.0 : weight_inside(line);
 }

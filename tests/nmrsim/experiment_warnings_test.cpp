@@ -207,3 +207,22 @@ TEST_CASE(
         CHECK(largest < 1e-4);
     }
 }
+
+TEST_CASE("chains, volumes and other lines raise no false alarm") {
+    Experiment e = load_experiment("published-echo");
+    e.lattice = {128, 1, 1, 1};
+    CHECK(experiment_warnings(e).empty());
+    e.lattice = {24, 24, 24, 1};
+    CHECK(experiment_warnings(e).empty());
+    e.lattice.nz = 4;
+    e.prior.clear();  // an unknown inside its prior is as it was meant
+    CHECK(experiment_warnings(e).size() == 1);
+    e.lattice.nz = 1;
+    e.line.shape = LineShape::voigt;
+    CHECK(experiment_warnings(e).empty());
+    e.line.shape = LineShape::table;
+    e.line.half_width_khz = 1e9;            // not used
+    CHECK(experiment_warnings(e).empty());  // an empty table is an error elsewhere
+    e.line.table = {{-20.0, 0.0}, {0.0, 1.0}, {20.0, 0.0}};
+    CHECK(experiment_warnings(e).empty());
+}

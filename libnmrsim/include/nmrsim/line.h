@@ -51,6 +51,13 @@ struct LineQuadrature {
 /// A Voigt line by libcerf (w of a complex argument, 1e-13).
 double line_density(const Line& line, double offset_hz);
 
+/// Half width at half height of the uncut line [kHz]: of a Voigt line to 1e-3 (J. J. Olivero, R. L.
+/// Longbothum, J. Quant. Spectrosc. Radiat. Transfer 17, 233 (1977)); of a table half the distance
+/// of its quartiles, which for a Lorentzian is the same.
+///
+/// Throws: std::invalid_argument for a table that is not valid.
+double line_half_width_khz(const Line& line);
+
 /// Weight of the cut line: 1 if renormalised, otherwise the density's integral over the cut.
 double line_weight(const Line& line);
 
