@@ -9,6 +9,7 @@
 #include "curve_input.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/file_output.h"
+#include "refined_estimates.h"
 #include "report_sections.h"
 
 namespace {
@@ -49,11 +50,11 @@ int main(int argc, char** argv) {
         ->required()
         ->type_name("");
     app.add_option("--out", out, "Folder for report.html and report.json")->type_name("REPORT");
-    app.add_flag("--refine", refine, "Not in this version");
+    app.add_flag("--refine", refine,
+                 "Score the estimates after following them down to the best fit; needs data with "
+                 "noise, uniform kernel only");
 
     return nmrapps::run_program(app, argc, argv, [&] {
-        if (refine)
-            throw std::invalid_argument("--refine: this version cannot refine estimates yet");
         if (!out.empty() && std::filesystem::exists(out) && !std::filesystem::is_directory(out)) {
             throw std::invalid_argument("--out " + out + ": expected a folder, found a file");
         }
@@ -61,9 +62,29 @@ int main(int argc, char** argv) {
         const nmrsim::Dataset data = nmrapps::read_labelled(data_path, model.experiment());
         const double noise =
             nmrsim::parse_experiment(data.experiment_toml, data_path).acquisition.noise;
-        nmrapps::warn_if_noisier(app, model, noise);
-        const nmrinverse::Evaluation evaluation =
+        if (refine && !(noise > 0.0)) {
+            throw std::invalid_argument(
+                "--refine needs a data set made with acquisition.noise > 0");
+        }
+        if (!refine) nmrapps::warn_if_noisier(app, model, noise);
+        nmrinverse::Evaluation evaluation =
             nmrinverse::evaluate(model, data, noise, common.threads);
+        if (refine) {
+            nmrapps::Curves curves;
+            curves.names.resize(data.count());
+            curves.time_us = data.time_us;
+            curves.signal = data.signal;
+            nmrapps::Progress progress(app, common);
+            nmrapps::RefinedEstimates refined =
+                nmrapps::refined_estimates(curves, evaluation.predictions, model.experiment(),
+                                           noise, common.threads, [&](double share) {
+                                               progress.show(share, "refining");
+                                               return !nmrapps::interrupted();
+                                           });
+            nmrapps::stop_if_interrupted("nothing written");
+            progress.finish();
+            evaluation = nmrinverse::evaluate_estimates(std::move(refined.estimates), data);
+        }
         nmrapps::stop_if_interrupted("nothing written");
         if (!out.empty()) write_report(out, model, data, evaluation, common.threads);
         nmrapps::write_result("", nmrinverse::evaluation_table(evaluation));

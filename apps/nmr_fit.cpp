@@ -10,6 +10,7 @@
 #include "nmrinverse/model.h"
 #include "nmrsim/challenge_files.h"
 #include "nmrsim/file_output.h"
+#include "refined_estimates.h"
 #include "report_sections.h"
 
 namespace {
@@ -140,13 +141,16 @@ int main(int argc, char** argv) {
         ->type_name("NAME");
     app.add_option("--plot", plot, "Folder for a picture of each curve and report.html")
         ->type_name("DIR");
-    app.add_flag("--refine", refine, "Not in this version");
+    app.add_flag("--refine", refine,
+                 "Follow the network's estimate down to the best fit of the simulated curve; needs "
+                 "--noise, uniform kernel only");
     auto* samples_option =
         app.add_option("--samples", samples, "Not in this version")->type_name("N");
 
     return nmrapps::run_program(app, argc, argv, [&] {
-        if (refine)
-            throw std::invalid_argument("--refine: this version cannot refine estimates yet");
+        if (refine && !(noise > 0.0)) {
+            throw std::invalid_argument("--refine needs --noise SIGMA > 0");
+        }
         if (!samples_option->empty()) {
             throw std::invalid_argument("--samples: this version cannot draw samples yet");
         }
@@ -155,9 +159,22 @@ int main(int argc, char** argv) {
         const nmrsim::Experiment& experiment = model.experiment();
         Curves curves;
         for (const std::string& input : inputs) nmrapps::read_curves(input, experiment, curves);
-        const bool noisier = nmrapps::warn_if_noisier(app, model, noise);
-        const Predictions estimates =
-            model.predict(curves.signal, curves.count(), noise, common.threads);
+        // Refined, an estimate does not rest on the network's idea of noise.
+        const bool noisier = !refine && nmrapps::warn_if_noisier(app, model, noise);
+        Predictions estimates = model.predict(curves.signal, curves.count(), noise, common.threads);
+        std::vector<bool> doubtful(curves.count(), noisier);
+        if (refine) {
+            nmrapps::Progress refining(app, common);
+            nmrapps::RefinedEstimates refined = nmrapps::refined_estimates(
+                curves, estimates, experiment, noise, common.threads, [&](double share) {
+                    refining.show(share, "refining");
+                    return !nmrapps::interrupted();
+                });
+            nmrapps::stop_if_interrupted("nothing written");
+            refining.finish();
+            estimates = std::move(refined.estimates);
+            doubtful = std::move(refined.doubtful);
+        }
 
         if (format == "challenge" && plot.empty()) {
             nmrapps::write_result(out, estimates_as_challenge(estimates, experiment));
@@ -171,8 +188,9 @@ int main(int argc, char** argv) {
             });
         nmrapps::stop_if_interrupted("nothing written");
         progress.finish();
-        for (nmrapps::Verdict& verdict : judgements.verdict) {
-            if (noisier && verdict == nmrapps::Verdict::ok) verdict = nmrapps::Verdict::caution;
+        for (std::size_t c = 0; c < judgements.verdict.size(); ++c) {
+            nmrapps::Verdict& verdict = judgements.verdict[c];
+            if (doubtful[c] && verdict == nmrapps::Verdict::ok) verdict = nmrapps::Verdict::caution;
         }
         if (!plot.empty()) {
             nmrapps::Progress drawing(app, common);

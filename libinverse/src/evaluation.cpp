@@ -87,14 +87,26 @@ UnknownScore score_of(const Predictions& predictions, const std::vector<double>&
 
 Evaluation evaluate(const Model& model, const nmrsim::Dataset& data, double noise, int threads) {
     require_same_kind(model, data);
+    const auto start = std::chrono::steady_clock::now();
+    Predictions predictions = model.predict(data.signal, data.count(), noise, threads);
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    Evaluation evaluation = evaluate_estimates(std::move(predictions), data);
+    evaluation.seconds = seconds;
+    return evaluation;
+}
+
+Evaluation evaluate_estimates(Predictions estimates, const nmrsim::Dataset& data) {
+    const nmrsim::Prior& prior = data.unknowns;
+    if (estimates.count != data.count() || estimates.unknowns != prior.size()) {
+        throw std::invalid_argument(
+            fmt::format("estimates of {} unknowns for {} curves do not fit a data set of {} for {}",
+                        estimates.unknowns, estimates.count, prior.size(), data.count()));
+    }
     Evaluation evaluation;
     evaluation.count = data.count();
     evaluation.truth = data.parameters;
-    const auto start = std::chrono::steady_clock::now();
-    evaluation.predictions = model.predict(data.signal, data.count(), noise, threads);
-    evaluation.seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    const nmrsim::Prior& prior = model.experiment().prior;
+    evaluation.predictions = std::move(estimates);
     for (std::size_t k = 0; k < prior.size(); ++k) {
         UnknownScore score = score_of(evaluation.predictions, evaluation.truth, k);
         score.name = prior[k].name;

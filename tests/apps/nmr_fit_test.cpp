@@ -140,7 +140,7 @@ TEST_CASE("nmr-fit: bad input is refused in one line and nothing is overwritten"
     refused({folder.path("none.safetensors"), good}, "none.safetensors");
     refused({good, good}, "good.csv");  // a curve is no model
     refused({model(), good, "--noise", "-1"}, "--noise");
-    refused({model(), good, "--refine"}, "--refine");
+    refused({model(), good, "--refine"}, "--refine needs --noise SIGMA > 0");
     refused({model(), good, "--samples", "10"}, "--samples");
 
     std::vector<std::string> lines = lines_of(read_text(good));
@@ -207,4 +207,27 @@ TEST_CASE("nmr-fit: curves noisier than any in training are fitted with a warnin
     const std::vector<std::string> lines = lines_of(outcome.out);
     REQUIRE(lines.size() == 2);
     CHECK(fields_of(lines[1], ',').back() != "ok");
+}
+
+TEST_CASE("nmr-fit: --refine finds the parameters behind a noisy curve") {
+    const Folder folder;
+    const std::string csv = curve(folder, "noisy.csv",
+                                  {"--set", "acquisition.noise=1e-3", "--noise-seed", "4", "--set",
+                                   "interaction.alpha_x_khz=60", "--set",
+                                   "interaction.alpha_z_khz=120", "--set", "sequence.flip_deg=50"});
+    const Outcome outcome =
+        run("nmr-fit", {model(), csv, "--noise", "1e-3", "--refine", "--quiet"});
+    INFO(outcome.err);
+    REQUIRE(outcome.status == 0);
+    const auto fields = fields_of(lines_of(outcome.out)[1], ',');
+    REQUIRE(fields.size() == 15);
+    const double truth[3] = {60.0, 120.0, 50.0};
+    for (std::size_t k = 0; k < 3; ++k) {
+        const double mean = std::stod(fields[1 + 4 * k]), sd = std::stod(fields[2 + 4 * k]);
+        CHECK(std::abs(mean - truth[k]) < 5.0 * sd);
+        CHECK(sd < 1.0);
+    }
+    // sqrt(2) times the noise, give or take what 5 sigma of so many samples allow.
+    CHECK(std::stod(fields[13]) == Approx(std::sqrt(2.0) * 1e-3).epsilon(0.3));
+    CHECK(fields[14] == "ok");
 }

@@ -34,6 +34,11 @@ struct Evaluation {
 Evaluation evaluate(const Model& model, const nmrsim::Dataset& data, double noise = 0.0,
                     int threads = 0);
 
+/// The same of estimates that are not the model's own; `seconds` is 0.
+///
+/// Throws: std::invalid_argument where they are not as many as the data.
+Evaluation evaluate_estimates(Predictions estimates, const nmrsim::Dataset& data);
+
 /// The table that nmr-evaluate prints, one row an unknown.
 std::string evaluation_table(const Evaluation& evaluation);
 
