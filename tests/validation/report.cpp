@@ -22,6 +22,10 @@ void Report::section(const std::string& title, const std::string& text) {
     fmt::print("\n### {}\n\n{}\n", title, text);
 }
 
+void Report::text(const std::string& text) {
+    fmt::print("\n{}\n", text);
+}
+
 void Report::table(const std::vector<std::string>& columns) {
     fmt::print("\n");
     row(columns);

@@ -21,6 +21,9 @@ public:
     /// A row of a figure, "16.2", that must lie in [least, most].
     void between(const std::vector<std::string>& cells, double figure, double least, double most);
 
+    /// A paragraph.
+    void text(const std::string& text);
+
     /// A row without a figure of its own.
     void row(const std::vector<std::string>& cells);
 

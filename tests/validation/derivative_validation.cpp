@@ -1,0 +1,248 @@
+// Derivatives by forward tangents against differences of sixth order.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "experiments.h"
+#include "nmrsim/parameters.h"
+#include "nmrsim/random.h"
+#include "nmrsim/sensitivity.h"
+#include "nmrsim/simulate.h"
+#include "nmrsim/units.h"
+#include "sections.h"
+
+namespace validation {
+namespace {
+
+using namespace nmrsim;
+
+constexpr double kTolerance = 1e-7;
+
+/// Rows of the table that no curve depends on smoothly: what data sets add, what is aimed at, the
+/// base in which d is told, and a switch.
+bool is_no_parameter_of_curves(std::string_view name) {
+    return name == "noise" || name == "tolerance" || name == "d_base" || name == "dead_time_us";
+}
+
+/// Steps are 0.2 us and samples 1.2 us apart, and every event lies half a step off: no change of a
+/// parameter changes the number of steps, so that both sides differentiate the same discrete map.
+constexpr double kStep = 0.2;
+
+/// An echo with random parameters, everything on.
+Experiment random_echo(CounterRandom& random) {
+    const auto between = [&](double low, double high) {
+        return low + (high - low) * random.uniform();
+    };
+    Experiment e;
+    e.interaction.alpha_x_khz = between(20.0, 100.0);
+    e.interaction.alpha_y_khz = between(20.0, 100.0);
+    e.interaction.alpha_z_khz = between(-150.0, 150.0);
+    e.line.half_width_khz = between(10.0, 30.0);
+    e.line.cutoff_khz = between(80.0, 120.0);
+    e.line.renormalize = random.uniform() < 0.5;
+    e.relaxation = {between(2e3, 1e4), between(1e3, 5e3), between(5e3, 3e4), 10.0};
+    HahnEcho echo;
+    echo.flip_deg = between(30.0, 90.0);
+    echo.refocus_ratio = between(1.5, 2.5);
+    echo.flip_phase_deg = between(5.0, 60.0);
+    echo.refocus_phase_deg = between(60.0, 120.0);
+    echo.tau_us = kStep * std::floor(between(35.0, 50.0));
+    e.sequence.program = echo;
+    e.acquisition.start_us = 1.5 * kStep;
+    e.acquisition.points = 18;
+    e.acquisition.stop_us = e.acquisition.start_us + 6.0 * kStep * (e.acquisition.points - 1);
+    e.acquisition.gain = between(0.5, 2.0);
+    e.acquisition.receiver_phase_deg = between(10.0, 50.0);
+    e.accuracy.precision = Precision::double_;
+    e.accuracy.nodes = 48;
+    e.accuracy.steps_per_point = 6.0;
+    return e;
+}
+
+Experiment beyond_the_fast_paths(Experiment e) {
+    e.start = {0.05, -0.1, 0.4};
+    e.line.centre_khz = 3.0;
+    return e;
+}
+
+std::vector<Experiment> uniform_draws() {
+    std::vector<Experiment> draws;
+    for (std::uint64_t i = 0; i < 6; ++i) {
+        CounterRandom random(11, i, RandomStream::parameters);
+        draws.push_back(random_echo(random));
+        draws.back().accuracy.steps_per_point = 2.0;  // of six passes each
+    }
+    return draws;
+}
+
+std::vector<Experiment> lattice_draws() {
+    std::vector<Experiment> draws;
+    for (std::uint64_t i = 0; i < 6; ++i) {
+        CounterRandom random(12, i, RandomStream::parameters);
+        Experiment e = beyond_the_fast_paths(random_echo(random));
+        const double xi = 1.2 + random.uniform();
+        e.interaction.angular = {1.0, 0.3 * random.uniform(), -0.2};
+        e.interaction.normalize = i % 2 == 0;
+        e.lattice = {6, 5, 1, i + 1};
+        switch (i % 3) {
+            case 0:
+                e.interaction.kernel = GaussianKernel{xi};
+                break;
+            case 1:
+                e.interaction.kernel = PowerLawKernel{xi, 2.0 + random.uniform()};
+                break;
+            default:
+                e.interaction.kernel = RkkyKernel{2.0 * xi};
+                e.lattice = {4, 3, 3, i + 1};
+        }
+        if (!e.interaction.normalize) {
+            // The kernels sum to ten or so; the steps shall stay as long as asked for.
+            e.interaction.alpha_x_khz *= 0.1;
+            *e.interaction.alpha_y_khz *= 0.1;
+            e.interaction.alpha_z_khz *= 0.1;
+        }
+        draws.push_back(e);
+    }
+    return draws;
+}
+
+/// The uniform kernel with what only the general simulator covers.
+std::vector<Experiment> general_draws() {
+    std::vector<Experiment> draws;
+    for (std::uint64_t i = 0; i < 6; ++i) {
+        CounterRandom random(13, i, RandomStream::parameters);
+        Experiment e = beyond_the_fast_paths(random_echo(random));
+        switch (i) {
+            case 0:
+                break;
+            case 1:
+            case 2:
+                echo_of(e).flip_duration_us = 5.0 * kStep;
+                echo_of(e).refocus_duration_us = 9.0 * kStep;
+                break;
+            case 3:
+                e.line.shape = LineShape::voigt;
+                e.line.gaussian_half_width_khz = 12.0;
+                break;
+            case 4:
+                e.accuracy.magnus_order = 3;
+                e.line.larmor_mhz = 1.0;
+                break;
+            default:
+                e.accuracy.frame = Frame::laboratory;
+                e.line.larmor_mhz = 0.2;
+        }
+        draws.push_back(e);
+    }
+    return draws;
+}
+
+/// Largest difference over the largest derivative, of every parameter that tells on the curve.
+std::map<std::string, double> mismatches(const Experiment& experiment) {
+    std::vector<std::string> names;
+    for (const Parameter& row : parameter_table()) {
+        const std::string_view name = row.name;
+        if (is_no_parameter_of_curves(name) || !row.applies(experiment)) continue;
+        // An ideal pulse has no field that would act for a time.
+        if (name.ends_with("_duration_us") && row.get(experiment) == 0.0) continue;
+        names.emplace_back(name);
+    }
+    // Without what only the general simulator has, the uniform kernel's own one takes the rest.
+    const bool by_kernel = is_uniform(experiment) && experiment.start.mz == kSpinLength;
+    if (by_kernel) {
+        constexpr std::array<std::string_view, 10> kOfKernel{
+            "alpha_x_khz", "alpha_y_khz",       "alpha_z_khz", "summed_khz",
+            "flip_deg",    "refocus_ratio",     "flip_phase_deg",
+            "refocus_phase_deg", "gain", "receiver_phase_deg"};
+        std::erase_if(names, [&](const std::string& name) {
+            return std::find(kOfKernel.begin(), kOfKernel.end(), name) == kOfKernel.end();
+        });
+    }
+    const SignalJacobian jacobian = simulate_with_jacobian(experiment, names);
+    std::map<std::string, double> result;
+    for (std::size_t p = 0; p < names.size(); ++p) {
+        const Parameter& row = parameter(names[p]);
+        const double value = row.get(experiment);
+        // Of sixth order: its error (h x)^6, x up to 30 turns in the argument, and its rounding
+        // 1e-15 / h, of the scale, are below 1e-8.
+        const double h = 5e-4 * (value != 0.0 ? std::abs(value) : 1.0);
+        const auto at = [&](double steps) {
+            Experiment other = experiment;
+            row.set(other, value + steps * h);
+            return simulate(other);
+        };
+        const Signal a = at(1.0), b = at(-1.0), c = at(2.0), d = at(-2.0), a2 = at(0.5),
+                     b2 = at(-0.5);
+        double worst = 0.0, largest = 0.0;
+        for (std::size_t i = 0; i < a.points(); ++i) {
+            const auto compare = [&](double slope, const std::vector<double> Signal::*m) {
+                // Of order 4 from steps h and 2 h, and from h / 2 and h; of order 6 from both.
+                const double wide = (8.0 * ((a.*m)[i] - (b.*m)[i]) - ((c.*m)[i] - (d.*m)[i])) / 12.0;
+                const double narrow =
+                    (8.0 * ((a2.*m)[i] - (b2.*m)[i]) - ((a.*m)[i] - (b.*m)[i])) / 6.0;
+                worst = std::max(worst, std::abs(slope - (16.0 * narrow - wide) / (15.0 * h)));
+                largest = std::max(largest, std::abs(slope));
+            };
+            compare(jacobian.dmx[p][i], &Signal::mx);
+            compare(jacobian.dmy[p][i], &Signal::my);
+            compare(jacobian.dmz[p][i], &Signal::mz);
+        }
+        if (largest > 0.0 || worst > 0.0) result[names[p]] = worst / largest;
+    }
+    return result;
+}
+
+std::map<std::string, double> largest_mismatches(const std::vector<Experiment>& draws) {
+    std::vector<std::map<std::string, double>> of_draw(draws.size());
+#pragma omp parallel for schedule(dynamic)
+    for (std::size_t i = 0; i < draws.size(); ++i) of_draw[i] = mismatches(draws[i]);
+    std::map<std::string, double> largest;
+    for (const auto& one : of_draw) {
+        for (const auto& [name, error] : one) {
+            // Not a number counts as the largest.
+            if (!(error <= largest[name])) largest[name] = error;
+        }
+    }
+    return largest;
+}
+
+}  // namespace
+
+void validate_derivatives(Report& report) {
+    report.section(
+        "Derivatives",
+        "`simulate_with_jacobian` against central differences of sixth order of `simulate`, nodes and\n"
+        "steps held fixed: largest difference of any sample's Mx, My, Mz over the largest derivative,\n"
+        "the worst of six random draws each. Uniform: the kernel's own tangents. Lattice: gaussian,\n"
+        "power law and rkky (in three dimensions), with p and d waves. General: under the uniform\n"
+        "kernel, finite pulses, a Voigt line, Magnus order 3 and the laboratory frame among the\n"
+        "draws. All have another start state and a shifted line where the general simulator runs.");
+    report.table({"parameter", "uniform", "lattice", "general", "worst", "tolerance"});
+    const std::array<std::map<std::string, double>, 3> figures{
+        largest_mismatches(uniform_draws()), largest_mismatches(lattice_draws()),
+        largest_mismatches(general_draws())};
+    for (const Parameter& row : parameter_table()) {
+        if (is_no_parameter_of_curves(row.name)) continue;
+        std::vector<std::string> cells{fmt::format("`{}`", row.name)};
+        double worst = 0.0;
+        bool any = false;
+        for (const auto& figure : figures) {
+            const auto found = figure.find(row.name);
+            cells.push_back(found == figure.end() ? "" : scientific(found->second));
+            if (found == figure.end()) continue;
+            any = true;
+            if (!(found->second <= worst)) worst = found->second;
+        }
+        // A row that no draw tells anything of would be a gap in the evidence.
+        report.at_most(cells, any ? worst : std::nan(""), kTolerance);
+    }
+}
+
+}  // namespace validation
