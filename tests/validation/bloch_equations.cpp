@@ -148,8 +148,8 @@ nmrsim::Signal solve_bloch(const Experiment& experiment, double tolerance, int n
         m[n + i] = experiment.start.my;
         m[2 * n + i] = experiment.start.mz;
     }
-    auto stepper = odeint::make_controlled(tolerance, tolerance,
-                                           odeint::runge_kutta_fehlberg78<State>());
+    auto stepper =
+        odeint::make_controlled(tolerance, tolerance, odeint::runge_kutta_fehlberg78<State>());
     double now = 0.0, step = 1e-3;  // [us]
     const auto evolve_to = [&](double end) {
         constexpr double kSame = 1e-9;  // [us]: far above rounding, far below any motion

@@ -28,8 +28,8 @@ constexpr Complex kI{0.0, 1.0};
 /// Asked of the simulators; |M| <= 1/2.
 constexpr double kAsked = 1e-10;
 
-/// Romberg's integration, five rows from 512 to 8192 intervals: exact to rounding for what is smooth
-/// over tens of them.
+/// Romberg's integration, five rows from 512 to 8192 intervals: exact to rounding for what is
+/// smooth over tens of them.
 Complex integral(double low, double high, const std::function<Complex(double)>& f) {
     constexpr int kRows = 5;
     std::array<Complex, kRows> row;
@@ -76,8 +76,7 @@ double density(const Line& line, double khz) {
         case LineShape::voigt: {
             // The convolution by the trapezoidal rule, whose error falls as exp(-2 pi width / h).
             const double reach = 8.0 * line.gaussian_half_width_khz;
-            const double h =
-                0.125 * std::min(line.half_width_khz, line.gaussian_half_width_khz);
+            const double h = 0.125 * std::min(line.half_width_khz, line.gaussian_half_width_khz);
             double sum = 0.0;
             for (double u = -reach; u <= reach; u += h) {
                 sum += h * gaussian(u, line.gaussian_half_width_khz) *
@@ -92,8 +91,8 @@ double density(const Line& line, double khz) {
         const LinePoint& a = line.table[i - 1];
         const LinePoint& b = line.table[i];
         if (khz < a.offset_khz || khz > b.offset_khz) continue;
-        return a.weight + (b.weight - a.weight) * (khz - a.offset_khz) /
-                              (b.offset_khz - a.offset_khz);
+        return a.weight +
+               (b.weight - a.weight) * (khz - a.offset_khz) / (b.offset_khz - a.offset_khz);
     }
     return 0.0;
 }
@@ -109,9 +108,8 @@ Complex line_mean(const Line& line, const std::function<Complex(double)>& f) {
     }
     Complex sum = 0.0, weight = 0.0;
     for (std::size_t p = 1; p < edges.size(); ++p) {
-        sum += integral(edges[p - 1], edges[p], [&](double khz) {
-            return density(line, khz) * f(khz + line.centre_khz);
-        });
+        sum += integral(edges[p - 1], edges[p],
+                        [&](double khz) { return density(line, khz) * f(khz + line.centre_khz); });
         weight += integral(edges[p - 1], edges[p],
                            [&](double khz) -> Complex { return density(line, khz); });
     }
@@ -150,11 +148,11 @@ double echo_error(Experiment e, const Simulator& run) {
         if (t >= tau) {
             // A pulse beta along phase phi takes m+ to cos^2 m+ + sin^2 e^{2 i phi} conj(m+)
             // + i sin(beta) e^{i phi} mz, squares of beta / 2.
-            expected = expected * std::pow(std::cos(0.5 * beta), 2) +
-                       std::pow(std::sin(0.5 * beta), 2) * second * second * std::conj(start) *
-                           characteristic(e, t - 2.0 * tau) +
-                       0.5 * kI * std::cos(theta) * std::sin(beta) * second *
-                           characteristic(e, t - tau);
+            expected =
+                expected * std::pow(std::cos(0.5 * beta), 2) +
+                std::pow(std::sin(0.5 * beta), 2) * second * second * std::conj(start) *
+                    characteristic(e, t - 2.0 * tau) +
+                0.5 * kI * std::cos(theta) * std::sin(beta) * second * characteristic(e, t - tau);
         }
         error[i] = std::abs(transverse(signal, i) - expected);
     }
@@ -179,11 +177,11 @@ double relaxation_error(Experiment e, const Simulator& run, double alpha_z_khz) 
     for (std::size_t i = 0; i < signal.points(); ++i) {
         const double t = signal.time_us[i], start = 0.5 * std::cos(flip);
         const double mz = rest + (start - rest) * std::exp(-rate1 * t);
-        const Complex plus =
-            0.5 * kI * std::sin(flip) * std::exp(-rate2 * t) * characteristic(e, t) *
-            std::polar(1.0, -2.0 * kCircle * 1e-3 * alpha_z_khz * start * t);
-        worst = std::max({worst, std::abs(transverse(signal, i) - plus),
-                          std::abs(signal.mz[i] - mz)});
+        const Complex plus = 0.5 * kI * std::sin(flip) * std::exp(-rate2 * t) *
+                             characteristic(e, t) *
+                             std::polar(1.0, -2.0 * kCircle * 1e-3 * alpha_z_khz * start * t);
+        worst =
+            std::max({worst, std::abs(transverse(signal, i) - plus), std::abs(signal.mz[i] - mz)});
     }
     return worst;
 }
@@ -230,7 +228,8 @@ void validate_closed_forms(Report& report) {
     report.section(
         "Closed forms",
         "Largest absolute error of M+ (and Mz where it says so) over the window; |M| <= 1/2. The\n"
-        "reference integrates each closed form over the line's formula by Romberg's rule, or sums it\n"
+        "reference integrates each closed form over the line's formula by Romberg's rule, or sums "
+        "it\n"
         "over the lattice's offsets; 1e-10 is the tolerance asked for.");
     report.table({"what", "simulator", "error", "tolerance"});
     const Simulator own = [](const Experiment& e) { return simulate(e); };
@@ -240,10 +239,10 @@ void validate_closed_forms(Report& report) {
         LineShape shape;
     };
     const std::string echo = "no coupling, free decay and Hahn echo 55/110 degrees: ";
-    for (const auto& [name, shape] : {NamedLine{"Lorentzian", LineShape::lorentzian},
-                                      NamedLine{"Gaussian", LineShape::gaussian},
-                                      NamedLine{"Voigt", LineShape::voigt},
-                                      NamedLine{"lopsided table", LineShape::table}}) {
+    for (const auto& [name, shape] :
+         {NamedLine{"Lorentzian", LineShape::lorentzian},
+          NamedLine{"Gaussian", LineShape::gaussian}, NamedLine{"Voigt", LineShape::voigt},
+          NamedLine{"lopsided table", LineShape::table}}) {
         const Experiment e = with_line(shape);
         const bool has_own = shape == LineShape::lorentzian || shape == LineShape::gaussian;
         if (has_own) report.at_most({echo + name, "uniform kernel"}, echo_error(e, own), kAsked);

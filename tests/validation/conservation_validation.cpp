@@ -75,8 +75,8 @@ double lattice_length_drift() {
     step.couples_z = true;
     step.offset_time = 0.3;
     step.doublings = 1;
-    // Integrals over [0, h] of the Lagrange polynomials through -4 h ... 0 (Adams and Bashforth), and
-    // moments of the size of theirs.
+    // Integrals over [0, h] of the Lagrange polynomials through -4 h ... 0 (Adams and Bashforth),
+    // and moments of the size of theirs.
     constexpr double kMean[kHistory] = {251.0 / 720, -1274.0 / 720, 2616.0 / 720, -2774.0 / 720,
                                         1901.0 / 720};
     constexpr double kMoment[kHistory] = {0.04, -0.2, 0.4, -0.44, 0.2};
@@ -100,8 +100,7 @@ double lattice_length_drift() {
     }
     double worst = 0.0;
     for (std::size_t i = 0; i < n; ++i) {
-        const double length =
-            std::sqrt(m[0][i] * m[0][i] + m[1][i] * m[1][i] + m[2][i] * m[2][i]);
+        const double length = std::sqrt(m[0][i] * m[0][i] + m[1][i] * m[1][i] + m[2][i] * m[2][i]);
         worst = std::max(worst, std::abs(length - 0.5));
     }
     return worst;
@@ -206,11 +205,12 @@ Signal by_default(const Experiment& e) {
 }  // namespace
 
 void validate_conservation(Report& report) {
-    report.section(
-        "Conservation laws",
-        "Absolute figures (|m| = 1/2 at most), in double. The uniform kernel's own simulator keeps\n"
-        "Mz by construction; extrapolated fields and commutator-free steps keep it to the accuracy\n"
-        "of the step, here the tolerance asked for.");
+    report.section("Conservation laws",
+                   "Absolute figures (|m| = 1/2 at most), in double. The uniform kernel's own "
+                   "simulator keeps\n"
+                   "Mz by construction; extrapolated fields and commutator-free steps keep it to "
+                   "the accuracy\n"
+                   "of the step, here the tolerance asked for.");
     report.table({"what", "stepper", "error", "tolerance"});
     constexpr double kLength = 1e-12;
     report.at_most({"spin length, 10,000 steps without relaxation", "uniform kernel"},

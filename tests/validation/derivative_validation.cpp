@@ -158,9 +158,9 @@ std::map<std::string, double> mismatches(const Experiment& experiment) {
     const bool by_kernel = is_uniform(experiment) && experiment.start.mz == kSpinLength;
     if (by_kernel) {
         constexpr std::array<std::string_view, 10> kOfKernel{
-            "alpha_x_khz", "alpha_y_khz",       "alpha_z_khz", "summed_khz",
-            "flip_deg",    "refocus_ratio",     "flip_phase_deg",
-            "refocus_phase_deg", "gain", "receiver_phase_deg"};
+            "alpha_x_khz", "alpha_y_khz",       "alpha_z_khz",    "summed_khz",
+            "flip_deg",    "refocus_ratio",     "flip_phase_deg", "refocus_phase_deg",
+            "gain",        "receiver_phase_deg"};
         std::erase_if(names, [&](const std::string& name) {
             return std::find(kOfKernel.begin(), kOfKernel.end(), name) == kOfKernel.end();
         });
@@ -184,7 +184,8 @@ std::map<std::string, double> mismatches(const Experiment& experiment) {
         for (std::size_t i = 0; i < a.points(); ++i) {
             const auto compare = [&](double slope, const std::vector<double> Signal::*m) {
                 // Of order 4 from steps h and 2 h, and from h / 2 and h; of order 6 from both.
-                const double wide = (8.0 * ((a.*m)[i] - (b.*m)[i]) - ((c.*m)[i] - (d.*m)[i])) / 12.0;
+                const double wide =
+                    (8.0 * ((a.*m)[i] - (b.*m)[i]) - ((c.*m)[i] - (d.*m)[i])) / 12.0;
                 const double narrow =
                     (8.0 * ((a2.*m)[i] - (b2.*m)[i]) - ((a.*m)[i] - (b.*m)[i])) / 6.0;
                 worst = std::max(worst, std::abs(slope - (16.0 * narrow - wide) / (15.0 * h)));
@@ -218,16 +219,19 @@ std::map<std::string, double> largest_mismatches(const std::vector<Experiment>& 
 void validate_derivatives(Report& report) {
     report.section(
         "Derivatives",
-        "`simulate_with_jacobian` against central differences of sixth order of `simulate`, nodes and\n"
-        "steps held fixed: largest difference of any sample's Mx, My, Mz over the largest derivative,\n"
-        "the worst of six random draws each. Uniform: the kernel's own tangents. Lattice: gaussian,\n"
+        "`simulate_with_jacobian` against central differences of sixth order of `simulate`, nodes "
+        "and\n"
+        "steps held fixed: largest difference of any sample's Mx, My, Mz over the largest "
+        "derivative,\n"
+        "the worst of six random draws each. Uniform: the kernel's own tangents. Lattice: "
+        "gaussian,\n"
         "power law and rkky (in three dimensions), with p and d waves. General: under the uniform\n"
         "kernel, finite pulses, a Voigt line, Magnus order 3 and the laboratory frame among the\n"
         "draws. All have another start state and a shifted line where the general simulator runs.");
     report.table({"parameter", "uniform", "lattice", "general", "worst", "tolerance"});
-    const std::array<std::map<std::string, double>, 3> figures{
-        largest_mismatches(uniform_draws()), largest_mismatches(lattice_draws()),
-        largest_mismatches(general_draws())};
+    const std::array<std::map<std::string, double>, 3> figures{largest_mismatches(uniform_draws()),
+                                                               largest_mismatches(lattice_draws()),
+                                                               largest_mismatches(general_draws())};
     for (const Parameter& row : parameter_table()) {
         if (is_no_parameter_of_curves(row.name)) continue;
         std::vector<std::string> cells{fmt::format("`{}`", row.name)};

@@ -17,8 +17,10 @@ void validate_magnus(Report& report) {
     report.section(
         "Magnus orders",
         "The counter-rotating coupling averaged to order 1, 2 and 3 against `Frame::laboratory`,\n"
-        "which steps through it: uniform kernel, alpha_x 120, alpha_y 30, alpha_z 150 kHz, tau 4 us,\n"
-        "window 12 us; largest error of M+ over its largest value. Order n leaves a remainder that\n"
+        "which steps through it: uniform kernel, alpha_x 120, alpha_y 30, alpha_z 150 kHz, tau 4 "
+        "us,\n"
+        "window 12 us; largest error of M+ over its largest value. Order n leaves a remainder "
+        "that\n"
         "falls as nu_0^-n; the observed power is that between two neighbouring rows.");
     report.table({"nu_0 [MHz]", "Magnus order", "error", "power", "expected"});
     Experiment e = uniform_echo();
@@ -45,8 +47,8 @@ void validate_magnus(Report& report) {
             averaged.line.larmor_mhz = kLarmor[k];
             averaged.accuracy.magnus_order = order;
             // The first order alone goes to the uniform kernel's own simulator.
-            const double error = largest_difference(simulate(averaged), exact[k]) /
-                                 largest_transverse(exact[k]);
+            const double error =
+                largest_difference(simulate(averaged), exact[k]) / largest_transverse(exact[k]);
             const std::vector<std::string> cells{fmt::format("{:g}", kLarmor[k]),
                                                  fmt::format("{}", order), scientific(error)};
             if (k == 0) {

@@ -47,8 +47,7 @@ std::vector<Case> cases() {
                          values[0], values[1], values[2]),
              with_parameters(task, values), kLongNodes});
     }
-    list.push_back(
-        {"uniform kernel, relaxation", with_relaxation(uniform_echo()), kShortNodes});
+    list.push_back({"uniform kernel, relaxation", with_relaxation(uniform_echo()), kShortNodes});
 
     const auto lattice = [](const Kernel& kernel) {
         Experiment e = with_relaxation(lattice_echo());
@@ -81,9 +80,9 @@ std::vector<Case> cases() {
     echo_of(finite_lattice).refocus_duration_us = 3.4;
     list.push_back({"12 x 12 gaussian, finite pulses", finite_lattice});
     Experiment train = uniform_echo();
-    train.sequence.program =
-        std::vector<Event>{Delay{0.7},          Pulse{70.0, 25.0}, Delay{4.13}, Pulse{120.0, 200.0},
-                           Pulse{15.0, -40.0},  Delay{7.3},        Pulse{33.0, 300.0}};
+    train.sequence.program = std::vector<Event>{
+        Delay{0.7},         Pulse{70.0, 25.0}, Delay{4.13},       Pulse{120.0, 200.0},
+        Pulse{15.0, -40.0}, Delay{7.3},        Pulse{33.0, 300.0}};
     list.push_back({"uniform kernel, five events of any angle", train, kShortNodes});
 
     // A Larmor frequency so low that the axes' own motion is all over the curve.
@@ -114,7 +113,8 @@ void validate_against_ode(Report& report) {
         "check with direct sums over all pairs and solved by Boost.Odeint (Fehlberg's method of\n"
         "order 7(8), each step within 1e-12, absolute and relative). Errors are the largest\n"
         "difference of M+ over the window, over the largest |M+| there; \"its own\" is what the\n"
-        "solution itself is off by, against one within 1e-13. In the laboratory frame the equations\n"
+        "solution itself is off by, against one within 1e-13. In the laboratory frame the "
+        "equations\n"
         "are those of axes that stand still. The tolerance is the one asked for.");
     report.table({"what", "its own", "asked", "estimated", "error", "tolerance"});
     const std::vector<Case> list = cases();
@@ -123,8 +123,9 @@ void validate_against_ode(Report& report) {
 #pragma omp parallel for schedule(dynamic)
     for (std::size_t i = 0; i < list.size(); ++i) {
         exact[i] = solve_bloch(list[i].experiment, 1e-13, list[i].nodes);
-        own[i] = largest_difference(exact[i], solve_bloch(list[i].experiment, 1e-12, list[i].nodes)) /
-                 largest_transverse(exact[i]);
+        own[i] =
+            largest_difference(exact[i], solve_bloch(list[i].experiment, 1e-12, list[i].nodes)) /
+            largest_transverse(exact[i]);
     }
     for (std::size_t i = 0; i < list.size(); ++i) {
         const double largest = largest_transverse(exact[i]);
@@ -135,10 +136,10 @@ void validate_against_ode(Report& report) {
             const Signal signal = simulate(e);
             const std::string estimate =
                 signal.estimated_error > 0.0 ? scientific(signal.estimated_error) : "-";
-            report.at_most({tolerance == 1e-4 ? list[i].what : "",
-                            tolerance == 1e-4 ? scientific(own[i]) : "", scientific(tolerance),
-                            estimate},
-                           largest_difference(signal, exact[i]) / largest, tolerance);
+            report.at_most(
+                {tolerance == 1e-4 ? list[i].what : "", tolerance == 1e-4 ? scientific(own[i]) : "",
+                 scientific(tolerance), estimate},
+                largest_difference(signal, exact[i]) / largest, tolerance);
         }
     }
 }

@@ -82,8 +82,7 @@ void add_series(Report& report, const Series& series, const Signal& exact) {
         if (k == 0) {
             report.row({cells[0], cells[1], cells[2], "", ""});
         } else {
-            report.between(cells, std::log2(before / error), series.least_order,
-                           series.most_order);
+            report.between(cells, std::log2(before / error), series.least_order, series.most_order);
         }
         before = error;
     }
@@ -94,8 +93,10 @@ void add_series(Report& report, const Series& series, const Signal& exact) {
 void validate_orders(Report& report) {
     report.section(
         "Convergence orders",
-        "Error of a Hahn echo (tau 12 us, window 36 us, couplings 90 and 150 kHz) over the largest\n"
-        "|M+| as the step is halved, and the order that each error and the one before it show. The\n"
+        "Error of a Hahn echo (tau 12 us, window 36 us, couplings 90 and 150 kHz) over the "
+        "largest\n"
+        "|M+| as the step is halved, and the order that each error and the one before it show. "
+        "The\n"
         "exact curve is the Odeint solution of the section after the next, steps within 1e-13.");
     report.table({"what", "step [us]", "error", "order", "expected"});
 
@@ -142,16 +143,14 @@ void validate_orders(Report& report) {
                of_uniform);
     add_series(report, {"lattice, multistep of order 5", 0.25, 3, 4.5, 5.9, multistep(lattice)},
                exact(lattice));
-    add_series(
-        report,
-        {"the same, relaxation", 0.25, 3, 4.0, 5.9, multistep(relaxing_lattice)},
-        exact(relaxing_lattice));
+    add_series(report, {"the same, relaxation", 0.25, 3, 4.0, 5.9, multistep(relaxing_lattice)},
+               exact(relaxing_lattice));
     add_series(report,
                {"general, commutator-free, uniform kernel, relaxation", 0.25, 3, 3.9, 4.5,
                 general(relaxing)},
                of_relaxing);
-    add_series(report, {"general, lattice, relaxation", 0.25, 3, 3.9, 4.5,
-                        general(relaxing_lattice)},
+    add_series(report,
+               {"general, lattice, relaxation", 0.25, 3, 3.9, 4.5, general(relaxing_lattice)},
                exact(relaxing_lattice));
     add_series(report,
                {"general, laboratory frame (0.15 MHz)", 0.25, 3, 3.9, 4.5, general(laboratory)},

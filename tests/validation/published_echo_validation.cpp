@@ -97,52 +97,69 @@ Experiment experiment_of(const std::vector<double>& row) {
     return e;
 }
 
+/// Echo after echo, seed after seed, (echoes * seeds).
+std::vector<Curve> curves_of(const std::vector<std::vector<double>>& params, double coupling) {
+    std::vector<Curve> curves(kEchoes * kSeeds, Curve(kPoints));
+#pragma omp parallel for schedule(dynamic)
+    for (std::size_t k = 0; k < curves.size(); ++k) {
+        Experiment e = experiment_of(params[k / kSeeds]);
+        e.interaction.alpha_x_khz *= coupling;
+        e.lattice.seed = 100 + k % kSeeds;
+        const Signal signal = simulate(e);
+        for (std::size_t i = 0; i < kPoints; ++i) curves[k][i] = transverse(signal, i);
+    }
+    return curves;
+}
+
 }  // namespace
 
 void validate_published_echoes(Report& report) {
-    report.section(
-        "Published echoes",
-        "Five echoes published with arXiv 2602.02732 (made by its authors' own code, gaussian kernel,\n"
-        "100 x 100, offsets drawn anew for each) against 16 seeds of ours at the default tolerance.\n"
-        "Distance: root mean square difference from the seeds' mean over the seeds' own; a coupling\n"
-        "10% off makes it larger than 2. Bias: by how many standard deviations of the seeds a curve is\n"
-        "larger than their mean; the mean of five has a standard deviation of 0.45, three of which\n"
-        "are allowed (1.05 more for a spread known from 16 seeds).");
+    report.section("Published echoes",
+                   "Five echoes published with arXiv 2602.02732 (made by its authors' own code, "
+                   "gaussian kernel,\n"
+                   "100 x 100, offsets drawn anew for each) against 16 seeds of ours at the "
+                   "default tolerance.\n"
+                   "Distance: root mean square difference from the seeds' mean over the seeds' "
+                   "own; beside it the\n"
+                   "same if our coupling were 10% larger. Bias: by how many standard deviations of "
+                   "the seeds a\n"
+                   "curve is larger than their mean; the mean of five has a standard deviation of "
+                   "0.45, three of\n"
+                   "which are allowed (times 1.05 for a spread known from 16 seeds).");
     const char* folder = std::getenv("NMRSIM_PUBLISHED_ECHOES");
     if (!folder || !*folder) {
         report.text("Not run: NMRSIM_PUBLISHED_ECHOES names no folder.");
         return;
     }
-    report.table({"echo", "summed coupling [kHz]", "xi", "bias", "distance", "tolerance"});
+    report.table({"echo", "summed coupling [kHz]", "xi", "bias", "coupling 10% off", "distance",
+                  "tolerance"});
     const std::string path = std::string(folder) + "/";
     const auto params = read_rows(path + "params.txt", 16);
     const auto mx = read_rows(path + "mx.txt", 500), my = read_rows(path + "my.txt", 500);
-    std::vector<Curve> ours(kEchoes * kSeeds, Curve(kPoints));
-#pragma omp parallel for schedule(dynamic)
-    for (std::size_t k = 0; k < ours.size(); ++k) {
-        Experiment e = experiment_of(params[k / kSeeds]);
-        e.lattice.seed = 100 + k % kSeeds;
-        const Signal signal = simulate(e);
-        for (std::size_t i = 0; i < kPoints; ++i) ours[k][i] = transverse(signal, i);
-    }
+    const std::vector<Curve> ours = curves_of(params, 1.0), off = curves_of(params, 1.1);
     double bias = 0.0;
     for (std::size_t row = 0; row < kEchoes; ++row) {
-        // Value 166 of a row is the one before the second pulse, 167 that at the same time after it.
+        // Value 166 of a row is the one before the second pulse, 167 that at the same time after
+        // it.
         Curve published;
         for (std::size_t i = 0; i <= kPoints; ++i) {
             if (i != 166) published.emplace_back(mx[row][i], my[row][i]);
         }
-        const auto first = ours.begin() + static_cast<std::ptrdiff_t>(row * kSeeds);
-        const Comparison one = compare(published, {first, first + kSeeds});
+        const auto seeds = [row](const std::vector<Curve>& curves) {
+            const auto first = curves.begin() + static_cast<std::ptrdiff_t>(row * kSeeds);
+            return std::vector<Curve>(first, first + kSeeds);
+        };
+        const Comparison one = compare(published, seeds(ours));
         const Experiment e = experiment_of(params[row]);
         bias += one.scale / kEchoes;
         report.at_most({fmt::format("{}", row + 1),
                         fmt::format("{:.2f}", e.interaction.alpha_x_khz *
                                                   kernel_sum(e.interaction, e.lattice)),
-                        fmt::format("{:.2f}", params[row][3]), fmt::format("{:+.2f}", one.scale)},
+                        fmt::format("{:.2f}", params[row][3]), fmt::format("{:+.2f}", one.scale),
+                        scientific(compare(published, seeds(off)).distance)},
                        one.distance, 2.0);
     }
-    report.between({"all", "", "", "mean:"}, bias, -1.41, 1.41);
+    report.between({"mean bias of the five", "", "", "", ""}, bias, -1.41, 1.41);
 }
 
 }  // namespace validation

@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <cstdio>
 
 namespace validation {
 
 std::string scientific(double value) {
     if (value == 0.0) return "0";
+    if (std::abs(value) >= 0.01 && std::abs(value) < 1000.0) return fmt::format("{:.2g}", value);
     std::string text = fmt::format("{:.1e}", value);
     // Exponents without leading zeros and plus signs.
     const std::size_t e = text.find('e');
@@ -33,6 +35,7 @@ void Report::table(const std::vector<std::string>& columns) {
 }
 
 void Report::row(const std::vector<std::string>& cells) {
+    if (!cells.front().empty()) subject_ = cells.front();
     for (const std::string& cell : cells) fmt::print("| {} ", cell);
     fmt::print("|\n");
     std::fflush(stdout);
@@ -40,12 +43,13 @@ void Report::row(const std::vector<std::string>& cells) {
 
 void Report::judged(std::vector<std::string> cells, const std::string& figure,
                     const std::string& tolerance, bool kept) {
+    if (!cells.front().empty()) subject_ = cells.front();
     cells.push_back(kept ? figure : fmt::format("**{}: OUT**", figure));
     cells.push_back(tolerance);
     if (!kept) {
         ++failures_;
-        std::string what;
-        for (const std::string& cell : cells) what += cell + " | ";
+        std::string what = subject_;
+        for (std::size_t i = 1; i < cells.size(); ++i) what += " | " + cells[i];
         fmt::print(stderr, "validation: out of tolerance: {}\n", what);
     }
     row(cells);

@@ -34,9 +34,10 @@ private:
                 const std::string& tolerance, bool kept);
 
     int failures_ = 0;
+    std::string subject_;  ///< first cell of the last row that has one: rows below may leave it out
 };
 
-/// "1.2e-05" as 1.2e-5.
+/// "1.2e-5"; "0.12" where that is as short.
 std::string scientific(double value);
 
 }  // namespace validation

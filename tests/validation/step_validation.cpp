@@ -64,9 +64,8 @@ double general_error() {
             relaxation.transverse_rate() * seconds, relaxation.longitudinal_rate() * seconds,
             relaxation.longitudinal_rate() * relaxation.equilibrium_mz() * seconds,
             bloch_degree((field.norm() + 1e6) * seconds));
-        worst = std::max(worst, (Vector3d(got.x, got.y, got.z) -
-                                 exact(m, field, relaxation, seconds))
-                                    .norm());
+        worst = std::max(
+            worst, (Vector3d(got.x, got.y, got.z) - exact(m, field, relaxation, seconds)).norm());
     }
     return worst;
 }
@@ -119,9 +118,9 @@ double lattice_error(double plane, bool relaxes, double seconds) {
         lattice_kernel<double>().advance(step);
         for (std::size_t s = 0; s < n; ++s) {
             const Vector3d got(values[0][s], values[1][s], values[2][s]);
-            worst = std::max(worst, (got - exact(start[s], 1e6 * field[s], relaxation,
-                                                 1e-6 * length_us))
-                                        .norm());
+            worst = std::max(
+                worst,
+                (got - exact(start[s], 1e6 * field[s], relaxation, 1e-6 * length_us)).norm());
         }
     }
     return worst;
@@ -135,8 +134,8 @@ UniformKernels<double> uniform_kernels() {
     return baseline::uniform_kernels_double();
 }
 
-/// One step of the uniform kernel of a single node, `strength` 2 pi alpha [rad/s]; with the coupling
-/// on, the field is the spin's own and the turn about it changes nothing but all of them.
+/// One step of the uniform kernel of a single node, `strength` 2 pi alpha [rad/s]; with the
+/// coupling on, the field is the spin's own and the turn about it changes nothing but all of them.
 struct UniformTrial {
     double worst = 0.0;
 
@@ -215,8 +214,10 @@ double uniform_error(bool couples) {
 void validate_steps(Report& report) {
     report.section(
         "One step against the Liouville exponential",
-        "One step of random spins against the exponential of the 4 x 4 Liouville generator (Pade, by\n"
-        "Eigen; jumps of the Lindblad form), largest error of a Bloch vector. Random rates up to 3e5,\n"
+        "One step of random spins against the exponential of the 4 x 4 Liouville generator (Pade, "
+        "by\n"
+        "Eigen; jumps of the Lindblad form), largest error of a Bloch vector. Random rates up to "
+        "3e5,\n"
         "2e5 and 4e5 per second, steps up to 1 us. What a step is exact in, it is exact in to\n"
         "rounding; the lattice's step composes relaxation and turns, which is exact where they\n"
         "commute, and otherwise for short steps (its order is in the table above).");
