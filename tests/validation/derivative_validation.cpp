@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "detection.h"
 #include "experiments.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/random.h"
@@ -17,6 +18,7 @@
 #include "nmrsim/simulate.h"
 #include "nmrsim/units.h"
 #include "sections.h"
+#include "uniform_curve.h"
 
 namespace validation {
 namespace {
@@ -157,12 +159,8 @@ std::map<std::string, double> mismatches(const Experiment& experiment) {
     // Without what only the general simulator has, the uniform kernel's own one takes the rest.
     const bool by_kernel = is_uniform(experiment) && experiment.start.mz == kSpinLength;
     if (by_kernel) {
-        constexpr std::array<std::string_view, 10> kOfKernel{
-            "alpha_x_khz", "alpha_y_khz",       "alpha_z_khz",    "summed_khz",
-            "flip_deg",    "refocus_ratio",     "flip_phase_deg", "refocus_phase_deg",
-            "gain",        "receiver_phase_deg"};
-        std::erase_if(names, [&](const std::string& name) {
-            return std::find(kOfKernel.begin(), kOfKernel.end(), name) == kOfKernel.end();
+        std::erase_if(names, [](const std::string& name) {
+            return !shares_plan(name.c_str()) && !is_receiver_parameter(name);
         });
     }
     const SignalJacobian jacobian = simulate_with_jacobian(experiment, names);

@@ -103,14 +103,15 @@ void validate_orders(Report& report) {
     // Samples 1 us apart from 0, the second pulse at 12 us: steps end on all of them.
     Experiment uniform = uniform_echo();
     uniform.accuracy.nodes = kNodes;
-    uniform.accuracy.tolerance = 1e-13;  // lays the nodes out; the step is given
+    uniform.accuracy.tolerance = 1e-13;  // of nodes and series; steps are given
     Experiment relaxing = uniform;
     relaxing.relaxation = {6e3, 2e3, 9e3, 10.0};
     Experiment laboratory = relaxing;
     laboratory.interaction.alpha_y_khz = 30.0;
     laboratory.line.larmor_mhz = 0.15;
     laboratory.accuracy.frame = Frame::laboratory;
-    const Experiment lattice = lattice_echo();
+    Experiment lattice = lattice_echo();
+    lattice.accuracy.tolerance = uniform.accuracy.tolerance;
     Experiment relaxing_lattice = lattice;
     relaxing_lattice.relaxation = relaxing.relaxation;
 
