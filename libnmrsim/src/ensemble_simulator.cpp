@@ -24,9 +24,6 @@ constexpr double kFirstTurn = 0.5;
 /// No spin turns by more in a step [rad]: the series of the turn stays short.
 constexpr double kLargestTurn = 2.5;
 
-/// The turns' series may leave out this share of the tolerance, in each of some thousand steps.
-constexpr double kSeriesShare = 1e-7;
-
 /// Samples closer than the steps by more than this are interpolated from them.
 constexpr double kSpacings = 1.5;
 
@@ -123,7 +120,6 @@ std::vector<Vec3<Scalar>> evolve(const Experiment& experiment, const EnsembleInp
                                 experiment.accuracy.magnus_order);
     // What turns at twice the Larmor frequency is not smooth on the steps' scale.
     const bool interpolates = !laboratory && !steps.averages_beyond_first();
-    const double rest = std::max(1e-18, kSeriesShare * experiment.accuracy.tolerance);
     std::vector<Vec3<Scalar>> signal;
     const double last = part(inputs.sample.back(), 0);
     const double same = kSameTime * std::max(last, 1e-3);
@@ -149,7 +145,7 @@ std::vector<Vec3<Scalar>> evolve(const Experiment& experiment, const EnsembleInp
             const Scalar one = (1.0 / count) * span;
             for (int k = 0; k < count; ++k) {
                 steps.advance(now + static_cast<double>(k) * one, one,
-                              std::abs(part(one, 0)) * fastest, rest);
+                              std::abs(part(one, 0)) * fastest);
             }
             now = target;
         };
@@ -170,8 +166,7 @@ std::vector<Vec3<Scalar>> evolve(const Experiment& experiment, const EnsembleInp
             track.time.push_back(begin);
             track.mean.push_back(steps.mean());
             for (int k = 0; k < count; ++k) {
-                steps.advance(begin + static_cast<double>(k) * one, one, part(one, 0) * fastest,
-                              rest);
+                steps.advance(begin + static_cast<double>(k) * one, one, part(one, 0) * fastest);
                 track.time.push_back(begin + static_cast<double>(k + 1) * one);
                 track.mean.push_back(steps.mean());
             }

@@ -84,10 +84,11 @@ CouplingMap<Scalar> sine_map(const EnsembleInputs<Scalar>& inputs) {
 
 }  // namespace
 
-int bloch_degree(double x, double rest) {
+int bloch_degree(double x) {
+    constexpr double kRounding = 1e-18;
     int degree = 2;
     double term = x * x * x / 6.0;
-    while (term > rest * x && degree < 60) {
+    while (term > kRounding * x && degree < 60) {
         ++degree;
         term *= x / (degree + 1);
     }
@@ -261,15 +262,14 @@ void EnsembleSteps<Scalar>::kick(const Scalar& time, double sign) {
 }
 
 template <class Scalar>
-void EnsembleSteps<Scalar>::advance(const Scalar& time, const Scalar& length, double largest_turn,
-                                    double rest) {
+void EnsembleSteps<Scalar>::advance(const Scalar& time, const Scalar& length, double largest_turn) {
     const std::size_t n = spins.size();
     const Scalar half = 0.5 * length;
     BlochJob<Scalar> job;
     job.transverse_loss = half * inputs_.transverse;
     job.longitudinal_loss = half * inputs_.longitudinal;
     job.recovery = half * inputs_.recovery;
-    job.degree = bloch_degree(largest_turn, rest);
+    job.degree = bloch_degree(largest_turn);
     turn_.resize(n);
     m2_.resize(n);
     m3_.resize(n);

@@ -6,8 +6,8 @@
 
 namespace nmrsim {
 
-/// Degree at which the series of exp(x) is exact to `rest` of x, by default rounding; x >= 0.
-int bloch_degree(double x, double rest = 1e-18);
+/// Degree at which the series of exp(x) is exact to rounding, x >= 0.
+int bloch_degree(double x);
 
 /// How the counter-rotating coupling is treated.
 enum class CounterRotating { averaged, stepped };
@@ -28,11 +28,9 @@ public:
 
     /// One step from `time`, both [us]: commutator-free Lie-group method of fourth order, 4 fields.
     ///
-    /// Args: largest_turn: bound of what a spin turns in the step [rad]; rest: what the turns'
-    /// series may leave out. Source: E. Celledoni, A. Marthinsen, B. Owren, Future Gener. Comput.
-    /// Syst. 19, 341 (2003).
-    void advance(const Scalar& time, const Scalar& length, double largest_turn,
-                 double rest = 1e-18);
+    /// Args: largest_turn: bound of what a spin turns in the step [rad].
+    /// Source: E. Celledoni, A. Marthinsen, B. Owren, Future Gener. Comput. Syst. 19, 341 (2003).
+    void advance(const Scalar& time, const Scalar& length, double largest_turn);
 
     /// Averaging leaves a slow state; the spins' own one, with the motion at twice the Larmor
     /// frequency, is `to_fast` of it. No change in order 1, or without such a coupling.
