@@ -1,7 +1,7 @@
 // Fields and whole curves on the lattice. Before anything is timed the answers are checked.
 //
 // What to expect on one core of a 2023 server with AVX-512: a field of 100 x 100 in float 70 us by
-// FFT and 20 to 30 us by modes; a published echo 15 to 25 ms.
+// FFT and 20 to 30 us by modes; a published echo 13 to 24 ms; 2.5 to 7 ns a site and step.
 
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
@@ -79,6 +79,34 @@ BENCHMARK(curve)
     ->Args({2500, 115})
     ->Unit(benchmark::kMillisecond);
 
+/// Cost a site and step against the lattice's size at a fixed range, in units of 1/100.
+void size(benchmark::State& state) {
+    Experiment e = published_echo(87.0, static_cast<double>(state.range(1)) / 100.0);
+    e.lattice = square(static_cast<int>(state.range(0)));
+    std::get<HahnEcho>(e.sequence.program).tau_us = 9.9;
+    e.acquisition.stop_us = 29.7;
+    e.acquisition.points = 100;
+    LatticeWorkspace workspace;
+    // Without a converged curve, which would take minutes: float against double.
+    Experiment twice = e;
+    twice.accuracy.precision = Precision::double_;
+    const double error =
+        largest_difference(simulate_lattice(e, workspace), simulate_lattice(twice, workspace));
+    if (error > 1e-4) {
+        state.SkipWithError(fmt::format("wrong answer: error {:.1e}", error).c_str());
+        return;
+    }
+    for (auto _ : state) benchmark::DoNotOptimize(simulate_lattice(e, workspace));
+    state.counters["spin-steps/s"] =
+        benchmark::Counter(static_cast<double>(state.iterations()) * lattice_cost(e).spin_steps(),
+                           benchmark::Counter::kIsRate);
+    state.counters["error"] = error;
+}
+BENCHMARK(size)
+    ->ArgNames({"side", "xi_hundredths"})
+    ->ArgsProduct({{64, 128, 256, 512}, {500, 1118}})
+    ->Unit(benchmark::kMillisecond);
+
 /// One field of a gaussian kernel of a twentieth of the side.
 template <class Real>
 void field(benchmark::State& state) {
@@ -95,7 +123,7 @@ void field(benchmark::State& state) {
         my[i] = static_cast<Real>(-0.25);
     }
     LatticeField<Real> field;
-    field.set_kernel(interaction, lattice, false, 2e-5, method);
+    field.set_kernel(kernel_response(interaction, lattice), lattice, false, 2e-5, method);
     field.evaluate(mx.data(), my.data(), nullptr, wx.data(), wy.data(), nullptr);
     // Aligned spins make the field 1/2, -1/4 everywhere.
     if (std::abs(wx[7] - 0.5) > 1e-5 || std::abs(wy[7] + 0.25) > 1e-5) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "lattice_grid_kernel.h"
+
 namespace nmrsim {
 namespace {
 
@@ -19,6 +21,14 @@ double products_per_fft_unit() {
     }
 }
 
+/// A field by FFT in multiplications of the modes method; in double the products are half as fast
+/// and the FFT two thirds.
+template <class Real>
+double fft_products(const Lattice& lattice, int components) {
+    return products_per_fft_unit() * (sizeof(Real) == sizeof(float) ? 1.0 : 0.6) * 0.5 *
+           components * lattice.sites() * std::log2(std::max(2, lattice.sites()));
+}
+
 }  // namespace
 
 template <>
@@ -30,6 +40,14 @@ const LatticeKernel<float>& lattice_kernel<float>() {
     return baseline::kLatticeFloat;
 }
 
+const LatticeGridKernel& lattice_grid_kernel() {
+#if defined(__x86_64__)
+    if (instruction_set() == InstructionSet::avx512) return avx512::kLatticeGrid;
+    if (instruction_set() == InstructionSet::avx2) return avx2::kLatticeGrid;
+#endif
+    return baseline::kLatticeGrid;
+}
+
 template <>
 const LatticeKernel<double>& lattice_kernel<double>() {
 #if defined(__x86_64__)
@@ -39,31 +57,39 @@ const LatticeKernel<double>& lattice_kernel<double>() {
     return baseline::kLatticeDouble;
 }
 
+KernelResponse kernel_response(const Interaction& interaction, const Lattice& lattice) {
+    const std::vector<double> table = kernel_table(interaction, lattice);
+    KernelResponse response;
+    for (const double f : table) response.norm += std::abs(f);
+    const bool even = interaction.angular.p_weight == 0.0;
+    response.spectrum = kernel_spectrum(table, lattice, even);
+    if (even) {
+        response.rest = response.spectrum.re[static_cast<std::size_t>(lattice.nx / 2) *
+                                                 static_cast<std::size_t>(lattice.ny) +
+                                             static_cast<std::size_t>(lattice.ny / 2)];
+    }
+    return response;
+}
+
+double field_products(const ModeLimits& limits, const Lattice& lattice, int components) {
+    return std::min(fft_products<float>(lattice, components),
+                    mode_products(limits, lattice, components));
+}
+
 template <class Real>
-void LatticeField<Real>::set_kernel(const Interaction& interaction, const Lattice& lattice,
+void LatticeField<Real>::set_kernel(const KernelResponse& kernel, const Lattice& lattice,
                                     bool couples_z, double cutoff, FieldMethod method) {
+    const Spectrum& spectrum = kernel.spectrum;
     lattice_ = lattice;
     couples_z_ = couples_z;
-    const std::vector<double> table = kernel_table(interaction, lattice);
-    norm_ = 0.0;
-    for (const double f : table) norm_ += std::abs(f);
-    const bool even = interaction.angular.p_weight == 0.0;
-    const Spectrum spectrum = kernel_spectrum(table, lattice, even);
     const int components = couples_z ? 3 : 2;
-
+    const bool even = spectrum.im.empty();
     if (even && method != FieldMethod::fft) {
-        // A smooth kernel but for f(0) = 0: far out its spectrum is a constant, the spin's own
-        // part.
-        const double rest =
-            spectrum.re[static_cast<std::size_t>(lattice.nx / 2) * lattice.ny + lattice.ny / 2];
-        const ModeLimits limits = mode_limits(spectrum.re, lattice, rest, cutoff);
-        // In double the products are half as fast and the FFT two thirds.
-        const double fft = products_per_fft_unit() * (sizeof(Real) == sizeof(float) ? 1.0 : 0.6) *
-                           0.5 * components * lattice.sites() *
-                           std::log2(std::max(2, lattice.sites()));
-        if (method == FieldMethod::modes || mode_products(limits, lattice, components) < fft) {
+        const ModeLimits limits = mode_limits(spectrum.re, lattice, kernel.rest, cutoff);
+        if (method == FieldMethod::modes ||
+            mode_products(limits, lattice, components) < fft_products<Real>(lattice, components)) {
             method_ = FieldMethod::modes;
-            modes_.prepare(spectrum.re, lattice, rest, limits, components);
+            modes_.prepare(spectrum.re, lattice, kernel.rest, limits, components);
             return;
         }
     }

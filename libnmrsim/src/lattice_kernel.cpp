@@ -1,6 +1,6 @@
 #include "lattice_kernel.h"
 
-#include "kernel_vector.h"
+#include "lattice_vector.h"
 
 // Compiled three times: see nmrsim_add_kernel in cmake/NmrsimTargets.cmake. No standard headers.
 
@@ -11,77 +11,6 @@ namespace {
 // 6 x 4 sums stay in 32 registers, 6 x 2 in 16.
 constexpr int kPanelVectors = kVectorBytes == 64 ? 4 : 2;
 constexpr int kPanelRows = 6;
-
-typedef float FloatVector __attribute__((vector_size(kVectorBytes)));
-typedef double DoubleVector __attribute__((vector_size(kVectorBytes)));
-
-template <class Real>
-struct VectorOf;
-template <>
-struct VectorOf<float> {
-    typedef FloatVector type;
-};
-template <>
-struct VectorOf<double> {
-    typedef DoubleVector type;
-};
-
-template <class Real>
-constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(Real));
-
-template <class Vector, class Real>
-inline Vector load(const Real* p) {
-    Vector v;
-    __builtin_memcpy(&v, p, sizeof v);
-    return v;
-}
-
-template <class Vector, class Real>
-inline void store(Real* p, Vector v) {
-    __builtin_memcpy(p, &v, sizeof v);
-}
-
-/// cos(phi) and sin(phi)/phi from x = phi^2 <= 1, by Taylor series to rounding.
-inline void half_turn(FloatVector x, FloatVector& cosine, FloatVector& sinc) {
-    cosine = 1.0f +
-             x * (-1.0f / 2 +
-                  x * (1.0f / 24 + x * (-1.0f / 720 + x * (1.0f / 40320 - x * (1.0f / 3628800)))));
-    sinc = 1.0f +
-           x * (-1.0f / 6 + x * (1.0f / 120 +
-                                 x * (-1.0f / 5040 + x * (1.0f / 362880 - x * (1.0f / 39916800)))));
-}
-
-inline void half_turn(DoubleVector x, DoubleVector& cosine, DoubleVector& sinc) {
-    // Coefficients (-1)^n / (2 n)! and (-1)^n / (2 n + 1)!, n from 9 down.
-    constexpr double kCosine[] = {-1.0 / 6402373705728000.0,
-                                  1.0 / 20922789888000.0,
-                                  -1.0 / 87178291200.0,
-                                  1.0 / 479001600.0,
-                                  -1.0 / 3628800.0,
-                                  1.0 / 40320.0,
-                                  -1.0 / 720.0,
-                                  1.0 / 24.0,
-                                  -1.0 / 2.0,
-                                  1.0};
-    constexpr double kSinc[] = {-1.0 / 121645100408832000.0,
-                                1.0 / 355687428096000.0,
-                                -1.0 / 1307674368000.0,
-                                1.0 / 6227020800.0,
-                                -1.0 / 39916800.0,
-                                1.0 / 362880.0,
-                                -1.0 / 5040.0,
-                                1.0 / 120.0,
-                                -1.0 / 6.0,
-                                1.0};
-    DoubleVector c = kCosine[0] + x * 0.0;
-    DoubleVector s = kSinc[0] + x * 0.0;
-    for (int n = 1; n < 10; ++n) {
-        c = kCosine[n] + x * c;
-        s = kSinc[n] + x * s;
-    }
-    cosine = c;
-    sinc = s;
-}
 
 /// kHistory 0: as many past fields as the step says.
 template <class Real, int kHistory, bool kCouplesZ, bool kRelaxes>
@@ -94,9 +23,7 @@ void advance_as(SiteStep<Real>& step) {
     const int history = kHistory ? kHistory : step.history;
     const Vector zero = {};
     const int doublings = step.doublings;
-    Real scale = Real(0.5);
-    for (int i = 0; i < doublings; ++i) scale *= Real(0.5);
-    const Real scale2 = scale * scale;
+    const Real scale = turn_scale<Real>(doublings);
     Real* const px = step.mx;
     Real* const py = step.my;
     Real* const pz = step.mz;
@@ -111,7 +38,7 @@ void advance_as(SiteStep<Real>& step) {
             Vector x = load<Vector>(px + i);
             Vector y = load<Vector>(py + i);
             Vector z = load<Vector>(pz + i);
-            const Vector turn = load<Vector>(step.offset + i) * step.offset_time;
+            const Vector offset_turn = load<Vector>(step.offset + i) * step.offset_time;
             Vector mean_x[kParts];
             Vector mean_y[kParts];
             Vector mean_z[kParts];
@@ -121,7 +48,7 @@ void advance_as(SiteStep<Real>& step) {
             for (int part = 0; part < kParts; ++part) {
                 mean_x[part] = mean_y[part] = zero;
                 moment_x[part] = moment_y[part] = moment_z[part] = zero;
-                mean_z[part] = turn;
+                mean_z[part] = offset_turn;
             }
             for (int p = 0; p < history; ++p) {
                 const Vector wx = load<Vector>(step.wx[p] + i);
@@ -146,37 +73,9 @@ void advance_as(SiteStep<Real>& step) {
                     y -= y * step.transverse_loss[part];
                     z -= (z - step.equilibrium) * step.longitudinal_loss[part];
                 }
-                const Vector ax = mean_x[part];
-                const Vector ay = mean_y[part];
-                const Vector az = mean_z[part];
-                const Vector bx = moment_x[part];
-                const Vector by = moment_y[part];
-                Vector ox = ax - by * az;
-                Vector oy = ay + bx * az;
-                const Vector oz = az - (bx * ay - by * ax);
-                if constexpr (kCouplesZ) {
-                    const Vector bz = moment_z[part];
-                    ox += bz * ay;
-                    oy -= bz * ax;
-                }
-                Vector c;
-                Vector s;
-                half_turn((ox * ox + oy * oy + oz * oz) * scale2, c, s);
-                // The quaternion (c, q) of the turn: m' = m + 2 (c t + t x q), t = m x q.
-                s *= scale;
-                for (int k = 0; k < doublings; ++k) {
-                    s *= 2 * c;
-                    c = 2 * c * c - 1;
-                }
-                const Vector qx = ox * s;
-                const Vector qy = oy * s;
-                const Vector qz = oz * s;
-                const Vector tx = y * qz - z * qy;
-                const Vector ty = z * qx - x * qz;
-                const Vector tz = x * qy - y * qx;
-                x += 2 * (c * tx + (ty * qz - tz * qy));
-                y += 2 * (c * ty + (tz * qx - tx * qz));
-                z += 2 * (c * tz + (tx * qy - ty * qx));
+                const Vector bz = kCouplesZ ? moment_z[part] : zero;
+                turn<Real, kCouplesZ>(mean_x[part], mean_y[part], mean_z[part], moment_x[part],
+                                      moment_y[part], bz, scale, doublings, x, y, z);
             }
             if constexpr (kRelaxes) {
                 x -= x * step.transverse_loss[0];

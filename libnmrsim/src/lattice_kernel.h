@@ -14,16 +14,30 @@ inline constexpr int kMostHistory = 8;
 /// That of all steps but the first few after a pulse, for which the loops are unrolled.
 inline constexpr int kUsualHistory = 5;
 
-/// One step of every site: a turn about its offset and the field extrapolated from past ones.
+/// What the turns of a step have in common.
 ///
 /// The step is one part without relaxation, and with it two halves, with relaxation around each.
+template <class Real>
+struct StepTurns {
+    bool couples_z = false;  ///< whether the field has a z component
+    bool relaxes = false;
+    Real offset_time = 0;            ///< length of a part [us]
+    int doublings = 0;               ///< the turn's quaternion is squared this often
+    Real transverse_loss[2] = {};    ///< share of M+ lost outside and between the halves
+    Real longitudinal_loss[2] = {};  ///< of mz - equilibrium
+    Real equilibrium = 0;
+    double sum[3] = {0, 0, 0};  ///< result: sums of mx, my, mz after the step
+};
+
+/// One step of every site: a turn about its offset and the field extrapolated from past ones.
+///
 /// In a part the field is w(u) = sum over p of weight_p(u) w_p, and the turn's vector is the Magnus
 /// expansion to fourth order, Omega = B0 - B1 x B0, with B0 the integral of B over the part and B1
 /// that of B times the time from its middle, over its length (for m' = m x B).
 ///
 /// Source: S. Blanes, F. Casas, J. A. Oteo, J. Ros, Phys. Rep. 470, 151 (2009), section 5.4.
 template <class Real>
-struct SiteStep {
+struct SiteStep : StepTurns<Real> {
     long sites = 0;  ///< padded number
     Real* mx = nullptr;
     Real* my = nullptr;
@@ -32,19 +46,11 @@ struct SiteStep {
     int history = 0;               ///< past fields, 1 to kMostHistory
     const Real* wx[kMostHistory] = {};
     const Real* wy[kMostHistory] = {};
-    const Real* wz[kMostHistory] = {};  ///< read only where couples_z
-    bool couples_z = false;
-    bool relaxes = false;
-    Real offset_time = 0;                ///< length of a part [us]
+    const Real* wz[kMostHistory] = {};   ///< read only where couples_z
     Real plane_mean[2][kMostHistory];    ///< of each part: weights of B0 [rad], in plane
     Real plane_moment[2][kMostHistory];  ///< of B1 [rad]
     Real z_mean[2][kMostHistory];        ///< along z
     Real z_moment[2][kMostHistory];
-    int doublings = 0;          ///< the turn's quaternion is squared this often
-    Real transverse_loss[2];    ///< share of M+ lost outside and between the halves
-    Real longitudinal_loss[2];  ///< of mz - equilibrium
-    Real equilibrium = 0;
-    double sum[3] = {0, 0, 0};  ///< result: sums of mx, my, mz after the step
 };
 
 /// Function table of one instruction set.

@@ -1,4 +1,5 @@
-/// Finite-range kernels on the periodic lattice, by FFT or a truncated spectral product.
+/// Finite-range kernels on the periodic lattice, by FFT, a truncated spectral product or a coarse
+/// grid.
 #pragma once
 
 #include <cstdint>

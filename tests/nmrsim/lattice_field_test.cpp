@@ -77,8 +77,8 @@ void check_against_direct_sum(const Interaction& interaction, const Lattice& lat
     Components<Real> w(lattice);
     LatticeField<Real> field;
     // What is left out for the cutoff, a few times 0.3 cutoff at the worst site, must not count.
-    field.set_kernel(interaction, lattice, true, 0.1 * rounding, method);
-    CHECK(field.kernel_norm() == Approx(norm(table)));
+    field.set_kernel(kernel_response(interaction, lattice), lattice, true, 0.1 * rounding, method);
+    CHECK(kernel_response(interaction, lattice).norm == Approx(norm(table)));
     field.evaluate(m.x.data(), m.y.data(), m.z.data(), w.x.data(), w.y.data(), w.z.data());
     // Rounding of sums of `norm` whose terms are at most 1/2, in log N stages of transforms.
     const double tolerance = rounding * norm(table) * 0.5;
@@ -123,7 +123,8 @@ TEST_CASE("a p wave goes by FFT, since its spectrum is not real") {
     interaction.kernel = GaussianKernel{3.0};
     interaction.angular.p_weight = 0.5;
     LatticeField<double> field;
-    field.set_kernel(interaction, lattice_of(20, 20), false, 1e-12, FieldMethod::modes);
+    field.set_kernel(kernel_response(interaction, lattice_of(20, 20)), lattice_of(20, 20), false,
+                     1e-12, FieldMethod::modes);
     CHECK(field.method() == FieldMethod::fft);
 }
 
@@ -139,7 +140,8 @@ TEST_CASE("leaving out modes costs no more of the field than allowed") {
         for (const double cutoff : {1e-2, 1e-4, 1e-6}) {
             Components<double> w(lattice);
             LatticeField<double> field;
-            field.set_kernel(interaction, lattice, false, cutoff, FieldMethod::modes);
+            field.set_kernel(kernel_response(interaction, lattice), lattice, false, cutoff,
+                             FieldMethod::modes);
             field.evaluate(m.x.data(), m.y.data(), nullptr, w.x.data(), w.y.data(), nullptr);
             double square = 0.0;
             for (std::size_t i = 0; i < exact.size(); ++i) {
@@ -161,10 +163,10 @@ TEST_CASE("a smooth kernel is done by modes, a rough one by FFT") {
     Interaction interaction;
     LatticeField<float> field;
     interaction.kernel = GaussianKernel{11.0};
-    field.set_kernel(interaction, lattice, false, 2e-5);
+    field.set_kernel(kernel_response(interaction, lattice), lattice, false, 2e-5);
     CHECK(field.method() == FieldMethod::modes);
     interaction.kernel = PowerLawKernel{1.0, 3.0};
-    field.set_kernel(interaction, lattice, false, 2e-5);
+    field.set_kernel(kernel_response(interaction, lattice), lattice, false, 2e-5);
     CHECK(field.method() == FieldMethod::fft);
 }
 
@@ -178,11 +180,11 @@ TEST_CASE("a field object can go from kernel to kernel and size to size") {
             const Components<double> m = random_spins<double>(lattice);
             Components<double> again(lattice);
             Components<double> fresh(lattice);
-            field.set_kernel(interaction, lattice, true, 1e-14, method);
+            field.set_kernel(kernel_response(interaction, lattice), lattice, true, 1e-14, method);
             field.evaluate(m.x.data(), m.y.data(), m.z.data(), again.x.data(), again.y.data(),
                            again.z.data());
             LatticeField<double> other;
-            other.set_kernel(interaction, lattice, true, 1e-14, method);
+            other.set_kernel(kernel_response(interaction, lattice), lattice, true, 1e-14, method);
             other.evaluate(m.x.data(), m.y.data(), m.z.data(), fresh.x.data(), fresh.y.data(),
                            fresh.z.data());
             for (std::size_t i = 0; i < fresh.x.size(); ++i) {
