@@ -1,5 +1,6 @@
 // Whether the tolerance asked for is kept, and whether the estimated error is honest: errors of
-// random draws of the shipped experiments, relative to the largest |M| of the curve over the window.
+// random draws of the shipped experiments, relative to the largest |M| of the curve over the
+// window.
 //
 //     accuracy_benchmark [--experiments A,B] [--draws N] [--tolerances 1e-4,1e-6,1e-8]
 //                        [--steps 0.25,0.5] [--seed N] [--threads N] [--tighter N] [--oracle N]
@@ -122,10 +123,10 @@ Experiment converged(Experiment experiment, const Options& options) {
 
 /// What the rows of one experiment gather.
 struct Row {
-    Experiment experiment;        ///< with the row's accuracy
-    std::string label;            ///< "1e-4", or the forced steps
-    double within = 0.0;          ///< tolerance to be within; 0: none
-    std::vector<double> error;    ///< (draws)
+    Experiment experiment;         ///< with the row's accuracy
+    std::string label;             ///< "1e-4", or the forced steps
+    double within = 0.0;           ///< tolerance to be within; 0: none
+    std::vector<double> error;     ///< (draws)
     std::vector<double> estimate;  ///< (draws)
 };
 
@@ -190,15 +191,14 @@ void print_row(const Row& row, const Options& options) {
         if (row.error[i] > 0.0) ratio.push_back(row.estimate[i] / row.error[i]);
     }
     const double percent = 100.0 / static_cast<double>(row.error.size());
-    fmt::print("{:<24} {:>11} {:>8} {:>9.1e} {:>9.1e} {:>9.1e} {:>9.1e} {:>9.1f} {:>7.1f} {:>9}\n",
-               row.experiment.name, row.label,
-               row.within > 0.0 ? fmt::format("{:.1f}", percent * static_cast<double>(within))
-                                : "-",
-               quantile(row.error, 0.5), quantile(row.error, 0.9), quantile(row.error, 0.99),
-               quantile(row.error, 1.0), ratio.empty() ? 0.0 : quantile(ratio, 0.5),
-               percent * static_cast<double>(above),
-               options.timing ? fmt::format("{:.4g}", curves_per_second(row.experiment, options))
-                              : "-");
+    fmt::print(
+        "{:<24} {:>11} {:>8} {:>9.1e} {:>9.1e} {:>9.1e} {:>9.1e} {:>9.1f} {:>7.1f} {:>9}\n",
+        row.experiment.name, row.label,
+        row.within > 0.0 ? fmt::format("{:.1f}", percent * static_cast<double>(within)) : "-",
+        quantile(row.error, 0.5), quantile(row.error, 0.9), quantile(row.error, 0.99),
+        quantile(row.error, 1.0), ratio.empty() ? 0.0 : quantile(ratio, 0.5),
+        percent * static_cast<double>(above),
+        options.timing ? fmt::format("{:.4g}", curves_per_second(row.experiment, options)) : "-");
     std::fflush(stdout);
 }
 

@@ -17,8 +17,8 @@
 namespace nmrsim {
 namespace {
 
-/// Additions and multiplications of a pass, per node: a 3 x 3 turn, an offset turn, two sums.
-constexpr double kFlopsPerNodePass = 30.0;
+/// Additions and multiplications of a pass, per node: nine shears and two sums.
+constexpr double kFlopsPerNodePass = 20.0;
 
 }  // namespace
 

@@ -33,7 +33,7 @@ inline V<Real>* vectors(Real* p) {
 }
 
 /// 3 x 3 turn of each lane, less the identity: the turns of one pass are small, and what is left
-/// keeps its digits, so that a turn applied many thousand times in float does not drift.
+/// keeps its digits.
 template <typename Real>
 struct Turn {
     V<Real> xx, xy, xz, yx, yy, yz, zx, zy, zz;
@@ -63,10 +63,10 @@ struct TurnSeries {
     V<Real> cubic;   ///< (a - sin a) / a^3
 };
 
-/// By their series in a^2; the plan keeps a <= 1.6, where twelve terms reach 1e-16.
+/// By their series in a^2; the plan keeps a <= 0.7, where ten terms reach 1e-17.
 template <typename Real>
 inline TurnSeries<Real> turn_series(V<Real> a2) {
-    constexpr int kTerms = sizeof(Real) == 4 ? 7 : 12;
+    constexpr int kTerms = sizeof(Real) == 4 ? 5 : 10;
     // (-1)^k / (2k + 1)!; the other two series divide it by 2k + 2 and by (2k + 2)(2k + 3).
     constexpr double kOdd[12] = {1.0,
                                  -1.0 / 6,
@@ -112,19 +112,19 @@ inline Vector3<Real> turning_rate(const Vector3<Real>& w, const Vector3<Real>& d
             dw.z + f.cosine * once.z + f.cubic * twice.z};
 }
 
-/// Sums over the nodes and the turns that they make, of the curves and their tangents.
+/// Sums over the nodes, of the curves and their tangents.
 template <typename Real, int kTangents>
 struct Means {
     V<Real> x[1 + kTangents], y[1 + kTangents], z[1 + kTangents];
 };
 
+/// The turn of the given share of a step about the curves' means, and its turning rates.
 template <typename Real, int kTangents>
 struct Turns {
     Turn<Real> turn;
     Vector3<Real> rate[kTangents + 1];  // the last one is not used: no arrays of length 0
 };
 
-/// The turn of the given share of a step about the curves' means.
 template <typename Real, int kTangents>
 inline Turns<Real, kTangents> coupling_turns(const Means<Real, kTangents>& mean,
                                              const V<Real>* strength, Real share) {
@@ -143,40 +143,115 @@ inline Turns<Real, kTangents> coupling_turns(const Means<Real, kTangents>& mean,
     return turns;
 }
 
-/// The coupling turn, then each node's own offset turn, and the sums after it: 15 fused
-/// multiply-adds a node, and 21 more a tangent.
+/// The turns about z that are left out of the nodes: they commute with the offset turns, so each
+/// curve's nodes are kept in a frame that has them.
+template <typename Real, int kTangents>
+struct Frame {
+    V<Real> x = V<Real>{} + Real(1), y{};  ///< cosine and sine of its phase
+    V<Real> x_low{}, y_low{};              ///< their rounding, so that it does not gather
+    V<Real> slope[kTangents + 1] = {};     ///< tangents of its phase
+};
+
+/// A turn without its part about z: about x, then about y, each by three shears. A shear's rounding
+/// changes no length to first order, however often it is applied.
+template <typename Real, int kTangents>
+struct Swing {
+    V<Real> tan_x, sin_x;  ///< tangent of half the angle about x, sine of the angle
+    V<Real> tan_y, sin_y;
+    V<Real> rate_x[kTangents + 1], rate_y[kTangents + 1];  ///< turning rates, none about z
+};
+
+/// 1 / sqrt(1 - a) for a < 0.45, by Newton's iteration from the series' first terms (1.3e-2).
+template <typename Real>
+inline V<Real> inverse_root(V<Real> a) {
+    constexpr int kIterations = sizeof(Real) == 4 ? 2 : 4;
+    V<Real> y = Real(1) + a * (Real(0.5) + a * (Real(0.375) + a * Real(0.3125)));
+    const V<Real> half = Real(0.5) - Real(0.5) * a;
+    for (int k = 0; k < kIterations; ++k) y = y * (Real(1.5) - half * y * y);
+    return y;
+}
+
+/// Splits turns = (turn about z by a) (swing) and puts the former into the frame. With tangents,
+/// d(swing) = (rate x) swing needs no part about z either: the frame's phase takes it.
+template <typename Real, int kTangents>
+inline Swing<Real, kTangents> swing_of(const Turns<Real, kTangents>& turns,
+                                       Frame<Real, kTangents>& frame) {
+    // The turn is Rz(a) Ry(b) Rx(g): its last row is (-sin b, cos b sin g, cos b cos g), its first
+    // column (cos a cos b, sin a cos b, -sin b).
+    const Turn<Real>& r = turns.turn;
+    Swing<Real, kTangents> swing;
+    swing.sin_y = -r.zx;
+    const V<Real> sin2 = r.zx * r.zx;
+    const V<Real> inverse = inverse_root<Real>(sin2);
+    const V<Real> cos_y = inverse - sin2 * inverse;
+    const V<Real> one_y = Real(1) + cos_y;
+    const V<Real> one_x = cos_y + (Real(1) + r.zz);
+    const V<Real> both = Real(1) / (one_y * one_x);
+    swing.tan_y = swing.sin_y * both * one_x;
+    swing.tan_x = r.zy * both * one_y;
+    swing.sin_x = r.zy * inverse;
+    const V<Real> a_sin = r.yx * inverse;
+    const V<Real> a_loss = (r.xx + sin2 * both * one_x) * inverse;  // cos a - 1
+    const V<Real> dx = frame.x * a_loss - frame.y * a_sin + frame.x_low;
+    const V<Real> dy = frame.y * a_loss + frame.x * a_sin + frame.y_low;
+    const V<Real> x = frame.x + dx, y = frame.y + dy;
+    frame.x_low = dx - (x - frame.x);
+    frame.y_low = dy - (y - frame.y);
+    frame.x = x;
+    frame.y = y;
+    for (int t = 0; t < kTangents; ++t) {
+        const Vector3<Real>& q = turns.rate[t];
+        swing.rate_x[t] = q.x + q.x * a_loss + q.y * a_sin;
+        swing.rate_y[t] = q.y + q.y * a_loss - q.x * a_sin;
+        frame.slope[t] += q.z;
+    }
+    return swing;
+}
+
+/// The coupling turn, then each node's own offset turn, and the sums after it: 11 fused
+/// multiply-adds a node without relaxation, and 15 more a tangent.
 template <typename Real, bool kRelaxes, int kTangents>
-inline void pass_over_nodes(const UniformPass<Real>& pass, const Turns<Real, kTangents>& turns,
+inline void pass_over_nodes(const UniformPass<Real>& pass, const Swing<Real, kTangents>& swing,
                             int nodes, V<Real>* __restrict state, Means<Real, kTangents>& mean) {
-    const Real* __restrict turn_loss = pass.turn_loss;
+    const Real* __restrict turn_tan = pass.turn_tan;
     const Real* __restrict turn_sin = pass.turn_sin;
-    const Turn<Real> r = turns.turn;
     V<Real> sum_x[1 + kTangents] = {}, sum_y[1 + kTangents] = {};
     for (int i = 0; i < nodes; ++i) {
-        const V<Real> c = turn_loss[i] - V<Real>{}, s = turn_sin[i] - V<Real>{};
+        const V<Real> tan = turn_tan[i] - V<Real>{}, sin = turn_sin[i] - V<Real>{};
         V<Real>* __restrict m = state + 3 * (1 + kTangents) * i;
-        const Vector3<Real> turned = apply<Real>(r, {m[0], m[1], m[2]});
-        const auto finish = [&](int t, const Vector3<Real>& v) {
-            const V<Real> x = v.x - c * v.x + s * v.y, y = v.y - c * v.y - s * v.x;
-            m[3 * t] = x;
-            m[3 * t + 1] = y;
-            V<Real> z = v.z;
-            if constexpr (kRelaxes) {
-                z = z - z * pass.longitudinal_loss;
-                if (t == 0) z = z + pass.recovery[i];
-            }
-            m[3 * t + 2] = z;
-            sum_x[t] += x;
-            sum_y[t] += y;
+        const auto swung = [&](Vector3<Real> v) {
+            v.y = v.y - swing.tan_x * v.z;
+            v.z = v.z + swing.sin_x * v.y;
+            v.y = v.y - swing.tan_x * v.z;
+            v.z = v.z - swing.tan_y * v.x;
+            v.x = v.x + swing.sin_y * v.z;
+            v.z = v.z - swing.tan_y * v.x;
+            return v;
         };
+        const auto finish = [&](int t, Vector3<Real> v) {
+            v.x = v.x + tan * v.y;
+            v.y = v.y - sin * v.x;
+            v.x = v.x + tan * v.y;
+            if constexpr (kRelaxes) {
+                v.x = v.x - pass.transverse_loss * v.x;
+                v.y = v.y - pass.transverse_loss * v.y;
+                v.z = v.z - pass.longitudinal_loss * v.z;
+                if (t == 0) v.z = v.z + pass.recovery[i];
+            }
+            m[3 * t] = v.x;
+            m[3 * t + 1] = v.y;
+            m[3 * t + 2] = v.z;
+            sum_x[t] += v.x;
+            sum_y[t] += v.y;
+        };
+        const Vector3<Real> turned = swung({m[0], m[1], m[2]});
         finish(0, turned);
 #pragma GCC unroll 4
         for (int t = 1; t <= kTangents; ++t) {
-            const Vector3<Real> dm{m[3 * t], m[3 * t + 1], m[3 * t + 2]};
-            const Vector3<Real>& q = turns.rate[t - 1];
-            const Vector3<Real> v = apply<Real>(r, dm);
-            finish(t, {v.x + q.y * turned.z - q.z * turned.y, v.y + q.z * turned.x - q.x * turned.z,
-                       v.z + q.x * turned.y - q.y * turned.x});
+            const Vector3<Real> v = swung({m[3 * t], m[3 * t + 1], m[3 * t + 2]});
+            const V<Real> qx = swing.rate_x[t - 1], qy = swing.rate_y[t - 1];
+            finish(t,
+                   {v.x + qy * turned.z, v.y - qx * turned.z, v.z + qx * turned.y - qy * turned.x});
         }
     }
     for (int t = 0; t <= kTangents; ++t) {
@@ -187,6 +262,17 @@ inline void pass_over_nodes(const UniformPass<Real>& pass, const Turns<Real, kTa
             if (t == 0) mean.z[t] = mean.z[t] + pass.total_recovery;
         }
     }
+}
+
+/// Row t of a vector in the frame, as seen from outside it.
+template <typename Real, int kTangents>
+inline Vector3<Real> out_of_frame(const Frame<Real, kTangents>& frame, int t,
+                                  const Vector3<Real>& curve, Vector3<Real> v) {
+    if (t > 0) {
+        v.x = v.x - frame.slope[t - 1] * curve.y;
+        v.y = v.y + frame.slope[t - 1] * curve.x;
+    }
+    return {frame.x * v.x - frame.y * v.y, frame.y * v.x + frame.x * v.y, v.z};
 }
 
 template <typename Real, bool kRelaxes, int kTangents>
@@ -203,11 +289,15 @@ void run_steps_with(const UniformSteps<Real>& job) {
             mean.y[t] += state[3 * ((1 + kTangents) * i + t) + 1];
         }
     }
+    Frame<Real, kTangents> frame;
     const auto keep_record = [&](int step) {
         if (!record) return;
+        const Vector3<Real> curve{mean.x[0], mean.y[0], mean.z[0]};
         for (int t = 0; t <= kTangents; ++t) {
-            record[2 * ((1 + kTangents) * step + t)] = mean.x[t];
-            record[2 * ((1 + kTangents) * step + t) + 1] = mean.y[t];
+            const Vector3<Real> v =
+                out_of_frame<Real, kTangents>(frame, t, curve, {mean.x[t], mean.y[t], mean.z[t]});
+            record[2 * ((1 + kTangents) * step + t)] = v.x;
+            record[2 * ((1 + kTangents) * step + t) + 1] = v.y;
         }
     };
     keep_record(0);
@@ -217,10 +307,10 @@ void run_steps_with(const UniformSteps<Real>& job) {
     for (int step = 0; step < job.steps; ++step) {
         for (int p = 0; p < job.passes; ++p) {
             const UniformPass<Real>& pass = job.pass[p];
-            const Turns<Real, kTangents> turns =
-                coupling_turns<Real, kTangents>(mean, strength, pass.coupling + carried);
+            const Swing<Real, kTangents> swing = swing_of<Real, kTangents>(
+                coupling_turns<Real, kTangents>(mean, strength, pass.coupling + carried), frame);
             carried = 0;
-            pass_over_nodes<Real, kRelaxes, kTangents>(pass, turns, job.nodes, state, mean);
+            pass_over_nodes<Real, kRelaxes, kTangents>(pass, swing, job.nodes, state, mean);
         }
         carried = job.last_coupling;
         keep_record(step + 1);
@@ -236,6 +326,7 @@ void run_steps_with(const UniformSteps<Real>& job) {
                 const Vector3<Real> change = cross<Real>(turns.rate[t - 1], turned);
                 v = {v.x + change.x, v.y + change.y, v.z + change.z};
             }
+            v = out_of_frame<Real, kTangents>(frame, t, turned, v);
             m[3 * t] = v.x;
             m[3 * t + 1] = v.y;
             m[3 * t + 2] = v.z;

@@ -12,14 +12,14 @@ namespace nmrsim {
 /// One pass of a splitting step: the coupling turn of this pass, then an offset turn.
 template <typename Real>
 struct UniformPass {
-    Real coupling;            ///< share of the step in the coupling turn [s]
-    /// (nodes): 1 - cos(2 pi delta a h), the cosine times the transverse decay. Less than the cosine
-    /// itself does its rounding turn every step by the same too much.
-    const Real* turn_loss;
-    const Real* turn_sin;    ///< (nodes): the sine, times transverse decay
+    Real coupling;  ///< share of the step in the coupling turn [s]
+    /// (nodes) tangent of half the offset turn's angle, 2 pi delta a h: three shears make the turn.
+    const Real* turn_tan;
+    const Real* turn_sin;    ///< (nodes) sine of the angle
+    Real transverse_loss;    ///< 1 - exp(-a h / T2)
     Real longitudinal_loss;  ///< 1 - exp(-a h / T1)
     const Real* recovery;    ///< (nodes): what mz gains toward equilibrium; null: no relaxation
-    Real total_recovery;      ///< its sum over the nodes
+    Real total_recovery;     ///< its sum over the nodes
 };
 
 /// Most tangents (derivatives with respect to a parameter) that the kernels carry at once.

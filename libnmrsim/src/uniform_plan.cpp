@@ -17,8 +17,8 @@ namespace {
 // step may be two thirds of the Nyquist limit of the line's edge at 1e-4.
 constexpr int kInterpolationOrder = 18;
 
-// Largest turn about the mean in one pass [rad]; the kernel's series holds to 1.6.
-constexpr double kLargestTurn = 1.5;
+// Largest turn about the mean in one pass [rad]; the kernel's series are made for it.
+constexpr double kLargestTurn = 0.7;
 
 // Sizes of steps per factor of two.
 constexpr double kStepsPerOctave = 3.0;

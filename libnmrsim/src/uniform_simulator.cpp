@@ -46,6 +46,12 @@ struct TurnWithTangents {
     std::vector<Matrix3> tangent;
 };
 
+/// tan(angle / 2), kept finite where a forced step turns an edge of the line by half a circle.
+double half_tangent(double angle) {
+    constexpr double kLargest = 1e3;
+    return std::clamp(std::tan(0.5 * angle), -kLargest, kLargest);
+}
+
 template <typename Real>
 PassTables<Real> make_tables(const UniformPlan& plan, double step_s, const Relaxation& relaxation) {
     const SplittingScheme& scheme = *plan.step.scheme;
@@ -61,9 +67,9 @@ PassTables<Real> make_tables(const UniformPlan& plan, double step_s, const Relax
     for (std::size_t p = 0; p < passes; ++p) {
         UniformPass<Real>& pass = tables.pass[p];
         const double h = scheme.offset[p] * step_s;
-        const double decay = std::exp(-h * r2), longitudinal_loss = -std::expm1(-h * r1);
-        Real* turn_loss = &tables.values[3 * nodes * p];
-        Real* turn_sin = turn_loss + nodes;
+        const double longitudinal_loss = -std::expm1(-h * r1);
+        Real* turn_tan = &tables.values[3 * nodes * p];
+        Real* turn_sin = turn_tan + nodes;
         Real* recovery = turn_sin + nodes;
         // The scheme is a palindrome: a pass whose twin has come already uses the twin's table.
         const std::size_t twin = passes - 1 - p;
@@ -73,18 +79,17 @@ PassTables<Real> make_tables(const UniformPlan& plan, double step_s, const Relax
             double total = 0.0;
             for (std::size_t i = 0; i < nodes; ++i) {
                 const double angle = kTwoPi * plan.nodes.offset_hz[i] * h;
-                // 1 - d cos a = 2 sin^2(a / 2) + (1 - d) cos a
-                const double half = std::sin(0.5 * angle);
-                turn_loss[i] =
-                    static_cast<Real>(2.0 * half * half - std::expm1(-h * r2) * std::cos(angle));
-                turn_sin[i] = static_cast<Real>(decay * std::sin(angle));
+                const double half = half_tangent(angle);
+                turn_tan[i] = static_cast<Real>(half);
+                turn_sin[i] = static_cast<Real>(2.0 * half / (1.0 + half * half));
                 const double gain = plan.nodes.weight[i] * equilibrium * longitudinal_loss;
                 recovery[i] = static_cast<Real>(gain);
                 total += gain;
             }
-            pass.turn_loss = turn_loss;
+            pass.turn_tan = turn_tan;
             pass.turn_sin = turn_sin;
             pass.recovery = relaxes ? recovery : nullptr;
+            pass.transverse_loss = static_cast<Real>(-std::expm1(-h * r2));
             pass.longitudinal_loss = static_cast<Real>(longitudinal_loss);
             pass.total_recovery = static_cast<Real>(total);
         }
