@@ -157,6 +157,7 @@ int main(int argc, char** argv) {
         std::string csv;
         nmrinverse::Figure figure;
         std::string table;
+        double estimated_error = 0.0;  // of the worst curve
         if (sweep && bound) throw std::invalid_argument("--bound does not go with --sweep");
         if (noise_seed && (sweep || bound)) {
             throw std::invalid_argument("--noise-seed goes with a single curve");
@@ -179,10 +180,12 @@ int main(int argc, char** argv) {
                 nmrsim::simulate_with_jacobian(experiment, names);
             table = bound_table(experiment, jacobian);
             csv = nmrsim::curve_to_csv(jacobian.signal);
+            estimated_error = jacobian.signal.estimated_error;
             figure = curve_figure(experiment.name, jacobian.signal);
         } else if (!sweep) {
             nmrapps::warn(app, nmrsim::experiment_warnings(experiment));
             nmrsim::Signal signal = nmrsim::simulate(experiment);
+            estimated_error = signal.estimated_error;
             if (noise_seed) nmrsim::add_noise(signal, experiment.acquisition.noise, *noise_seed);
             csv = nmrsim::curve_to_csv(signal);
             figure = curve_figure(experiment.name, signal);
@@ -198,6 +201,9 @@ int main(int argc, char** argv) {
             nmrapps::stop_if_interrupted("nothing written");
             progress.finish();
             csv = nmrsim::sweep_to_csv(range, curves);
+            for (const nmrsim::Signal& curve : curves) {
+                estimated_error = std::max(estimated_error, curve.estimated_error);
+            }
             figure = sweep_figure(experiment.name, range, curves);
         }
         nmrapps::stop_if_interrupted("nothing written");
@@ -205,5 +211,8 @@ int main(int argc, char** argv) {
         if (!plot.empty()) nmrsim::write_whole_file(plot, nmrinverse::figure_svg(figure));
         if (!bound || !out.empty()) nmrapps::write_result(out, csv);
         if (bound) nmrapps::write_result("", table);
+        if (!common.quiet && estimated_error > 0.0) {
+            fmt::print(stderr, "estimated error {:.0e} of the largest |M|\n", estimated_error);
+        }
     });
 }

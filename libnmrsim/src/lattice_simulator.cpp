@@ -13,9 +13,6 @@
 namespace nmrsim {
 namespace {
 
-/// Automatic precision computes in float from this tolerance on: rounding alone stays below it.
-constexpr double kFloatTolerance = 2e-5;
-
 using Vector3 = std::array<double, 3>;
 
 template <class Real>
@@ -64,6 +61,8 @@ Signal simulate_as(const Experiment& experiment, LatticeSpins<Real>& spins) {
             signal.mz.push_back(m[2]);
         }
     }
+    signal.estimated_error = estimated_lattice_error(experiment, spins.kernel_norm(), longest,
+                                                     std::is_same_v<Real, float>);
     return signal;
 }
 
@@ -87,12 +86,8 @@ std::vector<double> draw_offsets_hz(const Experiment& experiment) {
 }
 
 Signal simulate_lattice(const Experiment& experiment, LatticeWorkspace& workspace) {
-    const Accuracy& accuracy = experiment.accuracy;
-    const bool single =
-        accuracy.precision == Precision::single ||
-        (accuracy.precision == Precision::automatic && accuracy.tolerance >= kFloatTolerance);
-    return single ? simulate_as(experiment, workspace.state->single)
-                  : simulate_as(experiment, workspace.state->twice);
+    return lattice_in_single(experiment) ? simulate_as(experiment, workspace.state->single)
+                                         : simulate_as(experiment, workspace.state->twice);
 }
 
 }  // namespace nmrsim

@@ -41,6 +41,14 @@ std::vector<Span> sequence_spans(const Sequence& sequence, double last_us);
 /// the extrapolation is unstable. `kernel_norm` is the sum of |f|.
 double longest_step_us(const Experiment& experiment, double kernel_norm);
 
+/// Whether float keeps the tolerance, or accuracy.precision asks for it.
+bool lattice_in_single(const Experiment& experiment);
+
+/// Largest error of M to expect of steps of `step_us`, as a share of the largest |M|: an upper
+/// bound for 99% of random draws. `single`: computed in float.
+double estimated_lattice_error(const Experiment& experiment, double kernel_norm, double step_us,
+                               bool single);
+
 /// Steps of equal length that cover `span_us`, none longer than `longest_us`.
 int steps_in(double span_us, double longest_us);
 

@@ -190,7 +190,7 @@ const Parameter kTable[] = {
     {"receiver_phase_deg", "acquisition", "phi_r", "degree", -3600.0, 3600.0, "phase of the receiver", FIELD(acquisition.receiver_phase_deg), always, false},
     {"gain", "acquisition", "G", "", 0.0, 1e9, "gain of the receiver", FIELD(acquisition.gain), always, false},
     {"dead_time_us", "acquisition", "t_d", "us", 0.0, kMostUs, "time after a pulse in which the receiver reads 0", FIELD(acquisition.dead_time_us), always, false},
-    {"tolerance", "accuracy", "epsilon", "", 0.0, 1.0, "largest error of M that is aimed at (|M| <= 1/2)", FIELD(accuracy.tolerance), always, false},
+    {"tolerance", "accuracy", "epsilon", "", 0.0, 1.0, "largest error of M that is aimed at, over the largest |M|", FIELD(accuracy.tolerance), always, false},
     {"summed_khz", "interaction", "alpha_x |sum f|", "kHz", -kMostKhz, kMostKhz, "summed in-plane coupling: alpha_x times |sum of the kernel|",
      get_summed, set_summed, always, true},
     {"dwell_us", "acquisition", "t_w", "us", 0.0, kMostUs, "time between samples: stop_us = start_us + dwell_us (points - 1)",

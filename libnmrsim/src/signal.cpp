@@ -31,6 +31,14 @@ double largest_difference(const Signal& a, const Signal& b) {
     return largest;
 }
 
+double peak_magnitude(const Signal& signal) {
+    double largest = 0.0;
+    for (std::size_t k = 0; k < signal.mx.size(); ++k) {
+        largest = std::max(largest, std::hypot(signal.mx[k], signal.my[k]));
+    }
+    return largest;
+}
+
 double rms_difference(const Signal& a, const Signal& b) {
     require_alike(a, b);
     double sum = 0.0;

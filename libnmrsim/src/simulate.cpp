@@ -27,6 +27,7 @@ Signal simulate(const Experiment& experiment) {
     if (reads_spins_directly(experiment)) return simulate_spins(experiment);
     Experiment spins = spin_experiment(experiment).experiment;
     Signal mean;
+    double error = 0.0;  // of the mean, were the runs' errors all alike
     for (const CycleRun& run : cycle_runs(experiment)) {
         spins.sequence = run.sequence;
         const Signal signal = simulate_spins(spins);
@@ -38,7 +39,10 @@ Signal simulate(const Experiment& experiment) {
         for (std::size_t k = 0; k < signal.points(); ++k) {
             mean.mz[k] += std::abs(run.weight) * signal.mz[k];
         }
+        error += std::abs(run.weight) * signal.estimated_error * peak_magnitude(signal);
     }
+    const double peak = peak_magnitude(mean);
+    if (peak > 0.0) mean.estimated_error = error / peak;
     read<double>(receiver_of(experiment), mean.mx, mean.my);
     return mean;
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "batch_state.h"
@@ -65,9 +66,9 @@ void put(const std::vector<double>& mx, const std::vector<double>& my, std::span
 }
 
 template <typename Real>
-SignalJacobian run(const Experiment& experiment, std::span<const std::string> parameters) {
-    const UniformTables<Real> tables =
-        uniform_tables<Real>(uniform_plan(experiment), experiment.relaxation);
+SignalJacobian run(const Experiment& experiment, UniformPlan plan,
+                   std::span<const std::string> parameters) {
+    const UniformTables<Real> tables = uniform_tables<Real>(std::move(plan), experiment.relaxation);
     SignalJacobian result;
     result.parameters.assign(parameters.begin(), parameters.end());
     result.signal.time_us = tables.plan.time_us;
@@ -98,6 +99,8 @@ SignalJacobian run(const Experiment& experiment, std::span<const std::string> pa
         }
         next += n;
     } while (next < parameters.size());
+    result.signal.estimated_error =
+        estimated_error(experiment, tables.plan, peak_magnitude(result.signal));
     return result;
 }
 
@@ -140,8 +143,9 @@ SignalJacobian differentiate_spins(const Experiment& experiment,
             return shares_plan(row.name) && name != "noise" && row.applies(experiment);
         });
     if (!by_kernel) return simulate_ensemble_with_jacobian(experiment, parameters);
-    return uniform_in_single(experiment.accuracy) ? run<float>(experiment, parameters)
-                                                  : run<double>(experiment, parameters);
+    UniformPlan plan = uniform_plan(experiment);
+    return plan.step.single ? run<float>(experiment, std::move(plan), parameters)
+                            : run<double>(experiment, std::move(plan), parameters);
 }
 
 void differentiate_spins_batch(const Experiment& experiment, std::span<const double> parameters,

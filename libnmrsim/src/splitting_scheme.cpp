@@ -27,17 +27,17 @@ constexpr double kOffset6[] = {kB6[0],    kB6[1], kB6[2], kB6[3], kB6Middle,
 }  // namespace
 
 const SplittingScheme& strang_scheme() {
-    static const SplittingScheme scheme{"Strang", 2, kStrangCoupling, kStrangOffset, 0.5};
+    static const SplittingScheme scheme{"Strang", 2, kStrangCoupling, kStrangOffset, 0.1, 0.5};
     return scheme;
 }
 
 const SplittingScheme& blanes_moan_4() {
-    static const SplittingScheme scheme{"Blanes-Moan S6", 4, kCoupling4, kOffset4, 4.5e-3};
+    static const SplittingScheme scheme{"Blanes-Moan S6", 4, kCoupling4, kOffset4, 4e-4, 0.055};
     return scheme;
 }
 
 const SplittingScheme& blanes_moan_6() {
-    static const SplittingScheme scheme{"Blanes-Moan S10", 6, kCoupling6, kOffset6, 2e-4};
+    static const SplittingScheme scheme{"Blanes-Moan S10", 6, kCoupling6, kOffset6, 2.5e-4, 6e-3};
     return scheme;
 }
 

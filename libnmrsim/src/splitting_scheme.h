@@ -17,10 +17,12 @@ struct SplittingScheme {
     int order;
     std::span<const double> coupling;
     std::span<const double> offset;
-    /// The error of M over a window is about constant * (kappa h)^order * (kappa / line width)^1.5,
-    /// kappa = 2 pi alpha |M|max: 99% of draws of the 2021 task lie below it. Fixed by
-    /// benchmarks/accuracy_benchmark.cpp.
-    double error_constant;
+    /// The error of M over a window, as a share of the largest |M|, is about
+    /// (w h)^order (offset_error k / |M| + coupling_error k^(order + 1)), w the line's half width
+    /// [rad/s], k the coupling's frequency 2 pi alpha |M|max over w: 99% of draws of the 2021 task
+    /// lie below it. Fixed by benchmarks/accuracy_benchmark.cpp.
+    double offset_error;
+    double coupling_error;
 };
 
 /// Order 2: the plain symmetric step.

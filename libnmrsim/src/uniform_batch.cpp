@@ -1,7 +1,7 @@
 #include "uniform_batch.h"
 
 #include <algorithm>
-#include <memory>
+#include <utility>
 #include <vector>
 
 #include "uniform_simulator.h"
@@ -13,52 +13,86 @@ namespace {
 struct Bucket {
     UniformStep step;
     std::vector<std::size_t> index;
+    UniformTables<float> single;  ///< one of the two, as the step says
+    UniformTables<double> twice;
+
+    long passes() const { return (step.single ? single.plan : twice.plan).passes(); }
 };
 
-std::vector<Bucket> sort_by_step(const Experiment& shared, const UniformNodes& nodes,
-                                 std::span<const double> parameters) {
+/// Nodes of each level, found as they are needed.
+class NodeLevels {
+public:
+    explicit NodeLevels(const Experiment& experiment)
+        : experiment_(experiment), nodes_(kMostLevels) {}
+
+    const UniformNodes& at(int level) {
+        UniformNodes& nodes = nodes_[static_cast<std::size_t>(level)];
+        if (nodes.weight.empty()) nodes = uniform_nodes(experiment_, level);
+        return nodes;
+    }
+
+private:
+    const Experiment& experiment_;
+    std::vector<UniformNodes> nodes_;
+};
+
+std::vector<Bucket> sort_by_step(const Experiment& shared, std::span<const double> parameters) {
     const std::size_t unknowns = shared.prior.size();
+    NodeLevels nodes(shared);
     std::vector<Bucket> buckets;
     for (std::size_t i = 0; i < parameters.size() / unknowns; ++i) {
         const Experiment one = with_parameters(shared, parameters.subspan(i * unknowns, unknowns));
-        const UniformStep step = uniform_step(one, nodes);
+        const int level = uniform_level(one, nodes.at(0));
+        const UniformStep step = uniform_step(one, nodes.at(level), level);
         auto bucket = std::find_if(buckets.begin(), buckets.end(),
                                    [&](const Bucket& b) { return b.step == step; });
-        if (bucket == buckets.end()) bucket = buckets.insert(buckets.end(), {step, {}});
+        if (bucket == buckets.end()) bucket = buckets.insert(buckets.end(), {step, {}, {}, {}});
         bucket->index.push_back(i);
+    }
+    for (Bucket& bucket : buckets) {
+        UniformPlan plan = uniform_plan(shared, nodes.at(bucket.step.level), bucket.step);
+        if (bucket.step.single) {
+            bucket.single = uniform_tables<float>(std::move(plan), shared.relaxation);
+        } else {
+            bucket.twice = uniform_tables<double>(std::move(plan), shared.relaxation);
+        }
     }
     return buckets;
 }
 
-template <typename Real>
-void run_as(const Experiment& shared, std::span<const double> parameters,
-            std::span<const std::string> tangents, int threads, BatchState& state,
-            const UniformSink& sink) {
-    const std::size_t unknowns = shared.prior.size();
-    const std::size_t rows_size =
-        (1 + tangents.size()) * 3 * static_cast<std::size_t>(shared.acquisition.points);
-    const std::size_t lanes = static_cast<std::size_t>(uniform_lanes(sizeof(Real) == 4));
-    const UniformNodes nodes = uniform_nodes(shared);
-    const std::vector<Bucket> buckets = sort_by_step(shared, nodes, parameters);
+/// Curves that fill the lanes.
+struct Task {
+    const Bucket* bucket;
+    std::span<const std::size_t> index;
+    double cost;
+};
 
-    struct Task {
-        const UniformTables<Real>* tables;
-        std::span<const std::size_t> index;
-    };
-    std::vector<std::unique_ptr<UniformTables<Real>>> tables;
+std::vector<Task> tasks_of(const std::vector<Bucket>& buckets) {
     std::vector<Task> tasks;
     for (const Bucket& bucket : buckets) {
-        tables.push_back(std::make_unique<UniformTables<Real>>(
-            uniform_tables<Real>(uniform_plan(shared, nodes, bucket.step), shared.relaxation)));
+        const std::size_t lanes = static_cast<std::size_t>(uniform_lanes(bucket.step.single));
         for (std::size_t i = 0; i < bucket.index.size(); i += lanes) {
             const std::size_t n = std::min(lanes, bucket.index.size() - i);
-            tasks.push_back({tables.back().get(), std::span(bucket.index).subspan(i, n)});
+            tasks.push_back({&bucket, std::span(bucket.index).subspan(i, n),
+                             static_cast<double>(bucket.passes())});
         }
     }
     // The longest first, so that no thread is left with one at the end.
-    std::stable_sort(tasks.begin(), tasks.end(), [](const Task& a, const Task& b) {
-        return a.tables->plan.passes() > b.tables->plan.passes();
-    });
+    std::stable_sort(tasks.begin(), tasks.end(),
+                     [](const Task& a, const Task& b) { return a.cost > b.cost; });
+    return tasks;
+}
+
+}  // namespace
+
+void run_uniform_batch(const Experiment& shared, std::span<const double> parameters,
+                       std::span<const std::string> tangents, int threads, BatchState& state,
+                       const UniformSink& sink) {
+    const std::size_t unknowns = shared.prior.size();
+    const std::size_t rows_size =
+        (1 + tangents.size()) * 3 * static_cast<std::size_t>(shared.acquisition.points);
+    const std::vector<Bucket> buckets = sort_by_step(shared, parameters);
+    const std::vector<Task> tasks = tasks_of(buckets);
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (std::size_t t = 0; t < tasks.size(); ++t) {
         const Task& task = tasks[t];
@@ -74,23 +108,15 @@ void run_as(const Experiment& shared, std::span<const double> parameters,
             }
             thread_local std::vector<float> all;
             all.resize(curves.size() * rows_size);
-            run_uniform<Real, float>(*task.tables, curves, all);
+            if (task.bucket->step.single) {
+                run_uniform<float, float>(task.bucket->single, curves, all);
+            } else {
+                run_uniform<double, float>(task.bucket->twice, curves, all);
+            }
             for (std::size_t j = 0; j < curves.size(); ++j) {
                 sink(task.index[j], &all[j * rows_size]);
             }
         });
-    }
-}
-
-}  // namespace
-
-void run_uniform_batch(const Experiment& shared, std::span<const double> parameters,
-                       std::span<const std::string> tangents, int threads, BatchState& state,
-                       const UniformSink& sink) {
-    if (uniform_in_single(shared.accuracy)) {
-        run_as<float>(shared, parameters, tangents, threads, state, sink);
-    } else {
-        run_as<double>(shared, parameters, tangents, threads, state, sink);
     }
 }
 

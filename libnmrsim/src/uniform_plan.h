@@ -33,12 +33,17 @@ struct UniformNodes {
     std::vector<double> weight;     ///< (nodes)
     double total_weight = 0.0;
     double longest_step_s = 0.0;  ///< that the interpolation of samples bears [s]
+    double error = 0.0;           ///< of M for uncoupled spins, |M| <= 1/2
+    std::vector<double> decay;    ///< |M| of a free decay over its start, at multiples of:
+    double decay_spacing_us = 1.0;
 };
 
 /// A time step as chosen for one curve; curves with equal choices share a plan.
 struct UniformStep {
     const SplittingScheme* scheme = nullptr;
     double step_s = 0.0;  ///< largest step [s]
+    int level = 0;        ///< of the nodes: chosen for the tolerance times 10^-level
+    bool single = false;  ///< whether float is exact enough
 
     bool operator==(const UniformStep&) const = default;
 };
@@ -54,17 +59,29 @@ struct UniformPlan {
     long passes() const;
 };
 
-/// Nodes for the experiment's line, longest time and tolerance (or accuracy.nodes).
-UniformNodes uniform_nodes(const Experiment& experiment);
+/// Nodes for the experiment's line, longest time and tolerance (or accuracy.nodes), for echoes of
+/// 10^-level of the full magnetization: the tolerance is a share of the echo.
+UniformNodes uniform_nodes(const Experiment& experiment, int level = 0);
+
+/// The level of nodes that the experiment's echo needs, 0 to kMostLevels - 1. `nodes` are of any
+/// level.
+int uniform_level(const Experiment& experiment, const UniformNodes& nodes);
+
+inline constexpr int kMostLevels = 5;
 
 /// The cheapest scheme and step that keep the tolerance for this experiment's coupling (or
-/// accuracy.steps_per_point). Steps come in a few sizes only, so that curves can share a plan.
-UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes);
+/// accuracy.steps_per_point), on nodes of `level`. Steps come in a few sizes only, so that curves
+/// can share a plan.
+UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes, int level = 0);
 
 /// Lays the segments, samples and interpolation out.
 UniformPlan uniform_plan(const Experiment& experiment, UniformNodes nodes, UniformStep step);
 
 /// The plan of one experiment alone, with its own nodes and step.
 UniformPlan uniform_plan(const Experiment& experiment);
+
+/// Largest error of M to expect of the plan, as a share of `largest`, the curve's largest |M| over
+/// the window: an upper bound for 99% of random draws.
+double estimated_error(const Experiment& experiment, const UniformPlan& plan, double largest);
 
 }  // namespace nmrsim

@@ -13,10 +13,6 @@
 namespace nmrsim {
 namespace {
 
-// With the steps that 1e-4 asks for, float keeps 7e-5 on 99% of the 2021 task's draws; with the
-// many more of 1e-7 its rounding reaches 2.5e-4 on the most strongly coupled (docs/validation.md).
-constexpr double kLeastSingleTolerance = 5e-5;
-
 template <typename Real>
 UniformKernels<Real> kernels() {
     constexpr bool kSingle = sizeof(Real) == 4;
@@ -101,7 +97,8 @@ PassTables<Real> make_tables(const UniformPlan& plan, double step_s, const Relax
 /// Buffers of one thread.
 template <typename Real>
 struct Workspace {
-    AlignedArray<Real> state, saved, record, reversed, lane_values, phasor, slope, signal;
+    AlignedArray<Real> state, stepped, saved, record, stepped_record, reversed, lane_values, phasor,
+        slope, signal;
 };
 
 /// One group of curves on its way through the sequence.
@@ -241,53 +238,122 @@ private:
         }
     }
 
-    void steps(const PassTables<Real>& tables, int count, Real* record) {
+    /// The rows that a segment changes: a tangent that is zero and whose parameter does not drive
+    /// it stays zero, as that of alpha_z does before the second pulse (the frame takes all of it).
+    std::vector<std::size_t> moving_rows() const {
+        std::vector<std::size_t> moving{0};
+        for (std::size_t t = 1; t < rows_; ++t) {
+            const auto zero = [&](const Real* lanes) {
+                return std::all_of(lanes, lanes + lanes_, [](Real v) { return v == Real(0); });
+            };
+            bool still = zero(strength_ + t * lanes_);
+            for (std::size_t i = 0; i < nodes_ && still; ++i) {
+                for (std::size_t k = 0; k < 3; ++k) {
+                    still = still && zero(state_ + (3 * (rows_ * i + t) + k) * lanes_);
+                }
+            }
+            if (!still) moving.push_back(t);
+        }
+        return moving;
+    }
+
+    /// Copies the rows' blocks of `size` values between (outer, rows) and (outer, rows_).
+    static void pack(const std::vector<std::size_t>& rows, std::size_t all_rows, std::size_t outer,
+                     std::size_t size, const Real* all, Real* packed) {
+        for (std::size_t i = 0; i < outer; ++i) {
+            for (std::size_t r = 0; r < rows.size(); ++r) {
+                std::copy_n(all + (i * all_rows + rows[r]) * size, size,
+                            packed + (i * rows.size() + r) * size);
+            }
+        }
+    }
+    static void unpack(const std::vector<std::size_t>& rows, std::size_t all_rows,
+                       std::size_t outer, std::size_t size, const Real* packed, Real* all) {
+        for (std::size_t i = 0; i < outer; ++i) {
+            for (std::size_t r = 0; r < rows.size(); ++r) {
+                std::copy_n(packed + (i * rows.size() + r) * size, size,
+                            all + (i * all_rows + rows[r]) * size);
+            }
+        }
+    }
+
+    /// What the kernel steps: the moving rows alone.
+    struct Stepped {
+        std::size_t rows;
+        Real* state;
+        Real* strength;
+        Real* total_z;
+        std::vector<Real> mz;  ///< (rows)[lanes] at the segment's start
+    };
+
+    void steps(const Stepped& stepped, const PassTables<Real>& tables, int count, Real* record) {
         UniformSteps<Real> job;
         job.nodes = static_cast<int>(nodes_);
-        job.tangents = static_cast<int>(tangents_);
+        job.tangents = static_cast<int>(stepped.rows - 1);
         job.passes = static_cast<int>(tables.pass.size());
         job.steps = count;
         job.pass = tables.pass.data();
         job.last_coupling = tables.last_coupling;
-        job.strength = strength_;
-        job.state = state_;
-        job.total_z = total_z_;
+        job.strength = stepped.strength;
+        job.state = stepped.state;
+        job.total_z = stepped.total_z;
         job.record = record;
         kernels_.run_steps(job);
     }
 
-    void restart() {
-        for (std::size_t j = 0; j < rows_ * lanes_; ++j) total_z_[j] = static_cast<Real>(mz_[j]);
-    }
-
     void evolve(const UniformSegment& segment, const SegmentTables<Real>& tables) {
+        const std::vector<std::size_t> moving = moving_rows();
+        const std::size_t rows = moving.size();
+        Stepped stepped{rows, state_, strength_, total_z_, {}};
+        stepped.mz.resize(rows * lanes_);
+        for (std::size_t r = 0; r < rows; ++r) {
+            for (std::size_t lane = 0; lane < lanes_; ++lane) {
+                stepped.mz[r * lanes_ + lane] = static_cast<Real>(mz_[moving[r] * lanes_ + lane]);
+            }
+        }
+        if (rows < rows_) {
+            stepped.state = work_.stepped.at_least((nodes_ * 3 + 1) * rows * lanes_);
+            stepped.strength = stepped.state + nodes_ * 3 * rows * lanes_;
+            pack(moving, rows_, nodes_, 3 * lanes_, state_, stepped.state);
+            pack(moving, rows_, 1, lanes_, strength_, stepped.strength);
+        }
+        const std::size_t state_bytes = nodes_ * 3 * rows * lanes_ * sizeof(Real);
+        const auto restart = [&] {
+            std::copy(stepped.mz.begin(), stepped.mz.end(), stepped.total_z);
+        };
         const bool sampled = segment.end_sample > segment.first_sample;
-        const std::size_t record_size = 2 * rows_ * lanes_;
+        const std::size_t record_size = 2 * rows * lanes_;
         const std::size_t before = static_cast<std::size_t>(segment.steps_before);
-        record_ =
-            sampled ? work_.record.at_least(record_size * static_cast<std::size_t>(
-                                                              segment.steps_before + segment.steps +
-                                                              segment.steps_after + 1))
-                    : nullptr;
+        const std::size_t records = static_cast<std::size_t>(segment.steps_before + segment.steps +
+                                                             segment.steps_after + 1);
+        Real* record = sampled ? work_.stepped_record.at_least(record_size * records) : nullptr;
         if (before > 0) {
-            std::memcpy(saved_, state_, state_bytes());
+            std::memcpy(saved_, stepped.state, state_bytes);
             restart();
             Real* reversed = work_.reversed.at_least(record_size * (before + 1));
-            steps(tables.backward, segment.steps_before, reversed);
+            steps(stepped, tables.backward, segment.steps_before, reversed);
             for (std::size_t j = 1; j <= before; ++j) {
-                std::memcpy(record_ + (before - j) * record_size, reversed + j * record_size,
+                std::memcpy(record + (before - j) * record_size, reversed + j * record_size,
                             record_size * sizeof(Real));
             }
-            std::memcpy(state_, saved_, state_bytes());
+            std::memcpy(stepped.state, saved_, state_bytes);
         }
         restart();
-        steps(tables.forward, segment.steps, sampled ? record_ + before * record_size : nullptr);
+        steps(stepped, tables.forward, segment.steps,
+              sampled ? record + before * record_size : nullptr);
         if (segment.steps_after > 0) {
-            std::memcpy(saved_, state_, state_bytes());
-            steps(tables.forward, segment.steps_after,
-                  record_ + (before + static_cast<std::size_t>(segment.steps)) * record_size);
-            std::memcpy(state_, saved_, state_bytes());
+            std::memcpy(saved_, stepped.state, state_bytes);
+            steps(stepped, tables.forward, segment.steps_after,
+                  record + (before + static_cast<std::size_t>(segment.steps)) * record_size);
+            std::memcpy(stepped.state, saved_, state_bytes);
         }
+        record_ = record;
+        if (rows == rows_) return;
+        unpack(moving, rows_, nodes_, 3 * lanes_, stepped.state, state_);
+        if (!sampled) return;
+        record_ = work_.record.at_least(records * 2 * rows_ * lanes_);
+        std::fill_n(record_, records * 2 * rows_ * lanes_, Real(0));
+        unpack(moving, rows_, records, 2 * lanes_, record, record_);
     }
 
     template <typename Out>
@@ -388,13 +454,6 @@ private:
 
 int uniform_lanes(bool single_precision) {
     return single_precision ? kernels<float>().lanes : kernels<double>().lanes;
-}
-
-bool uniform_in_single(const Accuracy& accuracy) {
-    if (accuracy.precision == Precision::automatic) {
-        return accuracy.tolerance >= kLeastSingleTolerance;
-    }
-    return accuracy.precision == Precision::single;
 }
 
 template <typename Real>

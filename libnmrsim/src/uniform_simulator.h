@@ -15,9 +15,6 @@ namespace nmrsim {
 /// How many curves the kernels compute side by side.
 int uniform_lanes(bool single_precision);
 
-/// Whether the tolerance lets the kernels work in float.
-bool uniform_in_single(const Accuracy& accuracy);
-
 /// A segment's passes in one direction of time.
 template <typename Real>
 struct PassTables {

@@ -50,7 +50,9 @@ struct StartState {
 
 /// How exactly to compute. What is left empty is chosen for the tolerance.
 struct Accuracy {
-    double tolerance = 1e-4;                ///< largest error of M (|M| <= 1/2) aimed at, in (0, 1)
+    /// Largest error of M over the window that is aimed at, as a share of the curve's largest |M|
+    /// there, in (0, 1).
+    double tolerance = 1e-4;
     std::optional<int> nodes;               ///< nodes of the line's quadrature, uniform kernel
     std::optional<double> steps_per_point;  ///< time steps a sample, may be below 1
     /// Order of the Magnus expansion, 1 to 3, that averages the counter-rotating coupling (alpha_x

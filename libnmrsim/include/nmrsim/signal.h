@@ -24,6 +24,9 @@ struct Signal {
 /// Throws: std::invalid_argument unless both have the same number of points.
 double largest_difference(const Signal& a, const Signal& b);
 
+/// Largest |M| of the transverse magnetization over the window.
+double peak_magnitude(const Signal& signal);
+
 /// Root mean square |M(t) - M'(t)| of the transverse magnetization over the window.
 double rms_difference(const Signal& a, const Signal& b);
 

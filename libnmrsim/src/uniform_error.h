@@ -1,0 +1,28 @@
+/// What the uniform kernel's nodes, steps and rounding cost, estimated before anything is run.
+///
+/// Two scales enter. Errors that the offsets alone make are shares of a whole spin: beside a small
+/// echo they weigh as much more. Errors that the coupling amplifies grow with the echo, so they are
+/// shares of it.
+#pragma once
+
+#include "nmrsim/experiment.h"
+#include "splitting_scheme.h"
+
+namespace nmrsim {
+
+struct UniformNodes;
+
+/// The coupling's largest angular frequency kappa = 2 pi alpha |M|max over the line's half width.
+double coupling_ratio(const Experiment& experiment, double total_weight);
+
+/// How large the uncoupled |M| becomes over the window, |M| <= 1/2: free decays and the echoes of
+/// pairs of pulses. An estimate that costs next to nothing; too small for trains of pulses.
+double uncoupled_magnitude(const Experiment& experiment, const UniformNodes& nodes);
+
+/// Splitting error of M as a share of `magnitude`, at step^order = 1 (half width * step = 1).
+double splitting_error(const SplittingScheme& scheme, double coupling_ratio, double magnitude);
+
+/// Rounding error of M as a share of `magnitude` after so many passes.
+double rounding_error(bool single, double passes, double coupling_ratio, double magnitude);
+
+}  // namespace nmrsim
