@@ -36,6 +36,10 @@ constexpr double kStepsPerCarrier = 12.0;
 /// Halvings are given up after this many: the tolerance is below rounding.
 constexpr int kMostRefinements = 8;
 
+/// What the nodes of the line may add to the error, as a share of the tolerance: as they are
+/// chosen.
+constexpr double kNodeShare = 0.1;
+
 /// What rounding alone leaves of the error, over the largest |M| (10,000 steps, measured 1e-14).
 constexpr double kRounding = 1e-13;
 
@@ -262,8 +266,13 @@ Refined refine(const Experiment& experiment, const EnsembleInputs<double>& input
         Signal fine = as_signal(inputs, evolve<double>(experiment, inputs, {step, 2}));
         const double largest = std::max(largest_transverse(fine), 1e-300);
         const double error = largest_difference(fine, coarse) / (kOrderPower - 1.0) / largest;
-        if (forced || error <= tolerance || k == kMostRefinements) {
-            fine.estimated_error = std::max(error, kRounding);
+        if (forced || error <= (1.0 - kNodeShare) * tolerance || k == kMostRefinements) {
+            // The nodes, under the uniform kernel, were chosen to stay below their share; forced
+            // ones are taken at their word.
+            const bool integrates =
+                inputs.kernel.empty() && experiment.line.spins == 0 && !experiment.accuracy.nodes;
+            fine.estimated_error =
+                std::max(error, kRounding) + (integrates ? kNodeShare * tolerance : 0.0);
             const bool coarse_keeps = kOrderPower * error <= tolerance;
             return {std::move(fine), {step, coarse_keeps && !forced ? 1 : 2}};
         }

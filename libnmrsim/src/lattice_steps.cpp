@@ -14,6 +14,11 @@ namespace {
 /// experiment at 1e-4 and 1e-6: all within, the largest error 0.3 to 0.96 of the tolerance. With 40
 /// one draw in 100 of challenge-2024 was at 1.6 times it, and a chain of a power law at 1.5.
 constexpr double kStepsPerCycle = 44.0;
+
+/// Below this tolerance steps shrink a little faster than the order asks for, by its ratio to this
+/// to the power: at 1e-10 a chain of a power law would be off by 2.3 times that.
+constexpr double kTightTolerance = 1e-8;
+constexpr double kTightPower = 0.08;
 constexpr double kLineShare = 0.3;
 
 /// Steps become no longer for a larger tolerance than this: the extrapolation, stable up to turns
@@ -94,7 +99,8 @@ double longest_step_us(const Experiment& experiment, double kernel_norm) {
     const double per_us = rate_per_us(experiment, kernel_norm);
     const auto step_for = [&](double tolerance) {
         const double relative =
-            std::pow(std::min(tolerance, kLargestTolerance) / 1e-4, 1.0 / kOrder);
+            std::pow(std::min(tolerance, kLargestTolerance) / 1e-4, 1.0 / kOrder) *
+            std::pow(std::min(tolerance / kTightTolerance, 1.0), kTightPower);
         const double turn_per_us =
             kTwoPi * kHzPerKhz * kSecondsPerUs * largest_offset_khz(experiment.line);
         return std::min(relative / (kStepsPerCycle * per_us), kLargestTurn / turn_per_us);
