@@ -23,7 +23,7 @@ constexpr double kDifference = 1e-3;
 EnsembleNodes ensemble_nodes(const Experiment& experiment) {
     if (!is_uniform(experiment) || experiment.line.spins > 0) return {};
     const int count = static_cast<int>(uniform_nodes(experiment).weight.size());
-    return {count, line_stretch(count, std::max(experiment.accuracy.tolerance, 1e-13))};
+    return {count, line_stretch(count, std::max(experiment.accuracy.tolerance, kLeastTolerance))};
 }
 
 EnsembleInputs<double> ensemble_inputs(const Experiment& experiment, const EnsembleNodes& nodes) {

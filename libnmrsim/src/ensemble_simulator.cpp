@@ -13,6 +13,7 @@
 #include "lattice_steps.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/units.h"
+#include "uniform_plan.h"
 
 namespace nmrsim {
 namespace {
@@ -35,10 +36,6 @@ constexpr double kStepsPerCarrier = 12.0;
 
 /// Halvings are given up after this many: the tolerance is below rounding.
 constexpr int kMostRefinements = 8;
-
-/// What the nodes of the line may add to the error, as a share of the tolerance: as they are
-/// chosen.
-constexpr double kNodeShare = 0.1;
 
 /// What rounding alone leaves of the error, over the largest |M| (10,000 steps, measured 1e-14).
 constexpr double kRounding = 1e-13;
@@ -209,14 +206,6 @@ Signal as_signal(const EnsembleInputs<double>& inputs, const std::vector<Vec3<do
     return signal;
 }
 
-double largest_transverse(const Signal& signal) {
-    double largest = 0.0;
-    for (std::size_t i = 0; i < signal.points(); ++i) {
-        largest = std::max(largest, std::hypot(signal.mx[i], signal.my[i]));
-    }
-    return largest;
-}
-
 /// Where halving starts [us].
 double first_step_us(const Experiment& experiment, const EnsembleInputs<double>& inputs) {
     double mean_square = 0.0, weight = 0.0;
@@ -264,7 +253,7 @@ Refined refine(const Experiment& experiment, const EnsembleInputs<double>& input
     for (int k = 0;; ++k) {
         const Signal coarse = as_signal(inputs, evolve<double>(experiment, inputs, {step, 1}));
         Signal fine = as_signal(inputs, evolve<double>(experiment, inputs, {step, 2}));
-        const double largest = std::max(largest_transverse(fine), 1e-300);
+        const double largest = std::max(peak_magnitude(fine), 1e-300);
         const double error = largest_difference(fine, coarse) / (kOrderPower - 1.0) / largest;
         if (forced || error <= (1.0 - kNodeShare) * tolerance || k == kMostRefinements) {
             // The nodes, under the uniform kernel, were chosen to stay below their share; forced

@@ -29,16 +29,13 @@ constexpr double kLargestTurn = 0.7;
 constexpr double kStepsPerOctave = 3.0;
 
 // Share of the tolerance that each source of error may use. Each is a bound for 99% of draws, and
-// they seldom come together: 99% of 400 draws lie below 0.3 to 0.9 of the tolerance.
-constexpr double kNodeShare = 0.1;
+// they seldom come together: 99% of 400 draws lie below 0.3 to 0.9 of the tolerance. The nodes' is
+// kNodeShare.
 constexpr double kInterpolationShare = 0.2;
 constexpr double kSplittingShare = 1.2;
 
 // Float is used up to this share of the tolerance; its error and the steps' seldom meet.
 constexpr double kSingleShare = 1.1;
-
-// Below this the tolerance is rounding's.
-constexpr double kLeastTolerance = 1e-13;
 
 // Largest error of the quadrature for uncoupled spins, up to the longest time.
 double node_error(const LineQuadrature& rule, const std::vector<double>& time_s,
@@ -61,12 +58,6 @@ UniformNodes as_nodes(LineQuadrature rule, double error) {
     nodes.offset_hz = std::move(rule.offset_hz);
     nodes.weight = std::move(rule.weight);
     return nodes;
-}
-
-// The stretch that suits n nodes at a tolerance: the map's branch points lie where the error does
-// not see them (Hale and Trefethen 2008, section 3).
-double stretch_for(int nodes, double tolerance) {
-    return 1.0 / std::cosh(std::abs(std::log(tolerance)) / nodes);
 }
 
 // Error of the interpolation at step h: a component exp(2 pi i f t) is off by about
@@ -166,7 +157,7 @@ UniformNodes find_nodes(const Experiment& experiment, double tolerance) {
     const std::vector<double> exact = line_characteristic(line, time_s);
     if (experiment.accuracy.nodes) {
         const int n = *experiment.accuracy.nodes;
-        LineQuadrature rule = line_quadrature(line, n, stretch_for(n, tolerance));
+        LineQuadrature rule = line_quadrature(line, n, line_stretch(n, tolerance));
         const double error = node_error(rule, time_s, exact);
         return as_nodes(std::move(rule), error);
     }
@@ -176,7 +167,7 @@ UniformNodes find_nodes(const Experiment& experiment, double tolerance) {
     int high = low + 4;
     const auto rule_of = [&](int blocks) {
         const int n = kBlock * std::max(blocks, 1);
-        return line_quadrature(line, n, stretch_for(n, tolerance));
+        return line_quadrature(line, n, line_stretch(n, tolerance));
     };
     const auto good = [&](const LineQuadrature& rule) {
         return node_error(rule, time_s, exact) <= kNodeShare * tolerance;

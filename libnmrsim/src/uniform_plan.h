@@ -9,6 +9,12 @@
 
 namespace nmrsim {
 
+/// Below this the tolerance is rounding's.
+inline constexpr double kLeastTolerance = 1e-13;
+
+/// Share of the tolerance that the line's nodes may use.
+inline constexpr double kNodeShare = 0.1;
+
 /// Free evolution between two (groups of) pulses.
 struct UniformSegment {
     double start_us = 0.0;     ///< [us]

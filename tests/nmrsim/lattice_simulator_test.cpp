@@ -13,6 +13,7 @@
 #include "nmrsim/line.h"
 #include "nmrsim/reference_simulator.h"
 #include "nmrsim/units.h"
+#include "number_rows.h"
 
 namespace nmrsim {
 namespace {
@@ -45,14 +46,6 @@ Signal run(const Experiment& experiment) {
 
 Complex transverse(const Signal& signal, std::size_t i) {
     return {signal.mx[i], signal.my[i]};
-}
-
-double largest_magnitude(const Signal& signal) {
-    double largest = 0.0;
-    for (std::size_t i = 0; i < signal.points(); ++i) {
-        largest = std::max(largest, std::abs(transverse(signal, i)));
-    }
-    return largest;
 }
 
 double largest_difference_of_all(const Signal& a, const Signal& b) {
@@ -327,7 +320,7 @@ TEST_CASE("the default step keeps the tolerance asked for") {
             e.accuracy.precision = Precision::automatic;
             e.accuracy.tolerance = tolerance;
             CAPTURE(tolerance, summed);
-            CHECK(largest_difference(run(e), converged) < tolerance * largest_magnitude(converged));
+            CHECK(largest_difference(run(e), converged) < tolerance * peak_magnitude(converged));
         }
     }
 }
@@ -337,7 +330,7 @@ TEST_CASE("steps asked for are never so long that the extrapolation is unstable"
     e.accuracy.steps_per_point = 8.0;
     const Signal converged = run(e);
     e.accuracy.steps_per_point = 0.01;
-    CHECK(largest_difference(run(e), converged) < 0.01 * largest_magnitude(converged));
+    CHECK(largest_difference(run(e), converged) < 0.01 * peak_magnitude(converged));
 }
 
 TEST_CASE("a workspace remembers nothing of earlier curves") {
@@ -394,24 +387,11 @@ TEST_CASE("the cost counts sites and steps") {
     CHECK(cost.flops > 100 * cost.spin_steps());
 }
 
-/// Rows of numbers of a text file.
+/// Rows of numbers of a text file, which must be there.
 std::vector<std::vector<double>> read_rows(const std::string& path) {
-    std::ifstream file(path);
     INFO(path);
-    REQUIRE(file.good());
-    std::vector<std::vector<double>> rows;
-    for (std::string line; std::getline(file, line);) {
-        if (line.empty() || line[0] == '#') continue;
-        std::vector<double> row;
-        const char* p = line.c_str();
-        for (char* end = nullptr;; p = end) {
-            const double value = std::strtod(p, &end);
-            if (end == p) break;
-            row.push_back(value);
-        }
-        rows.push_back(row);
-    }
-    return rows;
+    REQUIRE(std::ifstream(path).good());
+    return read_number_rows(path);
 }
 
 TEST_CASE("published echoes lie inside the spread of seeds") {

@@ -45,15 +45,6 @@ inline std::complex<double> transverse(const nmrsim::Signal& signal, std::size_t
     return {signal.mx[i], signal.my[i]};
 }
 
-/// Largest |M| of the transverse magnetization.
-inline double largest_transverse(const nmrsim::Signal& signal) {
-    double largest = 0.0;
-    for (std::size_t i = 0; i < signal.points(); ++i) {
-        largest = std::max(largest, std::abs(transverse(signal, i)));
-    }
-    return largest;
-}
-
 /// Largest difference of M+ or Mz.
 inline double largest_difference_of_all(const nmrsim::Signal& a, const nmrsim::Signal& b) {
     double largest = nmrsim::largest_difference(a, b);

@@ -125,10 +125,10 @@ void validate_against_ode(Report& report) {
         exact[i] = solve_bloch(list[i].experiment, 1e-13, list[i].nodes);
         own[i] =
             largest_difference(exact[i], solve_bloch(list[i].experiment, 1e-12, list[i].nodes)) /
-            largest_transverse(exact[i]);
+            peak_magnitude(exact[i]);
     }
     for (std::size_t i = 0; i < list.size(); ++i) {
-        const double largest = largest_transverse(exact[i]);
+        const double largest = peak_magnitude(exact[i]);
         for (const double tolerance : {1e-4, 1e-6, 1e-8, 1e-10}) {
             Experiment e = list[i].experiment;
             e.accuracy.precision = Precision::automatic;

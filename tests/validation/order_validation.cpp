@@ -72,7 +72,7 @@ struct Series {
 };
 
 void add_series(Report& report, const Series& series, const Signal& exact) {
-    const double largest = largest_transverse(exact);
+    const double largest = peak_magnitude(exact);
     double before = 0.0;
     for (int k = 0; k <= series.halvings; ++k) {
         const double step_us = std::ldexp(series.longest_us, -k);

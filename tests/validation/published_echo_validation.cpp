@@ -6,13 +6,13 @@
 #include <cmath>
 #include <complex>
 #include <cstdlib>
-#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "experiments.h"
 #include "nmrsim/simulate.h"
+#include "number_rows.h"
 #include "sections.h"
 
 namespace validation {
@@ -27,19 +27,7 @@ constexpr std::size_t kPoints = 499;
 
 /// Rows of numbers of a text file.
 std::vector<std::vector<double>> read_rows(const std::string& path, std::size_t columns) {
-    std::ifstream file(path);
-    std::vector<std::vector<double>> rows;
-    for (std::string line; std::getline(file, line);) {
-        if (line.empty() || line[0] == '#') continue;
-        std::vector<double> row;
-        const char* p = line.c_str();
-        for (char* end = nullptr;; p = end) {
-            const double value = std::strtod(p, &end);
-            if (end == p) break;
-            row.push_back(value);
-        }
-        rows.push_back(row);
-    }
+    std::vector<std::vector<double>> rows = read_number_rows(path);
     if (rows.size() != kEchoes || rows[0].size() < columns) {
         throw std::runtime_error(
             fmt::format("{}: expected {} rows of {} numbers", path, kEchoes, columns));
