@@ -210,9 +210,8 @@ void fill_decay(const Experiment& experiment, UniformNodes& nodes) {
 
 /// What the choice of nodes depends on.
 auto node_key(const Experiment& e, int level) {
-    return std::tuple(e.line.shape, e.line.half_width_khz, e.line.cutoff_khz, e.line.renormalize,
-                      e.acquisition.stop_us, e.accuracy.tolerance, e.accuracy.nodes.value_or(0),
-                      level);
+    return std::tuple(e.line, e.acquisition.stop_us, e.accuracy.tolerance,
+                      e.accuracy.nodes.value_or(0), level);
 }
 
 }  // namespace

@@ -281,3 +281,18 @@ TEST_CASE("The estimated error is an estimate") {
         CHECK(error >= 0.1 * signal.estimated_error);
     }
 }
+
+TEST_CASE("Lines that differ in what only some shapes have get nodes of their own") {
+    // A narrow line needs more nodes at the same tolerance; asked for second, it must not get those
+    // of the wide one.
+    Experiment e = short_echo();
+    e.accuracy.tolerance = 1e-6;
+    e.line.shape = LineShape::voigt;
+    e.line.half_width_khz = 0.5;
+    e.line.gaussian_half_width_khz = 60.0;
+    simulate_ensemble(e);
+    e.line.gaussian_half_width_khz = 2.0;
+    const Signal narrow = simulate_ensemble(e);
+    e.accuracy.nodes = 512;
+    CHECK(largest_difference(narrow, simulate_ensemble(e)) < 1e-6);
+}

@@ -12,6 +12,8 @@ enum class LineShape { lorentzian, gaussian, voigt, table };
 struct LinePoint {
     double offset_khz = 0.0;  ///< [kHz]
     double weight = 0.0;      ///< height in any unit, >= 0
+
+    bool operator==(const LinePoint&) const = default;
 };
 
 /// Distribution of the offsets delta, cut at +-cutoff and then shifted by `centre_khz`.
@@ -37,6 +39,8 @@ struct Line {
 
     /// Throws std::invalid_argument that names the inequality and the value.
     void validate() const;
+
+    bool operator==(const Line&) const = default;
 };
 
 /// Nodes and weights that integrate over the line. Both (nodes).
