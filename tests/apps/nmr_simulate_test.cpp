@@ -68,13 +68,14 @@ TEST_CASE("nmr-simulate: a lattice echo depends on its seed alone") {
     CHECK(curve("3", "1") != curve("4", "1"));
 }
 
-TEST_CASE("nmr-simulate: --list shows the five experiments that ship") {
+TEST_CASE("nmr-simulate: --list shows the seven experiments that ship") {
     const Outcome outcome = run("nmr-simulate", {"--list"});
     CHECK(outcome.status == 0);
     const auto lines = lines_of(outcome.out);
-    REQUIRE(lines.size() == 5);
-    for (const std::string name : {"challenge-2020", "challenge-2021", "challenge-2024-gaussian",
-                                   "challenge-2024-rkky", "published-echo"}) {
+    REQUIRE(lines.size() == 7);
+    for (const std::string name :
+         {"challenge-2020", "challenge-2021", "challenge-2024-gaussian", "challenge-2024-rkky",
+          "kernel-recognition", "published-echo", "summed-kernel"}) {
         CHECK_THAT(outcome.out, ContainsSubstring(name));
         // Each runs by its name.
         CHECK(run("nmr-simulate", {name, "--set", "accuracy.tolerance=1e-2"}).status == 0);
