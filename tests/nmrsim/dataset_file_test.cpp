@@ -138,6 +138,22 @@ TEST_CASE("choices of an unknown read back") {
     CHECK(folder.read("set.h5").find("choices") == std::string::npos);
 }
 
+TEST_CASE("a version that is not known yet is refused") {
+    const TemporaryFolder folder;
+    const std::string path = folder / "set.h5";
+    write_dataset(example_with_choices(), path);
+    std::string bytes = folder.read("set.h5");
+    // The attribute's number follows its name and the descriptions of its type and extent.
+    const auto name = bytes.find("format_version");
+    REQUIRE(name != std::string::npos);
+    const auto number = bytes.rfind(bytes_of<std::int32_t>({2}), name + 72);
+    REQUIRE((number != std::string::npos && number > name));
+    bytes.replace(number, 4, bytes_of<std::int32_t>({3}));
+    folder.write("set.h5", bytes);
+    CHECK(message_of<InputError>([&] { read_dataset(path); }) ==
+          path + ": expected format_version 1 or 2, found 3");
+}
+
 TEST_CASE("choices that do not fit are named") {
     const Dataset set = example_with_choices();
     CHECK(
