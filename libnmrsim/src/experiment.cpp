@@ -79,6 +79,10 @@ void validate_accuracy(const Accuracy& accuracy) {
 }
 
 void validate_challenge(const Experiment& experiment) {
+    if (experiment.score.curves < 1) {
+        throw std::invalid_argument(
+            fmt::format("challenge.score_curves must be >= 1, got {}", experiment.score.curves));
+    }
     std::set<std::string> names;
     for (const ChallengeColumn& column : experiment.challenge) {
         if (column.name.empty() || column.name.find_first_of("\t\r\n") != std::string::npos) {
