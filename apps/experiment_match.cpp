@@ -22,6 +22,7 @@ std::vector<std::string> comparable_lines(nmrsim::Experiment experiment,
     experiment.acquisition.noise = 0.0;
     experiment.accuracy = {};
     experiment.challenge.clear();
+    experiment.score = {};
 
     std::vector<std::string> lines;
     std::string table;

@@ -138,8 +138,9 @@ int main(int argc, char** argv) {
             return;
         }
         nmrapps::Progress progress(app, common);
-        Judgements judgements =
-            nmrapps::judge(curves, estimates, experiment, noise, common.threads, [&](double share) {
+        Judgements judgements = nmrapps::judge(
+            curves, estimates, experiment,
+            {.noise = noise, .threads = common.threads, .best_fit = refine}, [&](double share) {
                 progress.show(share, "checking the fits");
                 return !nmrapps::interrupted();
             });

@@ -191,7 +191,8 @@ void add_example_fits(nmrinverse::Page& page, const nmrinverse::Model& model,
     Curves curves;
     nmrinverse::Predictions estimates;
     select(data, evaluation.predictions, which, curves, estimates);
-    const Judgements judgements = judge(curves, estimates, model.experiment(), 0.0, threads);
+    const Judgements judgements =
+        judge(curves, estimates, model.experiment(), {.threads = threads});
 
     nmrinverse::Table table;
     table.header = {"curve"};

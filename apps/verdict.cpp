@@ -1,8 +1,11 @@
 #include "verdict.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
-#include <span>
+#include <limits>
+#include <stdexcept>
 
 #include "nmrsim/prior.h"
 #include "nmrsim/simulate.h"
@@ -12,6 +15,12 @@ namespace {
 
 /// Curves judged at a time, to bound the memory.
 constexpr std::size_t kChunk = 512;
+
+/// Draws of a posterior that are simulated; their mean square distance is good to a third or so.
+constexpr std::size_t kMostDraws = 8;
+
+/// Finer simulations only cost: single precision holds curves to 6e-8.
+constexpr double kFinestTolerance = 1e-7;
 
 /// Mean square |M - M'| of two curves (2, points).
 double mean_square(std::span<const float> a, std::span<const float> b) {
@@ -23,16 +32,19 @@ double mean_square(std::span<const float> a, std::span<const float> b) {
     return sum / (0.5 * static_cast<double>(a.size()));
 }
 
-/// The estimate of a curve inside the prior's ranges; the middle where it is not finite.
-std::vector<double> allowed_estimate(const nmrinverse::Predictions& estimates, std::size_t curve,
-                                     const nmrsim::Prior& prior) {
-    std::vector<double> values;
-    for (std::size_t k = 0; k < prior.size(); ++k) {
-        const double mean = estimates.mean[curve * prior.size() + k];
-        values.push_back(std::isfinite(mean) ? std::clamp(mean, prior[k].low, prior[k].high)
-                                             : 0.5 * (prior[k].low + prior[k].high));
+double peak(std::span<const float> signal) {
+    const std::size_t points = signal.size() / 2;
+    double most = 0.0;
+    for (std::size_t i = 0; i < points; ++i) {
+        most = std::max(most, std::hypot(static_cast<double>(signal[i]), signal[points + i]));
     }
-    return values;
+    return most;
+}
+
+/// `value` inside the range; the middle where it is not finite.
+double allowed(double value, const nmrsim::PriorRange& range) {
+    return std::isfinite(value) ? std::clamp(value, range.low, range.high)
+                                : 0.5 * (range.low + range.high);
 }
 
 /// `value` moved by its standard deviation, to the side where the prior has more room.
@@ -42,88 +54,188 @@ double moved(double value, double sd, const nmrsim::PriorRange& range) {
     return std::clamp(up ? value + sd : value - sd, range.low, range.high);
 }
 
-Verdict verdict_of(std::size_t curve, const nmrinverse::Predictions& estimates,
-                   const nmrsim::Prior& prior, double residual, double expected, double magnitude) {
-    bool doubtful = residual > kCautionRatio * expected || residual > kUnfollowedShare * magnitude;
+/// One curve's estimate, and those around it that say how far its error shows.
+class Variants {
+public:
+    Variants(const nmrinverse::Predictions& estimates, const nmrsim::Prior& prior,
+             const JudgeOptions& options, bool lattice)
+        : estimates_(estimates), prior_(prior), options_(options), lattice_(lattice) {
+        if (estimates.count == 0 || options.samples.empty()) return;
+        draws_ = options.samples.size() / (estimates.count * prior.size());
+    }
+
+    /// Curves that tell the error, after the first, which is at the estimate.
+    std::size_t around() const {
+        if (options_.best_fit) return 0;
+        return draws_ ? std::min(draws_, kMostDraws) : prior_.size();
+    }
+    /// All, on a lattice the one with another draw of offsets last.
+    std::size_t count() const { return 1 + around() + (lattice_ ? 1 : 0); }
+    /// The squared distances around are summed with this weight.
+    double weight() const { return draws_ ? 1.0 / static_cast<double>(around()) : 1.0; }
+
+    /// Parameters of variant v of a curve.
+    void append(std::size_t curve, std::size_t v, std::vector<double>& parameters) const {
+        const std::size_t unknowns = prior_.size();
+        const bool around_it = v >= 1 && v <= around();
+        for (std::size_t k = 0; k < unknowns; ++k) {
+            const std::size_t at = curve * unknowns + k;
+            double value = allowed(estimates_.mean[at], prior_[k]);
+            if (around_it && draws_) {
+                value =
+                    allowed(options_.samples[(curve * draws_ + v - 1) * unknowns + k], prior_[k]);
+            } else if (around_it && v - 1 == k) {
+                value = moved(value, estimates_.sd[at], prior_[k]);
+            }
+            parameters.push_back(value);
+        }
+    }
+
+private:
+    const nmrinverse::Predictions& estimates_;
+    const nmrsim::Prior& prior_;
+    const JudgeOptions& options_;
+    bool lattice_;
+    std::size_t draws_ = 0;
+};
+
+/// What the estimates alone say.
+void look_at_estimates(const nmrinverse::Predictions& estimates, std::size_t curve,
+                       const nmrsim::Prior& prior, VerdictEvidence& evidence) {
     for (std::size_t k = 0; k < prior.size(); ++k) {
         const std::size_t i = curve * prior.size() + k;
-        if (!std::isfinite(estimates.mean[i]) || !std::isfinite(estimates.sd[i])) {
-            return Verdict::reject;
-        }
+        const double low = estimates.q05[i], high = estimates.q95[i];
+        evidence.finite = evidence.finite && std::isfinite(estimates.mean[i]) &&
+                          std::isfinite(estimates.sd[i]) && std::isfinite(low) &&
+                          std::isfinite(high);
         const double range = prior[k].high - prior[k].low;
-        // Limits that a network returns meet a bound only to its rounding.
-        const double margin = 1e-3 * range;
-        doubtful = doubtful || estimates.q05[i] <= prior[k].low + margin ||
-                   estimates.q95[i] >= prior[k].high - margin ||
-                   estimates.sd[i] > kUntoldShare * range / std::sqrt(12.0);
+        const double margin = std::max(1e-6 * range, kPiledShare * (high - low));
+        evidence.piled =
+            evidence.piled || low <= prior[k].low + margin || high >= prior[k].high - margin;
+        evidence.untold =
+            evidence.untold || estimates.sd[i] > kUntoldShare * range / std::sqrt(12.0);
     }
-    if (!(residual <= kRejectRatio * expected)) return Verdict::reject;
-    return doubtful ? Verdict::caution : Verdict::ok;
+}
+
+void require_fitting(const JudgeOptions& options, std::size_t count, std::size_t unknowns) {
+    const auto check = [&](std::size_t size, const char* name) {
+        if (size != 0 && size != count) {
+            throw std::invalid_argument(
+                fmt::format("{} must be of {} curves, got {}", name, count, size));
+        }
+    };
+    check(options.distance.size(), "distances");
+    check(options.efficiency.size(), "efficiencies");
+    check(options.factor.size(), "receiver factors");
+    check(options.time_zero_us.size(), "time zeros");
+    if (count * unknowns == 0 ? !options.samples.empty()
+                              : options.samples.size() % (count * unknowns) != 0) {
+        throw std::invalid_argument(fmt::format("{} samples do not fit {} curves of {} unknowns",
+                                                options.samples.size(), count, unknowns));
+    }
+}
+
+/// The experiment as the curve's clock shows it.
+nmrsim::Experiment shifted(nmrsim::Experiment experiment, double time_zero_us) {
+    experiment.acquisition.start_us = std::max(0.0, experiment.acquisition.start_us + time_zero_us);
+    experiment.acquisition.stop_us += time_zero_us;
+    return experiment;
+}
+
+/// The experiment so exact that the simulation's error is a tenth of the noise.
+nmrsim::Experiment fine_for(nmrsim::Experiment experiment, double noise) {
+    // |M| is at most 1/2.
+    const double needed = noise > 0.0 ? std::max(kFinestTolerance, 0.1 * noise / 0.5) : 1.0;
+    experiment.accuracy.tolerance = std::min(experiment.accuracy.tolerance, needed);
+    return experiment;
+}
+
+/// The receiver's factor on a curve (2, points).
+void turn(std::span<float> signal, std::complex<double> factor) {
+    const std::size_t points = signal.size() / 2;
+    for (std::size_t i = 0; i < points; ++i) {
+        const std::complex<double> m = factor * std::complex<double>(signal[i], signal[points + i]);
+        signal[i] = static_cast<float>(m.real());
+        signal[points + i] = static_cast<float>(m.imag());
+    }
 }
 
 }  // namespace
 
-std::string_view verdict_name(Verdict verdict) {
-    switch (verdict) {
-        case Verdict::ok:
-            return "ok";
-        case Verdict::caution:
-            return "caution";
-        default:
-            return "reject";
-    }
-}
-
 Judgements judge(const Curves& curves, const nmrinverse::Predictions& estimates,
-                 const nmrsim::Experiment& experiment, double noise, int threads,
+                 const nmrsim::Experiment& described, const JudgeOptions& options,
                  const std::function<bool(double)>& progress) {
+    const nmrsim::Experiment experiment = fine_for(described, options.noise);
     const nmrsim::Prior& prior = experiment.prior;
-    const std::size_t unknowns = prior.size();
+    require_fitting(options, curves.count(), prior.size());
     const bool lattice = !nmrsim::is_uniform(experiment);
-    // At the estimate, moved in each unknown, and on a lattice with another draw of offsets.
-    const std::size_t variants = 1 + unknowns + (lattice ? 1 : 0);
+    const Variants variants(estimates, prior, options, lattice);
+    const std::size_t each = variants.count();
     const std::size_t row = 2 * curves.points();
-
     const std::vector<float> nothing(row, 0.0f);
+
     Judgements result;
-    for (std::size_t begin = 0; begin < curves.count(); begin += kChunk) {
-        const std::size_t count = std::min(kChunk, curves.count() - begin);
+    const auto judge_one = [&](std::size_t curve, std::span<float> simulated) {
+        const auto variant = [&](std::size_t v) { return simulated.subspan(v * row, row); };
+        if (!options.factor.empty()) {
+            for (std::size_t v = 0; v < each; ++v) turn(variant(v), options.factor[curve]);
+        }
+        const auto data = std::span<const float>(curves.signal).subspan(curve * row, row);
+        double error = 0.0;
+        for (std::size_t v = 1; v <= variants.around(); ++v) {
+            error += variants.weight() * mean_square(variant(v), variant(0));
+        }
+        if (lattice) error += mean_square(variant(each - 1), variant(0));
+        const double simulation = experiment.accuracy.tolerance * peak(variant(0));
+        error += simulation * simulation;
+
+        VerdictEvidence evidence;
+        look_at_estimates(estimates, curve, prior, evidence);
+        evidence.noise = options.noise;
+        evidence.points = curves.points();
+        evidence.residual = std::sqrt(mean_square(data, variant(0)));
+        evidence.expected = std::sqrt(error + 2.0 * options.noise * options.noise);
+        evidence.magnitude = std::sqrt(mean_square(data, nothing));
+        evidence.clipped = longest_clipped_run(data) >= kClippedRun;
+        std::vector<float> residual(row);
+        for (std::size_t i = 0; i < row; ++i) residual[i] = data[i] - variant(0)[i];
+        evidence.correlation = residual_correlation(residual);
+        if (!options.distance.empty()) evidence.distance = options.distance[curve];
+        if (!options.efficiency.empty()) evidence.efficiency = options.efficiency[curve];
+
+        const Judgement judgement = verdict_of(evidence);
+        result.residual.push_back(evidence.residual);
+        result.expected.push_back(evidence.expected);
+        result.correlation.push_back(evidence.correlation);
+        result.verdict.push_back(judgement.verdict);
+        result.reason.push_back(judgement.reason);
+        result.fit.insert(result.fit.end(), variant(0).begin(), variant(0).end());
+    };
+
+    // Curves whose clocks differ cannot share a batch.
+    const bool alike = options.time_zero_us.empty();
+    const std::size_t chunk = alike ? kChunk : 1;
+    for (std::size_t begin = 0; begin < curves.count(); begin += chunk) {
+        const std::size_t count = std::min(chunk, curves.count() - begin);
         std::vector<double> parameters;
-        std::vector<std::uint64_t> seeds(lattice ? count * variants : 0, experiment.lattice.seed);
+        std::vector<std::uint64_t> seeds(lattice ? count * each : 0, experiment.lattice.seed);
         for (std::size_t c = 0; c < count; ++c) {
-            const std::vector<double> best = allowed_estimate(estimates, begin + c, prior);
-            for (std::size_t v = 0; v < variants; ++v) {
-                std::vector<double> values = best;
-                if (v >= 1 && v <= unknowns) {
-                    values[v - 1] = moved(best[v - 1], estimates.sd[(begin + c) * unknowns + v - 1],
-                                          prior[v - 1]);
-                }
-                parameters.insert(parameters.end(), values.begin(), values.end());
-            }
-            if (lattice) seeds[c * variants + variants - 1] = experiment.lattice.seed + 1;
+            for (std::size_t v = 0; v < each; ++v) variants.append(begin + c, v, parameters);
+            if (lattice) seeds[c * each + each - 1] = experiment.lattice.seed + 1;
         }
-        std::vector<float> simulated(count * variants * row);
+        std::vector<float> simulated(count * each * row);
         const std::size_t done = nmrsim::simulate_batch(
-            experiment, parameters, seeds, simulated, threads, [&](std::size_t now) {
-                const double share = static_cast<double>(now) / (count * variants);
-                return !progress || progress((begin + share * count) / curves.count());
+            alike ? experiment : shifted(experiment, options.time_zero_us[begin]), parameters,
+            seeds, simulated, options.threads, [&](std::size_t now) {
+                const double share = static_cast<double>(now) / static_cast<double>(count * each);
+                return !progress ||
+                       progress((static_cast<double>(begin) + share * static_cast<double>(count)) /
+                                static_cast<double>(curves.count()));
             });
-        for (std::size_t c = 0; c < done / variants; ++c) {
-            const auto variant = [&](std::size_t v) {
-                return std::span<const float>(simulated).subspan((c * variants + v) * row, row);
-            };
-            const auto data = std::span<const float>(curves.signal).subspan((begin + c) * row, row);
-            double expected = 2.0 * noise * noise;
-            for (std::size_t v = 1; v < variants; ++v)
-                expected += mean_square(variant(v), variant(0));
-            result.residual.push_back(std::sqrt(mean_square(data, variant(0))));
-            result.expected.push_back(std::sqrt(expected));
-            const double magnitude = std::sqrt(mean_square(data, nothing));
-            result.verdict.push_back(verdict_of(begin + c, estimates, prior, result.residual.back(),
-                                                result.expected.back(), magnitude));
-            result.fit.insert(result.fit.end(), variant(0).begin(), variant(0).end());
+        for (std::size_t c = 0; c < done / each; ++c) {
+            judge_one(begin + c, std::span<float>(simulated).subspan(c * each * row, each * row));
         }
-        if (done < count * variants) break;
+        if (done < count * each) break;
     }
     return result;
 }

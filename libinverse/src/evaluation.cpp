@@ -5,11 +5,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "nmrsim/experiment_file.h"
 #include "nmrsim/parameters.h"
-#include "training_record.h"
 
 namespace nmrinverse {
 namespace {
@@ -83,6 +82,11 @@ UnknownScore score_of(const Predictions& predictions, const std::vector<double>&
     return score;
 }
 
+/// The experiment that made the data, with its challenge's score.
+nmrsim::Experiment scored_experiment(const nmrsim::Dataset& data) {
+    return with_shipped_score(nmrsim::parse_experiment(data.experiment_toml, "the data set"));
+}
+
 }  // namespace
 
 Evaluation evaluate(const Model& model, const nmrsim::Dataset& data, double noise, int threads) {
@@ -106,6 +110,7 @@ Evaluation evaluate_estimates(Predictions estimates, const nmrsim::Dataset& data
     Evaluation evaluation;
     evaluation.count = data.count();
     evaluation.truth = data.parameters;
+    evaluation.prior = prior;
     evaluation.predictions = std::move(estimates);
     for (std::size_t k = 0; k < prior.size(); ++k) {
         UnknownScore score = score_of(evaluation.predictions, evaluation.truth, k);
@@ -113,38 +118,38 @@ Evaluation evaluate_estimates(Predictions estimates, const nmrsim::Dataset& data
         score.unit = nmrsim::parameter(prior[k].name).unit;
         evaluation.scores.push_back(std::move(score));
     }
+    const nmrsim::Experiment experiment = scored_experiment(data);
+    if (experiment.score.scale != nmrsim::ScoreScale::none) {
+        evaluation.challenge =
+            challenge_result(experiment, evaluation.truth,
+                             challenge_columns(experiment, evaluation.predictions.mean));
+    }
     return evaluation;
 }
 
-std::string evaluation_table(const Evaluation& evaluation) {
-    std::string table = fmt::format("{:<20} {:>10} {:>10} {:>10} {:>8} {:>11} {:>11}\n", "unknown",
-                                    "mse", "rmse", "median", "r2", "coverage50", "coverage90");
-    for (const UnknownScore& score : evaluation.scores) {
-        table += fmt::format("{:<20} {:>10.4g} {:>10.4g} {:>10.4g} {:>8.5f} {:>11.3f} {:>11.3f}\n",
-                             score.name, score.mse, score.rmse, score.median_error, score.r2,
-                             score.coverage50, score.coverage90);
+void add_posterior(Evaluation& evaluation, PosteriorArrays posterior, const nmrsim::Dataset& data) {
+    const std::size_t values = evaluation.truth.size();
+    const auto fits = [&](const std::vector<double>& array, bool whole) {
+        return array.empty() || (whole ? array.size() == values : array.size() % values == 0);
+    };
+    const bool densities_fit =
+        posterior.log_density.empty() || posterior.log_density.size() == evaluation.count;
+    if (values == 0 || !fits(posterior.transforms, true) || !fits(posterior.samples, false) ||
+        !densities_fit) {
+        throw std::invalid_argument(fmt::format(
+            "a posterior's {} transforms, {} samples and {} log densities do not fit {} curves of "
+            "{} unknowns",
+            posterior.transforms.size(), posterior.samples.size(), posterior.log_density.size(),
+            evaluation.count, evaluation.prior.size()));
     }
-    return table;
-}
-
-std::string evaluation_json(const Evaluation& evaluation, const Model& model) {
-    nlohmann::ordered_json json;
-    json["experiment"] = model.experiment().name;
-    json["count"] = evaluation.count;
-    json["seconds"] = evaluation.seconds;
-    json["unknowns"] = nlohmann::ordered_json::array();
-    for (const UnknownScore& score : evaluation.scores) {
-        json["unknowns"].push_back({{"name", score.name},
-                                    {"unit", score.unit},
-                                    {"mse", score.mse},
-                                    {"rmse", score.rmse},
-                                    {"median_error", score.median_error},
-                                    {"r2", score.r2},
-                                    {"coverage50", score.coverage50},
-                                    {"coverage90", score.coverage90}});
+    evaluation.posterior = std::move(posterior);
+    if (evaluation.challenge && !evaluation.posterior.samples.empty()) {
+        const nmrsim::Experiment experiment = scored_experiment(data);
+        evaluation.challenge =
+            challenge_result(experiment, evaluation.truth,
+                             challenge_means(experiment, evaluation.posterior.samples,
+                                             evaluation.posterior.samples.size() / values));
     }
-    json["training"] = record_json<nlohmann::ordered_json>(model.record());
-    return json.dump(2);
 }
 
 }  // namespace nmrinverse

@@ -85,6 +85,10 @@ void validate_challenge(const Experiment& experiment) {
         throw std::invalid_argument(
             "challenge.columns must be left out where the kernel is an unknown");
     }
+    if (experiment.score.curves < 1) {
+        throw std::invalid_argument(
+            fmt::format("challenge.score_curves must be >= 1, got {}", experiment.score.curves));
+    }
     std::set<std::string> names;
     for (const ChallengeColumn& column : experiment.challenge) {
         if (column.name.empty() || column.name.find_first_of("\t\r\n") != std::string::npos) {

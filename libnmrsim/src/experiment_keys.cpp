@@ -40,7 +40,9 @@ constexpr std::pair<const char*, const char*> kOtherKeys[] = {{"interaction", "n
                                                               {"accuracy", "steps_per_point"},
                                                               {"accuracy", "magnus_order"},
                                                               {"accuracy", "frame"},
-                                                              {"challenge", "columns"}};
+                                                              {"challenge", "columns"},
+                                                              {"challenge", "score"},
+                                                              {"challenge", "score_curves"}};
 
 /// What stands there, for messages.
 std::string describe(const toml::node& node) {
@@ -320,6 +322,15 @@ void set_key(Experiment& e, const std::string& table, const std::string& key,
     if (is("sequence.program")) return set_sequence(e, read_text(full, node));
     if (is("challenge.columns")) {
         e.challenge = read_columns(node);
+    } else if (is("challenge.score")) {
+        e.score.scale = ScoreScale(read_choice(full, node, {"none", "range", "variance"}));
+    } else if (is("challenge.score_curves")) {
+        const int curves = read_int(full, node);
+        if (curves < 1) {
+            throw std::invalid_argument(
+                fmt::format("challenge.score_curves must be >= 1, got {}", curves));
+        }
+        e.score.curves = curves;
     } else if (is("interaction.normalize")) {
         e.interaction.normalize = read_flag(full, node);
     } else if (is("lattice.nx") || is("lattice.ny") || is("lattice.nz")) {

@@ -133,8 +133,15 @@ std::string experiment_to_toml(const Experiment& experiment) {
         if (!range.categorical()) items = {toml_real(range.low), toml_real(range.high)};
         text += fmt::format("{} = [{}]\n", range.name, fmt::join(items, ", "));
     }
+    const ChallengeScore& score = experiment.score;
+    const bool scored = score.scale != ScoreScale::none;
+    if (scored || !experiment.challenge.empty()) text += "\n[challenge]\n";
+    if (scored) {
+        text += fmt::format("score = \"{}\"\nscore_curves = {}\n",
+                            score.scale == ScoreScale::range ? "range" : "variance", score.curves);
+    }
     if (!experiment.challenge.empty()) {
-        text += "\n[challenge]\ncolumns = [\n";
+        text += "columns = [\n";
         for (const ChallengeColumn& column : experiment.challenge) {
             text += fmt::format("    {{name = {}, parameter = {}, scale = {}}},\n",
                                 toml_text(column.name), toml_text(column.parameter),

@@ -77,6 +77,22 @@ TEST_CASE("Scores are what one works out by hand", "[evaluation]") {
     CHECK(json["experiment"] == "small");
     CHECK(json["unknowns"][0]["mse"].get<double>() == Approx(404.4).epsilon(1e-6));
     CHECK(json["unknowns"][1]["name"] == "alpha_z_khz");
+    // No challenge, no posterior: thirds are all that can be said.
+    CHECK_FALSE(json.contains("challenge"));
+    CHECK_FALSE(json["diagnostics"].contains("tarp"));
+    CHECK(json["diagnostics"]["coverage_in_thirds"].size() == 8);
+
+    Evaluation more = evaluation;
+    PosteriorArrays posterior;
+    posterior.transforms.assign(10, 0.25);
+    posterior.log_density.assign(5, -2.0);
+    for (int i = 0; i < 80; ++i) posterior.samples.push_back(i);
+    add_posterior(more, posterior, five_curves());
+    const nlohmann::json full = nlohmann::json::parse(evaluation_json(more, model));
+    CHECK(full["diagnostics"]["calibration"][1]["name"] == "alpha_z_khz");
+    CHECK(full["diagnostics"]["calibration"][0]["coverage"].size() == 19);
+    CHECK(full["diagnostics"]["tarp"]["local"]["level"].size() == 51);
+    CHECK(full["diagnostics"]["log_density"]["mean"].get<double>() == Approx(-2.0));
 }
 
 TEST_CASE("Data of another kind than the model's are refused", "[evaluation]") {

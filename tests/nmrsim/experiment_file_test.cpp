@@ -77,6 +77,8 @@ void check_same(const Experiment& a, const Experiment& b) {
         CHECK(a.challenge[i].parameter == b.challenge[i].parameter);
         CHECK(a.challenge[i].scale == b.challenge[i].scale);
     }
+    CHECK(a.score.scale == b.score.scale);
+    CHECK(a.score.curves == b.score.curves);
 }
 
 std::string error_of(const std::string& toml) {
@@ -142,6 +144,23 @@ TEST_CASE("challenge 2020 and 2024 share their times") {
         CHECK(e.interaction.alpha_z_khz == 0.0);
         CHECK(e.line.renormalize);
     }
+}
+
+TEST_CASE("the challenges have the scores of their rules") {
+    const Experiment y2020 = load_experiment("challenge-2020");
+    CHECK(y2020.score.scale == ScoreScale::range);
+    CHECK(y2020.score.curves == 500);
+    CHECK(load_experiment("challenge-2021").score.scale == ScoreScale::variance);
+    CHECK(load_experiment("challenge-2021").score.curves == 1000);
+    CHECK(load_experiment("challenge-2024-rkky").score.curves == 6000);
+    CHECK(load_experiment("published-echo").score.scale == ScoreScale::none);
+    Experiment e = y2020;
+    apply_setting(e, "challenge.score=none");
+    CHECK(experiment_to_toml(e).find("score") == std::string::npos);
+    CHECK_THROWS_WITH(apply_setting(e, "challenge.score=ranges"),
+                      ContainsSubstring("did you mean range?"));
+    CHECK_THROWS_WITH(apply_setting(e, "challenge.score_curves=0"),
+                      ContainsSubstring("must be >= 1, got 0"));
 }
 
 TEST_CASE("challenge 2020 has half of alpha acting through a normalised power law") {

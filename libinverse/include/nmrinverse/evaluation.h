@@ -1,9 +1,12 @@
 /// How good a model is, on curves whose parameters are known.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "nmrinverse/challenge_score.h"
+#include "nmrinverse/diagnostics.h"
 #include "nmrinverse/model.h"
 #include "nmrsim/dataset.h"
 
@@ -21,12 +24,23 @@ struct UnknownScore {
     double coverage90 = 0.0;    ///< share inside [q05, q95]
 };
 
+/// What a posterior says about curves whose parameters are known. Empty where it was not asked.
+struct PosteriorArrays {
+    std::vector<double> transforms;   ///< (count, unknowns): marginals' distribution functions at
+                                      ///< the true values
+    std::vector<double> samples;      ///< (count, draws, unknowns)
+    std::vector<double> log_density;  ///< (count): of the true values, per unit of the unknowns
+};
+
 struct Evaluation {
     std::size_t count = 0;
-    std::vector<UnknownScore> scores;  ///< (unknowns)
-    Predictions predictions;           ///< what they were computed from
-    std::vector<double> truth;         ///< (count, unknowns)
-    double seconds = 0.0;              ///< time of the prediction [s]
+    std::vector<UnknownScore> scores;          ///< (unknowns)
+    std::optional<ChallengeResult> challenge;  ///< where the experiment has a score
+    Predictions predictions;                   ///< what they were computed from
+    std::vector<double> truth;                 ///< (count, unknowns)
+    nmrsim::Prior prior;                       ///< names and ranges of the unknowns
+    PosteriorArrays posterior;                 ///< empty where estimates are all there is
+    double seconds = 0.0;                      ///< time of the prediction [s]
 };
 
 /// Throws: std::invalid_argument where the data's unknowns or times are not the model's, or where
@@ -39,10 +53,47 @@ Evaluation evaluate(const Model& model, const nmrsim::Dataset& data, double nois
 /// Throws: std::invalid_argument where they are not as many as the data.
 Evaluation evaluate_estimates(Predictions estimates, const nmrsim::Dataset& data);
 
-/// The table that nmr-evaluate prints, one row an unknown.
+/// Keeps what a posterior says of the evaluated curves, and scores the challenge by the means of
+/// its columns over the samples where there are some.
+///
+/// Throws: std::invalid_argument for sizes that do not fit.
+void add_posterior(Evaluation& evaluation, PosteriorArrays posterior, const nmrsim::Dataset& data);
+
+/// Calibration of one unknown.
+struct UnknownDiagnostics {
+    std::string name;
+    Uniformity ranks;                ///< of the true value among the draws, scaled to (0, 1)
+    std::vector<Coverage> coverage;  ///< at 5% ... 95%
+};
+
+/// Coverage of one unknown's intervals in the thirds of an unknown: of its true values, or of its
+/// estimates. See thirds_of() for what can be expected of each.
+struct CoverageInThirds {
+    std::string name;           ///< whose intervals
+    std::string by;             ///< whose thirds
+    bool of_estimates = false;  ///< thirds of the estimates, not of the true values
+    double from[3] = {};        ///< smallest value in each third, in the unit of `by`
+    double to[3] = {};          ///< and largest
+    Coverage coverage50[3];
+    Coverage coverage90[3];
+};
+
+/// Whether the posterior can be believed; what could not be looked at is empty.
+struct Diagnostics {
+    std::vector<UnknownDiagnostics> unknowns;  ///< from samples, else from transforms
+    std::vector<CoverageInThirds> thirds;      ///< every pair of unknowns, from the intervals
+    std::optional<Tarp> tarp_box;              ///< from samples
+    std::optional<Tarp> tarp_local;            ///< from samples, at least 8 a curve
+    std::optional<MeanWithError> log_density;  ///< mean over the curves [nat]
+    std::optional<MeanWithError> information;  ///< the same minus the prior's log density [nat]
+};
+
+Diagnostics diagnose(const Evaluation& evaluation);
+
+/// The table that nmr-evaluate prints, one row an unknown, and a line for the challenge's score.
 std::string evaluation_table(const Evaluation& evaluation);
 
-/// The same as JSON.
+/// The same and the diagnostics as JSON.
 std::string evaluation_json(const Evaluation& evaluation, const Model& model);
 
 }  // namespace nmrinverse

@@ -70,6 +70,20 @@ struct ChallengeColumn {
     double scale = 1.0;     ///< value in the file = parameter * scale
 };
 
+/// What a challenge divides an estimate's error by before it squares and sums.
+enum class ScoreScale {
+    none,     ///< there is no score
+    range,    ///< the column's range over the prior
+    variance  ///< the standard deviation of the column's true values
+};
+
+/// A challenge's score: sum over `curves` curves and all columns of (error / scale)^2; a set of
+/// another size is scaled to so many.
+struct ChallengeScore {
+    ScoreScale scale = ScoreScale::none;
+    int curves = 1000;  ///< >= 1
+};
+
 /// A plain description; computes nothing.
 struct Experiment {
     std::string name = "unnamed";
@@ -84,6 +98,7 @@ struct Experiment {
     Accuracy accuracy;
     Prior prior;                             ///< the unknowns, in order
     std::vector<ChallengeColumn> challenge;  ///< columns of mat_info.txt; the prior's where empty
+    ChallengeScore score;
 
     /// Throws std::invalid_argument that names the key, the inequality and the value.
     void validate() const;

@@ -7,10 +7,11 @@ namespace nmrsim {
 
 /// What a stream of numbers is for; no two uses share one.
 enum class RandomStream : std::uint32_t {
-    parameters = 1,   ///< draws of the prior
-    offsets = 2,      ///< draws of the lattice's offsets
-    noise = 3,        ///< noise on curves
-    lattice_seed = 4  ///< the lattice seed of one sample of a data set
+    parameters = 1,    ///< draws of the prior
+    offsets = 2,       ///< draws of the lattice's offsets
+    noise = 3,         ///< noise on curves
+    lattice_seed = 4,  ///< the lattice seed of one sample of a data set
+    diagnostics = 16   ///< reference points and broken ties of a posterior's diagnostics
 };
 
 /// Counter-based generator (Philox 4x32-10 of Random123): sample `index` of stream `stream` under
