@@ -101,8 +101,9 @@ nmrsim::Experiment chosen_experiment(const ExperimentChoice& choice) {
     if (choice.sequence) {
         nmrsim::set_sequence(experiment, *choice.sequence);
         // Unknowns of the sequence that was there may mean nothing to this one.
+        const nmrsim::Experiment whole = experiment;
         std::erase_if(experiment.prior, [&](const nmrsim::PriorRange& range) {
-            return !nmrsim::parameter(range.name).applies(experiment);
+            return !nmrsim::applies_to_draws(whole, range.name);
         });
         std::erase_if(experiment.challenge, [&](const nmrsim::ChallengeColumn& column) {
             return !nmrsim::parameter(column.parameter).applies(experiment);

@@ -7,8 +7,8 @@
 #include <stdexcept>
 
 #include "command_line.h"
+#include "estimates_text.h"
 #include "nmrinverse/model.h"
-#include "nmrsim/challenge_files.h"
 #include "nmrsim/file_output.h"
 #include "refined_estimates.h"
 #include "report_sections.h"
@@ -21,51 +21,6 @@ using nmrinverse::Predictions;
 
 /// Pictures inside the report; every curve has its own file.
 constexpr std::size_t kReportFigures = 60;
-
-std::string csv_field(const std::string& text) {
-    if (text.find_first_of(",\"\n") == std::string::npos) return text;
-    std::string quoted = "\"";
-    for (const char c : text) {
-        quoted += c;
-        if (c == '"') quoted += c;
-    }
-    return quoted + "\"";
-}
-
-std::string estimates_as_csv(const Curves& curves, const Predictions& estimates,
-                             const Judgements& judgements, const nmrsim::Prior& prior) {
-    std::string text = "curve";
-    for (const nmrsim::PriorRange& range : prior) {
-        text += fmt::format(",{0},{0}_sd,{0}_q05,{0}_q95", range.name);
-    }
-    text += ",residual,verdict\n";
-    for (std::size_t c = 0; c < curves.count(); ++c) {
-        text += csv_field(curves.names[c]);
-        for (std::size_t k = 0; k < prior.size(); ++k) {
-            const std::size_t i = c * prior.size() + k;
-            text += fmt::format(",{:.7g},{:.4g},{:.7g},{:.7g}", estimates.mean[i], estimates.sd[i],
-                                estimates.q05[i], estimates.q95[i]);
-        }
-        text += fmt::format(",{:.4g},{}\n", judgements.residual[c],
-                            verdict_name(judgements.verdict[c]));
-    }
-    return text;
-}
-
-std::string estimates_as_challenge(const Predictions& estimates,
-                                   const nmrsim::Experiment& experiment) {
-    std::string text;
-    for (std::size_t c = 0; c < estimates.count; ++c) {
-        const std::span<const double> mean(estimates.mean.data() + c * estimates.unknowns,
-                                           estimates.unknowns);
-        std::string line;
-        for (const double value : nmrsim::challenge_values(experiment, mean)) {
-            line += fmt::format("{}{:.9g}", line.empty() ? "" : "\t", value);
-        }
-        text += line + "\n";
-    }
-    return text;
-}
 
 void write_pictures(const std::string& folder, const Curves& curves, const Predictions& estimates,
                     const Judgements& judgements, const nmrinverse::Model& model,
@@ -82,7 +37,9 @@ void write_pictures(const std::string& folder, const Curves& curves, const Predi
     for (std::size_t c = 0; c < curves.count(); ++c) {
         std::vector<std::string> row = {curves.names[c]};
         for (std::size_t k = 0; k < prior.size(); ++k) {
-            row.push_back(nmrapps::estimate_in_words(estimates, c, k, prior[k].name));
+            row.push_back(prior[k].categorical()
+                              ? nmrapps::choice_in_words(estimates, c, prior[k])
+                              : nmrapps::estimate_in_words(estimates, c, k, prior[k].name));
         }
         row.push_back(fmt::format("{:.4f}", judgements.residual[c]));
         row.push_back(fmt::format("{:.4f}", judgements.expected[c]));
@@ -177,7 +134,7 @@ int main(int argc, char** argv) {
         }
 
         if (format == "challenge" && plot.empty()) {
-            nmrapps::write_result(out, estimates_as_challenge(estimates, experiment));
+            nmrapps::write_result(out, nmrapps::estimates_as_challenge(estimates, experiment));
             return;
         }
         nmrapps::Progress progress(app, common);
@@ -199,7 +156,8 @@ int main(int argc, char** argv) {
             drawing.finish();
         }
         nmrapps::write_result(
-            out, format == "csv" ? estimates_as_csv(curves, estimates, judgements, experiment.prior)
-                                 : estimates_as_challenge(estimates, experiment));
+            out, format == "csv"
+                     ? nmrapps::estimates_as_csv(curves, estimates, judgements, experiment.prior)
+                     : nmrapps::estimates_as_challenge(estimates, experiment));
     });
 }

@@ -170,8 +170,11 @@ int main(int argc, char** argv) {
             nmrapps::warn(app, nmrsim::experiment_warnings(experiment));
             std::vector<std::string> names = by;
             if (names.empty()) {
-                for (const nmrsim::PriorRange& range : experiment.prior)
-                    names.push_back(range.name);
+                // A choice has no derivative, and the bound is that of the experiment's own.
+                for (const nmrsim::PriorRange& range : experiment.prior) {
+                    const bool applies = nmrsim::parameter(range.name).applies(experiment);
+                    if (applies && !range.categorical()) names.push_back(range.name);
+                }
             }
             if (names.empty()) {
                 throw std::invalid_argument("the experiment has no prior: say --by NAME,...");

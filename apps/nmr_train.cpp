@@ -52,7 +52,7 @@ std::string status_of(const nmrinverse::TrainingProgress& now, const nmrsim::Pri
     std::string text = fmt::format("epoch {}, {:.0f} curves/s, loss {:.3f}", now.epoch,
                                    now.curves_per_s, now.train_loss);
     if (!now.held_out_mse.empty()) {
-        text += fmt::format(", held out {:.3f}: {}", now.held_out_loss,
+        text += fmt::format(", held out {:.3f} nats, {}", now.held_out_log_density,
                             errors_in_words(now.held_out_mse, prior));
     }
     return text;
@@ -93,6 +93,39 @@ int main(int argc, char** argv) {
     app.add_option("--noise", noise,
                    "Noise added on the fly, in units of M: one level, or a log-uniform range")
         ->type_name("SIGMA|LOW:HIGH");
+    app.add_option("--head", options.head,
+                   "Form of the posterior: flow, mixture or gaussian (default: flow)")
+        ->check(CLI::IsMember({"flow", "mixture", "gaussian"}))
+        ->type_name("NAME");
+    app.add_option("--receiver-phase", options.receiver.phase_deg,
+                   "The receiver's phase is unknown by up to so much, either way [degrees]")
+        ->check(CLI::Range(0.0, 180.0))
+        ->type_name("DEG");
+    app.add_option("--receiver-gain", options.receiver.gain,
+                   "The logarithm of its gain is unknown by up to so much, either way")
+        ->check(CLI::Range(0.0, 5.0))
+        ->type_name("G");
+    app.add_option("--time-zero", options.time_zero_us,
+                   "The clock is off by up to so much, either way [us]; needs --simulate")
+        ->check(CLI::NonNegativeNumber)
+        ->type_name("US");
+    app.add_option("--members", options.members,
+                   "Networks side by side (default: 1, or 8 where curves are few)")
+        ->check(CLI::Range(1, 64))
+        ->type_name("M");
+    app.add_option("--width", options.width, "Width of a network (default: 64)")
+        ->check(CLI::Range(1, 1 << 14))
+        ->type_name("W");
+    app.add_option("--hidden", options.hidden, "Width of its hidden layers (default: 256)")
+        ->check(CLI::Range(1, 1 << 14))
+        ->type_name("H");
+    app.add_option("--blocks", options.blocks, "Its residual blocks (default: 6)")
+        ->check(CLI::Range(1, 256))
+        ->type_name("B");
+    app.add_option("--posterior-weight", options.posterior_weight,
+                   "Weight of the posterior beside the estimates in the loss (default: 0.1)")
+        ->check(CLI::PositiveNumber)
+        ->type_name("W");
     app.add_option("--seed", options.seed, "Seed of all draws (default: 1)")->type_name("S");
     app.add_option("--device", options.device, "auto, cpu or cuda (default: auto)")
         ->check(CLI::IsMember({"auto", "cpu", "cuda"}))

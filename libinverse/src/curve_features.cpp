@@ -193,7 +193,6 @@ void Features::standardise(const torch::Tensor& reduced) {
 }
 
 torch::Tensor Features::inputs(const torch::Tensor& reduced, const torch::Tensor& noise) const {
-    torch::NoGradGuard no_grad;
     torch::Tensor scale;
     std::vector<torch::Tensor> all = channels(reduced, scale);
     for (std::size_t c = 0; c < all.size(); ++c) {

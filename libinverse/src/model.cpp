@@ -38,7 +38,7 @@ ThreadGuard::~ThreadGuard() {
     torch::set_num_threads(before_);
 }
 
-std::vector<std::pair<std::string, torch::Tensor>> named_weights(const EmbeddingNet& net) {
+std::vector<std::pair<std::string, torch::Tensor>> named_weights(const PosteriorNet& net) {
     std::vector<std::pair<std::string, torch::Tensor>> weights;
     for (const auto& item : net->named_parameters()) weights.push_back({item.key(), item.value()});
     return weights;
@@ -55,28 +55,49 @@ void from_file_tensor(const FileTensor& from, torch::Tensor to) {
     to.copy_(torch::from_blob(const_cast<float*>(from.values.data()), from.shape, torch::kFloat32));
 }
 
-NetworkOutput run_network(const Features& features, EmbeddingNet& net, const torch::Tensor& reduced,
+NetworkAnswer run_network(const Features& features, PosteriorNet& net, const torch::Tensor& reduced,
                           const torch::Tensor& noise, const torch::Device& device) {
     torch::NoGradGuard no_grad;
     const std::int64_t count = reduced.size(0);
-    const auto values = static_cast<std::size_t>(count * net->options().unknowns);
-    NetworkOutput output;
-    output.mean.reserve(values);
-    output.log_sd.reserve(values);
-    const auto append = [](std::vector<float>& to, const torch::Tensor& from) {
-        const torch::Tensor flat = from.to(torch::kCPU).contiguous();
-        to.insert(to.end(), flat.data_ptr<float>(), flat.data_ptr<float>() + flat.numel());
-    };
-    for (std::int64_t begin = 0; begin < count; begin += kPiece) {
+    std::vector<torch::Tensor> embedding, mean, log_sd, marginals;
+    for (std::int64_t begin = 0; begin < count || begin == 0; begin += kPiece) {
         const std::int64_t end = std::min(count, begin + kPiece);
         const torch::Tensor levels =
             noise.defined() ? noise.slice(0, begin, end).to(device) : torch::Tensor();
-        const NetworkAnswer piece = combined(
-            net->forward(features.inputs(reduced.slice(0, begin, end).to(device), levels)));
-        append(output.mean, piece.mean);
-        append(output.log_sd, piece.log_sd);
+        const NetworkAnswer piece =
+            net->forward(features.inputs(reduced.slice(0, begin, end).to(device), levels));
+        embedding.push_back(piece.embedding.to(torch::kCPU));
+        mean.push_back(piece.mean.to(torch::kCPU));
+        log_sd.push_back(piece.log_sd.to(torch::kCPU));
+        marginals.push_back(piece.marginals.to(torch::kCPU));
     }
-    return output;
+    return {torch::cat(embedding, 1), torch::cat(mean, 1), torch::cat(log_sd, 1),
+            torch::cat(marginals, 1)};
+}
+
+torch::Tensor joint_log_density(PosteriorNet& net, const NetworkAnswer& answer,
+                                const Calibration& calibration, const torch::Tensor& u) {
+    const torch::Tensor each = net->densities(answer, calibration, u).conditional.sum(-1);
+    return torch::logsumexp(each, 0) - std::log(static_cast<double>(each.size(0)));
+}
+
+Calibration calibrated_on(const PosteriorNet& net, const NetworkAnswer& answer,
+                          const torch::Tensor& truth) {
+    torch::NoGradGuard no_grad;
+    const auto unknowns = static_cast<std::size_t>(truth.size(1));
+    return fit_calibration(
+        unknowns, static_cast<std::size_t>(truth.size(0)), [&](const Calibration& calibration) {
+            const torch::Tensor members =
+                net->marginal_densities(answer, calibration, truth).marginal;
+            const torch::Tensor mixed =
+                torch::logsumexp(members, 0) - std::log(static_cast<double>(members.size(0)));
+            const torch::Tensor mean = mixed.mean(0).to(torch::kFloat64);
+            std::vector<double> surprise;
+            for (std::size_t k = 0; k < unknowns; ++k) {
+                surprise.push_back(-mean[static_cast<std::int64_t>(k)].item<double>());
+            }
+            return surprise;
+        });
 }
 
 Model::Model(std::shared_ptr<State> state) : state_(std::move(state)) {}
@@ -93,7 +114,7 @@ double Model::largest_noise() const {
     return std::max(state_->features.spec().noise_high, state_->experiment.acquisition.noise);
 }
 
-Predictions Model::predict(std::span<const float> signal, std::size_t count, double noise,
+Posterior Model::posterior(std::span<const float> signal, std::size_t count, double noise,
                            int threads) const {
     const LowPass& low_pass = state_->features.spec().low_pass;
     const auto points = static_cast<std::size_t>(low_pass.points);
@@ -113,9 +134,47 @@ Predictions Model::predict(std::span<const float> signal, std::size_t count, dou
                    {reduced.data_ptr<float>(), static_cast<std::size_t>(reduced.numel())}, threads);
     const torch::Tensor levels =
         torch::full({static_cast<std::int64_t>(count)}, noise, torch::kFloat32);
-    const NetworkOutput output =
-        run_network(state_->features, state_->net, reduced, levels, state_->device);
-    return calibrated(output.mean, output.log_sd, state_->calibration, state_->experiment.prior);
+    return Posterior(std::make_shared<Posterior::State>(Posterior::State{
+        state_, run_network(state_->features, state_->net, reduced, levels, state_->device),
+        threads}));
+}
+
+Predictions Model::predict(std::span<const float> signal, std::size_t count, double noise,
+                           int threads) const {
+    return posterior(signal, count, noise, threads).summary();
+}
+
+std::vector<double> Model::gradient(std::span<const float> signal, double noise) const {
+    const LowPass& low_pass = state_->features.spec().low_pass;
+    const auto points = static_cast<std::int64_t>(low_pass.points);
+    if (signal.size() != static_cast<std::size_t>(2 * points)) {
+        throw std::invalid_argument(
+            fmt::format("signal must hold 2 x {} points, got {} values", points, signal.size()));
+    }
+    require_finite(signal, static_cast<std::size_t>(points));
+    std::vector<float> matrix = low_pass_matrix(low_pass);
+    const torch::Tensor filter =
+        torch::from_blob(matrix.data(), {low_pass.samples, points}).to(state_->device);
+    const torch::Tensor curve = torch::from_blob(const_cast<float*>(signal.data()), {1, 2, points})
+                                    .clone()
+                                    .to(state_->device)
+                                    .set_requires_grad(true);
+    const torch::Tensor level = torch::full({1}, noise, torch::TensorOptions(state_->device));
+    const torch::Tensor mean =
+        state_->net->forward(state_->features.inputs(curve.matmul(filter.t()), level)).mean.mean(0);
+    std::vector<double> result;
+    for (std::size_t k = 0; k < state_->experiment.prior.size(); ++k) {
+        const nmrsim::PriorRange& range = state_->experiment.prior[k];
+        const torch::Tensor slope =
+            torch::autograd::grad({mean[0][static_cast<std::int64_t>(k)]}, {curve}, {},
+                                  /*retain_graph=*/true)[0]
+                .to(torch::kCPU, torch::kFloat64)
+                .mul(range.high - range.low)
+                .contiguous();
+        result.insert(result.end(), slope.data_ptr<double>(),
+                      slope.data_ptr<double>() + slope.numel());
+    }
+    return result;
 }
 
 }  // namespace nmrinverse

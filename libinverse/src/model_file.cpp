@@ -21,7 +21,7 @@ namespace {
 using nmrsim::InputError;
 
 constexpr const char* kFormat = "nmrinverse-model";
-constexpr const char* kFormatVersion = "1";
+constexpr const char* kFormatVersion = "2";
 
 TrainingRecord record_from_json(const std::string& text) {
     const nlohmann::json json = nlohmann::json::parse(text);
@@ -32,7 +32,9 @@ TrainingRecord record_from_json(const std::string& text) {
     json.at("seconds").get_to(record.seconds);
     json.at("device").get_to(record.device);
     json.at("weights").get_to(record.weights);
+    json.at("head").get_to(record.head);
     json.at("held_out_loss").get_to(record.held_out_loss);
+    json.at("held_out_log_density").get_to(record.held_out_log_density);
     json.at("held_out_mse").get_to(record.held_out_mse);
     return record;
 }
@@ -46,9 +48,16 @@ const std::string& metadata(const TensorFile& file, const std::string& key,
     return found->second;
 }
 
-void require_weights(const TensorFile& file, const NetworkOptions& options,
+constexpr const char* kReferenceMean = "reference.mean";
+constexpr const char* kReferenceWhitening = "reference.whitening";
+constexpr const char* kReferenceQuantiles = "reference.quantiles";
+
+void require_tensors(const TensorFile& file, const NetworkOptions& options,
                      const std::string& path) {
-    const auto shapes = weight_shapes(options);
+    auto shapes = weight_shapes(options);
+    shapes.push_back({kReferenceMean, {options.width}});
+    shapes.push_back({kReferenceWhitening, {options.width, options.width}});
+    shapes.push_back({kReferenceQuantiles, {kReferenceSteps}});
     for (const auto& [name, shape] : shapes) {
         const auto found = file.tensors.find(name);
         if (found == file.tensors.end()) {
@@ -81,6 +90,9 @@ void save_model(const Model& model, const std::string& path) {
     for (const auto& [name, weight] : named_weights(state.net)) {
         file.tensors[name] = to_file_tensor(weight);
     }
+    file.tensors[kReferenceMean] = to_file_tensor(state.reference.mean);
+    file.tensors[kReferenceWhitening] = to_file_tensor(state.reference.whitening);
+    file.tensors[kReferenceQuantiles] = to_file_tensor(state.reference.quantiles);
     write_tensor_file(file, path);
 }
 
@@ -106,16 +118,23 @@ Model load_model(const std::string& path) {
             throw std::invalid_argument(
                 "the experiment, the features and the network disagree in their sizes");
         }
-        require_weights(file, options, path);
-        EmbeddingNet net(options);
+        require_tensors(file, options, path);
+        PosteriorNet net(options);
         for (auto& [name, weight] : named_weights(net)) {
             from_file_tensor(file.tensors.at(name), weight);
         }
         net->eval();
-        return Model(std::make_shared<Model::State>(Model::State{
-            std::move(experiment), record_from_json(metadata(file, "record", path)),
-            std::move(features), std::move(net),
-            calibration_from_json(metadata(file, "calibration", path), unknowns), torch::kCPU}));
+        EmbeddingReference reference{torch::empty({options.width}),
+                                     torch::empty({options.width, options.width}),
+                                     torch::empty({kReferenceSteps})};
+        from_file_tensor(file.tensors.at(kReferenceMean), reference.mean);
+        from_file_tensor(file.tensors.at(kReferenceWhitening), reference.whitening);
+        from_file_tensor(file.tensors.at(kReferenceQuantiles), reference.quantiles);
+        return Model(std::make_shared<Model::State>(
+            Model::State{std::move(experiment), record_from_json(metadata(file, "record", path)),
+                         std::move(features), std::move(net),
+                         calibration_from_json(metadata(file, "calibration", path), unknowns),
+                         std::move(reference), torch::kCPU}));
     } catch (const std::invalid_argument& error) {
         throw InputError(fmt::format("{}: {}", path, error.what()));
     } catch (const nlohmann::json::exception& error) {

@@ -9,35 +9,67 @@
 
 #include "calibration.h"
 #include "curve_features.h"
-#include "embedding_net.h"
 #include "nmrinverse/model.h"
+#include "posterior_net.h"
 #include "tensor_file.h"
 
 namespace nmrinverse {
+
+/// Numbers of EmbeddingReference::quantiles.
+inline constexpr int kReferenceSteps = 201;
+
+/// Where the embeddings of curves held out of the training lie (the first member's).
+struct EmbeddingReference {
+    torch::Tensor mean;       ///< (width)
+    torch::Tensor whitening;  ///< (width, width): (embedding - mean) times it has unit covariance
+    torch::Tensor quantiles;  ///< (kReferenceSteps), rising: quantiles of their distances from
+                              ///< the least to the largest
+};
 
 struct Model::State {
     nmrsim::Experiment experiment;
     TrainingRecord record;
     Features features;
-    EmbeddingNet net;
+    PosteriorNet net;
     Calibration calibration;
+    EmbeddingReference reference;
     torch::Device device = torch::kCPU;
 };
 
-/// The network's output on the CPU, (count, unknowns) each, unit-box coordinates.
-struct NetworkOutput {
-    std::vector<float> mean;
-    std::vector<float> log_sd;
+struct Posterior::State {
+    std::shared_ptr<Model::State> model;
+    NetworkAnswer answer;  ///< on the CPU
+    int threads = 0;
 };
 
 /// Runs low-passed curves through the network in pieces that fit the cache.
 ///
 /// Args: reduced: (count, 2, samples). noise: (count), or undefined where no level is needed.
-NetworkOutput run_network(const Features& features, EmbeddingNet& net, const torch::Tensor& reduced,
+/// Returns: on the CPU.
+NetworkAnswer run_network(const Features& features, PosteriorNet& net, const torch::Tensor& reduced,
                           const torch::Tensor& noise, const torch::Device& device);
 
+/// Logarithm of the joint density of the members' mixture, (n), on the unit box.
+///
+/// Args: u: (n, unknowns).
+torch::Tensor joint_log_density(PosteriorNet& net, const NetworkAnswer& answer,
+                                const Calibration& calibration, const torch::Tensor& u);
+
+/// Mean, standard deviation and quantiles in the unknowns' units.
+Predictions summarised(const PosteriorNet& net, const NetworkAnswer& answer,
+                       const Calibration& calibration, const nmrsim::Prior& prior);
+
+/// Args: embedding: (n, width), of n >= 2 curves.
+EmbeddingReference embedding_reference(const torch::Tensor& embedding);
+
+/// Fits the calibration on curves that were not trained on.
+///
+/// Args: truth: (count, unknowns), unit-box coordinates.
+Calibration calibrated_on(const PosteriorNet& net, const NetworkAnswer& answer,
+                          const torch::Tensor& truth);
+
 /// The network's weights by name, as tensors that share memory with it.
-std::vector<std::pair<std::string, torch::Tensor>> named_weights(const EmbeddingNet& net);
+std::vector<std::pair<std::string, torch::Tensor>> named_weights(const PosteriorNet& net);
 
 /// A copy for a file.
 FileTensor to_file_tensor(const torch::Tensor& tensor);

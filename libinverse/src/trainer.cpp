@@ -12,6 +12,7 @@
 #include <optional>
 #include <stdexcept>
 
+#include "disturbance.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/random.h"
 #include "nmrsim/units.h"
@@ -23,7 +24,8 @@ namespace {
 
 // The learning rate ends at this share of its peak.
 constexpr double kLastRate = 0.01;
-// Weight of the standard deviations' loss, which teaches only them: its gradient stops at the mean.
+// Weights of the standard deviations' loss, which teaches only them: its gradient stops at the
+// mean, and of the posterior's.
 constexpr double kSpreadWeight = 0.1;
 // Share of the old value in a step of the running mean squared errors, and of the running weights.
 constexpr double kScaleMemory = 0.98;
@@ -90,12 +92,13 @@ double rate_at(double fraction, double warm_up) {
     return kLastRate + (1.0 - kLastRate) * 0.5 * (1.0 + std::cos(nmrsim::kPi * rest));
 }
 
-/// Mean over the unknowns of the logarithm of the root mean squared error over the prior's standard
-/// deviation: each unknown counts by factors, not by its units.
-double loss_of(const std::vector<double>& mse) {
-    double sum = 0.0;
-    for (const double value : mse) sum += 0.5 * std::log(12.0 * std::max(value, 1e-30));
-    return sum / static_cast<double>(mse.size());
+/// 1 for each real unknown, 0 for a categorical one.
+torch::Tensor real_unknowns(const nmrsim::Prior& prior) {
+    torch::Tensor real = torch::ones({static_cast<std::int64_t>(prior.size())});
+    for (std::size_t k = 0; k < prior.size(); ++k) {
+        if (prior[k].categorical()) real[static_cast<std::int64_t>(k)] = 0.0;
+    }
+    return real;
 }
 
 /// One training, from its data to a model.
@@ -106,7 +109,9 @@ public:
           report_(report),
           state_(std::move(state)),
           device_(state_.model->device),
-          probe_(state_.model->net->options()) {
+          probe_(state_.model->net->options()),
+          real_(real_unknowns(state_.model->experiment.prior).to(device_)),
+          plain_(state_.model->experiment.prior.size()) {
         probe_->to(device_);
         probe_->eval();
     }
@@ -123,13 +128,11 @@ private:
 
     double elapsed() const { return state_.seconds + seconds_since(start_); }
     double fraction() const;
-    torch::Tensor levels(std::int64_t count, const torch::Generator& random) const;
-    torch::Tensor with_noise(const torch::Tensor& reduced, const torch::Tensor& noise,
-                             const torch::Generator& random) const;
     void hold_out(Curves held_out);
-    NetworkOutput run_held_out(const std::vector<std::pair<std::string, torch::Tensor>>& weights);
+    NetworkAnswer run_held_out(const std::vector<std::pair<std::string, torch::Tensor>>& weights);
     /// Steps through `order`, positions in the pool.
     Go learn(const torch::Tensor& order, const torch::Generator& random);
+    double loss_of(const torch::Tensor& mse) const;
     void step(const torch::Tensor& positions, const torch::Generator& random);
     Go end_epoch();
     void evaluate_epoch();
@@ -139,7 +142,9 @@ private:
     const TrainingReport& report_;
     TrainerState state_;
     torch::Device device_;
-    EmbeddingNet probe_;      ///< carries averaged weights when they are looked at
+    PosteriorNet probe_;      ///< carries averaged weights when they are looked at
+    torch::Tensor real_;      ///< (unknowns), 0 for a categorical one
+    Calibration plain_;       ///< that changes nothing
     torch::Tensor pool_;      ///< (capacity, 2, samples)
     torch::Tensor unknowns_;  ///< (capacity, unknowns)
     Curves held_out_;
@@ -159,31 +164,26 @@ double Training::fraction() const {
     return std::min(1.0, std::max(by_time, by_steps));
 }
 
-torch::Tensor Training::levels(std::int64_t count, const torch::Generator& random) const {
-    const FeatureSpec& spec = state_.model->features.spec();
-    if (!spec.noise_is_input()) return torch::full({count}, spec.noise_high);
-    const double low = std::log(spec.noise_low);
-    const double high = std::log(spec.noise_high);
-    return (torch::rand({count}, random) * (high - low) + low).exp();
-}
-
-torch::Tensor Training::with_noise(const torch::Tensor& reduced, const torch::Tensor& noise,
-                                   const torch::Generator& random) const {
-    const Features& features = state_.model->features;
-    if (!(features.spec().noise_high > 0.0)) return reduced;
-    const torch::Tensor white = torch::randn(reduced.sizes(), random).to(device_);
-    return reduced + features.noise_after_low_pass(white) * noise.reshape({-1, 1, 1}).to(device_);
+/// Mean over the real unknowns of the logarithm of the root mean squared error over the prior's
+/// standard deviation: each unknown counts by factors, not by its units.
+double Training::loss_of(const torch::Tensor& mse) const {
+    const torch::Tensor real = real_.to(mse.device(), mse.scalar_type());
+    const double count = real.sum().item<double>();
+    if (count == 0.0) return 0.0;
+    return (0.5 * (12.0 * mse.detach().clamp_min(1e-30)).log() * real).sum().item<double>() / count;
 }
 
 void Training::hold_out(Curves held_out) {
     torch::NoGradGuard no_grad;
     const torch::Generator random = generator(options_.seed, 0, Purpose::held_out_noise);
-    held_out_noise_ = levels(held_out.count(), random);
-    held_out.reduced = with_noise(held_out.reduced.to(device_), held_out_noise_, random);
+    const Features& features = state_.model->features;
+    held_out_noise_ = noise_levels(features.spec(), held_out.count(), random);
+    held_out.reduced = disturbed(features, options_.receiver, held_out.reduced.to(device_),
+                                 held_out_noise_, random);
     held_out_ = std::move(held_out);
 }
 
-NetworkOutput Training::run_held_out(
+NetworkAnswer Training::run_held_out(
     const std::vector<std::pair<std::string, torch::Tensor>>& weights) {
     torch::NoGradGuard no_grad;
     const auto into = named_weights(probe_);
@@ -196,12 +196,15 @@ void Training::step(const torch::Tensor& positions, const torch::Generator& rand
     torch::Tensor inputs;
     {
         torch::NoGradGuard no_grad;
-        const torch::Tensor noise = levels(positions.size(0), random);
-        inputs = state_.model->features.inputs(
-            with_noise(pool_.index_select(0, positions), noise, random), noise.to(device_));
+        const Features& features = state_.model->features;
+        const torch::Tensor noise = noise_levels(features.spec(), positions.size(0), random);
+        inputs = features.inputs(
+            disturbed(features, options_.receiver, pool_.index_select(0, positions), noise, random),
+            noise.to(device_));
     }
-    const NetworkAnswer output = state_.model->net->forward(inputs);  // (members, n, unknowns)
-    const torch::Tensor squares = (output.mean - truth).square();
+    PosteriorNet& net = state_.model->net;
+    const NetworkAnswer answer = net->forward(inputs);  // (members, n, unknowns)
+    const torch::Tensor squares = (answer.mean - truth).square();
     const torch::Tensor mse = squares.mean(at::IntArrayRef({0, 1}));
     {
         torch::NoGradGuard no_grad;
@@ -210,11 +213,17 @@ void Training::step(const torch::Tensor& positions, const torch::Generator& rand
     }
     // The mean squared error of each unknown over what it has been of late: its gradient is that of
     // the sum of their logarithms, so that no unknown waits for the worst one. The standard
-    // deviations follow by the Gaussian likelihood of the errors as they are.
+    // deviations follow by the Gaussian likelihood of the errors as they are, and the densities
+    // about both by their own likelihood. A choice has no mean.
     const torch::Tensor spread =
-        (0.5 * squares.detach() * torch::exp(-2.0 * output.log_sd) + output.log_sd)
+        (0.5 * squares.detach() * torch::exp(-2.0 * answer.log_sd) + answer.log_sd)
             .mean(at::IntArrayRef({0, 1}));
-    const torch::Tensor loss = (mse / (state_.scale + 1e-12)).sum() + kSpreadWeight * spread.sum();
+    const JointDensity density = net->densities(answer, plain_, truth);
+    const torch::Tensor surprise =
+        -(density.marginal.sum(-1).mean() + density.conditional.slice(2, 1).sum(-1).mean());
+    const torch::Tensor loss =
+        (real_ * (mse / (state_.scale + 1e-12) + kSpreadWeight * spread)).sum() +
+        options_.posterior_weight * surprise;
     const double value = loss.item<double>();
     if (!std::isfinite(value)) {
         throw std::runtime_error(
@@ -251,9 +260,8 @@ Training::Go Training::learn(const torch::Tensor& order, const torch::Generator&
             progress.fraction = fraction();
             progress.curves_per_s =
                 static_cast<double>(state_.model->record.curves_seen - seen_before_) / now;
-            const torch::Tensor scale = state_.scale.to(torch::kCPU);
-            progress.train_loss = loss_of(std::vector<double>(
-                scale.data_ptr<float>(), scale.data_ptr<float>() + scale.numel()));
+            progress.train_loss = loss_of(state_.scale);
+            progress.held_out_log_density = state_.held_out_log_density;
             progress.held_out_loss = state_.held_out_loss;
             progress.held_out_mse = state_.held_out_mse;
             progress.learning_rate =
@@ -266,29 +274,31 @@ Training::Go Training::learn(const torch::Tensor& order, const torch::Generator&
 }
 
 void Training::evaluate_epoch() {
-    const NetworkOutput output = run_held_out(state_.average);
+    torch::NoGradGuard no_grad;
+    const NetworkAnswer answer = run_held_out(state_.average);
     const nmrsim::Prior& prior = state_.model->experiment.prior;
-    const std::size_t unknowns = prior.size();
-    const torch::Tensor truth = held_out_.unknowns.contiguous();
-    std::vector<double> mse(unknowns, 0.0);
-    for (std::size_t at = 0; at < output.mean.size(); ++at) {
-        const double estimate = std::clamp(static_cast<double>(output.mean[at]), 0.0, 1.0);
-        mse[at % unknowns] += std::pow(estimate - truth.data_ptr<float>()[at], 2);
+    const auto unknowns = static_cast<std::int64_t>(prior.size());
+    const torch::Tensor errors = combined(answer).mean.clamp(0.0, 1.0) - held_out_.unknowns;
+    const torch::Tensor mse = errors.to(torch::kFloat64).square().mean(0);
+    state_.held_out_mse.assign(prior.size(), 0.0);
+    for (std::int64_t k = 0; k < unknowns; ++k) {
+        const nmrsim::PriorRange& range = prior[static_cast<std::size_t>(k)];
+        state_.held_out_mse[static_cast<std::size_t>(k)] =
+            mse[k].item<double>() * std::pow(range.high - range.low, 2);
     }
-    for (double& value : mse) value /= static_cast<double>(held_out_.count());
-    state_.held_out_loss = loss_of(mse);
-    state_.held_out_mse = mse;
-    for (std::size_t k = 0; k < unknowns; ++k) {
-        state_.held_out_mse[k] *= std::pow(prior[k].high - prior[k].low, 2);
-    }
+    state_.held_out_log_density =
+        joint_log_density(probe_, answer, plain_, held_out_.unknowns).mean().item<double>();
+    // Both in nats an unknown.
+    state_.held_out_loss =
+        loss_of(mse) - state_.held_out_log_density / static_cast<double>(unknowns);
     if (!std::isfinite(state_.held_out_loss)) {
         throw std::runtime_error(
             "training: the held-out loss is not a number; a smaller learning rate may help");
     }
     if (state_.best_epoch == 0 || state_.held_out_loss < state_.best_loss) {
-        torch::NoGradGuard no_grad;
         state_.best_loss = state_.held_out_loss;
         state_.best_mse = state_.held_out_mse;
+        state_.best_log_density = state_.held_out_log_density;
         state_.best_epoch = std::max(1, state_.epoch);
         for (std::size_t i = 0; i < state_.best.size(); ++i) {
             state_.best[i].second.copy_(state_.average[i].second);
@@ -315,17 +325,18 @@ Training::Go Training::end_epoch() {
 Model Training::finish() {
     torch::NoGradGuard no_grad;
     Model::State& model = *state_.model;
-    const NetworkOutput output = run_held_out(state_.best);
-    const torch::Tensor truth = held_out_.unknowns.contiguous();
-    model.calibration =
-        fit_calibration(output.mean, output.log_sd,
-                        {truth.data_ptr<float>(), static_cast<std::size_t>(truth.numel())},
-                        model.experiment.prior.size());
+    const NetworkAnswer answer = run_held_out(state_.best);
+    model.calibration = calibrated_on(probe_, answer, held_out_.unknowns);
+    model.reference = embedding_reference(answer.embedding[0]);
     model.net = probe_;
     model.record.epochs = state_.epoch;
     model.record.seconds = elapsed();
     model.record.held_out_loss = state_.best_loss;
     model.record.held_out_mse = state_.best_mse;
+    model.record.held_out_log_density =
+        joint_log_density(probe_, answer, model.calibration, held_out_.unknowns)
+            .mean()
+            .item<double>();
     return Model(state_.model);
 }
 
@@ -456,6 +467,10 @@ Model train(const nmrsim::Dataset& data, const TrainingOptions& given,
         throw std::invalid_argument(
             fmt::format("the data set must hold at least 2 curves to train on, got {}", count));
     }
+    if (options.time_zero_us > 0.0) {
+        throw std::invalid_argument(
+            "training.time_zero_us must be 0 for a data set: only simulated curves can be shifted");
+    }
     const ThreadGuard threads(
         learning_threads(options, options.threads > 0 ? options.threads : omp_get_num_procs()));
     const torch::Device device = device_of(options);
@@ -532,8 +547,9 @@ Model train(const nmrsim::Experiment& described, const TrainingOptions& given,
                                                            kFewestHeldOut, kMostHeldOut);
     const std::atomic<bool> stop = false;
     Curves held_out_curves =
-        simulate_curves(experiment, low_pass, options.seed, kHeldOutIndex, held_out, cores, stop);
-    CurveStream stream(coarse, low_pass, options.seed, chunk, producers);
+        simulate_curves({experiment, low_pass, options.seed, options.time_zero_us}, kHeldOutIndex,
+                        held_out, cores, stop);
+    CurveStream stream({coarse, low_pass, options.seed, options.time_zero_us}, chunk, producers);
     return Training(std::move(*state), options, report)
         .run(stream, chunk, chunks_per_epoch, std::move(held_out_curves));
 }

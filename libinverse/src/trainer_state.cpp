@@ -20,21 +20,26 @@ constexpr const char* kFormat = "nmrinverse-checkpoint";
 
 /// What must be the same for a training to go on. How long it takes, and on what, may change.
 std::string fingerprint(const nmrsim::Experiment& experiment, const TrainingOptions& options) {
-    return nlohmann::json{{"experiment", nmrsim::experiment_to_toml(experiment)},
-                          {"epochs", options.minutes > 0.0 ? 0 : options.epochs},
-                          {"curves_per_epoch", options.curves_per_epoch},
-                          {"batch", options.batch},
-                          {"learning_rate", options.learning_rate},
-                          {"weight_decay", options.weight_decay},
-                          {"warm_up", options.warm_up},
-                          {"held_out", options.held_out},
-                          {"replays", options.replays},
-                          {"width", options.width},
-                          {"hidden", options.hidden},
-                          {"blocks", options.blocks},
-                          {"members", options.members},
-                          {"noise", {options.noise_low, options.noise_high}},
-                          {"seed", options.seed}}
+    return nlohmann::json{
+        {"experiment", nmrsim::experiment_to_toml(experiment)},
+        {"epochs", options.minutes > 0.0 ? 0 : options.epochs},
+        {"curves_per_epoch", options.curves_per_epoch},
+        {"batch", options.batch},
+        {"learning_rate", options.learning_rate},
+        {"weight_decay", options.weight_decay},
+        {"warm_up", options.warm_up},
+        {"held_out", options.held_out},
+        {"replays", options.replays},
+        {"width", options.width},
+        {"hidden", options.hidden},
+        {"blocks", options.blocks},
+        {"members", options.members},
+        {"head", options.head},
+        {"pieces", options.pieces},
+        {"posterior_weight", options.posterior_weight},
+        {"noise", {options.noise_low, options.noise_high}},
+        {"receiver", {options.receiver.phase_deg, options.receiver.gain, options.time_zero_us}},
+        {"seed", options.seed}}
         .dump();
 }
 
@@ -65,20 +70,29 @@ TrainerState new_trainer_state(const nmrsim::Experiment& experiment, Features fe
     sizes.hidden = options.hidden;
     sizes.blocks = options.blocks;
     sizes.members = std::max(1, options.members);
-    EmbeddingNet net(sizes);
+    sizes.head = {family_from_name(options.head), options.pieces};
+    for (const nmrsim::PriorRange& range : experiment.prior) {
+        sizes.choices.push_back(static_cast<int>(range.choices.size()));
+    }
+    PosteriorNet net(sizes);
     net->to(device);
     features.to(device);
 
     TrainingRecord record;
     record.version = nmrsim::kVersion;
+    record.head = options.head;
     record.device = device.is_cuda() ? "cuda" : "cpu";
     for (const auto& [name, weight] : named_weights(net)) {
         record.weights += static_cast<std::size_t>(weight.numel());
     }
     TrainerState state;
-    state.model = std::make_shared<Model::State>(
-        Model::State{experiment, std::move(record), std::move(features), net,
-                     Calibration(experiment.prior.size()), device});
+    state.model = std::make_shared<Model::State>(Model::State{experiment,
+                                                              std::move(record),
+                                                              std::move(features),
+                                                              net,
+                                                              Calibration(experiment.prior.size()),
+                                                              {},
+                                                              device});
     state.optimizer = std::make_unique<Optimizer>(named_weights(net), options.weight_decay);
     state.average = copies(named_weights(net));
     state.best = copies(named_weights(net));
@@ -104,6 +118,8 @@ void write_checkpoint(const TrainerState& state, const TrainingOptions& options)
                                               {"curves_seen", state.model->record.curves_seen},
                                               {"held_out_loss", state.held_out_loss},
                                               {"best_loss", state.best_loss},
+                                              {"best_log_density", state.best_log_density},
+                                              {"held_out_log_density", state.held_out_log_density},
                                               {"held_out_mse", state.held_out_mse},
                                               {"best_mse", state.best_mse}}
                                    .dump()}};
@@ -155,6 +171,8 @@ TrainerState read_checkpoint(const nmrsim::Experiment& experiment, const Trainin
         json.at("curves_seen").get_to(state.model->record.curves_seen);
         json.at("held_out_loss").get_to(state.held_out_loss);
         json.at("best_loss").get_to(state.best_loss);
+        json.at("best_log_density").get_to(state.best_log_density);
+        json.at("held_out_log_density").get_to(state.held_out_log_density);
         json.at("held_out_mse").get_to(state.held_out_mse);
         json.at("best_mse").get_to(state.best_mse);
         return state;

@@ -19,10 +19,12 @@ struct TrainerState {
     torch::Tensor scale;  ///< (unknowns), running mean squared error, unit-box coordinates
     int epoch = 0;        ///< finished
     int best_epoch = 0;
-    long steps = 0;              ///< done
-    std::int64_t chunks = 0;     ///< simulated chunks that were trained on
-    double seconds = 0.0;        ///< spent before this run [s]
-    double held_out_loss = 0.0;  ///< of the last finished epoch
+    long steps = 0;                     ///< done
+    std::int64_t chunks = 0;            ///< simulated chunks that were trained on
+    double seconds = 0.0;               ///< spent before this run [s]
+    double held_out_loss = 0.0;         ///< of the last finished epoch
+    double held_out_log_density = 0.0;  ///< of the joint posterior, of the last finished epoch
+    double best_log_density = 0.0;
     double best_loss = 0.0;
     std::vector<double> held_out_mse;  ///< (unknowns), of the last finished epoch
     std::vector<double> best_mse;

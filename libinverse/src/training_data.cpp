@@ -2,15 +2,22 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <stdexcept>
+
+#include "nmrsim/random.h"
 
 namespace nmrinverse {
 namespace {
 
 // Curves simulated at once: 28 MB at 856 points.
 constexpr std::int64_t kPiece = 4096;
+// Samples that a shifted one is interpolated from: echoes are sampled far above their bandwidth.
+constexpr int kTaps = 8;
+// Stream of random numbers that clocks are off by.
+constexpr std::uint32_t kClockStream = 104;
 
 /// Unknowns of a data set scaled to the unit box, (count, unknowns).
 torch::Tensor unit_box(const nmrsim::Dataset& data) {
@@ -23,6 +30,73 @@ torch::Tensor unit_box(const nmrsim::Dataset& data) {
         to[at] = static_cast<float>((data.parameters[at] - range.low) / (range.high - range.low));
     }
     return scaled;
+}
+
+/// An experiment whose window reaches beyond the one asked for, by whole samples on each side.
+struct WiderWindow {
+    nmrsim::Experiment experiment;
+    int margin = 0;           ///< samples
+    double spacing_us = 0.0;  ///< [us]
+};
+
+WiderWindow wider_window(const nmrsim::Experiment& asked, double time_zero_us) {
+    WiderWindow wider{asked, 0, 0.0};
+    if (time_zero_us == 0.0) return wider;
+    nmrsim::Acquisition& window = wider.experiment.acquisition;
+    wider.spacing_us = (window.stop_us - window.start_us) / (window.points - 1);
+    wider.margin = static_cast<int>(std::ceil(time_zero_us / wider.spacing_us)) + kTaps / 2;
+    window.start_us -= wider.margin * wider.spacing_us;
+    window.stop_us += wider.margin * wider.spacing_us;
+    window.points += 2 * wider.margin;
+    if (window.start_us < 0.0) {
+        throw std::invalid_argument(
+            fmt::format("training.time_zero_us must leave the window after the first pulse: it "
+                        "starts at {} us, and {} us before that would be needed",
+                        asked.acquisition.start_us, wider.margin * wider.spacing_us));
+    }
+    return wider;
+}
+
+/// Lagrange's weights at `at` between the two middle ones of kTaps equal steps, at in [0, 1).
+std::array<double, kTaps> interpolation_weights(double at) {
+    std::array<double, kTaps> weights;
+    for (int i = 0; i < kTaps; ++i) {
+        const double xi = i - (kTaps / 2 - 1);
+        double weight = 1.0;
+        for (int j = 0; j < kTaps; ++j) {
+            const double xj = j - (kTaps / 2 - 1);
+            if (j != i) weight *= (at - xj) / (xi - xj);
+        }
+        weights[static_cast<std::size_t>(i)] = weight;
+    }
+    return weights;
+}
+
+/// Reads each curve of the wider window off the asked one by a clock that is off by its own amount.
+void shift_clocks(nmrsim::Dataset& data, const WiderWindow& wider, double time_zero_us) {
+    const std::size_t from_points = data.points();
+    const std::size_t points = from_points - 2 * static_cast<std::size_t>(wider.margin);
+    std::vector<float> shifted(data.count() * 2 * points);
+    for (std::size_t c = 0; c < data.count(); ++c) {
+        nmrsim::CounterRandom random(data.seed, data.first_index + c,
+                                     static_cast<nmrsim::RandomStream>(kClockStream));
+        const double off =
+            wider.margin + time_zero_us * (2.0 * random.uniform() - 1.0) / wider.spacing_us;
+        const auto first = static_cast<std::size_t>(std::floor(off)) - (kTaps / 2 - 1);
+        const std::array<double, kTaps> weights = interpolation_weights(off - std::floor(off));
+        for (std::size_t part = 0; part < 2; ++part) {
+            const float* from = &data.signal[(2 * c + part) * from_points + first];
+            float* to = &shifted[(2 * c + part) * points];
+            for (std::size_t t = 0; t < points; ++t) {
+                double sum = 0.0;
+                for (std::size_t i = 0; i < kTaps; ++i) sum += weights[i] * from[t + i];
+                to[t] = static_cast<float>(sum);
+            }
+        }
+    }
+    data.signal = std::move(shifted);
+    data.time_us.erase(data.time_us.begin(), data.time_us.begin() + wider.margin);
+    data.time_us.resize(points);
 }
 
 }  // namespace
@@ -61,18 +135,19 @@ Curves low_passed(const nmrsim::Dataset& data, const LowPass& low_pass, int thre
     return curves;
 }
 
-Curves simulate_curves(const nmrsim::Experiment& experiment, const LowPass& low_pass,
-                       std::uint64_t seed, std::uint64_t first, std::int64_t count, int threads,
-                       const std::atomic<bool>& stop) {
+Curves simulate_curves(const CurveSource& source, std::uint64_t first, std::int64_t count,
+                       int threads, const std::atomic<bool>& stop) {
     std::vector<torch::Tensor> reduced;
     std::vector<torch::Tensor> unknowns;
+    const WiderWindow wider = wider_window(source.experiment, source.time_zero_us);
     for (std::int64_t begin = 0; begin < count && !stop; begin += kPiece) {
-        const nmrsim::Dataset data = nmrsim::generate_dataset(
-            experiment, static_cast<std::size_t>(std::min(kPiece, count - begin)), seed,
-            first + static_cast<std::uint64_t>(begin), threads,
+        nmrsim::Dataset data = nmrsim::generate_dataset(
+            wider.experiment, static_cast<std::size_t>(std::min(kPiece, count - begin)),
+            source.seed, first + static_cast<std::uint64_t>(begin), threads,
             [&stop](std::size_t) { return !stop; });
         if (data.count() == 0) break;
-        Curves piece = low_passed(data, low_pass, threads);
+        if (wider.margin > 0) shift_clocks(data, wider, source.time_zero_us);
+        Curves piece = low_passed(data, source.low_pass, threads);
         reduced.push_back(std::move(piece.reduced));
         unknowns.push_back(std::move(piece.unknowns));
     }
@@ -80,13 +155,8 @@ Curves simulate_curves(const nmrsim::Experiment& experiment, const LowPass& low_
     return {torch::cat(reduced), torch::cat(unknowns)};
 }
 
-CurveStream::CurveStream(nmrsim::Experiment experiment, LowPass low_pass, std::uint64_t seed,
-                         std::int64_t chunk, int threads)
-    : experiment_(std::move(experiment)),
-      low_pass_(low_pass),
-      seed_(seed),
-      chunk_(chunk),
-      threads_(threads) {}
+CurveStream::CurveStream(CurveSource source, std::int64_t chunk, int threads)
+    : source_(std::move(source)), chunk_(chunk), threads_(threads) {}
 
 CurveStream::~CurveStream() {
     stop_ = true;
@@ -96,8 +166,7 @@ CurveStream::~CurveStream() {
 void CurveStream::start(std::int64_t index) {
     next_ = std::async(std::launch::async, [this, index] {
         return simulate_curves(
-            experiment_, low_pass_, seed_,
-            static_cast<std::uint64_t>(index) * static_cast<std::uint64_t>(chunk_), chunk_,
+            source_, static_cast<std::uint64_t>(index) * static_cast<std::uint64_t>(chunk_), chunk_,
             threads_, stop_);
     });
 }

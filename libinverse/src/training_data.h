@@ -27,18 +27,27 @@ void require_usable(const nmrsim::Dataset& data);
 /// The curves of a usable data set, low-passed.
 Curves low_passed(const nmrsim::Dataset& data, const LowPass& low_pass, int threads);
 
-/// Simulates curves first ... first + count - 1 of `seed`, a few thousand at a time, so that their
-/// full length is never held at once. Stops early, with fewer, where `stop` becomes true.
-Curves simulate_curves(const nmrsim::Experiment& experiment, const LowPass& low_pass,
-                       std::uint64_t seed, std::uint64_t first, std::int64_t count, int threads,
-                       const std::atomic<bool>& stop);
+/// Curves without end: curve i depends on all of this and i alone.
+struct CurveSource {
+    nmrsim::Experiment experiment;
+    LowPass low_pass;
+    std::uint64_t seed = 0;
+    double time_zero_us = 0.0;  ///< each curve's clock is off by up to so much, either way [us]
+};
+
+/// Simulates curves first ... first + count - 1, a few thousand at a time, so that their full
+/// length is never held at once. Stops early, with fewer, where `stop` becomes true.
+///
+/// Throws: std::invalid_argument where a clock that is off would need times before the experiment
+/// starts.
+Curves simulate_curves(const CurveSource& source, std::uint64_t first, std::int64_t count,
+                       int threads, const std::atomic<bool>& stop);
 
 /// Chunks of curves of one seed, the next one simulated in the background. Curve i of chunk c is
 /// curve c * chunk + i of the seed, whoever asks and when.
 class CurveStream {
 public:
-    CurveStream(nmrsim::Experiment experiment, LowPass low_pass, std::uint64_t seed,
-                std::int64_t chunk, int threads);
+    CurveStream(CurveSource source, std::int64_t chunk, int threads);
     ~CurveStream();
     CurveStream(const CurveStream&) = delete;
     CurveStream& operator=(const CurveStream&) = delete;
@@ -51,9 +60,7 @@ public:
     Curves take();
 
 private:
-    nmrsim::Experiment experiment_;
-    LowPass low_pass_;
-    std::uint64_t seed_;
+    CurveSource source_;
     std::int64_t chunk_;
     int threads_;
     std::atomic<bool> stop_ = false;

@@ -38,6 +38,18 @@ void TrainingOptions::validate() const {
             "noise_high must be >= noise_low and finite", noise_high);
     require(noise_low > 0.0 || noise_high == 0.0,
             "noise_low must be > 0 where noise_high is: the range is logarithmic", noise_low);
+    require(pieces >= 1 && pieces <= 256, "pieces must be in [1, 256]", pieces);
+    require(posterior_weight > 0.0 && std::isfinite(posterior_weight),
+            "posterior_weight must be > 0", posterior_weight);
+    require(receiver.phase_deg >= 0.0 && receiver.phase_deg <= 180.0,
+            "receiver.phase_deg must be in [0, 180]", receiver.phase_deg);
+    require(receiver.gain >= 0.0 && receiver.gain <= 5.0, "receiver.gain must be in [0, 5]",
+            receiver.gain);
+    require(time_zero_us >= 0.0 && std::isfinite(time_zero_us), "time_zero_us must be >= 0",
+            time_zero_us);
+    if (head != "flow" && head != "mixture" && head != "gaussian") {
+        require(false, "head must be flow, mixture or gaussian", head);
+    }
     require(threads >= 0, "threads must be >= 0", threads);
     if (device != "auto" && device != "cpu" && device != "cuda") {
         require(false, "device must be auto, cpu or cuda", device);

@@ -14,6 +14,8 @@ Json record_json(const TrainingRecord& record) {
             {"seconds", record.seconds},
             {"device", record.device},
             {"weights", record.weights},
+            {"head", record.head},
+            {"held_out_log_density", record.held_out_log_density},
             {"held_out_loss", record.held_out_loss},
             {"held_out_mse", record.held_out_mse}};
 }

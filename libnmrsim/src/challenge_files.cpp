@@ -72,17 +72,17 @@ std::vector<Real> read_rows(const std::string& path, std::size_t columns, const 
 std::vector<double> unknowns_of(const Experiment& experiment, std::span<const double> columns,
                                 const std::string& place) {
     try {
-        Experiment result = experiment;
         if (experiment.challenge.empty()) {
-            result = with_parameters(experiment, columns);
-        } else {
-            // A derived row is a function of the plain ones, so it comes after all of them.
-            for (const bool derived : {false, true}) {
-                for (std::size_t i = 0; i < columns.size(); ++i) {
-                    const ChallengeColumn& column = experiment.challenge[i];
-                    if (parameter(column.parameter).derived != derived) continue;
-                    set_parameter(result, column.parameter, columns[i] / column.scale);
-                }
+            with_parameters(experiment, columns);  // throws for values out of bounds
+            return {columns.begin(), columns.end()};
+        }
+        Experiment result = experiment;
+        // A derived row is a function of the plain ones, so it comes after all of them.
+        for (const bool derived : {false, true}) {
+            for (std::size_t i = 0; i < columns.size(); ++i) {
+                const ChallengeColumn& column = experiment.challenge[i];
+                if (parameter(column.parameter).derived != derived) continue;
+                set_parameter(result, column.parameter, columns[i] / column.scale);
             }
         }
         std::vector<double> unknowns;

@@ -2,11 +2,32 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <stdexcept>
+#include <type_traits>
+
+#include "nmrsim/parameters.h"
 
 namespace nmrsim {
 namespace {
+
+constexpr Kernel kDefaultKernels[] = {UniformKernel{}, GaussianKernel{}, PowerLawKernel{},
+                                      RkkyKernel{}};
+
+/// Its xi; nullptr for the uniform kernel.
+double* range_of(Kernel& kernel) {
+    return std::visit(
+        [](auto& k) -> double* {
+            if constexpr (std::is_same_v<std::decay_t<decltype(k)>, UniformKernel>) {
+                return nullptr;
+            } else {
+                return &k.xi;
+            }
+        },
+        kernel);
+}
 
 /// How f is scaled: as its formula says, or so that dividing by its sum is safe where xi is so
 /// small that the formula underflows at every r > 0.
@@ -139,6 +160,35 @@ std::string_view kernel_name(const Kernel& kernel) {
         std::string_view operator()(const RkkyKernel&) const { return "rkky"; }
     };
     return std::visit(Name{}, kernel);
+}
+
+const std::vector<std::string>& kernel_names() {
+    static const std::vector<std::string> names = [] {
+        std::vector<std::string> all;
+        for (const Kernel& kernel : kDefaultKernels) all.emplace_back(kernel_name(kernel));
+        return all;
+    }();
+    return names;
+}
+
+Kernel other_kernel(const Kernel& kernel, std::string_view name) {
+    if (kernel_name(kernel) == name) return kernel;
+    const auto found =
+        std::find_if(std::begin(kDefaultKernels), std::end(kDefaultKernels),
+                     [&](const Kernel& candidate) { return kernel_name(candidate) == name; });
+    if (found == std::end(kDefaultKernels)) {
+        const std::string nearest = nearest_name(name, kernel_names());
+        throw std::invalid_argument(
+            fmt::format("unknown kernel \"{}\"{}", name,
+                        nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest)));
+    }
+    Kernel result = *found;
+    // The range means the same for every kernel that has one.
+    if (double* xi = range_of(result)) {
+        Kernel old = kernel;
+        if (const double* old_xi = range_of(old)) *xi = *old_xi;
+    }
+    return result;
 }
 
 double kernel_value(const Interaction& interaction, double dx, double dy, double dz) {

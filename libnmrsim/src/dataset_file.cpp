@@ -21,7 +21,11 @@ namespace nmrsim {
 
 namespace {
 
-constexpr int kFormatVersion = 1;
+constexpr int kFormatVersion = 2;
+/// What a set without categorical unknowns is written as, so that older programs read it.
+constexpr int kFormatWithoutChoices = 1;
+/// Between the choices of one unknown, in one text.
+constexpr char kChoiceSeparator = ',';
 
 /// HDF5 prints its own traces unless told not to; errors here are one line, by us.
 class QuietHdf5 {
@@ -170,8 +174,18 @@ void write_contents(const Dataset& dataset, hid_t file, const Writer& writer) {
     writer.texts(parameters.id(), "units", units);
     writer.reals(parameters.id(), "lower", lower);
     writer.reals(parameters.id(), "upper", upper);
+    int version = kFormatWithoutChoices;
+    if (find_categorical(dataset.unknowns)) {
+        version = kFormatVersion;
+        std::vector<std::string> choices;
+        for (const PriorRange& range : dataset.unknowns) {
+            choices.push_back(
+                fmt::format("{}", fmt::join(range.choices, std::string(1, kChoiceSeparator))));
+        }
+        writer.texts(parameters.id(), "choices", choices);
+    }
 
-    writer.attribute(file, "format_version", H5T_STD_I32LE, H5T_NATIVE_INT, {}, &kFormatVersion);
+    writer.attribute(file, "format_version", H5T_STD_I32LE, H5T_NATIVE_INT, {}, &version);
     writer.text(file, "experiment", dataset.experiment_toml);
     writer.seed(file, "seed", dataset.seed);
     writer.seed(file, "first_index", dataset.first_index);
@@ -345,12 +359,27 @@ private:
     std::uintmax_t size_;
 };
 
-void read_unknowns(const Reader& reader, hid_t parameters, std::size_t k, Dataset& dataset) {
+std::vector<std::string> split_choices(const std::string& text) {
+    std::vector<std::string> choices;
+    for (std::size_t begin = 0; begin < text.size();) {
+        const std::size_t end = std::min(text.find(kChoiceSeparator, begin), text.size());
+        choices.push_back(text.substr(begin, end - begin));
+        begin = end + 1;
+    }
+    return choices;
+}
+
+void read_unknowns(const Reader& reader, hid_t parameters, std::size_t k, int version,
+                   Dataset& dataset) {
     const auto names = reader.texts(parameters, "names", k);
     const auto units = reader.texts(parameters, "units", k);
     const auto lower = reader.reals(parameters, "lower", k);
     const auto upper = reader.reals(parameters, "upper", k);
-    for (std::size_t i = 0; i < k; ++i) dataset.unknowns.push_back({names[i], lower[i], upper[i]});
+    std::vector<std::string> choices(k);
+    if (version > kFormatWithoutChoices) choices = reader.texts(parameters, "choices", k);
+    for (std::size_t i = 0; i < k; ++i) {
+        dataset.unknowns.push_back({names[i], lower[i], upper[i], split_choices(choices[i])});
+    }
     try {
         validate_prior(dataset.unknowns);
     } catch (const std::invalid_argument& error) {
@@ -384,8 +413,9 @@ Dataset read_dataset(const std::string& path) {
     const Reader reader(path);
     const Handle file = reader.open();
     const int version = reader.number<int>(file.id(), "format_version", H5T_NATIVE_INT);
-    if (version != kFormatVersion) {
-        reader.fail(fmt::format("expected format_version {}, found {}", kFormatVersion, version));
+    if (version < kFormatWithoutChoices || version > kFormatVersion) {
+        reader.fail(fmt::format("expected format_version {} or {}, found {}", kFormatWithoutChoices,
+                                kFormatVersion, version));
     }
 
     Dataset dataset;
@@ -409,7 +439,7 @@ Dataset read_dataset(const std::string& path) {
         reader.fail(fmt::format("/parameters: expected shape ({}, k), found {}", signal_shape[0],
                                 Reader::text(parameters_shape)));
     }
-    read_unknowns(reader, parameters.id(), parameters_shape[1], dataset);
+    read_unknowns(reader, parameters.id(), parameters_shape[1], version, dataset);
 
     dataset.time_us = reader.values<double>(time.id(), "time", time_shape);
     for (double& value : dataset.time_us) value /= kSecondsPerUs;

@@ -1,6 +1,7 @@
 #include "nmrsim/experiment.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cmath>
 #include <set>
@@ -79,6 +80,11 @@ void validate_accuracy(const Accuracy& accuracy) {
 }
 
 void validate_challenge(const Experiment& experiment) {
+    if (!experiment.challenge.empty() && find_categorical(experiment.prior)) {
+        // A line of such a file could not say what does not apply to its kernel.
+        throw std::invalid_argument(
+            "challenge.columns must be left out where the kernel is an unknown");
+    }
     if (experiment.score.curves < 1) {
         throw std::invalid_argument(
             fmt::format("challenge.score_curves must be >= 1, got {}", experiment.score.curves));
@@ -128,7 +134,7 @@ void Experiment::validate() const {
     validate_acquisition(acquisition);
     validate_accuracy(accuracy);
     for (const Parameter& row : parameter_table()) {
-        if (row.derived || !row.applies(*this)) continue;
+        if (row.derived || row.categorical || !row.applies(*this)) continue;
         const double value = row.get(*this);
         if (!(value >= row.lower && value <= row.upper)) {
             throw std::invalid_argument(fmt::format("{}.{} must be in [{:g}, {:g}], got {}",
@@ -137,8 +143,15 @@ void Experiment::validate() const {
         }
     }
     validate_prior(prior);
+    if (const PriorRange* kernel = find_categorical(prior)) {
+        if (!std::isfinite(parameter(kernel->name).get(*this))) {
+            throw std::invalid_argument(
+                fmt::format("interaction.kernel must be one of prior.kernel's choices ({}), got {}",
+                            fmt::join(kernel->choices, ", "), kernel_name(interaction.kernel)));
+        }
+    }
     for (const PriorRange& range : prior) {
-        if (!parameter(range.name).applies(*this)) {
+        if (!applies_to_draws(*this, range.name)) {
             throw std::invalid_argument(
                 fmt::format("prior.{} does not apply to this experiment (kernel {})", range.name,
                             kernel_name(interaction.kernel)));

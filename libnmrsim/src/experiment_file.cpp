@@ -40,8 +40,8 @@ struct Entry {
     /// What others depend on comes first: kernel and kind of sequence, plain rows, rows derived
     /// from them, then the unknowns and columns that name rows.
     int stage() const {
-        if (key == "kernel" || key == "events" || key == "program") return 0;
         if (table == "prior" || table == "challenge") return 3;
+        if (key == "kernel" || key == "events" || key == "program") return 0;
         for (const Parameter& row : parameter_table()) {
             if (row.derived && key == row.name) return 2;
         }

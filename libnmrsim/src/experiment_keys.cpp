@@ -16,12 +16,10 @@ namespace nmrsim {
 
 namespace {
 
-const std::vector<std::string> kKernels = {"uniform", "gaussian", "power-law", "rkky"};
 const std::vector<std::string> kShapes = {"lorentzian", "gaussian", "voigt", "table"};
 
 /// Keys that are no row of the parameter table.
-constexpr std::pair<const char*, const char*> kOtherKeys[] = {{"interaction", "kernel"},
-                                                              {"interaction", "normalize"},
+constexpr std::pair<const char*, const char*> kOtherKeys[] = {{"interaction", "normalize"},
                                                               {"lattice", "nx"},
                                                               {"lattice", "ny"},
                                                               {"lattice", "nz"},
@@ -138,17 +136,6 @@ std::size_t read_choice(const std::string& key, const toml::node& node,
                                      hint(text, choices)));
     }
     return static_cast<std::size_t>(found - choices.begin());
-}
-
-void set_kernel(Experiment& experiment, std::size_t kind) {
-    Kernel& kernel = experiment.interaction.kernel;
-    if (kernel.index() == kind) return;
-    const bool has_xi = parameter("xi").applies(experiment);
-    const double xi = parameter("xi").get(experiment);
-    const Kernel fresh[] = {UniformKernel{}, GaussianKernel{}, PowerLawKernel{}, RkkyKernel{}};
-    kernel = fresh[kind];
-    // The range means the same for every kernel that has one.
-    if (has_xi && parameter("xi").applies(experiment)) set_parameter(experiment, "xi", xi);
 }
 
 /// One time of the pair that stands for rates toward +1/2, the other one kept.
@@ -279,13 +266,26 @@ std::vector<ChallengeColumn> read_columns(const toml::node& node) {
     return columns;
 }
 
-void set_prior(Prior& prior, std::string_view name, const toml::node& node) {
-    const char* expected = "[low, high]";
+PriorRange read_range(std::string_view name, const toml::node& node) {
     const std::string key = fmt::format("prior.{}", name);
     const auto* array = node.as_array();
+    if (parameter(name).categorical) {
+        const char* expected = "a list of names, as in [\"gaussian\", \"rkky\"]";
+        if (!array || array->empty()) wrong_type(key, expected, node);
+        std::vector<std::string> choices;
+        for (const toml::node& choice : *array) {
+            choices.push_back(read_text(fmt::format("{}[{}]", key, choices.size()), choice));
+        }
+        return categorical_unknown(std::string(name), std::move(choices));
+    }
+    const char* expected = "[low, high]";
     if (!array || array->size() != 2) wrong_type(key, expected, node);
-    const PriorRange range{std::string(name), read_real(key, *array->get(0), expected),
-                           read_real(key, *array->get(1), expected)};
+    return {std::string(name), read_real(key, *array->get(0), expected),
+            read_real(key, *array->get(1), expected)};
+}
+
+void set_prior(Prior& prior, std::string_view name, const toml::node& node) {
+    const PriorRange range = read_range(name, node);
     validate_prior({range});
     const auto known = std::find_if(prior.begin(), prior.end(),
                                     [&](const PriorRange& other) { return other.name == name; });
@@ -303,11 +303,15 @@ void set_key(Experiment& e, const std::string& table, const std::string& key,
     const std::string full = table + "." + key;
     const auto is = [&](const char* name) { return full == name; };
     if (table == "prior") return set_prior(e.prior, key, node);
+    if (is("interaction.kernel")) {
+        const std::string& name = kernel_names()[read_choice(full, node, kernel_names())];
+        e.interaction.kernel = other_kernel(e.interaction.kernel, name);
+        return;
+    }
     for (const Parameter& row : parameter_table()) {
         if (table != row.table || key != row.name) continue;
         return set_parameter(e, key, read_real(full, node));
     }
-    if (is("interaction.kernel")) return set_kernel(e, read_choice(full, node, kKernels));
     if (is("sequence.events")) {
         Sequence sequence;
         sequence.program = read_events(node);

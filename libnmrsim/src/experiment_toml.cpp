@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <limits>
 
@@ -117,7 +118,8 @@ std::string experiment_to_toml(const Experiment& experiment) {
     for (const std::string_view table : kValueTables) {
         text += fmt::format("\n[{}]\n{}", table, other_keys(experiment, table));
         for (const Parameter& row : parameter_table()) {
-            if (table != row.table || row.derived || !row.applies(experiment)) continue;
+            if (table != row.table || row.derived || row.categorical) continue;
+            if (!row.applies(experiment)) continue;
             const bool unset =
                 std::string_view(row.name) == "alpha_y_khz" && !experiment.interaction.alpha_y_khz;
             if (!unset) text += fmt::format("{} = {}\n", row.name, toml_real(row.get(experiment)));
@@ -126,8 +128,10 @@ std::string experiment_to_toml(const Experiment& experiment) {
     text += toml_cycle(experiment.phase_cycle);
     if (!experiment.prior.empty()) text += "\n[prior]\n";
     for (const PriorRange& range : experiment.prior) {
-        text +=
-            fmt::format("{} = [{}, {}]\n", range.name, toml_real(range.low), toml_real(range.high));
+        std::vector<std::string> items;
+        for (const std::string& choice : range.choices) items.push_back(toml_text(choice));
+        if (!range.categorical()) items = {toml_real(range.low), toml_real(range.high)};
+        text += fmt::format("{} = [{}]\n", range.name, fmt::join(items, ", "));
     }
     const ChallengeScore& score = experiment.score;
     const bool scored = score.scale != ScoreScale::none;

@@ -285,7 +285,12 @@ std::vector<std::string> experiment_warnings(const Experiment& experiment) {
 std::vector<std::string> prior_warnings(const Experiment& experiment) {
     Warnings warnings = experiment_warnings(experiment);
     for (const PriorRange& range : experiment.prior) {
-        for (const double end : {range.low, range.high}) {
+        std::vector<double> ends = {range.low, range.high};
+        if (range.categorical()) {
+            ends.clear();
+            for (std::size_t i = 0; i < range.choices.size(); ++i) ends.push_back(choice_value(i));
+        }
+        for (const double end : ends) {
             Experiment one = experiment;
             try {
                 set_parameter(one, range.name, end);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <stdexcept>
 #include <type_traits>
@@ -33,6 +34,30 @@ bool has_width(const Experiment& e) {
 }
 bool is_hahn_echo(const Experiment& e) {
     return std::holds_alternative<HahnEcho>(e.sequence.program);
+}
+
+/// What the kernel's row counts among.
+const std::vector<std::string>& kernel_choices(const Experiment& e) {
+    const PriorRange* unknown = find_categorical(e.prior);
+    return unknown ? unknown->choices : kernel_names();
+}
+
+double get_kernel(const Experiment& e) {
+    const std::vector<std::string>& choices = kernel_choices(e);
+    const auto found = std::find(choices.begin(), choices.end(), kernel_name(e.interaction.kernel));
+    // validate() refuses a kernel that is none of its unknown's choices.
+    if (found == choices.end()) return std::numeric_limits<double>::quiet_NaN();
+    return choice_value(static_cast<std::size_t>(found - choices.begin()));
+}
+
+void set_kernel(Experiment& e, double value) {
+    const PriorRange range = categorical_unknown("kernel", kernel_choices(e));
+    if (!(value >= range.low && value <= range.high)) {
+        throw std::invalid_argument(fmt::format(
+            "interaction.kernel must be in [{:g}, {:g}], got {}", range.low, range.high, value));
+    }
+    e.interaction.kernel =
+        other_kernel(e.interaction.kernel, range.choices[choice_of(range, value)]);
 }
 
 double get_xi(const Experiment& e) {
@@ -147,6 +172,8 @@ constexpr double kMostPerS = 1e12;
 // One row, one line: this is a table, and is read as one.
 // clang-format off
 const Parameter kTable[] = {
+    {"kernel", "interaction", "f", "", 0.0, 4.0, "kernel of the coupling: which f(r); as a number, the index of the choice plus 1/2",
+     get_kernel, set_kernel, always, false, true},
     {"alpha_x_khz", "interaction", "alpha_x", "kHz", -kMostKhz, kMostKhz, "coupling strength along x",
      FIELD(interaction.alpha_x_khz), always, false},
     {"alpha_y_khz", "interaction", "alpha_y", "kHz", -kMostKhz, kMostKhz, "coupling strength along y; that along x where unset",

@@ -15,6 +15,18 @@
 namespace nmrsim {
 namespace {
 
+void require_real(std::span<const std::string> parameters) {
+    for (const std::string& name : parameters) {
+        const Parameter& row = parameter(name);
+        if (row.categorical) {
+            throw std::invalid_argument(
+                fmt::format("no curve has a derivative with respect to {}.{}: it is a choice, not "
+                            "a number",
+                            row.table, row.name));
+        }
+    }
+}
+
 std::vector<std::string> unknown_names(const Experiment& experiment) {
     std::vector<std::string> names;
     for (const PriorRange& range : experiment.prior) names.push_back(range.name);
@@ -26,6 +38,7 @@ std::vector<std::string> unknown_names(const Experiment& experiment) {
 SignalJacobian simulate_with_jacobian(const Experiment& experiment,
                                       std::span<const std::string> parameters) {
     experiment.validate();
+    require_real(parameters);
     const bool of_spins_only = std::none_of(parameters.begin(), parameters.end(),
                                             [](const auto& p) { return is_receiver_parameter(p); });
     if (of_spins_only && reads_spins_directly(experiment)) {
@@ -88,6 +101,7 @@ void simulate_batch_with_jacobian(const Experiment& experiment, std::span<const 
     experiment.validate();
     const std::vector<std::string> names = unknown_names(experiment);
     const std::size_t unknowns = names.size();
+    require_real(names);
     if (unknowns == 0) throw std::invalid_argument("prior must name at least one unknown");
     const std::size_t points = static_cast<std::size_t>(experiment.acquisition.points);
     const std::size_t count = parameters.size() / unknowns;

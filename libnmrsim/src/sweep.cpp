@@ -36,6 +36,10 @@ double finite_number(std::string_view field, const std::string& place) {
 /// Throws where curves of different values would not share their times, or would be the same.
 void require_sweepable(const Parameter& row) {
     const std::string_view name = row.name;
+    if (row.categorical) {
+        throw std::invalid_argument(fmt::format(
+            "{}.{} cannot be swept: it is a choice, not a number", row.table, row.name));
+    }
     if (name == "start_us" || name == "stop_us" || name == "dwell_us") {
         throw std::invalid_argument(fmt::format(
             "{}.{} cannot be swept: the curves of a sweep share their times", row.table, name));

@@ -1,3 +1,5 @@
+#include <set>
+
 #include "catch_compat.h"
 #include "program.h"
 
@@ -48,6 +50,52 @@ TEST_CASE("nmr-generate: the bytes do not depend on threads, and do on the seed"
     require_done(small_lattice(
         {"--count", "6", "--seed", "1", "--threads", "3", "--out", folder.path("lattice3.h5")}));
     CHECK(same_bytes(folder.path("lattice1.h5"), folder.path("lattice3.h5")));
+}
+
+TEST_CASE("nmr-generate: a mix of kernels, any threads, any shards") {
+    const Folder folder;
+    const auto make = [&](const std::string& name, const std::vector<std::string>& more) {
+        std::vector<std::string> arguments = {"kernel-recognition",
+                                              "--set",
+                                              "lattice.nx=10",
+                                              "--set",
+                                              "lattice.ny=10",
+                                              "--set",
+                                              "prior.xi=[2,4]",
+                                              "--set",
+                                              "interaction.xi=3",
+                                              "--count",
+                                              "12",
+                                              "--seed",
+                                              "1",
+                                              "--quiet",
+                                              "--out",
+                                              folder.path(name)};
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        require_done(arguments);
+    };
+    make("one.h5", {"--threads", "1"});
+    make("three.h5", {"--threads", "3"});
+    CHECK(same_bytes(folder.path("one.h5"), folder.path("three.h5")));
+
+    make("whole", {"--format", "challenge"});
+    make("first", {"--format", "challenge", "--shard", "1/2"});
+    make("second", {"--format", "challenge", "--shard", "2/2"});
+    const std::string info = read_text(folder.path("whole/mat_info.txt"));
+    CHECK(info == read_text(folder.path("first/mat_info.txt")) +
+                      read_text(folder.path("second/mat_info.txt")));
+    CHECK(read_text(folder.path("whole/echos_r.txt")) ==
+          read_text(folder.path("first/echos_r.txt")) +
+              read_text(folder.path("second/echos_r.txt")));
+    // The first column is the kernel: 12 draws hold each of the three.
+    std::set<std::string> kernels;
+    for (const std::string& line : lines_of(info)) kernels.insert(line.substr(0, line.find('\t')));
+    CHECK(kernels == std::set<std::string>{"0.5", "1.5", "2.5"});
+    const Outcome wrong =
+        run("nmr-generate", {"kernel-recognition", "--set", "prior.kernel=[\"uniform\",\"rkky\"]",
+                             "--count", "1", "--seed", "1", "--out", folder.path("no.h5")});
+    CHECK(wrong.status == 2);
+    CHECK_THAT(wrong.err, ContainsSubstring("prior.kernel must be of kernels of finite range"));
 }
 
 TEST_CASE("nmr-generate: shards side by side are the whole") {

@@ -68,13 +68,14 @@ TEST_CASE("nmr-simulate: a lattice echo depends on its seed alone") {
     CHECK(curve("3", "1") != curve("4", "1"));
 }
 
-TEST_CASE("nmr-simulate: --list shows the five experiments that ship") {
+TEST_CASE("nmr-simulate: --list shows the seven experiments that ship") {
     const Outcome outcome = run("nmr-simulate", {"--list"});
     CHECK(outcome.status == 0);
     const auto lines = lines_of(outcome.out);
-    REQUIRE(lines.size() == 5);
-    for (const std::string name : {"challenge-2020", "challenge-2021", "challenge-2024-gaussian",
-                                   "challenge-2024-rkky", "published-echo"}) {
+    REQUIRE(lines.size() == 7);
+    for (const std::string name :
+         {"challenge-2020", "challenge-2021", "challenge-2024-gaussian", "challenge-2024-rkky",
+          "kernel-recognition", "published-echo", "summed-kernel"}) {
         CHECK_THAT(outcome.out, ContainsSubstring(name));
         // Each runs by its name.
         CHECK(run("nmr-simulate", {name, "--set", "accuracy.tolerance=1e-2"}).status == 0);
@@ -253,6 +254,16 @@ TEST_CASE("nmr-simulate: --bound prints what noise leaves of each unknown") {
     CHECK(last_number(lines_of(alone.out)[1]) < last_number(lines[3]));
 
     CHECK(run("nmr-simulate", {"challenge-2021", "--bound"}).status == 2);
+    // A choice has no bound, nor has what does not apply to the experiment's own kernel.
+    const Outcome gaussian = run(
+        "nmr-simulate", {"kernel-recognition", "--set", "lattice.nx=6", "--set", "lattice.ny=6",
+                         "--set", "interaction.xi=1.5", "--set", "prior.xi=[1,2]", "--set",
+                         "acquisition.points=20", "--set", "acquisition.noise=1e-3", "--bound"});
+    INFO(gaussian.err);
+    const auto rows = lines_of(gaussian.out);
+    REQUIRE(rows.size() == 3);
+    CHECK(rows[1].starts_with("summed_khz,kHz,"));
+    CHECK(rows[2].starts_with("xi,,1.5,"));
     CHECK(with({"--by", "flip_deg"}).status == 2);
     CHECK(with({"--bound", "--by", "noise"}).status == 2);
     CHECK(with({"--bound", "--sweep", "sequence.flip_deg=10,20"}).status == 2);

@@ -1,4 +1,4 @@
-// Intervals that hold what they promise, and estimates inside the prior's box.
+// Widths that fit the errors.
 #include "calibration.h"
 
 #include <cmath>
@@ -7,101 +7,62 @@
 
 using namespace nmrinverse;
 
-TEST_CASE("Calibration finds how far the network's standard deviation is off", "[calibration]") {
-    // Errors are spread evenly over [-0.3, 0.3] where the network says 0.05: their root mean square
-    // is 0.3 / sqrt(3), half lie within 0.15 and 90% within 0.27.
-    std::vector<float> mean;
-    std::vector<float> log_sd;
-    std::vector<float> truth;
-    const int count = 2001;
-    for (int i = 0; i < count; ++i) {
-        mean.push_back(0.5f);
-        log_sd.push_back(std::log(0.05f));
-        truth.push_back(0.5f - 0.3f + 0.6f * static_cast<float>(i) / (count - 1));
-    }
-    const Calibration calibration = fit_calibration(mean, log_sd, truth, 1);
-    const double wide = std::hypot(calibration[0].sd_scale * 0.05, calibration[0].sd_floor);
-    // Steps of the search end at 0.1%.
-    CHECK(std::abs(wide / (0.3 / std::sqrt(3.0)) - 1.0) < 0.005);
-    CHECK(std::abs(calibration[0].half_width50 * wide - 0.15) < 0.001);
-    CHECK(std::abs(calibration[0].half_width90 * wide - 0.27) < 0.001);
+namespace {
 
-    const nmrsim::Prior prior = {{"alpha_x_khz", 0.0, 100.0}};
-    const Predictions predictions = calibrated(mean, log_sd, calibration, prior);
-    double inside50 = 0.0;
-    double inside90 = 0.0;
-    for (std::size_t i = 0; i < count; ++i) {
-        const double value = 100.0 * truth[i];
-        inside50 += value >= predictions.q25[i] && value <= predictions.q75[i];
-        inside90 += value >= predictions.q05[i] && value <= predictions.q95[i];
+/// Gaussian errors with true standard deviations `sd` where `claimed` is said: the expected
+/// surprise, mean over i of 0.5 sd_i^2 / wide_i^2 + log wide_i.
+Surprise gaussian_surprise(std::vector<double> sd, std::vector<double> claimed) {
+    return [sd = std::move(sd), claimed = std::move(claimed)](const Calibration& calibration) {
+        std::vector<double> result;
+        for (const UnknownCalibration& unknown : calibration) {
+            double sum = 0.0;
+            for (std::size_t i = 0; i < sd.size(); ++i) {
+                const double wide = std::hypot(unknown.sd_scale * claimed[i], unknown.sd_floor);
+                sum += 0.5 * sd[i] * sd[i] / (wide * wide) + std::log(wide);
+            }
+            result.push_back(sum / static_cast<double>(sd.size()));
+        }
+        return result;
+    };
+}
+
+}  // namespace
+
+TEST_CASE("Calibration finds how far the network's standard deviation is off", "[calibration]") {
+    const Calibration calibration =
+        fit_calibration(2, 1000, gaussian_surprise({0.17, 0.017}, {0.05, 0.005}));
+    for (const UnknownCalibration& unknown : calibration) {
+        // Steps end at 1%; off by x, the surprise grows by x^2, and gains below 1e-4 are not taken.
+        CHECK(std::abs(std::hypot(unknown.sd_scale * 0.05, unknown.sd_floor) / 0.17 - 1.0) < 0.02);
+        CHECK(std::abs(std::hypot(unknown.sd_scale * 0.005, unknown.sd_floor) / 0.017 - 1.0) <
+              0.03);
     }
-    CHECK(std::abs(inside50 / count - 0.5) < 0.002);
-    CHECK(std::abs(inside90 / count - 0.9) < 0.002);
-    CHECK(std::abs(predictions.sd[0] - 30.0 / std::sqrt(3.0)) < 0.1);
 }
 
 TEST_CASE("A network that is too sure of itself for some curves gets a floor", "[calibration]") {
-    // Errors are Gaussian of standard deviation 0.1 throughout, by 200 quantiles of theirs; the
-    // network says 0.1 for one half and 0.001 for the other. Best: scale 0, floor 0.1, so a spread
-    // of 0.1 for both.
-    std::vector<float> mean;
-    std::vector<float> log_sd;
-    std::vector<float> truth;
-    for (int i = 0; i < 200; ++i) {
-        // Quantiles of a logistic of the same standard deviation are close enough to a Gaussian's.
-        const double p = (i + 0.5) / 200.0;
-        for (const double claimed : {0.1, 0.001}) {
-            mean.push_back(0.5f);
-            log_sd.push_back(static_cast<float>(std::log(claimed)));
-            truth.push_back(static_cast<float>(0.5 + 0.1 * std::sqrt(3.0) / 3.14159265 *
-                                                         std::log(p / (1.0 - p))));
-        }
-    }
-    const Calibration calibration = fit_calibration(mean, log_sd, truth, 1);
-    const Predictions predictions =
-        calibrated(mean, log_sd, calibration, {{"alpha_x_khz", 0.0, 1.0}});
-    // 200 quantiles have 0.99 of the variance.
-    CHECK(std::abs(predictions.sd[0] - 0.1) < 0.005);
-    CHECK(std::abs(predictions.sd[1] - 0.1) < 0.005);
+    // It says 0.1 for one half and 0.001 for the other, and both err by 0.1.
+    const Calibration calibration =
+        fit_calibration(1, 1000, gaussian_surprise({0.1, 0.1}, {0.1, 0.001}));
+    CHECK(std::abs(std::hypot(calibration[0].sd_scale * 0.1, calibration[0].sd_floor) - 0.1) <
+          0.015);
+    CHECK(std::abs(std::hypot(calibration[0].sd_scale * 0.001, calibration[0].sd_floor) - 0.1) <
+          0.015);
 }
 
-TEST_CASE("Nothing lies outside the prior's box", "[calibration]") {
-    const nmrsim::Prior prior = {{"alpha_x_khz", 20.0, 200.0}, {"xi", 3.0, 30.0}};
-    const std::vector<float> mean = {-0.2f, 1.3f, 0.99f, 0.01f};
-    const std::vector<float> log_sd = {-1.0f, -1.0f, -1.0f, -1.0f};
-    const Predictions predictions = calibrated(mean, log_sd, Calibration(2), prior);
-    REQUIRE(predictions.count == 2);
-    for (std::size_t at = 0; at < 4; ++at) {
-        const nmrsim::PriorRange& range = prior[at % 2];
-        for (const auto* values : {&predictions.mean, &predictions.q05, &predictions.q25,
-                                   &predictions.q75, &predictions.q95}) {
-            CHECK((*values)[at] >= range.low);
-            CHECK((*values)[at] <= range.high);
-        }
-        CHECK(predictions.q05[at] <= predictions.q25[at]);
-        CHECK(predictions.q25[at] <= predictions.mean[at]);
-        CHECK(predictions.mean[at] <= predictions.q75[at]);
-        CHECK(predictions.q75[at] <= predictions.q95[at]);
-    }
-    CHECK(predictions.mean[0] == 20.0);
-    CHECK(predictions.mean[1] == 30.0);
-}
-
-TEST_CASE("A handful of held-out curves keeps the Gaussian's intervals", "[calibration]") {
-    const std::vector<float> mean(3, 0.5f);
-    const std::vector<float> log_sd(3, -3.0f);
-    const Calibration calibration = fit_calibration(mean, log_sd, mean, 1);
-    CHECK(calibration[0].sd_scale == 1.0);
-    CHECK(std::abs(calibration[0].half_width90 - 1.645) < 1e-3);
+TEST_CASE("Nothing is changed where nothing is wrong, or too few curves tell", "[calibration]") {
+    const Surprise right = gaussian_surprise({0.1, 0.01}, {0.1, 0.01});
+    CHECK(fit_calibration(1, 1000, right)[0].sd_scale == 1.0);
+    CHECK(fit_calibration(1, 1000, right)[0].sd_floor == 0.0);
+    CHECK(fit_calibration(1, 3, gaussian_surprise({0.1}, {0.01}))[0].sd_scale == 1.0);
 }
 
 TEST_CASE("A calibration survives its text form; nonsense does not pass", "[calibration]") {
     Calibration calibration(2);
     calibration[1].sd_scale = 1.0 / 3.0;
-    calibration[0].half_width90 = 2.1;
+    calibration[0].sd_floor = 0.01;
     const Calibration back = calibration_from_json(to_json(calibration), 2);
     CHECK(back[1].sd_scale == calibration[1].sd_scale);
-    CHECK(back[0].half_width90 == calibration[0].half_width90);
+    CHECK(back[0].sd_floor == calibration[0].sd_floor);
     CHECK_THROWS_AS(calibration_from_json(to_json(calibration), 3), std::invalid_argument);
     CHECK_THROWS_AS(calibration_from_json("[1]", 1), std::invalid_argument);
     calibration[0].sd_scale = -1.0;

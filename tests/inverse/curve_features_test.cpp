@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "catch_compat.h"
-#include "embedding_net.h"
 #include "nmrsim/units.h"
 #include "optimizer.h"
 
@@ -124,41 +123,6 @@ TEST_CASE("A feature spec survives its text form; a broken one is refused", "[fe
     CHECK_THROWS_AS(feature_spec_from_json(to_json(broken)), std::invalid_argument);
     CHECK_THROWS_AS(feature_spec_from_json("{}"), std::invalid_argument);
     CHECK_THROWS_AS(feature_spec_from_json("not json"), std::invalid_argument);
-}
-
-TEST_CASE("The network's weights have the names and shapes that files are checked against",
-          "[network]") {
-    NetworkOptions options;
-    options.inputs = 20;
-    options.unknowns = 3;
-    options.width = 16;
-    options.hidden = 40;
-    options.blocks = 2;
-    options.members = 2;
-    EmbeddingNet net(options);
-    const auto shapes = weight_shapes(options);
-    const auto parameters = net->named_parameters();
-    REQUIRE(parameters.size() == shapes.size());
-    for (std::size_t i = 0; i < shapes.size(); ++i) {
-        CHECK(parameters[i].key() == shapes[i].first);
-        CHECK(parameters[i].value().sizes().vec() == shapes[i].second);
-    }
-    // Untrained, it says the prior: its mean, and about its standard deviation.
-    const auto output = combined(net->forward(torch::randn({4, 20})));
-    CHECK(largest(output.mean - 0.5) < 1e-6);
-    CHECK(std::abs(output.log_sd[0][0].item<double>() - std::log(std::sqrt(1.0 / 12.0))) < 0.1);
-    CHECK_THROWS_AS(network_options_from_json(R"({"kind": "residual-dense", "inputs": -1,
-        "unknowns": 1, "width": 1, "hidden": 1, "blocks": 1, "members": 1})"),
-                    std::invalid_argument);
-}
-
-TEST_CASE("Members' Gaussians are combined as the mixture they are", "[network]") {
-    // Means 0.4 and 0.6, standard deviations 0.1 and 0.2: variance (0.01 + 0.04) / 2 + 0.1^2 =
-    // 0.035.
-    const NetworkAnswer answer = combined({torch::tensor({0.4f, 0.6f}).reshape({2, 1, 1}),
-                                           torch::tensor({0.1f, 0.2f}).log().reshape({2, 1, 1})});
-    CHECK(std::abs(answer.mean.item<double>() - 0.5) < 1e-6);
-    CHECK(std::abs(std::exp(2.0 * answer.log_sd.item<double>()) - 0.035) < 1e-6);
 }
 
 TEST_CASE("Orthogonalised matrices keep their directions and lose their sizes", "[optimizer]") {

@@ -12,20 +12,23 @@ using namespace nmrinverse;
 
 namespace {
 
-/// A model that answers every curve with 30 kHz and 200 kHz, its network's standard deviation 0.1
-/// of the box, its intervals +- 0.05 (half) and +- 0.2 (nine tenths) of it.
+/// A model that answers every curve with 30 kHz and 200 kHz and a normal distribution of standard
+/// deviation 0.1 of the box about them.
 Model constant_model(const TestFolder& folder) {
     const std::string path = folder.file("constant.safetensors");
     TrainingOptions options = small_training();
     options.epochs = 1;
+    options.head = "gaussian";
     save_model(train(linear_dataset(100, 0.02, 1), options), path);
     TensorFile file = read_tensor_file(path);
-    for (float& value : file.tensors["member0.heads.weight"].values) value = 0.0f;
+    for (const char* name :
+         {"member0.estimate.weight", "member0.marginals.weight", "member0.marginals.bias"}) {
+        for (float& value : file.tensors[name].values) value = 0.0f;
+    }
     const float log_sd = std::log(0.1f);
-    file.tensors["member0.heads.bias"].values = {0.3f, 0.5f, log_sd, log_sd};
+    file.tensors["member0.estimate.bias"].values = {0.3f, 0.5f, log_sd, log_sd};
     file.metadata["calibration"] =
-        R"([{"sd_scale": 1.0, "sd_floor": 0.0, "half_width50": 0.5, "half_width90": 2.0},
-            {"sd_scale": 1.0, "sd_floor": 0.0, "half_width50": 0.5, "half_width90": 2.0}])";
+        R"([{"sd_scale": 1.0, "sd_floor": 0.0}, {"sd_scale": 1.0, "sd_floor": 0.0}])";
     write_tensor_file(file, path);
     return load_model(path);
 }
@@ -54,16 +57,17 @@ TEST_CASE("Scores are what one works out by hand", "[evaluation]") {
     CHECK(first.rmse == Approx(std::sqrt(404.4)).epsilon(1e-6));
     CHECK(first.median_error == Approx(10.0).epsilon(1e-6));
     CHECK(first.r2 == Approx(1.0 - 404.4 / 304.4).epsilon(1e-6));
-    CHECK(first.coverage50 == Approx(0.4));  // within 5 kHz: 30 and 34
-    CHECK(first.coverage90 == Approx(0.8));  // within 20 kHz: all but 71
+    CHECK(first.coverage50 == Approx(0.4));  // within 6.7 kHz: 30 and 34
+    CHECK(first.coverage90 == Approx(0.8));  // within 16.4 kHz: all but 71
     const UnknownScore& second = evaluation.scores[1];
     CHECK(second.mse == Approx(1000.0).epsilon(1e-6));
     CHECK(second.median_error < 1e-3);
     CHECK(second.r2 == Approx(0.0).margin(1e-6));
     CHECK(second.coverage50 == Approx(0.6));
     CHECK(second.coverage90 == Approx(0.6));
-    CHECK(evaluation.predictions.sd[0] == Approx(10.0).epsilon(1e-5));
-    CHECK(evaluation.predictions.q95[1] == Approx(240.0).epsilon(1e-5));
+    // Cut at five standard deviations on each side, which takes nothing; moments are right to 1e-3.
+    CHECK(evaluation.predictions.sd[1] == Approx(20.0).epsilon(2e-3));
+    CHECK(evaluation.predictions.q95[1] == Approx(200.0 + 20.0 * 1.6448536).epsilon(1e-5));
 
     const std::string table = evaluation_table(evaluation);
     CHECK(table.find("alpha_x_khz") != std::string::npos);

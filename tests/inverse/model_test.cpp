@@ -88,17 +88,18 @@ TEST_CASE("Files that are no model, or a damaged one, are refused by name", "[mo
     };
     refused([](TensorFile& f) { f.metadata.erase("format"); }, "lacks format");
     refused([](TensorFile& f) { f.metadata["format"] = "pt"; }, "expected the format");
-    refused([](TensorFile& f) { f.metadata["format_version"] = "2"; }, "format version");
+    refused([](TensorFile& f) { f.metadata["format_version"] = "1"; }, "format version");
     refused([](TensorFile& f) { f.metadata["features"] = "{}"; }, "features");
     refused([](TensorFile& f) { f.metadata["network"] = "[]"; }, "network");
     refused([](TensorFile& f) { f.metadata["record"] = "{}"; }, "record");
     refused([](TensorFile& f) { f.metadata["calibration"] = "[]"; }, "calibration");
     refused([](TensorFile& f) { f.metadata["experiment"] = "x = ["; }, "experiment");
-    refused([](TensorFile& f) { f.tensors.erase("member0.norm.bias"); }, "norm.bias is missing");
-    refused([](TensorFile& f) { f.tensors["extra"] = {{1}, {0.0f}}; }, "expected 18 tensors");
+    refused([](TensorFile& f) { f.tensors.erase("member0.embedding.norm.bias"); },
+            "norm.bias is missing");
+    refused([](TensorFile& f) { f.tensors["extra"] = {{1}, {0.0f}}; }, "expected 27 tensors");
     refused(
         [](TensorFile& f) {
-            f.tensors["member0.norm.bias"].shape = {4, 8};
+            f.tensors["member0.embedding.norm.bias"].shape = {4, 8};
         },
         "expected the shape [32]");
     CHECK_THROWS_AS(load_model(folder.file("none.safetensors")), nmrsim::InputError);

@@ -55,8 +55,8 @@ TEST_CASE("The same seed gives the same model; another seed another one", "[trai
     require_same(first, content(train(data, options), folder));
     options.seed = 2;
     const TensorFile other = content(train(data, options), folder);
-    CHECK(first.tensors.at("member0.input.weight").values !=
-          other.tensors.at("member0.input.weight").values);
+    CHECK(first.tensors.at("member0.embedding.input.weight").values !=
+          other.tensors.at("member0.embedding.input.weight").values);
 }
 
 TEST_CASE("A training on a data set that was stopped and resumed ends as if it had not been",
@@ -133,8 +133,9 @@ TEST_CASE("Early stopping keeps the best weights", "[trainer]") {
     options.patience = 5;
     const Model model = train(data, options);
     CHECK(model.record().epochs < 500);
-    // No better than the prior's mean by more than chance, no worse than the first epoch's.
-    CHECK(model.record().held_out_loss < 0.2);
+    // Both its parts, the estimate's and the posterior's, are 0 for the prior: no worse than that
+    // by more than chance (0.2 each).
+    CHECK(model.record().held_out_loss < 0.4);
 }
 
 TEST_CASE("Bad options and bad data are refused with their value", "[trainer]") {

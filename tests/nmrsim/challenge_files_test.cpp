@@ -68,6 +68,9 @@ TEST_CASE("curves and parameters of every experiment come back from the challeng
             // 12 digits; a logarithm's digits count as absolute, d up to 13 here.
             CHECK(back.parameters[i] == Approx(set.parameters[i]).epsilon(1e-10));
         }
+        for (std::size_t k = 0; k < set.unknowns.size(); ++k) {
+            CHECK(back.unknowns[k].choices == set.unknowns[k].choices);
+        }
         write_challenge(set, experiment, folder / "made/here");  // over the old ones
         CHECK(read_challenge(folder / "made/here", experiment).signal == set.signal);
     }
@@ -132,6 +135,16 @@ TEST_CASE("the experiment's unknowns are the columns where it names none") {
     Folder other;
     other.experiment.challenge.clear();
     CHECK(other.load().parameters == folder.load().parameters);
+}
+
+TEST_CASE("a kernel is the index of its choice plus 1/2") {
+    Folder folder;
+    folder.experiment = four_points("kernel-recognition");
+    // kernel, summed_khz, xi, exponent: what does not apply to a gaussian is kept all the same.
+    folder.write("mat_info.txt", "0.5\t30\t5\t2.25\n2.5\t40\t6\t3\n");
+    CHECK(folder.load().parameters == std::vector<double>{0.5, 30, 5, 2.25, 2.5, 40, 6, 3});
+    folder.write("mat_info.txt", "0.5\t30\t5\t2.25\n3.5\t40\t6\t3\n");
+    CHECK(folder.error() == "mat_info.txt:2: interaction.kernel must be in [0, 3], got 3.5");
 }
 
 TEST_CASE("files that cannot be used are named by line") {

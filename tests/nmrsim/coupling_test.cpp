@@ -35,6 +35,22 @@ TEST_CASE("kernels have their published values") {
     CHECK(kernel_value(with_kernel(UniformKernel{}), 1.0, 0.0) == 1.0);
 }
 
+TEST_CASE("one kernel in place of another keeps the range where both have one") {
+    CHECK(kernel_names() == std::vector<std::string>{"uniform", "gaussian", "power-law", "rkky"});
+    const Kernel power{PowerLawKernel{2.5, 3.5}};
+    CHECK(std::get<PowerLawKernel>(other_kernel(power, "power-law")).exponent == 3.5);
+    CHECK(std::get<GaussianKernel>(other_kernel(power, "gaussian")).xi == 2.5);
+    CHECK(std::get<RkkyKernel>(other_kernel(power, "rkky")).xi == 2.5);
+    const Kernel back = other_kernel(RkkyKernel{7.0}, "power-law");
+    CHECK(std::get<PowerLawKernel>(back).xi == 7.0);
+    CHECK(std::get<PowerLawKernel>(back).exponent == PowerLawKernel{}.exponent);
+    CHECK(std::get<GaussianKernel>(other_kernel(UniformKernel{}, "gaussian")).xi ==
+          GaussianKernel{}.xi);
+    CHECK(kernel_name(other_kernel(power, "uniform")) == "uniform");
+    CHECK_THROWS_WITH(other_kernel(power, "gausian"),
+                      ContainsSubstring("unknown kernel \"gausian\"; did you mean gaussian?"));
+}
+
 TEST_CASE("no spin couples to itself through a finite-range kernel") {
     for (const Kernel& kernel :
          {Kernel(GaussianKernel{5.0}), Kernel(PowerLawKernel{}), Kernel(RkkyKernel{5.0})}) {

@@ -34,6 +34,7 @@ void check_same(const Dataset& a, const Dataset& b) {
         CHECK(a.unknowns[k].name == b.unknowns[k].name);
         CHECK(a.unknowns[k].low == b.unknowns[k].low);
         CHECK(a.unknowns[k].high == b.unknowns[k].high);
+        CHECK(a.unknowns[k].choices == b.unknowns[k].choices);
     }
     CHECK(a.parameters == b.parameters);
     CHECK(a.signal == b.signal);
@@ -48,17 +49,26 @@ void check_same(const Dataset& a, const Dataset& b) {
     }
 }
 
+/// With a kernel among the unknowns.
+Dataset example_with_choices() {
+    Dataset set = example();
+    set.unknowns[1] = categorical_unknown("kernel", {"gaussian", "power-law", "rkky"});
+    for (std::size_t i = 0; i < 3; ++i) set.parameters[2 * i + 1] = choice_value(i);
+    return set;
+}
+
 template <typename Number>
 std::string bytes_of(std::initializer_list<Number> numbers) {
     return {reinterpret_cast<const char*>(numbers.begin()), numbers.size() * sizeof(Number)};
 }
 
-/// Error of the example's file with the only occurrence of `from` replaced by `to`. Small HDF5
+/// Error of a set's file with the only occurrence of `from` replaced by `to`. Small HDF5
 /// files of this library's format hold plain numbers without checksums.
-std::string error_after(const std::string& from, const std::string& to) {
+std::string error_after(const std::string& from, const std::string& to,
+                        const Dataset& set = example()) {
     const TemporaryFolder folder;
     const std::string path = folder / "set.h5";
-    write_dataset(example(), path);
+    write_dataset(set, path);
     std::string bytes = folder.read("set.h5");
     const auto at = bytes.find(from);
     REQUIRE(at != std::string::npos);
@@ -115,6 +125,46 @@ TEST_CASE("sets without curves or without known parameters read back") {
     empty.experiment_toml.clear();
     write_dataset(empty, folder / "empty.h5");
     check_same(read_dataset(folder / "empty.h5"), empty);
+}
+
+TEST_CASE("choices of an unknown read back") {
+    const TemporaryFolder folder;
+    const std::string path = folder / "set.h5";
+    write_dataset(example_with_choices(), path);
+    check_same(read_dataset(path), example_with_choices());
+    // Sets without choices are of version 1, and have nothing that an older program does not know.
+    CHECK(folder.read("set.h5").find("choices") != std::string::npos);
+    write_dataset(example(), path);
+    CHECK(folder.read("set.h5").find("choices") == std::string::npos);
+}
+
+TEST_CASE("a version that is not known yet is refused") {
+    const TemporaryFolder folder;
+    const std::string path = folder / "set.h5";
+    write_dataset(example_with_choices(), path);
+    std::string bytes = folder.read("set.h5");
+    // The attribute's number follows its name and the descriptions of its type and extent.
+    const auto name = bytes.find("format_version");
+    REQUIRE(name != std::string::npos);
+    const auto number = bytes.rfind(bytes_of<std::int32_t>({2}), name + 72);
+    REQUIRE((number != std::string::npos && number > name));
+    bytes.replace(number, 4, bytes_of<std::int32_t>({3}));
+    folder.write("set.h5", bytes);
+    CHECK(message_of<InputError>([&] { read_dataset(path); }) ==
+          path + ": expected format_version 1 or 2, found 3");
+}
+
+TEST_CASE("choices that do not fit are named") {
+    const Dataset set = example_with_choices();
+    CHECK(
+        error_after("gaussian,power-law,rkky", "gaussian,power-law,rkkk", set) ==
+        "/parameters: prior.kernel must name some of gaussian, power-law, rkky, got \"rkkk\"; did "
+        "you mean rkky?");
+    CHECK(error_after("gaussian,power-law,rkky", "gaussian_power-law_rkky", set)
+              .starts_with("/parameters: prior.kernel must name some of"));
+    CHECK(error_after("choices", "choicez", set) == "expected an attribute choices");
+    CHECK(error_after(bytes_of<double>({150.0, 3.0}), bytes_of<double>({150.0, 2.0}), set) ==
+          "/parameters: prior.kernel must have the range [0, 3], got [0, 2]");
 }
 
 TEST_CASE("a truncated file is an error, in one line and in silence") {

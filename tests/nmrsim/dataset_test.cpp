@@ -31,10 +31,20 @@ Experiment small_lattice() {
     return experiment;
 }
 
+/// Three kernels on a small lattice, each by the field that suits it.
+Experiment small_mix() {
+    Experiment experiment = load_experiment("kernel-recognition");
+    experiment.lattice.nx = experiment.lattice.ny = 24;
+    experiment.acquisition.points = 61;
+    experiment.acquisition.stop_us = 120.0;
+    experiment.prior[2] = {"xi", 2.0, 8.0};
+    return experiment;
+}
+
 }  // namespace
 
 TEST_CASE("sample i depends on experiment, seed and i alone") {
-    for (const Experiment& experiment : {small_uniform(), small_lattice()}) {
+    for (const Experiment& experiment : {small_uniform(), small_lattice(), small_mix()}) {
         INFO(experiment.name);
         const Dataset all = generate_dataset(experiment, 23, 11, 0, 1);
         REQUIRE(all.count() == 23);
@@ -97,6 +107,64 @@ TEST_CASE("each curve is the simulation of its parameters with a lattice of its 
         }
     }
     CHECK((seeds[0] != seeds[1] && seeds[1] != seeds[2]));
+}
+
+TEST_CASE("in a mix of kernels each curve is bit for bit that of its kernel alone") {
+    const Experiment experiment = small_mix();
+    // 12 curves hold each kernel, in no order: what one curve leaves in a thread's workspace must
+    // not tell on the next.
+    const Dataset set = generate_dataset(experiment, 12, 3, 0, 1);
+    const std::span<const double> values(set.parameters);
+    std::vector<int> seen(3, 0);
+    int switches = 0;
+    std::size_t before = 3;
+    for (std::size_t i = 0; i < set.count(); ++i) {
+        const std::size_t choice = choice_of(experiment.prior[0], values[4 * i]);
+        ++seen[choice];
+        switches += choice != before && before < 3;
+        before = choice;
+        // Described from the start, without a prior.
+        Experiment one = experiment;
+        one.prior.clear();
+        const double xi = values[4 * i + 2], exponent = values[4 * i + 3];
+        const Kernel kernels[] = {GaussianKernel{xi}, PowerLawKernel{xi, exponent}, RkkyKernel{xi}};
+        one.interaction.kernel = kernels[choice];
+        one.interaction.alpha_x_khz =
+            values[4 * i + 1] / std::abs(kernel_sum(one.interaction, one.lattice));
+        one.lattice.seed = CounterRandom(3, i, RandomStream::lattice_seed).bits();
+        const Signal signal = simulate(one);
+        for (std::size_t k = 0; k < set.points(); ++k) {
+            REQUIRE(set.signal[2 * i * set.points() + k] == static_cast<float>(signal.mx[k]));
+            REQUIRE(set.signal[(2 * i + 1) * set.points() + k] == static_cast<float>(signal.my[k]));
+        }
+    }
+    CHECK((seen[0] > 0 && seen[1] > 0 && seen[2] > 0));
+    CHECK(switches > 2);
+}
+
+TEST_CASE("a phase cycle, a gain and the general simulator take a mix of kernels too") {
+    Experiment experiment = small_mix();
+    experiment.lattice.nx = experiment.lattice.ny = 8;
+    experiment.acquisition.points = 13;
+    experiment.accuracy.tolerance = 1e-3;
+    experiment.prior[2] = {"xi", 1.0, 3.0};
+    experiment.prior.push_back({"gain", 0.5, 2.0});
+    experiment.phase_cycle.steps = {{{0.0, 0.0}, 0.0}, {{180.0, 0.0}, 180.0}};
+    Experiment shifted = experiment;
+    shifted.line.centre_khz = 5.0;  // has no simulator but the general one
+    for (const Experiment& e : {experiment, shifted}) {
+        const Dataset set = generate_dataset(e, 6, 3);
+        const std::span<const double> values(set.parameters);
+        for (std::size_t i = 0; i < set.count(); ++i) {
+            Experiment one = with_parameters(e, values.subspan(5 * i, 5));
+            one.lattice.seed = CounterRandom(3, i, RandomStream::lattice_seed).bits();
+            const Signal signal = simulate(one);
+            for (std::size_t k = 0; k < set.points(); ++k) {
+                // Means of two runs, in float here and in double there: |M| < 1 rounded some times.
+                CHECK(set.signal[2 * i * set.points() + k] == Approx(signal.mx[k]).margin(1e-6));
+            }
+        }
+    }
 }
 
 TEST_CASE("noise is normal, independent and as strong as asked") {

@@ -69,6 +69,7 @@ void check_same(const Experiment& a, const Experiment& b) {
         CHECK(a.prior[i].name == b.prior[i].name);
         CHECK(a.prior[i].low == b.prior[i].low);
         CHECK(a.prior[i].high == b.prior[i].high);
+        CHECK(a.prior[i].choices == b.prior[i].choices);
     }
     REQUIRE(a.challenge.size() == b.challenge.size());
     for (std::size_t i = 0; i < a.challenge.size(); ++i) {
@@ -95,10 +96,11 @@ double spacing_us(const Acquisition& acquisition) {
 
 }  // namespace
 
-TEST_CASE("five experiments ship, each with a summary") {
+TEST_CASE("seven experiments ship, each with a summary") {
     CHECK(shipped_experiments() ==
           std::vector<std::string>{"challenge-2020", "challenge-2021", "challenge-2024-gaussian",
-                                   "challenge-2024-rkky", "published-echo"});
+                                   "challenge-2024-rkky", "kernel-recognition", "published-echo",
+                                   "summed-kernel"});
     for (const std::string& name : shipped_experiments()) {
         CHECK(shipped_experiment_summary(name).size() > 20);
         CHECK(load_experiment(name).name == name);
@@ -209,6 +211,82 @@ TEST_CASE("the published echo has the summed coupling of its first row") {
     CHECK(echo.tau_us == Approx(166 * 0.3).epsilon(1e-15));
     CHECK(e.acquisition.points == 499);
     CHECK(spacing_us(e.acquisition) == Approx(0.3).epsilon(1e-15));
+}
+
+TEST_CASE("the kernel tasks draw three kernels with the summed coupling that they say") {
+    const std::vector<std::string> kernels = {"gaussian", "power-law", "rkky"};
+    for (const auto& [name, tau_us] :
+         {std::pair("kernel-recognition", 100.0), std::pair("summed-kernel", 49.8)}) {
+        INFO(name);
+        const Experiment e = load_experiment(name);
+        CHECK_FALSE(e.interaction.normalize);
+        CHECK(e.lattice.sites() == 10000);
+        CHECK(std::get<HahnEcho>(e.sequence.program).tau_us == tau_us);
+        CHECK(spacing_us(e.acquisition) == Approx(0.3).epsilon(1e-15));
+        CHECK(e.acquisition.stop_us > 2.0 * tau_us + 40.0);
+        CHECK(e.challenge.empty());
+        REQUIRE(e.prior.size() == 4);
+        REQUIRE(find_categorical(e.prior));
+        CHECK(find_categorical(e.prior)->choices == kernels);
+        std::set<std::string> seen;
+        for (std::uint64_t i = 0; i < 30; ++i) {
+            const std::vector<double> values = draw_parameters(e.prior, 1, i);
+            const Experiment one = with_parameters(e, values);
+            seen.insert(std::string(kernel_name(one.interaction.kernel)));
+            for (std::size_t k = 0; k < 4; ++k) {
+                const Parameter& row = parameter(e.prior[k].name);
+                // An exponent that does not apply stays a draw.
+                if (row.applies(one)) CHECK(row.get(one) == Approx(values[k]).epsilon(1e-12));
+            }
+            // The kernel sum keeps away from 0, so that alpha stays finite.
+            const double sum = kernel_sum(one.interaction, one.lattice);
+            CHECK(std::abs(sum) > 1.0);
+            CHECK(one.interaction.alpha_x_khz > 0.0);
+        }
+        CHECK(seen.size() == 3);
+    }
+    CHECK(load_experiment("summed-kernel").prior[0].name == "summed_khz");
+    CHECK(load_experiment("kernel-recognition").prior[0].name == "kernel");
+}
+
+TEST_CASE("an unknown kernel is a list of names, in the file and in settings") {
+    const std::string interaction = "[interaction]\nkernel = \"rkky\"\n";
+    const Experiment e = parse_experiment(
+        "[prior]\nexponent = [2, 4]\nkernel = [\"power-law\", \"rkky\"]\n" + interaction, "f.toml");
+    REQUIRE(e.prior.size() == 2);
+    CHECK(e.prior[0].name == "exponent");
+    CHECK(e.prior[1].choices == std::vector<std::string>{"power-law", "rkky"});
+    CHECK((e.prior[1].low == 0.0 && e.prior[1].high == 2.0));
+    CHECK_THAT(experiment_to_toml(e), ContainsSubstring("kernel = [\"power-law\", \"rkky\"]\n"));
+    check_same(parse_experiment(experiment_to_toml(e), "written"), e);
+
+    Experiment changed = load_experiment("kernel-recognition");
+    apply_setting(changed, "prior.kernel=[\"gaussian\",\"power-law\"]");
+    CHECK(changed.prior[0].choices == std::vector<std::string>{"gaussian", "power-law"});
+    CHECK(changed.prior.size() == 4);
+    CHECK_NOTHROW(changed.validate());
+    apply_setting(changed, "interaction.kernel=power-law");
+    CHECK_NOTHROW(changed.validate());
+
+    CHECK(
+        error_of(interaction + "[prior]\nkernel = [\"rkky\", \"gausian\"]\n") ==
+        "f.toml:4: prior.kernel must name some of gaussian, power-law, rkky, got \"gausian\"; did "
+        "you mean gaussian?");
+    CHECK(error_of(interaction + "[prior]\nkernel = [0, 4]\n") ==
+          "f.toml:4: prior.kernel[0]: expected a string, found 0");
+    CHECK(error_of(interaction + "[prior]\nkernel = \"rkky\"\n") ==
+          "f.toml:4: prior.kernel: expected a list of names, as in [\"gaussian\", \"rkky\"], found "
+          "the string \"rkky\"");
+    CHECK(error_of(interaction + "[prior]\nkernel = [\"rkky\"]\n") ==
+          "f.toml:4: prior.kernel must have at least 2 choices, got 1");
+    CHECK(error_of(interaction + "[prior]\nxi = [\"rkky\", \"gaussian\"]\n") ==
+          "f.toml:4: prior.xi: expected [low, high], found the string \"rkky\"");
+    CHECK(error_of("[prior]\nkernel = [\"rkky\", \"gaussian\"]\n") ==
+          "f.toml: interaction.kernel must be one of prior.kernel's choices (rkky, gaussian), got "
+          "uniform");
+    CHECK(error_of(interaction + "[prior]\nkernel = [\"rkky\", \"gaussian\"]\n" +
+                   "[challenge]\ncolumns = [{parameter = \"xi\"}]\n") ==
+          "f.toml: challenge.columns must be left out where the kernel is an unknown");
 }
 
 TEST_CASE("experiments written as TOML read back the same") {

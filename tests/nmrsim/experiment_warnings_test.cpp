@@ -171,6 +171,17 @@ TEST_CASE("the ends of a prior are looked at") {
     CHECK_THAT(warnings[1], ContainsSubstring("flip_deg = 1.5708"));
 }
 
+TEST_CASE("each choice of a prior is looked at") {
+    Experiment e = load_experiment("kernel-recognition");
+    // The power law has no range that a lattice could be too small for.
+    e.interaction.kernel = PowerLawKernel{12.0, 3.0};
+    e.lattice.nx = e.lattice.ny = 16;
+    e.prior = {categorical_unknown("kernel", {"power-law", "rkky"})};
+    CHECK(experiment_warnings(e).empty());
+    REQUIRE(prior_warnings(e).size() == 1);
+    CHECK_THAT(prior_warnings(e)[0], ContainsSubstring("less than twice the kernel's range"));
+}
+
 TEST_CASE(
     "forced nodes and steps are warned of where the error is large, and not where it is small") {
     // Errors measured against the converged curve; the tolerance of both is 1e-4.

@@ -133,6 +133,18 @@ TEST_CASE("derivatives of what no curve depends on are refused by name", "[sensi
                       "no curve depends on acquisition.noise");
     CHECK_THROWS_WITH(simulate_with_jacobian(e, std::vector<std::string>{"xi"}),
                       "interaction.xi does not apply to this experiment");
+    const std::string no_number =
+        "no curve has a derivative with respect to interaction.kernel: it is a choice, not a "
+        "number";
+    CHECK_THROWS_WITH(simulate_with_jacobian(e, std::vector<std::string>{"kernel"}), no_number);
+    Experiment choice = e;
+    choice.interaction.kernel = GaussianKernel{};
+    choice.prior = {categorical_unknown("kernel", {"gaussian", "rkky"})};
+    const std::size_t samples = 2 * static_cast<std::size_t>(e.acquisition.points);
+    std::vector<float> signal(samples), jacobian(samples);
+    CHECK_THROWS_WITH(
+        simulate_batch_with_jacobian(choice, std::vector<double>{0.5}, signal, jacobian),
+        no_number);
     CHECK_THROWS_AS(simulate_with_jacobian(e, std::vector<std::string>{"nonsense"}),
                     std::invalid_argument);
 }

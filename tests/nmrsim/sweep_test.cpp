@@ -101,6 +101,8 @@ TEST_CASE("a sweep that is stopped gives nothing, one that cannot be says why") 
     CHECK_THROWS_WITH(
         simulate_sweep(e, "stop_us", values),
         "acquisition.stop_us cannot be swept: the curves of a sweep share their times");
+    CHECK_THROWS_WITH(simulate_sweep(e, "kernel", values),
+                      "interaction.kernel cannot be swept: it is a choice, not a number");
     CHECK_THROWS_WITH(simulate_sweep(e, "noise", values),
                       "acquisition.noise cannot be swept: simulated curves have none");
 }

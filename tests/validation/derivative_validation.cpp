@@ -30,7 +30,8 @@ constexpr double kTolerance = 1e-7;
 /// Rows of the table that no curve depends on smoothly: what data sets add, what is aimed at, the
 /// base in which d is told, and a switch.
 bool is_no_parameter_of_curves(std::string_view name) {
-    return name == "noise" || name == "tolerance" || name == "d_base" || name == "dead_time_us";
+    return name == "kernel" || name == "noise" || name == "tolerance" || name == "d_base" ||
+           name == "dead_time_us";
 }
 
 /// Steps are 0.2 us and samples 1.2 us apart, and every event lies half a step off: no change of a

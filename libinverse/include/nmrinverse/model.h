@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "nmrinverse/posterior.h"
 #include "nmrinverse/prediction.h"
 #include "nmrsim/experiment.h"
 
@@ -17,11 +18,13 @@ struct TrainingRecord {
     std::string version;          ///< of the library that trained it
     std::size_t curves_seen = 0;  ///< simulated or read, counted with repetition
     int epochs = 0;
-    double seconds = 0.0;              ///< wall-clock training time [s]
-    std::string device;                ///< "cpu" or "cuda"
-    std::size_t weights = 0;           ///< numbers in the network
-    double held_out_loss = 0.0;        ///< best loss on the held-out part
-    std::vector<double> held_out_mse;  ///< (unknowns), squared units of each
+    double seconds = 0.0;               ///< wall-clock training time [s]
+    std::string device;                 ///< "cpu" or "cuda"
+    std::size_t weights = 0;            ///< numbers in the network
+    std::string head;                   ///< form of the posterior: gaussian, mixture or flow
+    double held_out_loss = 0.0;         ///< best loss on the held-out part
+    double held_out_log_density = 0.0;  ///< mean logarithm of the joint density there, unit box
+    std::vector<double> held_out_mse;   ///< (unknowns), squared units of each
 };
 
 class Model {
@@ -42,6 +45,16 @@ public:
     /// is not finite (naming the curve and the point).
     Predictions predict(std::span<const float> signal, std::size_t count, double noise = 0.0,
                         int threads = 0) const;
+
+    /// The posterior of each of `count` curves; arguments and errors as above.
+    Posterior posterior(std::span<const float> signal, std::size_t count, double noise = 0.0,
+                        int threads = 0) const;
+
+    /// Which samples of a curve each estimate hangs on: d estimate / d sample, (unknowns, 2,
+    /// points), in the unknowns' units over units of M.
+    ///
+    /// Args: signal: (2, points), one curve. Throws: std::invalid_argument as above.
+    std::vector<double> gradient(std::span<const float> signal, double noise = 0.0) const;
 
     State& state() const { return *state_; }
 

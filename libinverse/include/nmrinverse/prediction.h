@@ -6,7 +6,8 @@
 
 namespace nmrinverse {
 
-/// Estimates of k unknowns for n curves; every array (n, k), row-major, in the unknowns' units.
+/// Estimates of k unknowns for n curves; arrays (n, k), row-major, in the unknowns' units. Of a
+/// categorical unknown only `probabilities` mean something.
 struct Predictions {
     std::size_t count = 0;     ///< n
     std::size_t unknowns = 0;  ///< k
@@ -16,6 +17,8 @@ struct Predictions {
     std::vector<double> q25;   ///< 25% quantile
     std::vector<double> q75;   ///< 75% quantile
     std::vector<double> q95;   ///< 95% quantile
+    /// (n, choices) of the first categorical unknown; empty without one.
+    std::vector<double> probabilities;
 };
 
 }  // namespace nmrinverse

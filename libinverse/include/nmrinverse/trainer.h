@@ -12,6 +12,13 @@
 
 namespace nmrinverse {
 
+/// What the receiver may do to a curve that the model must not mind; drawn anew each time a curve
+/// is used.
+struct ReceiverSpread {
+    double phase_deg = 0.0;  ///< its phase is off by up to so much, either way [degrees], [0, 180]
+    double gain = 0.0;       ///< the logarithm of its gain by up to so much, either way, in [0, 5]
+};
+
 struct TrainingOptions {
     int epochs = 20;  ///< passes over the data (simulated afresh where simulated), >= 1
     std::size_t curves_per_epoch = 0;  ///< where simulated on the fly; the file's count where read
@@ -28,10 +35,17 @@ struct TrainingOptions {
     int width = 64;               ///< of the network's residual stream
     int hidden = 256;             ///< of each block's hidden layer
     int blocks = 6;               ///< residual blocks
-    int members = 0;          ///< networks side by side, at most 64; 0: one, or where curves are
-                              ///< few, several
-    double noise_low = 0.0;   ///< noise added on the fly, log-uniform between low and high,
-    double noise_high = 0.0;  ///< in units of M; 0, 0: none
+    int members = 0;            ///< networks side by side, at most 64; 0: one, or where curves are
+                                ///< few, several
+    std::string head = "flow";  ///< form of the posterior: flow, mixture or gaussian
+    int pieces = 16;            ///< of the flow's splines, or components of the mixture
+    double posterior_weight = 0.1;  ///< of the posterior's likelihood beside the estimates' errors,
+                                    ///< > 0
+    ReceiverSpread receiver;
+    double time_zero_us = 0.0;  ///< the clock may be off by up to so much, either way [us]; only
+                                ///< where curves are simulated
+    double noise_low = 0.0;     ///< noise added on the fly, log-uniform between low and high,
+    double noise_high = 0.0;    ///< in units of M; 0, 0: none
     std::uint64_t seed = 1;
     int threads = 0;              ///< 0: all cores
     std::string device = "auto";  ///< auto, cpu or cuda
@@ -47,8 +61,9 @@ struct TrainingProgress {
     double fraction = 0.0;  ///< of the whole training done, in [0, 1]
     double curves_per_s = 0.0;
     double train_loss = 0.0;
-    double held_out_loss = 0.0;        ///< of the last finished epoch
-    std::vector<double> held_out_mse;  ///< (unknowns), of the last finished epoch
+    double held_out_loss = 0.0;         ///< of the last finished epoch
+    double held_out_log_density = 0.0;  ///< of the joint posterior on the unit box, the same
+    std::vector<double> held_out_mse;   ///< (unknowns), of the last finished epoch
     double learning_rate = 0.0;
 };
 

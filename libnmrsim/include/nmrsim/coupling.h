@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
@@ -61,6 +62,13 @@ struct Interaction {
 
 /// "uniform", "gaussian", "power-law" or "rkky".
 std::string_view kernel_name(const Kernel& kernel);
+
+/// The names of all kernels, in the order of Kernel's alternatives: uniform first.
+const std::vector<std::string>& kernel_names();
+
+/// The kernel called `name` in place of `kernel`: itself where it is that one, else with the same
+/// xi where both have one, and defaults. Throws: std::invalid_argument for an unknown name.
+Kernel other_kernel(const Kernel& kernel, std::string_view name);
 
 /// f at the displacement (dx, dy, dz) [lattice units], angular factor included, before any
 /// normalisation; 0 at the origin. For the uniform kernel: 1.

@@ -2,7 +2,9 @@
 ///
 /// Layout, format version 1: /signal (n, 2, points) float32; /time (points) float64 [s];
 /// /parameters (n, k) float64 with the attributes names, units, lower, upper (k each); root
-/// attributes format_version, experiment (TOML), seed, first_index, version.
+/// attributes format_version, experiment (TOML), seed, first_index, version. Version 2, written
+/// where an unknown is categorical, adds to /parameters the attribute choices (k): the names of its
+/// choices with commas between them, empty for a real-valued unknown. Both are read.
 #pragma once
 
 #include <string>

@@ -10,7 +10,7 @@ namespace nmrsim {
 
 struct Experiment;
 
-/// One real-valued parameter of an experiment.
+/// One parameter of an experiment: a real number, or a choice.
 struct Parameter {
     const char* name;    ///< key in its TOML table, name of file columns: "alpha_x_khz"
     const char* table;   ///< TOML table: "interaction"
@@ -27,6 +27,9 @@ struct Parameter {
     /// A second way to say another row's value (d for gamma3_per_s); set after the plain rows, and
     /// not written to files of settings.
     bool derived;
+    /// Its value is the index of one of some choices plus 1/2: of the prior's, where it is an
+    /// unknown (see PriorRange), else of all, in their order. In files of settings it is a name.
+    bool categorical = false;
 };
 
 /// All rows, plain ones first.

@@ -1,0 +1,104 @@
+#include "estimates_text.h"
+
+#include <fmt/format.h>
+
+#include <span>
+#include <stdexcept>
+#include <vector>
+
+#include "nmrinverse/classification.h"
+#include "nmrsim/challenge_files.h"
+
+namespace nmrapps {
+namespace {
+
+std::string csv_field(const std::string& text) {
+    if (text.find_first_of(",\"\n") == std::string::npos) return text;
+    std::string quoted = "\"";
+    for (const char c : text) {
+        quoted += c;
+        if (c == '"') quoted += c;
+    }
+    return quoted + "\"";
+}
+
+/// Probabilities of one curve's choices: (choices).
+std::span<const double> probabilities_of(const nmrinverse::Predictions& estimates,
+                                         std::size_t curve, const nmrsim::PriorRange& unknown) {
+    const std::size_t choices = unknown.choices.size();
+    if (estimates.probabilities.size() != estimates.count * choices) {
+        throw std::invalid_argument(fmt::format(
+            "estimates of {} must have {} probabilities for {} curves, got {}", unknown.name,
+            estimates.count * choices, estimates.count, estimates.probabilities.size()));
+    }
+    return std::span(estimates.probabilities).subspan(curve * choices, choices);
+}
+
+std::string header_of(const nmrsim::Prior& prior) {
+    std::string text = "curve";
+    for (const nmrsim::PriorRange& range : prior) {
+        if (range.categorical()) {
+            text += "," + range.name;
+            for (const std::string& choice : range.choices) {
+                text += fmt::format(",{}_{}", range.name, choice);
+            }
+        } else {
+            text += fmt::format(",{0},{0}_sd,{0}_q05,{0}_q95", range.name);
+        }
+    }
+    return text + ",residual,verdict\n";
+}
+
+}  // namespace
+
+std::string estimates_as_csv(const Curves& curves, const nmrinverse::Predictions& estimates,
+                             const Judgements& judgements, const nmrsim::Prior& prior) {
+    std::string text = header_of(prior);
+    for (std::size_t c = 0; c < curves.count(); ++c) {
+        text += csv_field(curves.names[c]);
+        for (std::size_t k = 0; k < prior.size(); ++k) {
+            if (prior[k].categorical()) {
+                const std::span<const double> p = probabilities_of(estimates, c, prior[k]);
+                text += "," + prior[k].choices[nmrinverse::likeliest_choice(p)];
+                for (const double probability : p) text += fmt::format(",{:.4g}", probability);
+                continue;
+            }
+            const std::size_t i = c * prior.size() + k;
+            text += fmt::format(",{:.7g},{:.4g},{:.7g},{:.7g}", estimates.mean[i], estimates.sd[i],
+                                estimates.q05[i], estimates.q95[i]);
+        }
+        text += fmt::format(",{:.4g},{}\n", judgements.residual[c],
+                            verdict_name(judgements.verdict[c]));
+    }
+    return text;
+}
+
+std::string estimates_as_challenge(const nmrinverse::Predictions& estimates,
+                                   const nmrsim::Experiment& experiment) {
+    const nmrsim::Prior& prior = experiment.prior;
+    std::string text;
+    for (std::size_t c = 0; c < estimates.count; ++c) {
+        const auto begin = estimates.mean.begin() + static_cast<long>(c * prior.size());
+        std::vector<double> values(begin, begin + static_cast<long>(prior.size()));
+        for (std::size_t k = 0; k < prior.size(); ++k) {
+            if (!prior[k].categorical()) continue;
+            values[k] = nmrsim::choice_value(
+                nmrinverse::likeliest_choice(probabilities_of(estimates, c, prior[k])));
+        }
+        std::string line;
+        for (const double value : nmrsim::challenge_values(experiment, values)) {
+            line += fmt::format("{}{:.9g}", line.empty() ? "" : "\t", value);
+        }
+        text += line + "\n";
+    }
+    return text;
+}
+
+std::string choice_in_words(const nmrinverse::Predictions& estimates, std::size_t curve,
+                            const nmrsim::PriorRange& unknown) {
+    const std::span<const double> p = probabilities_of(estimates, curve, unknown);
+    const std::size_t likeliest = nmrinverse::likeliest_choice(p);
+    return fmt::format("{} ({:.1f}%)", unknown.choices[likeliest], 100.0 * p[likeliest]);
+}
+
+}  // namespace nmrapps

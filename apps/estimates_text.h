@@ -1,0 +1,29 @@
+/// Estimates as text: nmr-fit's CSV, a challenge's lines, words for a report.
+#pragma once
+
+#include <string>
+
+#include "curve_input.h"
+#include "nmrinverse/prediction.h"
+#include "nmrsim/experiment.h"
+#include "verdict.h"
+
+namespace nmrapps {
+
+/// One line a curve under a header: curve, the unknowns, residual, verdict.
+///
+/// A real-valued unknown has the columns NAME, NAME_sd, NAME_q05, NAME_q95. A categorical one has
+/// NAME, the likeliest choice, and NAME_CHOICE, the probability of each.
+std::string estimates_as_csv(const Curves& curves, const nmrinverse::Predictions& estimates,
+                             const Judgements& judgements, const nmrsim::Prior& prior);
+
+/// One tab-separated line a curve, as the experiment's mat_info.txt; the kernel by the likeliest
+/// choice.
+std::string estimates_as_challenge(const nmrinverse::Predictions& estimates,
+                                   const nmrsim::Experiment& experiment);
+
+/// "rkky (98.2%)": the likeliest choice of a categorical unknown, and how likely it is.
+std::string choice_in_words(const nmrinverse::Predictions& estimates, std::size_t curve,
+                            const nmrsim::PriorRange& unknown);
+
+}  // namespace nmrapps

@@ -1,0 +1,252 @@
+#include "posterior_net.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+namespace nmrinverse {
+namespace {
+
+// Standard deviations are kept between these, in unit-box coordinates: the prior's own is 0.29.
+constexpr double kLogSdLow = -9.0;
+constexpr double kLogSdHigh = -0.5;
+
+// Unknowns enter the densities of those after them as multiples of the standard deviation, none
+// larger than this.
+constexpr double kFarthest = 8.0;
+// Numbers that each of them enters as.
+constexpr int kNumbersBefore = 2;
+
+/// Anchors of unknown k, (members, n) or whatever the answer's leading dimensions are.
+Anchor anchor_of(const NetworkAnswer& answer, const Calibration& calibration, int k) {
+    const UnknownCalibration& unknown = calibration[static_cast<std::size_t>(k)];
+    const torch::Tensor sd = answer.log_sd.detach().select(-1, k).exp();
+    Anchor anchor;
+    anchor.mean = answer.mean.detach().select(-1, k).clamp(0.0, 1.0);
+    anchor.sd =
+        unknown.sd_floor > 0.0
+            ? ((unknown.sd_scale * sd).square() + unknown.sd_floor * unknown.sd_floor).sqrt()
+            : unknown.sd_scale * sd;
+    return anchor;
+}
+
+NetworkAnswer member_of(const NetworkAnswer& answer, std::int64_t member) {
+    return {answer.embedding[member], answer.mean[member], answer.log_sd[member],
+            answer.marginals[member]};
+}
+
+}  // namespace
+
+NetworkAnswer NetworkAnswer::slice(std::int64_t begin, std::int64_t end) const {
+    return {embedding.slice(1, begin, end), mean.slice(1, begin, end), log_sd.slice(1, begin, end),
+            marginals.slice(1, begin, end)};
+}
+
+NetworkAnswer NetworkAnswer::repeated(std::int64_t times) const {
+    return {embedding.repeat_interleave(times, 1), mean.repeat_interleave(times, 1),
+            log_sd.repeat_interleave(times, 1), marginals.repeat_interleave(times, 1)};
+}
+
+MemberNetImpl::MemberNetImpl(const NetworkOptions& options) : options_(options) {
+    embedding_ = register_module(
+        "embedding", EmbeddingNet(options.inputs, options.width, options.hidden, options.blocks));
+    estimate_ = register_module("estimate", torch::nn::Linear(options.width, 2 * options.unknowns));
+    const int numbers = options.density_parameters();
+    marginals_ =
+        register_module("marginals", torch::nn::Linear(options.width, options.unknowns * numbers));
+    for (int k = 1; k < options.unknowns; ++k) {
+        before_.push_back(
+            register_module(fmt::format("before{}", k),
+                            torch::nn::Linear(options.width + kNumbersBefore * k, options.joint)));
+        free_.push_back(
+            register_module(fmt::format("free{}", k), torch::nn::Linear(options.joint, numbers)));
+    }
+    // Starts at the prior's mean and, roughly, its standard deviation.
+    torch::NoGradGuard no_grad;
+    estimate_->weight.zero_();
+    estimate_->bias.fill_(0.5);
+    estimate_->bias.slice(0, options.unknowns).fill_(-1.2);
+    marginals_->weight.zero_();
+    marginals_->bias.zero_();
+    for (torch::nn::Linear& layer : free_) {
+        layer->weight.zero_();
+        layer->bias.zero_();
+    }
+}
+
+NetworkAnswer MemberNetImpl::forward(const torch::Tensor& inputs) {
+    NetworkAnswer answer;
+    answer.embedding = embedding_(inputs);
+    const torch::Tensor estimate = estimate_(answer.embedding);
+    answer.mean = estimate.slice(1, 0, options_.unknowns);
+    answer.log_sd = estimate.slice(1, options_.unknowns).clamp(kLogSdLow, kLogSdHigh);
+    answer.marginals =
+        marginals_(answer.embedding)
+            .reshape({inputs.size(0), options_.unknowns, options_.density_parameters()});
+    return answer;
+}
+
+torch::Tensor MemberNetImpl::conditional(const NetworkAnswer& answer, const torch::Tensor& before) {
+    const std::int64_t k = before.size(1);
+    const torch::Tensor off = ((before - answer.mean.detach().slice(1, 0, k)) *
+                               torch::exp(-answer.log_sd.detach().slice(1, 0, k)))
+                                  .clamp(-kFarthest, kFarthest);
+    const torch::Tensor inputs = torch::cat({answer.embedding, off, 2.0 * before - 1.0}, 1);
+    const auto layer = static_cast<std::size_t>(k - 1);
+    return free_[layer](torch::silu(before_[layer](inputs)));
+}
+
+PosteriorNetImpl::PosteriorNetImpl(const NetworkOptions& options) : options_(options) {
+    options_.validate();
+    for (int m = 0; m < options_.members; ++m) {
+        members_.push_back(register_module(fmt::format("member{}", m), MemberNet(options_)));
+    }
+}
+
+NetworkAnswer PosteriorNetImpl::forward(const torch::Tensor& inputs) {
+    std::vector<torch::Tensor> embedding, mean, log_sd, marginals;
+    for (MemberNet& member : members_) {
+        const NetworkAnswer answer = member(inputs);
+        embedding.push_back(answer.embedding);
+        mean.push_back(answer.mean);
+        log_sd.push_back(answer.log_sd);
+        marginals.push_back(answer.marginals);
+    }
+    return {torch::stack(embedding), torch::stack(mean), torch::stack(log_sd),
+            torch::stack(marginals)};
+}
+
+DensityValue PosteriorNetImpl::density_of(int unknown, const torch::Tensor& free,
+                                          const Anchor& anchor, const torch::Tensor& u) const {
+    const int choices = options_.choices[static_cast<std::size_t>(unknown)];
+    if (choices > 0) return cells_at(free.slice(-1, 0, choices), u);
+    return density_at(options_.head, free.slice(-1, 0, options_.head.parameters()), anchor, u);
+}
+
+JointDensity PosteriorNetImpl::marginal_densities(const NetworkAnswer& answer,
+                                                  const Calibration& calibration,
+                                                  const torch::Tensor& u) const {
+    std::vector<torch::Tensor> density, cumulative;
+    const std::int64_t members = answer.mean.size(0);
+    for (int k = 0; k < options_.unknowns; ++k) {
+        const DensityValue value =
+            density_of(k, answer.marginals.select(2, k), anchor_of(answer, calibration, k),
+                       u.select(-1, k).unsqueeze(0).expand({members, u.size(0)}));
+        density.push_back(value.log_density);
+        cumulative.push_back(value.cumulative);
+    }
+    return {torch::stack(density, -1), torch::stack(cumulative, -1), {}};
+}
+
+JointDensity PosteriorNetImpl::densities(const NetworkAnswer& answer,
+                                         const Calibration& calibration, const torch::Tensor& u) {
+    JointDensity result = marginal_densities(answer, calibration, u);
+    std::vector<torch::Tensor> members;
+    for (std::size_t m = 0; m < members_.size(); ++m) {
+        const auto index = static_cast<std::int64_t>(m);
+        const NetworkAnswer own = member_of(answer, index);
+        std::vector<torch::Tensor> each{result.marginal[index].select(-1, 0)};
+        for (int k = 1; k < options_.unknowns; ++k) {
+            const torch::Tensor free = members_[m]->conditional(own, u.slice(1, 0, k));
+            each.push_back(
+                density_of(k, free, anchor_of(own, calibration, k), u.select(1, k)).log_density);
+        }
+        members.push_back(torch::stack(each, -1));
+    }
+    result.conditional = torch::stack(members);
+    return result;
+}
+
+torch::Tensor PosteriorNetImpl::marginal_quantiles(const NetworkAnswer& answer,
+                                                   const Calibration& calibration,
+                                                   const torch::Tensor& levels) const {
+    torch::NoGradGuard no_grad;
+    const std::int64_t members = answer.mean.size(0);
+    const std::int64_t n = answer.mean.size(1);
+    const std::int64_t m = levels.size(0);
+    std::vector<torch::Tensor> each;
+    for (int k = 0; k < options_.unknowns; ++k) {
+        const torch::Tensor free = answer.marginals.select(2, k);
+        const Anchor anchor = anchor_of(answer, calibration, k);
+        const int choices = options_.choices[static_cast<std::size_t>(k)];
+        const torch::Tensor level = levels.to(torch::kFloat64).to(free.device());
+        if (members == 1) {
+            const torch::Tensor wide = level.expand({1, n, m});
+            each.push_back((choices > 0
+                                ? cells_quantile(free.slice(-1, 0, choices), wide)
+                                : density_quantile(options_.head,
+                                                   free.slice(-1, 0, options_.head.parameters()),
+                                                   anchor, wide))[0]);
+            continue;
+        }
+        const torch::Tensor wide =
+            free.to(torch::kFloat64).unsqueeze(2).expand({members, n, m, free.size(2)});
+        const Anchor wide_anchor{
+            anchor.mean.to(torch::kFloat64).unsqueeze(2).expand({members, n, m}),
+            anchor.sd.to(torch::kFloat64).unsqueeze(2).expand({members, n, m})};
+        each.push_back(bisected(
+            [&](const torch::Tensor& u) {
+                return density_of(k, wide, wide_anchor, u.unsqueeze(0).expand({members, n, m}))
+                    .cumulative.mean(0);
+            },
+            level.expand({n, m})));
+    }
+    return torch::stack(each, 1);
+}
+
+torch::Tensor PosteriorNetImpl::draw(const NetworkAnswer& answer, const Calibration& calibration,
+                                     const torch::Tensor& uniform) {
+    torch::NoGradGuard no_grad;
+    const std::int64_t unknowns = options_.unknowns;
+    const auto member_count = static_cast<double>(members_.size());
+    const torch::Tensor picked =
+        (uniform.select(1, unknowns) * member_count).floor().clamp(0.0, member_count - 1.0);
+    torch::Tensor draws =
+        torch::empty({uniform.size(0), unknowns},
+                     torch::TensorOptions(torch::kFloat64).device(uniform.device()));
+    for (std::size_t m = 0; m < members_.size(); ++m) {
+        const torch::Tensor rows = (picked == static_cast<double>(m)).nonzero().squeeze(1);
+        if (rows.size(0) == 0) continue;
+        NetworkAnswer own = member_of(answer, static_cast<std::int64_t>(m));
+        own = {own.embedding.index_select(0, rows), own.mean.index_select(0, rows),
+               own.log_sd.index_select(0, rows), own.marginals.index_select(0, rows)};
+        const torch::Tensor levels = uniform.index_select(0, rows);
+        std::vector<torch::Tensor> known;
+        for (int k = 0; k < options_.unknowns; ++k) {
+            const torch::Tensor free =
+                k == 0 ? own.marginals.select(1, 0)
+                       : members_[m]->conditional(
+                             own, torch::stack(known, 1).to(own.embedding.scalar_type()));
+            const int choices = options_.choices[static_cast<std::size_t>(k)];
+            const torch::Tensor level = levels.select(1, k).unsqueeze(1);
+            const torch::Tensor value =
+                choices > 0
+                    ? (cells_quantile(free.slice(-1, 0, choices), level) * choices)
+                              .floor()
+                              .clamp(0, choices - 1)
+                              .add(0.5) /
+                          choices
+                    : density_quantile(options_.head, free.slice(-1, 0, options_.head.parameters()),
+                                       anchor_of(own, calibration, k), level);
+            known.push_back(value.squeeze(1));
+        }
+        draws.index_copy_(0, rows, torch::stack(known, 1));
+    }
+    return draws;
+}
+
+torch::Tensor PosteriorNetImpl::probabilities(const NetworkAnswer& answer, int unknown) const {
+    const int choices = options_.choices[static_cast<std::size_t>(unknown)];
+    return torch::softmax(answer.marginals.select(2, unknown).slice(-1, 0, choices), -1).mean(0);
+}
+
+Anchor combined(const NetworkAnswer& members) {
+    const torch::Tensor variance = (2.0 * members.log_sd).exp();
+    if (members.mean.size(0) == 1) return {members.mean[0], variance[0].sqrt()};
+    const torch::Tensor mean = members.mean.mean(0);
+    return {mean, ((members.mean - mean).square().mean(0) + variance.mean(0)).sqrt()};
+}
+
+}  // namespace nmrinverse

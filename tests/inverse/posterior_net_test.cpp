@@ -1,0 +1,240 @@
+// The posterior network where the posterior is known: a linear Gaussian problem and two moons.
+#include "posterior_net.h"
+
+#include <torch/torch.h>
+
+#include <cmath>
+#include <functional>
+#include <stdexcept>
+
+#include "catch_compat.h"
+#include "nmrsim/units.h"
+#include "optimizer.h"
+
+using namespace nmrinverse;
+
+namespace {
+
+using nmrsim::kPi;
+
+/// Observations of n unit-box parameters, (n, inputs).
+using Observe = std::function<torch::Tensor(const torch::Tensor& u)>;
+
+NetworkOptions two_unknowns(DensityFamily family, int pieces) {
+    NetworkOptions options;
+    options.inputs = 2;
+    options.unknowns = 2;
+    options.width = 48;
+    options.hidden = 96;
+    options.blocks = 2;
+    options.head = {family, pieces};
+    options.choices = {0, 0};
+    return options;
+}
+
+/// A network trained by its likelihood alone on fresh observations.
+PosteriorNet trained(const NetworkOptions& options, const Observe& observe, int steps) {
+    torch::set_num_threads(1);
+    torch::manual_seed(1);
+    PosteriorNet net(options);
+    std::vector<std::pair<std::string, torch::Tensor>> weights;
+    for (const auto& item : net->named_parameters()) weights.push_back({item.key(), item.value()});
+    Optimizer optimizer(std::move(weights), 0.0);
+    const Calibration plain(2);
+    for (int step = 0; step < steps; ++step) {
+        const torch::Tensor u = torch::rand({512, 2});
+        const NetworkAnswer answer = net->forward(observe(u));
+        const torch::Tensor squares = (answer.mean - u).square();
+        const torch::Tensor spread =
+            0.5 * squares.detach() * torch::exp(-2.0 * answer.log_sd) + answer.log_sd;
+        const JointDensity density = net->densities(answer, plain, u);
+        const torch::Tensor loss = 10.0 * squares.mean() + spread.mean() -
+                                   (density.conditional.sum(-1) + density.marginal.sum(-1)).mean();
+        loss.backward();
+        optimizer.clip_gradients(2.0);
+        optimizer.step(2e-3 * 0.5 * (1.0 + std::cos(kPi * step / steps)) + 1e-5);
+    }
+    return net;
+}
+
+torch::Tensor joint(PosteriorNet& net, const torch::Tensor& observed, const torch::Tensor& u) {
+    torch::NoGradGuard no_grad;
+    return net->densities(net->forward(observed), Calibration(2), u).conditional.sum(-1)[0];
+}
+
+torch::Tensor draws(PosteriorNet& net, const torch::Tensor& observed, std::int64_t count) {
+    torch::NoGradGuard no_grad;
+    return net->draw(net->forward(observed).repeated(count), Calibration(2),
+                     torch::rand({count, 3}, torch::kFloat64));
+}
+
+/// x = (u + v, u - v / 2) + sigma noise.
+constexpr double kSigma = 0.05;
+torch::Tensor linear(const torch::Tensor& u) {
+    const torch::Tensor matrix = torch::tensor({{1.0f, 1.0f}, {1.0f, -0.5f}});
+    return u.matmul(matrix) + kSigma * torch::randn({u.size(0), 2});
+}
+
+/// Two moons (D. Greenberg, M. Nonnenmacher, J. Macke, arXiv 1905.07488): theta = 2 u - 1, x a
+/// point of a half ring of radius 0.1 +- 0.01, moved by (|theta1 + theta2|, theta2 - theta1) /
+/// sqrt(2).
+torch::Tensor shift_of(const torch::Tensor& u) {
+    const torch::Tensor theta = 2.0 * u - 1.0;
+    const torch::Tensor a = theta.select(1, 0), b = theta.select(1, 1);
+    return torch::stack({0.25 - (a + b).abs() / std::sqrt(2.0), (b - a) / std::sqrt(2.0)}, 1);
+}
+torch::Tensor moons(const torch::Tensor& u) {
+    const torch::Tensor angle = kPi * (torch::rand({u.size(0)}) - 0.5);
+    const torch::Tensor radius = 0.1 + 0.01 * torch::randn({u.size(0)});
+    return shift_of(u) + torch::stack({radius * angle.cos(), radius * angle.sin()}, 1);
+}
+/// Logarithm of the likelihood of the observations, (n).
+torch::Tensor moons_log_likelihood(const torch::Tensor& x, const torch::Tensor& u) {
+    const torch::Tensor p = x - shift_of(u);
+    const torch::Tensor radius = p.norm(2, 1);
+    const torch::Tensor off = (radius - 0.1) / 0.01;
+    return torch::where(
+        p.select(1, 0) > 0.0,
+        -0.5 * off.square() - std::log(0.01 * std::sqrt(2.0 * kPi) * kPi) - radius.log(),
+        torch::full_like(radius, -1e30));
+}
+
+/// Mean over fresh observations of the exact posterior's log density at the truth; the evidence by
+/// a grid of n x n.
+double exact_moons(const torch::Tensor& u, const torch::Tensor& x, int n) {
+    const torch::Tensor axis = (torch::arange(n) + 0.5) / n;
+    const torch::Tensor grid = torch::stack({axis.repeat_interleave(n), axis.repeat({n})}, 1);
+    const torch::Tensor here = moons_log_likelihood(x, u);
+    double sum = 0.0;
+    for (std::int64_t i = 0; i < u.size(0); ++i) {
+        const torch::Tensor evidence =
+            moons_log_likelihood(x[i].unsqueeze(0).expand({n * n, 2}), grid).exp().mean();
+        sum += here[i].item<double>() - std::log(evidence.item<double>());
+    }
+    return sum / static_cast<double>(u.size(0));
+}
+
+}  // namespace
+
+TEST_CASE("The joint posterior of a linear Gaussian problem, by each head", "[posterior]") {
+    // Away from the box's edges the posterior is Gaussian with covariance sigma^2 (A^T A)^-1,
+    // A = (1 1; 1 -1/2): ((1.25, -0.5), (-0.5, 2)) sigma^2 / 2.25, correlation -0.316.
+    for (const DensityFamily family :
+         {DensityFamily::gaussian, DensityFamily::mixture, DensityFamily::spline}) {
+        INFO(family_name(family));
+        PosteriorNet net = trained(two_unknowns(family, 4), linear, 700);
+        torch::manual_seed(2);
+        const torch::Tensor u = 0.25 + 0.5 * torch::rand({4000, 2});
+        const torch::Tensor x = linear(u);
+        const double factor = kSigma / 1.5;
+        const double entropy =  // of the exact posterior: log(2 pi e sqrt(det))
+            std::log(2.0 * kPi) + 1.0 + 0.5 * std::log(std::pow(factor, 4) * (1.25 * 2.0 - 0.25));
+        const double mean = joint(net, x, u).mean().item<double>();
+        INFO("log density " << mean << ", exact " << -entropy);
+        // The exact posterior scores -entropy with a standard error of sqrt(1 / 4000) = 0.016 (half
+        // a chi-square of two degrees has variance 1); nothing scores better. A posterior of
+        // independent unknowns would lose -0.5 log(1 - 0.1) = 0.05.
+        CHECK(mean < -entropy + 0.07);
+        CHECK(mean > -entropy - 0.05 - 0.03);
+        const torch::Tensor drawn = draws(net, torch::tensor({{1.0f, 0.25f}}), 20000);
+        const torch::Tensor off = drawn - drawn.mean(0);
+        const torch::Tensor covariance = off.t().matmul(off) / 20000.0 / (factor * factor);
+        INFO(covariance);
+        CHECK(std::abs(drawn[0].size(0) - 2) == 0);
+        CHECK(std::abs(drawn.mean(0)[0].item<double>() - 0.5) < 0.3 * factor);
+        CHECK(std::abs(covariance[0][0].item<double>() / 1.25 - 1.0) < 0.2);
+        CHECK(std::abs(covariance[1][1].item<double>() / 2.0 - 1.0) < 0.2);
+        CHECK(std::abs(covariance[0][1].item<double>() + 0.5) < 0.25);
+    }
+}
+
+TEST_CASE("Two moons: the flow finds both, a Gaussian cannot", "[posterior]") {
+    PosteriorNet net = trained(two_unknowns(DensityFamily::spline, 12), moons, 2500);
+    torch::manual_seed(3);
+    const torch::Tensor u = torch::rand({200, 2});
+    const torch::Tensor x = moons(u);
+    const double exact = exact_moons(u, x, 400);
+    const double flow = joint(net, x, u).mean().item<double>();
+    PosteriorNet gaussian = trained(two_unknowns(DensityFamily::gaussian, 1), moons, 600);
+    const double plain = joint(gaussian, x, u).mean().item<double>();
+    INFO("exact " << exact << ", flow " << flow << ", gaussian " << plain);
+    CHECK(flow < exact + 0.3);  // the scatter of 200 observations
+    CHECK(flow > exact - 1.2);
+    CHECK(flow > plain + 1.0);
+
+    // Observed at the origin, theta and its mirror image in theta1 + theta2 = 0 are as likely.
+    const torch::Tensor origin = torch::zeros({1, 2});
+    const torch::Tensor drawn = draws(net, origin, 4000).to(torch::kFloat32);
+    const double upper = (drawn.sum(1) > 1.0).to(torch::kFloat64).mean().item<double>();
+    INFO("share of the upper moon " << upper);
+    CHECK(upper > 0.3);
+    CHECK(upper < 0.7);
+    // And the draws lie on the rings: within five of its widths.
+    const torch::Tensor radius = (origin - shift_of(drawn)).norm(2, 1);
+    const double on_ring = ((radius - 0.1).abs() < 0.05).to(torch::kFloat64).mean().item<double>();
+    INFO("share on the rings " << on_ring);
+    CHECK(on_ring > 0.7);
+}
+
+TEST_CASE("Marginals are those of the joint posterior", "[posterior]") {
+    PosteriorNet net = trained(two_unknowns(DensityFamily::spline, 8), linear, 700);
+    torch::NoGradGuard no_grad;
+    torch::manual_seed(5);
+    const torch::Tensor x = torch::tensor({{1.0f, 0.25f}});
+    const torch::Tensor drawn = draws(net, x, 20000);
+    const torch::Tensor levels = torch::tensor({0.05, 0.25, 0.75, 0.95}, torch::kFloat64);
+    const torch::Tensor quantile =
+        net->marginal_quantiles(net->forward(x), Calibration(2), levels)[0];
+    for (std::int64_t k = 0; k < 2; ++k) {
+        for (std::int64_t j = 0; j < 4; ++j) {
+            const double below =
+                (drawn.select(1, k) < quantile[k][j]).to(torch::kFloat64).mean().item<double>();
+            INFO("unknown " << k << ", level " << levels[j].item<double>() << ", drawn " << below);
+            // The first one is the same density (4 sigma of 20,000: 0.014), the second one learnt
+            // twice.
+            CHECK(std::abs(below - levels[j].item<double>()) < (k == 0 ? 0.014 : 0.05));
+        }
+    }
+}
+
+TEST_CASE("The network's weights have the names and shapes that files are checked against",
+          "[network]") {
+    NetworkOptions options;
+    options.inputs = 20;
+    options.unknowns = 3;
+    options.width = 16;
+    options.hidden = 40;
+    options.blocks = 2;
+    options.members = 2;
+    options.head.pieces = 2;
+    options.choices = {0, 20, 0};
+    CHECK(options.density_parameters() == 20);
+    PosteriorNet net(options);
+    const auto shapes = weight_shapes(options);
+    const auto parameters = net->named_parameters();
+    REQUIRE(parameters.size() == shapes.size());
+    for (std::size_t i = 0; i < shapes.size(); ++i) {
+        CHECK(parameters[i].key() == shapes[i].first);
+        CHECK(parameters[i].value().sizes().vec() == shapes[i].second);
+    }
+    const NetworkOptions back = network_options_from_json(to_json(options));
+    CHECK(back.choices == options.choices);
+    CHECK(back.head.family == options.head.family);
+    // Untrained, it says the prior: its mean, and about its standard deviation.
+    const Anchor estimate = combined(net->forward(torch::randn({4, 20})));
+    CHECK((estimate.mean - 0.5).abs().max().item<double>() < 1e-6);
+    CHECK(std::abs(estimate.sd[0][0].item<double>() - std::sqrt(1.0 / 12.0)) < 0.03);
+    CHECK_THROWS_AS(network_options_from_json(R"({"kind": "residual-dense", "inputs": -1})"),
+                    std::invalid_argument);
+}
+
+TEST_CASE("Members' estimates are combined as the mixture they are", "[network]") {
+    // Means 0.4 and 0.6, standard deviations 0.1 and 0.2: variance (0.01 + 0.04) / 2 + 0.1^2 =
+    // 0.035.
+    const Anchor answer = combined({{},
+                                    torch::tensor({0.4f, 0.6f}).reshape({2, 1, 1}),
+                                    torch::tensor({0.1f, 0.2f}).log().reshape({2, 1, 1}),
+                                    {}});
+    CHECK(std::abs(answer.mean.item<double>() - 0.5) < 1e-6);
+    CHECK(std::abs(answer.sd.item<double>() - std::sqrt(0.035)) < 1e-6);
+}

@@ -1,0 +1,145 @@
+// What a model knows of a curve: marginals, draws and densities that agree with each other.
+#include "nmrinverse/posterior.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+
+#include "catch_compat.h"
+#include "training_problem.h"
+
+using namespace nmrinverse;
+
+namespace {
+
+const Model& model() {
+    static const Model trained = [] {
+        TrainingOptions options = small_training();
+        options.epochs = 6;
+        return train(linear_dataset(6000, 0.05, 1), options);
+    }();
+    return trained;
+}
+
+constexpr std::size_t kCount = 300;
+
+const nmrsim::Dataset& curves() {
+    static const nmrsim::Dataset data = linear_dataset(kCount, 0.05, 2);
+    return data;
+}
+
+}  // namespace
+
+TEST_CASE("Quantiles invert the cumulative and stay inside the prior", "[posterior]") {
+    const Posterior posterior = model().posterior(curves().signal, kCount);
+    REQUIRE(posterior.count() == kCount);
+    REQUIRE(posterior.unknowns() == 2);
+    const double levels[] = {0.0, 0.1, 0.5, 0.9, 1.0};
+    const std::vector<double> quantiles = posterior.quantiles(levels);
+    REQUIRE(quantiles.size() == kCount * 2 * 5);
+    for (std::size_t level = 1; level < 4; ++level) {
+        std::vector<double> values;
+        for (std::size_t at = 0; at < 2 * kCount; ++at) values.push_back(quantiles[at * 5 + level]);
+        const std::vector<double> back = posterior.cdf(values);
+        for (std::size_t at = 0; at < back.size(); ++at) {
+            // The cumulative is in single precision, of values to 6e-8 of the box, where densities
+            // reach 100.
+            CHECK(std::abs(back[at] - levels[level]) < 1e-4);
+        }
+    }
+    for (std::size_t at = 0; at < quantiles.size(); ++at) {
+        const bool second = at / 5 % 2;
+        CHECK(quantiles[at] >= (second ? 100.0 : 0.0));
+        CHECK(quantiles[at] <= (second ? 300.0 : 100.0));
+    }
+    const Predictions summary = posterior.summary();
+    CHECK(summary.q05.size() == 2 * kCount);
+    CHECK(summary.probabilities.empty());
+    const double tenth[] = {0.05};
+    CHECK(std::abs(posterior.quantiles(tenth)[7] - summary.q05[7]) < 1e-9);
+    const double outside[] = {1.5};
+    CHECK_THROWS_AS(posterior.quantiles(outside), std::invalid_argument);
+}
+
+TEST_CASE("Draws follow the marginals and depend on the seed alone", "[posterior]") {
+    const Posterior posterior = model().posterior(curves().signal, kCount);
+    const std::size_t draws = 200;
+    const std::vector<double> samples = posterior.sample(draws, 7);
+    REQUIRE(samples.size() == kCount * draws * 2);
+    CHECK(samples == posterior.sample(draws, 7));
+    CHECK(samples != posterior.sample(draws, 8));
+    CHECK(posterior.sample(0, 7).empty());
+    // The first unknown's draws come from its marginal: of kCount * draws, a share 0.05 lies below
+    // the 5% quantile, to 4 sqrt(0.05 0.95 / 60000) = 0.0036. The second one's density was learnt
+    // twice.
+    const Predictions summary = posterior.summary();
+    for (std::size_t k = 0; k < 2; ++k) {
+        double below = 0.0;
+        for (std::size_t c = 0; c < kCount; ++c) {
+            for (std::size_t d = 0; d < draws; ++d) {
+                below += samples[(c * draws + d) * 2 + k] < summary.q05[2 * c + k];
+            }
+        }
+        below /= static_cast<double>(kCount * draws);
+        INFO("unknown " << k << ": " << below);
+        CHECK(std::abs(below - 0.05) < (k ? 0.03 : 0.0036));
+    }
+}
+
+TEST_CASE("The joint density is one, by the unknowns' units, and none outside", "[posterior]") {
+    const Posterior posterior = model().posterior(std::span(curves().signal).first(128), 1);
+    // A grid of 400 x 400 cells over the box of 100 x 200: the posterior is some 14 cells wide.
+    const int cells = 400;
+    std::vector<double> points;
+    for (int i = 0; i < cells; ++i) {
+        for (int j = 0; j < cells; ++j) {
+            points.push_back(100.0 * (i + 0.5) / cells);
+            points.push_back(100.0 + 200.0 * (j + 0.5) / cells);
+        }
+    }
+    const std::vector<double> density = posterior.log_prob(points);
+    double sum = 0.0;
+    for (const double value : density) sum += std::exp(value) * 100.0 * 200.0 / (cells * cells);
+    CHECK(std::abs(sum - 1.0) < 0.01);
+    const double outside[] = {-1.0, 150.0};
+    CHECK(posterior.log_prob(outside)[0] == -std::numeric_limits<double>::infinity());
+    CHECK_THROWS_AS(posterior.log_prob(std::span(points).first(3)), std::invalid_argument);
+}
+
+TEST_CASE("Curves like those of the training are near, others far", "[posterior]") {
+    const std::vector<double> near = model().posterior(curves().signal, kCount).distance();
+    double mean = 0.0;
+    for (const double share : near) mean += share / kCount;
+    // Shares of curves of the same kind are uniform: 1/2 to 4 sqrt(1/12/300) = 0.067, and to that
+    // of the 600 held-out ones, 0.047.
+    CHECK(std::abs(mean - 0.5) < 0.11);
+    std::vector<float> strange(curves().signal.begin(), curves().signal.begin() + 128);
+    for (std::size_t t = 0; t < 64; ++t) strange[t] = t % 8 < 4 ? 0.5f : -0.5f;
+    CHECK(model().posterior(strange, 1).distance()[0] > 0.99);
+}
+
+TEST_CASE("The gradient says which samples an estimate hangs on", "[posterior]") {
+    // u's least squares estimate has the weights 4 cos(2 pi t / T) / 32 of Mx, and none of My.
+    const std::size_t points = 64;
+    std::vector<double> mean(2 * 2 * points, 0.0);
+    const std::size_t curves_used = 100;
+    for (std::size_t c = 0; c < curves_used; ++c) {
+        const std::vector<double> gradient =
+            model().gradient(std::span(curves().signal).subspan(c * 128, 128));
+        REQUIRE(gradient.size() == 2 * 2 * points);
+        for (std::size_t i = 0; i < gradient.size(); ++i) mean[i] += gradient[i] / curves_used;
+    }
+    double product = 0.0, square = 0.0, exact_square = 0.0;
+    for (std::size_t t = 0; t < points; ++t) {
+        const double exact =
+            100.0 * 4.0 / 32.0 * std::cos(nmrsim::kTwoPi * static_cast<double>(t) / points);
+        product += exact * mean[t];
+        square += mean[t] * mean[t];
+        exact_square += exact * exact;
+    }
+    // Directions agree; the mean over the amplitude that features are divided by adds a part of
+    // its own.
+    CHECK(product / std::sqrt(square * exact_square) > 0.8);
+    CHECK_THROWS_AS(model().gradient(std::span(curves().signal).first(100)), std::invalid_argument);
+}
