@@ -129,7 +129,7 @@ void add_published(nmrinverse::Page& page, const std::string& model_path, const 
     const nmrinverse::Predictions estimates =
         model.predict(curves.signal, curves.count(), 0.0, threads);
     const nmrapps::Judgements judgements =
-        nmrapps::judge(curves, estimates, experiment, 0.0, threads);
+        nmrapps::judge(curves, estimates, experiment, {.threads = threads});
 
     page.heading(stand_ins ? "Five published echoes, stand-ins" : "Five published echoes");
     page.paragraph(
@@ -154,7 +154,7 @@ void add_published(nmrinverse::Page& page, const std::string& model_path, const 
         "echo",     "true [kHz]",   "estimate [kHz]", "deviation %", "90% interval [kHz]",
         "xi, true", "xi, estimate", "90% interval",   "residual",    "verdict"};
     double worst = 0.0;
-    std::vector<nmrinverse::Figure> figures;
+    std::vector<nmrinverse::FigureGrid> figures;
     for (std::size_t c = 0; c < judgements.verdict.size(); ++c) {
         nmrsim::Interaction interaction = experiment.interaction;
         interaction.kernel = nmrsim::GaussianKernel{echoes[c].xi};

@@ -7,6 +7,7 @@
 
 #include "command_line.h"
 #include "curve_input.h"
+#include "diagnostic_figures.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/file_output.h"
 #include "refined_estimates.h"
@@ -21,10 +22,19 @@ void write_report(const std::string& folder, const nmrinverse::Model& model,
     page.table(nmrapps::model_table(model));
     page.heading("Scores");
     page.table(nmrapps::score_table(evaluation));
+    if (evaluation.challenge) page.table(nmrapps::challenge_table(*evaluation.challenge));
     page.heading("Estimate against true value");
     page.figures(nmrapps::prediction_figures(evaluation));
     page.heading("Errors");
     page.figures(nmrapps::error_figures(evaluation));
+    const nmrinverse::Diagnostics diagnostics = nmrinverse::diagnose(evaluation);
+    page.heading("Can it be believed?");
+    page.table(nmrapps::thirds_table(diagnostics));
+    if (!diagnostics.unknowns.empty()) {
+        page.table(nmrapps::calibration_table(diagnostics));
+        page.figures(nmrapps::rank_figures(diagnostics));
+        page.figures(nmrapps::coverage_figures(diagnostics));
+    }
     page.heading("Curves and fits");
     nmrapps::add_example_fits(page, model, data, evaluation, threads);
     std::filesystem::create_directories(folder);

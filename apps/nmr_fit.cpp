@@ -33,7 +33,7 @@ void write_pictures(const std::string& folder, const Curves& curves, const Predi
     table.header = {"curve"};
     for (const nmrsim::PriorRange& range : prior) table.header.push_back(range.name);
     table.header.insert(table.header.end(), {"residual", "expected", "verdict"});
-    std::vector<nmrinverse::Figure> figures;
+    std::vector<nmrinverse::FigureGrid> figures;
     for (std::size_t c = 0; c < curves.count(); ++c) {
         std::vector<std::string> row = {curves.names[c]};
         for (std::size_t k = 0; k < prior.size(); ++k) {
@@ -46,7 +46,7 @@ void write_pictures(const std::string& folder, const Curves& curves, const Predi
         row.emplace_back(verdict_name(judgements.verdict[c]));
         table.rows.push_back(std::move(row));
 
-        const nmrinverse::Figure figure =
+        const nmrinverse::FigureGrid figure =
             nmrapps::fit_figure(curves.names[c], curves, judgements, c);
         const std::string stem = std::filesystem::path(curves.names[c]).stem().string();
         nmrsim::write_whole_file(fmt::format("{}/{:04}_{}.svg", folder, c, stem),

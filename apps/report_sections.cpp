@@ -15,6 +15,9 @@ namespace {
 using nmrinverse::Figure;
 using nmrinverse::Series;
 
+/// Curves that are drawn with error bars.
+constexpr std::size_t kErrorBars = 150;
+
 std::vector<double> column(const std::vector<double>& table, std::size_t columns,
                            std::size_t which) {
     std::vector<double> values;
@@ -78,36 +81,60 @@ std::string estimate_in_words(const nmrinverse::Predictions& estimates, std::siz
                        estimates.q95[i]);
 }
 
-nmrinverse::Figure fit_figure(const std::string& title, const Curves& curves,
-                              const Judgements& judgements, std::size_t curve) {
+nmrinverse::FigureGrid fit_figure(const std::string& title, const Curves& curves,
+                                  const Judgements& judgements, std::size_t curve) {
     const std::size_t points = curves.points();
     const float* data = curves.signal.data() + curve * 2 * points;
     const float* fit = judgements.fit.data() + curve * 2 * points;
-    Figure figure;
-    figure.title = title;
-    figure.x_label = "time [us]";
-    figure.y_label = "magnetization";
-    figure.width = 720;
-    figure.height = 420;
-    const auto line = [&](const std::string& label, const float* values) {
+    const auto line = [&](const std::string& label, int color, const auto& value) {
         Series series;
         series.label = label;
         series.x = curves.time_us;
-        series.y.assign(values, values + points);
+        series.color = color;
+        for (std::size_t i = 0; i < points; ++i) series.y.push_back(value(i));
         return series;
     };
-    figure.series = {line("Mx", data), line("My", data + points), line("Mx, fit", fit),
-                     line("My, fit", fit + points)};
-    figure.series[2].thin = figure.series[3].thin = true;
-    Series difference;
-    difference.label = "|difference|";
-    difference.x = curves.time_us;
-    for (std::size_t i = 0; i < points; ++i) {
-        difference.y.push_back(std::hypot(static_cast<double>(data[i]) - fit[i],
-                                          static_cast<double>(data[points + i]) - fit[points + i]));
+    const auto of = [points](const float* from, std::size_t part) {
+        return [=](std::size_t i) { return static_cast<double>(from[part * points + i]); };
+    };
+    const auto difference = [&](std::size_t part) {
+        return [=](std::size_t i) {
+            return static_cast<double>(data[part * points + i]) - fit[part * points + i];
+        };
+    };
+    Figure above, below;
+    above.y_label = "magnetization";
+    above.x_numbers = false;
+    above.series = {line("Mx", 0, of(data, 0)), line("My", 1, of(data, 1)),
+                    line("Mx, fit", 2, of(fit, 0)), line("My, fit", 3, of(fit, 1))};
+    above.series[2].thin = above.series[3].thin = true;
+    // Room for the key above the curves.
+    double most = 0.0;
+    for (std::size_t i = 0; i < 2 * points; ++i) {
+        if (std::isfinite(data[i])) most = std::max(most, std::abs(static_cast<double>(data[i])));
+        if (std::isfinite(fit[i])) most = std::max(most, std::abs(static_cast<double>(fit[i])));
     }
-    figure.series.push_back(std::move(difference));
-    return figure;
+    if (most > 0.0) above.y_range = {{-1.05 * most, 1.4 * most}};
+    below.x_label = "time [us]";
+    below.y_label = "residual";
+    double rest = 0.0;
+    for (const std::size_t part : {std::size_t{0}, std::size_t{1}}) {
+        for (std::size_t i = 0; i < points; ++i) {
+            const double off = std::abs(difference(part)(i));
+            if (std::isfinite(off)) rest = std::max(rest, off);
+        }
+    }
+    if (rest > 0.0) below.y_range = {{-1.1 * rest, 1.1 * rest}};
+    below.series = {line("", 0, difference(0)), line("", 1, difference(1))};
+    if (points > 1)
+        above.x_range = below.x_range = {{curves.time_us.front(), curves.time_us.back()}};
+    nmrinverse::FigureGrid grid;
+    grid.title = title;
+    grid.panels = {std::move(above), std::move(below)};
+    grid.row_shares = {2.2, 1.0};
+    grid.width = 720;
+    grid.height = 460;
+    return grid;
 }
 
 std::vector<Figure> prediction_figures(const nmrinverse::Evaluation& evaluation) {
@@ -115,8 +142,22 @@ std::vector<Figure> prediction_figures(const nmrinverse::Evaluation& evaluation)
     const std::size_t unknowns = evaluation.scores.size();
     for (std::size_t k = 0; k < unknowns; ++k) {
         const std::string label = label_of(evaluation.scores[k].name);
-        Figure figure = scatter(label, "true", "estimate", column(evaluation.truth, unknowns, k),
-                                column(evaluation.predictions.mean, unknowns, k));
+        const std::vector<double> truth = column(evaluation.truth, unknowns, k);
+        const std::vector<double> mean = column(evaluation.predictions.mean, unknowns, k);
+        const std::vector<double> sd = column(evaluation.predictions.sd, unknowns, k);
+        Figure figure = scatter(label, "true", "estimate", truth, mean);
+        // Bars of all curves would hide one another.
+        Series bars;
+        bars.label = fmt::format("± sd, {} curves", std::min(truth.size(), kErrorBars));
+        bars.style = Series::Style::points;
+        bars.thin = true;
+        bars.color = 1;
+        for (std::size_t i = 0; i < std::min(truth.size(), kErrorBars); ++i) {
+            bars.x.push_back(truth[i]);
+            bars.y.push_back(mean[i]);
+            bars.error.push_back(sd[i]);
+        }
+        figure.series.push_back(std::move(bars));
         figure.equal_axes = true;
         figure.width = figure.height = 480;
         figures.push_back(std::move(figure));
@@ -201,7 +242,7 @@ void add_example_fits(nmrinverse::Page& page, const nmrinverse::Model& model,
         table.header.push_back("estimate");
     }
     table.header.insert(table.header.end(), {"residual", "expected", "verdict"});
-    std::vector<Figure> figures;
+    std::vector<nmrinverse::FigureGrid> figures;
     for (std::size_t c = 0; c < judgements.verdict.size(); ++c) {
         std::vector<std::string> row = {fmt::format("{}", which[c])};
         for (std::size_t k = 0; k < unknowns; ++k) {

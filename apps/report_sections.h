@@ -17,11 +17,11 @@ std::string label_of(const std::string& parameter_name);
 std::string estimate_in_words(const nmrinverse::Predictions& estimates, std::size_t curve,
                               std::size_t unknown, const std::string& parameter_name);
 
-/// Mx and My of a curve, of the curve simulated at its estimate, and the size of their difference.
-nmrinverse::Figure fit_figure(const std::string& title, const Curves& curves,
-                              const Judgements& judgements, std::size_t curve);
+/// Mx and My of a curve and of the curve simulated at its estimate; below them, what is left.
+nmrinverse::FigureGrid fit_figure(const std::string& title, const Curves& curves,
+                                  const Judgements& judgements, std::size_t curve);
 
-/// Predicted against true, one figure an unknown.
+/// Predicted against true, one figure an unknown, the first curves with error bars.
 std::vector<nmrinverse::Figure> prediction_figures(const nmrinverse::Evaluation& evaluation);
 
 /// Error against the true value, one figure an unknown.

@@ -29,9 +29,9 @@ inline constexpr double kCautionRatio = 3.0;
 inline constexpr double kNoiseSlack = 1.1;
 inline constexpr double kDeviations = 5.0;
 /// A residual above this share of the curve's own root mean square |M| says that the fit does not
-/// follow the curve: nothing confirms the estimate, however wide it is, unless the distance from
-/// the training set or the efficiency do. (The mean of a posterior whose curves differ follows none
-/// of them.)
+/// follow the curve: nothing confirms the estimate, however wide it is, unless it is noise, or
+/// the distance from the training set or the efficiency speak for it. (The mean of a posterior
+/// whose curves differ follows none of them.)
 inline constexpr double kUnfollowedShare = 0.5;
 /// A standard deviation above this share of the prior's says that the curve does not tell the
 /// unknown.

@@ -13,6 +13,7 @@ namespace {
 /// correlated from sample to sample.
 struct Explained {
     double most = 0.0;     ///< largest squared residual without doubt
+    double noise = 0.0;    ///< largest of noise alone
     double least = 0.0;    ///< smallest
     double colored = 1.0;  ///< share that need not be white
 };
@@ -26,7 +27,8 @@ Explained explained_by(const VerdictEvidence& evidence) {
     const double slack = kNoiseSlack * kNoiseSlack;
     const double largest_error = kCautionRatio * kCautionRatio * error;
     Explained result;
-    result.most = noise * (slack + spread) + largest_error;
+    result.noise = noise * (slack + spread);
+    result.most = result.noise + largest_error;
     result.least = noise * std::max(0.0, 1.0 / slack - spread);
     if (noise > 0.0) result.colored = largest_error / (largest_error + noise);
     return result;
@@ -75,7 +77,9 @@ Judgement verdict_of(const VerdictEvidence& evidence) {
         find(Verdict::caution, fmt::format("residual correlated by {:.2g}", evidence.correlation));
     }
     const bool confirmed = evidence.distance || evidence.efficiency;
-    if (!confirmed && evidence.residual > kUnfollowedShare * evidence.magnitude) {
+    // The residual of a weak curve is noise.
+    if (!confirmed && square > explained.noise &&
+        evidence.residual > kUnfollowedShare * evidence.magnitude) {
         find(Verdict::caution, "the fit does not follow the curve");
     }
     if (evidence.clipped) find(Verdict::caution, "clipped");

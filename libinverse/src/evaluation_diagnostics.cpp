@@ -69,7 +69,10 @@ Diagnostics diagnose(const Evaluation& evaluation) {
                 tarp(posterior.samples, evaluation.truth, unknowns, TarpReference::local);
         }
     }
+    // A choice has no rank among numbers, and no intervals.
+    const auto ordered = [&](std::size_t k) { return !evaluation.prior[k].categorical(); };
     for (std::size_t k = 0; k < unknowns && !ranks.empty(); ++k) {
+        if (!ordered(k)) continue;
         // The closed-form marginals have no steps: better for coverage than ranks.
         const std::vector<double>& exact =
             posterior.transforms.empty() ? ranks : posterior.transforms;
@@ -79,6 +82,7 @@ Diagnostics diagnose(const Evaluation& evaluation) {
     }
     for (std::size_t of = 0; of < unknowns; ++of) {
         for (std::size_t by = 0; by < unknowns; ++by) {
+            if (!ordered(of) || !ordered(by)) continue;
             for (const bool of_estimates : {false, true}) {
                 result.thirds.push_back(in_thirds(evaluation, of, by, of_estimates));
             }

@@ -12,6 +12,7 @@
 #include <iterator>
 #include <limits>
 #include <memory>
+#include <numeric>
 #include <stdexcept>
 
 extern char** environ;
@@ -26,6 +27,10 @@ constexpr const char* kColors[] = {"#0072b2", "#d55e00", "#009e73",
 
 /// Figures from this width on stand two in a row, not three [px].
 constexpr int kWideFigure = 640;
+
+/// Room around the panels of a grid for numbers and labels, and between them [px].
+constexpr double kGridLeft = 84.0, kGridRight = 18.0, kGridBottom = 56.0;
+constexpr double kGridTop = 14.0, kGridTitle = 40.0, kGridGap = 14.0;
 
 struct CloseFile {
     void operator()(std::FILE* file) const { std::fclose(file); }
@@ -109,33 +114,60 @@ std::string number(double value) {
 }
 
 std::string data_block(std::size_t index, const Series& series) {
+    const bool band = series.style == Series::Style::band;
     if (series.x.size() != series.y.size() ||
-        (!series.error.empty() && series.error.size() != series.y.size())) {
-        throw std::invalid_argument(
-            fmt::format("series {}: x, y and error must be equally long, got {}, {} and {}",
-                        series.label, series.x.size(), series.y.size(), series.error.size()));
+        (!series.error.empty() && series.error.size() != series.x.size()) ||
+        (band && series.upper.size() != series.x.size())) {
+        throw std::invalid_argument("series " + series.label + ": x, y, error differ in size");
     }
     std::string text = fmt::format("$data{} << END\n", index);
     for (std::size_t i = 0; i < series.x.size(); ++i) {
         text += number(series.x[i]) + ' ' + number(series.y[i]);
-        if (!series.error.empty()) text += ' ' + number(series.error[i]);
+        if (band) {
+            text += ' ' + number(series.upper[i]);
+        } else if (!series.error.empty()) {
+            text += ' ' + number(series.error[i]);
+        }
         text += '\n';
     }
     text += "END\n";
     return text;
 }
 
-std::string plot_clause(std::size_t index, const Series& series) {
-    const std::string color = kColors[index % std::size(kColors)];
+/// How gnuplot draws a series: data block `index`, color `place` of the list.
+std::string plot_clause(std::size_t index, std::size_t place, const Series& series) {
+    if (series.color >= 0) place = static_cast<std::size_t>(series.color);
+    const std::string color = kColors[place % std::size(kColors)];
     const std::string title = series.label.empty() ? "notitle" : "title " + quoted(series.label);
-    if (series.style == Series::Style::line) {
-        // Thin lines lie over others: dashed, so that what is below shows.
-        return fmt::format("$data{} using 1:2 with lines {} lc rgb '{}' {}", index,
-                           series.thin ? "lw 1.2 dt (8,5)" : "lw 1.6", color, title);
+    switch (series.style) {
+        case Series::Style::line:
+            // Thin lines lie over others: dashed, so that what is below shows.
+            return fmt::format("$data{} using 1:2 with lines {} lc rgb '{}' {}", index,
+                               series.thin ? "lw 1.2 dt (8,5)" : "lw 1.6", color, title);
+        case Series::Style::bars:
+            return fmt::format("$data{} using 1:2 with boxes fs solid 0.6 noborder lc rgb '{}' {}",
+                               index, color, title);
+        case Series::Style::band:
+            return fmt::format(
+                "$data{} using 1:2:3 with filledcurves fs transparent solid 0.2 noborder lc rgb "
+                "'{}' {}",
+                index, color, title);
+        case Series::Style::cloud:
+            // The first two digits of '#90...' are transparency.
+            return fmt::format("$data{} using 1:2 with points pt 7 ps 0.3 lc rgb '#90{}' {}", index,
+                               color.substr(1), title);
+        case Series::Style::cross:
+            return fmt::format("$data{} using 1:2 with points pt 2 ps 1.5 lw 3.5 lc rgb '{}' {}",
+                               index, color, title);
+        case Series::Style::points:
+            break;
     }
     if (!series.error.empty()) {
-        return fmt::format("$data{} using 1:2:3 with yerrorbars pt 7 ps {} lw 1 lc rgb '{}' {}",
-                           index, series.thin ? 0.25 : 0.6, color, title);
+        // Lines and points apart: gnuplot's own error bars have white circles about the points.
+        return fmt::format(
+            "$data{0} using 1:($2-$3):(0):(2*$3) with vectors nohead lw 1 lc rgb '{1}' notitle, "
+            "$data{0} using 1:2 with points pt 7 ps {2} lc rgb '{1}' {3}",
+            index, color, series.thin ? 0.3 : 0.6, title);
     }
     return fmt::format("$data{} using 1:2 with points pt 7 ps {} lc rgb '{}' {}", index,
                        series.thin ? 0.2 : 0.5, color, title);
@@ -220,37 +252,119 @@ th.n, td.n { text-align: right; }
 .wide { grid-template-columns: repeat(auto-fit, minmax(min(100%, 500px), 1fr)); }
 figure { margin: 0; padding: .4rem; background: #fff; border: 1px solid var(--line);
          border-radius: 8px; }
-figure svg { display: block; width: 100%; height: auto; }
+figure svg { display: block; width: 100%; max-width: 860px; height: auto; margin: 0 auto; }
 @media print { body { background: #fff; } }
 )css";
 
-}  // namespace
-
-std::string figure_svg(const Figure& figure) {
-    std::string script = fmt::format(
-        "set terminal svg size {},{} noenhanced font 'Helvetica,15' background rgb 'white'\n"
+std::string terminal(int width, int height, int font) {
+    return fmt::format(
+        "set terminal svg size {},{} noenhanced font 'Helvetica,{}' background rgb 'white'\n"
         "set encoding utf8\n"
         "set border 3 lc rgb '#5b6875'\nset tics nomirror scale 0.5 textcolor rgb '#1c2733'\n"
-        "set grid lc rgb '#dfe5ea' lw 0.6\nset key outside top center horizontal samplen 1.6\n"
-        "set title {}\nset xlabel {}\nset ylabel {}\nset autoscale xfix\n",
-        figure.width, figure.height, quoted(figure.title), quoted(figure.x_label),
-        quoted(figure.y_label));
+        "set grid lc rgb '#dfe5ea' lw 0.6\nset boxwidth 1 relative\n",
+        width, height, font);
+}
+
+/// A round step that cuts `length` into three to six: small panels have no room for more.
+double tic_step(double length) {
+    if (!(length > 0.0) || !std::isfinite(length)) return 1.0;
+    const double power = std::pow(10.0, std::floor(std::log10(length)));
+    for (const double factor : {0.2, 0.5, 1.0, 2.0}) {
+        if (length / (factor * power) <= 6.0) return factor * power;
+    }
+    return 5.0 * power;
+}
+
+/// Axes and curves of one figure; its data blocks, from number `first` on, are added to `data`.
+std::string panel_script(const Figure& figure, std::size_t first, std::string& data) {
+    std::string script = fmt::format(
+        "set title {}\nset xlabel {}\nset ylabel {}\nset autoscale\nset autoscale xfix\n"
+        "set format x '{}'\nset format y '{}'\nset ytics autofreq\n",
+        quoted(figure.title), quoted(figure.x_label), quoted(figure.y_label),
+        figure.x_numbers ? "% h" : "", figure.y_numbers ? "% h" : "");
     std::string clauses;
     if (figure.equal_axes) {
-        const auto [low, high] = common_range(figure);
+        const auto [low, high] = figure.x_range ? *figure.x_range : common_range(figure);
         script += fmt::format("set xrange [{0}:{1}]\nset yrange [{0}:{1}]\nset size square\n",
                               number(low), number(high));
         clauses = "x with lines lw 1 lc rgb '#9aa5b0' notitle";
+    } else {
+        const auto range = [&](char axis, const auto& limits) {
+            if (!limits) return;
+            script += fmt::format("set {}range [{}:{}]\n", axis, number(limits->first),
+                                  number(limits->second));
+        };
+        range('x', figure.x_range);
+        range('y', figure.y_range);
+        if (figure.y_range) {
+            const double step = tic_step(figure.y_range->second - figure.y_range->first);
+            script += "set ytics " + number(step) + "\n";
+        }
     }
     for (std::size_t i = 0; i < figure.series.size(); ++i) {
         if (!has_points(figure.series[i])) continue;
-        script += data_block(i, figure.series[i]);
-        clauses += (clauses.empty() ? "" : ", ") + plot_clause(i, figure.series[i]);
+        data += data_block(first + i, figure.series[i]);
+        clauses += (clauses.empty() ? "" : ", ") + plot_clause(first + i, i, figure.series[i]);
     }
     if (clauses.empty()) {
         throw std::invalid_argument("figure " + figure.title + ": must have a point to draw");
     }
-    return run_gnuplot(script + "plot " + clauses + "\n");
+    return script + "plot " + clauses + "\n";
+}
+
+}  // namespace
+
+std::string figure_svg(const Figure& figure) {
+    std::string data;
+    const std::string panel = panel_script(figure, 0, data);
+    return run_gnuplot(terminal(figure.width, figure.height, 15) + data +
+                       "set key outside top center horizontal samplen 1.6\n" + panel);
+}
+
+std::string figure_svg(const FigureGrid& grid) {
+    const std::size_t rows = grid.columns ? grid.panels.size() / grid.columns : 0;
+    if (rows == 0 || rows * grid.columns != grid.panels.size() ||
+        (!grid.row_shares.empty() && grid.row_shares.size() != rows)) {
+        throw std::invalid_argument(
+            fmt::format("grid {}: {} panels do not fill {} columns and {} shares", grid.title,
+                        grid.panels.size(), grid.columns, grid.row_shares.size()));
+    }
+    std::vector<double> shares = grid.row_shares;
+    if (shares.empty()) shares.assign(rows, 1.0);
+    const double all = std::accumulate(shares.begin(), shares.end(), 0.0);
+
+    // Margins around all panels and gaps between them, as shares of the picture.
+    const double left = kGridLeft / grid.width, right = 1.0 - kGridRight / grid.width;
+    const double bottom = kGridBottom / grid.height;
+    const double top = 1.0 - (grid.title.empty() ? kGridTop : kGridTitle) / grid.height;
+    const double gap_x = kGridGap / grid.width, gap_y = kGridGap / grid.height;
+    const auto columns = static_cast<double>(grid.columns);
+    const double width = (right - left - gap_x * (columns - 1.0)) / columns;
+    const double heights = top - bottom - gap_y * (static_cast<double>(rows) - 1.0);
+
+    std::string data, panels;
+    std::size_t index = 0;
+    double upper = top;
+    for (std::size_t row = 0; row < rows; ++row) {
+        const double lower = upper - heights * shares[row] / all;
+        for (std::size_t column = 0; column < grid.columns; ++column) {
+            const std::optional<Figure>& panel = grid.panels[row * grid.columns + column];
+            if (!panel) continue;
+            const double x = left + static_cast<double>(column) * (width + gap_x);
+            panels += fmt::format(
+                "set lmargin at screen {}\nset rmargin at screen {}\nset tmargin at screen {}\n"
+                "set bmargin at screen {}\nset key top right horizontal samplen 1.2\n",
+                number(x), number(x + width), number(upper), number(lower));
+            panels += panel_script(*panel, index, data);
+            index += panel->series.size();
+        }
+        upper = lower - gap_y;
+    }
+    if (index == 0) throw std::invalid_argument("grid " + grid.title + ": must have a panel");
+    const std::string title =
+        grid.title.empty() ? "" : "title " + quoted(grid.title) + " font ',15'";
+    return run_gnuplot(terminal(grid.width, grid.height, 13) + data + "set multiplot " + title +
+                       "\n" + panels + "unset multiplot\n");
 }
 
 Page::Page(std::string title) : title_(std::move(title)) {}
@@ -288,15 +402,25 @@ void Page::table(const Table& table) {
     body_ += "</tbody></table></div></div>\n";
 }
 
-void Page::figures(const std::vector<Figure>& figures) {
-    const bool wide = !figures.empty() && figures.front().width >= kWideFigure;
+void Page::add_svgs(const std::vector<std::string>& svgs, bool wide) {
     body_ += fmt::format("<div class=\"figures{}\">\n", wide ? " wide" : "");
-    for (const Figure& figure : figures) {
-        const std::string svg = figure_svg(figure);
+    for (const std::string& svg : svgs) {
         // Inside a page the XML declaration has no place.
         body_ += "<figure>" + svg.substr(svg.find("<svg")) + "</figure>\n";
     }
     body_ += "</div>\n";
+}
+
+void Page::figures(const std::vector<Figure>& figures) {
+    std::vector<std::string> svgs;
+    for (const Figure& figure : figures) svgs.push_back(figure_svg(figure));
+    add_svgs(svgs, !figures.empty() && figures.front().width >= kWideFigure);
+}
+
+void Page::figures(const std::vector<FigureGrid>& grids) {
+    std::vector<std::string> svgs;
+    for (const FigureGrid& grid : grids) svgs.push_back(figure_svg(grid));
+    add_svgs(svgs, !grids.empty() && grids.front().width >= kWideFigure);
 }
 
 std::string Page::html() const {

@@ -138,9 +138,14 @@ TEST_CASE("verdict: every finding by itself") {
     // 5 / sqrt(1712) = 0.121.
     CHECK(with([](E& e) { e.correlation = 0.12; }).verdict == Verdict::ok);
     CHECK(with([](E& e) { e.correlation = 0.13; }).verdict == Verdict::caution);
-    CHECK(with([](E& e) { e.magnitude = 2e-3; }).verdict == Verdict::caution);
-    CHECK(with([](E& e) {
-              e.magnitude = 2e-3;
+    CHECK(with([](E& e) { e.magnitude = 2e-3; }).verdict == Verdict::ok);  // a weak curve
+    const auto unfollowed = [](E& e) {
+        e.expected = 0.4;
+        e.residual = 0.3;
+    };
+    CHECK(with(unfollowed).verdict == Verdict::caution);
+    CHECK(with([&](E& e) {
+              unfollowed(e);
               e.distance = 0.5;
           }).verdict == Verdict::ok);
     CHECK(with([](E& e) { e.clipped = true; }).verdict == Verdict::caution);

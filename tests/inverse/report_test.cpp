@@ -63,6 +63,47 @@ TEST_CASE("report: a figure that cannot be drawn is refused") {
     CHECK_THROWS_AS(figure_svg(figure), std::invalid_argument);
 }
 
+TEST_CASE("report: bars, bands, clouds and crosses are drawn") {
+    Figure figure = parabola();
+    const auto drawn = [&](Series::Style style) {
+        figure.series[0].style = style;
+        return figure_svg(figure);
+    };
+    CHECK(occurrences(drawn(Series::Style::cloud), "<use ") >= 21);
+    CHECK(occurrences(drawn(Series::Style::cross), "<use ") >= 21);
+    const std::string bars = drawn(Series::Style::bars);
+    CHECK(occurrences(bars, "<polygon") >= 21);
+    // A band needs its upper edge.
+    CHECK_THROWS_AS(drawn(Series::Style::band), std::invalid_argument);
+    figure.series[0].upper.assign(21, 500.0);
+    CHECK(drawn(Series::Style::band) != bars);
+    // A fixed range: 400 is the top number, not 500.
+    figure.series[0].style = Series::Style::line;
+    figure.y_range = {{0.0, 400.0}};
+    CHECK_THAT(figure_svg(figure), !ContainsSubstring(">500<"));
+}
+
+TEST_CASE("report: a grid lines its panels up in one picture") {
+    FigureGrid grid;
+    grid.columns = 2;
+    grid.panels = {parabola(), std::nullopt, parabola(), parabola()};
+    grid.title = "three of four";
+    const std::string svg = figure_svg(grid);
+    CHECK(occurrences(svg, "<svg") == 1);
+    CHECK(occurrences(svg, "time [us]") == 3);
+    CHECK_THAT(svg, ContainsSubstring("three of four"));
+    grid.row_shares = {1.0};
+    CHECK_THROWS_AS(figure_svg(grid), std::invalid_argument);
+    grid.row_shares = {};
+    grid.panels.pop_back();
+    CHECK_THROWS_AS(figure_svg(grid), std::invalid_argument);
+    CHECK_THROWS_AS(figure_svg(FigureGrid{}), std::invalid_argument);
+    Page page("grids");
+    grid.panels.emplace_back(parabola());
+    page.figures(std::vector<FigureGrid>{grid, grid});
+    CHECK(occurrences(page.html(), "<svg") == 2);
+}
+
 TEST_CASE("report: a page is self-contained and escapes what it is told") {
     Page page("A & B");
     page.heading("Head <1>");

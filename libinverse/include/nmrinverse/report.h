@@ -1,6 +1,7 @@
 /// Self-contained HTML reports with pictures.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,8 +16,17 @@ struct Series {
     std::vector<double> x;
     std::vector<double> y;
     std::vector<double> error;  ///< half lengths of error bars; empty for none
-    enum class Style { line, points } style = Style::line;
+    enum class Style {
+        line,
+        points,
+        bars,   ///< of equal width, side by side
+        band,   ///< filled from y to `upper`
+        cloud,  ///< points that show how many lie on one another
+        cross   ///< points to be found among others
+    } style = Style::line;
     bool thin = false;
+    std::vector<double> upper = {};  ///< of a band
+    int color = -1;                  ///< place in the list of colors; -1: that of the series
 };
 
 /// A figure with its axes; drawn as SVG by gnuplot.
@@ -28,10 +38,25 @@ struct Figure {
     bool equal_axes = false;  ///< same range on both, with the diagonal drawn
     int width = 560;          ///< [px]
     int height = 360;         ///< [px]
+    std::optional<std::pair<double, double>> x_range = {};  ///< what the points need, where empty
+    std::optional<std::pair<double, double>> y_range = {};
+    bool x_numbers = true;  ///< numbers along the axis
+    bool y_numbers = true;
+};
+
+/// Figures in rows and columns, their axes lined up.
+struct FigureGrid {
+    std::size_t columns = 1;
+    std::vector<std::optional<Figure>> panels;  ///< row by row; their sizes are not used
+    std::vector<double> row_shares = {};        ///< of the height; alike where empty
+    std::string title = {};
+    int width = 720;   ///< [px]
+    int height = 480;  ///< [px]
 };
 
 /// The figure as SVG text. Throws: std::runtime_error where gnuplot cannot be run.
 std::string figure_svg(const Figure& figure);
+std::string figure_svg(const FigureGrid& grid);
 
 /// A table: header and rows of text.
 struct Table {
@@ -48,9 +73,12 @@ public:
     void paragraph(const std::string& text);
     void table(const Table& table);
     void figures(const std::vector<Figure>& figures);  ///< side by side where there is room
-    std::string html() const;                          ///< self-contained: style and SVG inside
+    void figures(const std::vector<FigureGrid>& grids);
+    std::string html() const;  ///< self-contained: style and SVG inside
 
 private:
+    void add_svgs(const std::vector<std::string>& svgs, bool wide);
+
     std::string title_;
     std::string body_;
 };
