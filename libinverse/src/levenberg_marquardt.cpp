@@ -52,7 +52,7 @@ void Fit::tighten() {
     freedom = Freedom::as_asked;
     at = std::move(as_asked);
     damping = kFirstDamping;
-    at_rest = false;
+    converged = at_rest = false;
 }
 
 bool iterate(std::vector<Fit>& fits, const Linearise& linearise, double small_fall,
@@ -88,7 +88,8 @@ bool iterate(std::vector<Fit>& fits, const Linearise& linearise, double small_fa
             const VectorXd step = damped_step(fit.position, fit.at, fit.damping);
             fit.trial = fit.position + step;
             const double left = predicted_fall(fit.at, damped_step(fit.position, fit.at, 0.0));
-            fit.at_rest = left < small_fall || fit.damping > kMostDamping;
+            fit.converged = left < small_fall;
+            fit.at_rest = fit.converged || fit.damping > kMostDamping;
         };
         next();
         if (fit.freedom != Freedom::as_asked && (ready || fit.at_rest)) {

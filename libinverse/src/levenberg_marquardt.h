@@ -42,7 +42,8 @@ struct Fit {
     Eigen::VectorXd trial;  ///< (k), what is evaluated next
     double damping = 0.3;
     int iterations = 0;
-    bool at_rest = false;  ///< nothing more to gain, or given up
+    bool converged = false;  ///< nothing more to gain
+    bool at_rest = false;    ///< converged, or given up
 
     /// Takes the freedom away; the fit goes on from where it is.
     void tighten();

@@ -38,13 +38,13 @@ constexpr std::size_t kFewestFollowed = 8;
 constexpr int kRivalRounds = 1;
 
 /// Chi-square is consistent with the noise within so many of its standard deviations.
-constexpr double kConsistent = 5.0;
+constexpr double kConsistent = 3.5;
 
 /// Around each of so many minima starts are drawn anew, from so many to so many of its standard
-/// deviations away.
-constexpr std::size_t kSources = 4;
+/// deviations away, these as if the residual were noise.
+constexpr std::size_t kSources = 3;
 constexpr double kNearest = 3.0;
-constexpr double kFarthest = 300.0;
+constexpr double kFarthest = 100.0;
 
 /// Last steps of each minimum on one set of derivatives, and sets of derivatives.
 constexpr int kLastSteps = 3;
@@ -86,9 +86,9 @@ public:
     const std::vector<Fit>& found() const { return found_; }  ///< best first
     bool fits() const { return !found_.empty() && found_.front().at.chi_square <= consistent_; }
 
-    /// Screens the starts, follows the best of them, and keeps what they lead to.
-    void follow(std::vector<VectorXd> starts, Freedom freedom) {
-        std::vector<Fit> fits = screened(std::move(starts), freedom);
+    /// Screens the starts, follows the best `kept` of each group, and keeps what they lead to.
+    void follow(std::vector<std::vector<VectorXd>> groups, std::size_t kept, Freedom freedom) {
+        std::vector<Fit> fits = screened(std::move(groups), kept, freedom);
         const auto linearise = [&](std::span<const VectorXd> positions,
                                    std::span<const Freedom> freedoms) {
             return likelihood_.linearise(positions, options_.tolerance, freedoms);
@@ -107,31 +107,44 @@ public:
             }
         }
         for (Fit& fit : fits) {
-            if (fit.freedom != Freedom::as_asked) fit.tighten();
+            if (fit.freedom == Freedom::as_asked) continue;
+            fit.tighten();
+            fit.trial = fit.position + damped_step(fit.position, fit.at, fit.damping);
         }
-        found_.insert(found_.end(), std::make_move_iterator(fits.begin()),
-                      std::make_move_iterator(fits.end()));
+        add(fits);
+    }
+
+    /// Keeps these fits too, where they are new.
+    void add(const std::vector<Fit>& fits) {
+        found_.insert(found_.end(), fits.begin(), fits.end());
         sort_by_chi_square(found_);
         found_ = distinct(found_, 1.0, 2 * static_cast<std::size_t>(options_.refined));
     }
 
 private:
-    std::vector<Fit> screened(std::vector<VectorXd> starts, Freedom freedom) {
-        const std::size_t kept =
-            std::min(starts.size(), static_cast<std::size_t>(options_.refined));
-        std::vector<std::size_t> order(starts.size());
-        std::iota(order.begin(), order.end(), std::size_t{0});
-        if (kept < starts.size()) {
-            const std::vector<double> chi_square =
-                likelihood_.chi_square(starts, options_.screening_tolerance, freedom);
+    std::vector<Fit> screened(std::vector<std::vector<VectorXd>> groups, std::size_t kept,
+                              Freedom freedom) {
+        std::vector<VectorXd> all;
+        for (const auto& group : groups) all.insert(all.end(), group.begin(), group.end());
+        std::vector<double> chi_square(all.size());
+        if (all.size() > kept) {
+            chi_square = likelihood_.chi_square(all, options_.screening_tolerance, freedom);
+        }
+        std::vector<Fit> fits;
+        std::size_t first = 0;
+        for (const auto& group : groups) {
+            std::vector<std::size_t> order(group.size());
+            std::iota(order.begin(), order.end(), first);
+            first += group.size();
             std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
                 return chi_square[a] < chi_square[b];
             });
-        }
-        std::vector<Fit> fits(kept);
-        for (std::size_t i = 0; i < kept; ++i) {
-            fits[i].position = std::move(starts[order[i]]);
-            fits[i].freedom = freedom;
+            if (order.size() > kept) order.resize(kept);
+            for (const std::size_t i : order) {
+                fits.emplace_back();
+                fits.back().position = all[i];
+                fits.back().freedom = freedom;
+            }
         }
         return fits;
     }
@@ -151,10 +164,13 @@ VectorXd reflected(VectorXd position) {
     return position;
 }
 
-/// Starts of widening `number`: a half around the best fits, at all distances, a quarter as the
-/// given ones but wider, a quarter from the prior.
-std::vector<VectorXd> widened(const Search& search, const std::vector<VectorXd>& given,
-                              const RefineOptions& options, int number) {
+/// Starts of widening `number`, in groups, so that those which fall back to a known minimum do not
+/// crowd out the others: around the best fits; there with one unknown anywhere, since a phase that
+/// has wrapped once more is another minimum far along one unknown; as the given ones but wider;
+/// from the prior.
+std::vector<std::vector<VectorXd>> widened(const Search& search, const std::vector<VectorXd>& given,
+                                           const RefineOptions& options, double degrees,
+                                           int number) {
     const Eigen::Index k = given.front().size();
     nmrsim::CounterRandom random(options.seed, static_cast<std::uint64_t>(number),
                                  nmrsim::RandomStream::noise);
@@ -171,35 +187,48 @@ std::vector<VectorXd> widened(const Search& search, const std::vector<VectorXd>&
     }
     const VectorXd deviation = variance.cwiseSqrt().cwiseMax(1e-4);
 
-    // Distances count in standard deviations as if the residual were noise.
-    std::vector<Fit> sources = distinct(search.found(), 1.0, kSources);
+    const std::vector<Fit> sources = distinct(search.found(), 1.0, kSources);
     std::vector<MatrixXd> roots;
     for (const Fit& source : sources) {
-        const Eigen::SelfAdjointEigenSolver<MatrixXd> modes(bounded(source.at.information));
+        const double excess = std::max(1.0, source.at.chi_square / degrees);
+        const Eigen::SelfAdjointEigenSolver<MatrixXd> modes(
+            bounded(source.at.information / excess));
         roots.push_back(modes.operatorInverseSqrt());
     }
-    std::vector<VectorXd> starts;
+    std::vector<std::vector<VectorXd>> groups(static_cast<std::size_t>(k) + 3);
     for (int i = 0; i < options.drawn; ++i) {
-        if (i % 4 < 2 && !sources.empty()) {
-            const std::size_t s = static_cast<std::size_t>(i / 4) % sources.size();
-            const double spread = kNearest * std::pow(kFarthest / kNearest, random.uniform());
-            starts.push_back(reflected(sources[s].position + spread * (roots[s] * normals())));
-        } else if (i % 4 == 2) {
-            const double spread = 1.0 + 0.5 * number;
-            starts.push_back(reflected(mean + spread * deviation.cwiseProduct(normals())));
-        } else {
-            VectorXd start(k);
+        const std::size_t g = static_cast<std::size_t>(i) % groups.size();
+        const std::size_t s = static_cast<std::size_t>(i) / groups.size() % sources.size();
+        const double spread = kNearest * std::pow(kFarthest / kNearest, random.uniform());
+        VectorXd start(k);
+        if (g == 0) {
+            start = mean + (1.0 + 0.5 * number) * deviation.cwiseProduct(normals());
+        } else if (g == 1) {
             for (double& u : start) u = random.uniform();
-            starts.push_back(std::move(start));
+        } else {
+            start = sources[s].position + spread * (roots[s] * normals());
+            if (g > 2) start(static_cast<Eigen::Index>(g) - 3) = random.uniform();
         }
+        groups[g].push_back(reflected(std::move(start)));
     }
-    return starts;
+    return groups;
 }
 
 /// The last steps of some minima: full steps with the residual of a fine simulation on derivatives
 /// of a coarser one, which are renewed where the steps do not come to rest.
 void settle(CurveLikelihood& likelihood, std::vector<Fit>& fits, const RefineOptions& options,
             double fine) {
+    // Those that only ran out of iterations go on.
+    for (Fit& fit : fits) {
+        fit.iterations = 1;
+        fit.at_rest = fit.converged;
+    }
+    const auto linearise = [&](std::span<const VectorXd> positions,
+                               std::span<const Freedom> freedoms) {
+        return likelihood.linearise(positions, options.tolerance, freedoms);
+    };
+    while (iterate(fits, linearise, kSmallFall, 2 * options.iterations)) {
+    }
     for (Fit& fit : fits) fit.at_rest = false;
     for (int n = 0; n < kLastLinearisations; ++n) {
         std::vector<Fit*> active;
@@ -377,30 +406,36 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
         given.push_back(likelihood.position(starts.subspan(i, likelihood.unknowns())));
     }
     Search search(likelihood, used, consistent);
+    const std::size_t kept = static_cast<std::size_t>(used.refined);
     // A first portion is enough for most curves.
     const std::size_t first = std::min(given.size(), static_cast<std::size_t>(used.screened));
-    search.follow({given.begin(), given.begin() + static_cast<std::ptrdiff_t>(first)},
-                  Freedom::phase);
+    const auto portion = given.begin() + static_cast<std::ptrdiff_t>(first);
+    search.follow({{given.begin(), portion}}, kept, Freedom::phase);
     Refinement result;
-    while (!search.fits() && result.widenings < options.widenings) {
+    std::vector<Fit> ends;
+    for (;;) {
+        ends = search.found();
+        std::erase_if(ends, [&](const Fit& fit) {
+            return fit.at.chi_square > search.found().front().at.chi_square + 10.0 * kRivalRange;
+        });
+        if (search.fits() || result.widenings == options.widenings) {
+            settle(likelihood, ends, used, fine);
+            sort_by_chi_square(ends);
+            ends = distinct(ends, 1.0, ends.size());
+            const Fit& end = ends.front();
+            const bool done = end.converged && end.at.chi_square <= consistent;
+            if (done || result.widenings == options.widenings) break;
+            search.add(ends);
+        }
         ++result.widenings;
         const Freedom freedom = result.widenings % 2 == 1 ? Freedom::frequency : Freedom::phase;
-        if (result.widenings == 1 && first < given.size()) {
-            search.follow({given.begin() + static_cast<std::ptrdiff_t>(first), given.end()},
-                          freedom);
+        if (result.widenings == 1 && portion != given.end()) {
+            search.follow({{portion, given.end()}}, 2 * kept, freedom);
         } else {
-            search.follow(widened(search, given, used, result.widenings), freedom);
+            search.follow(widened(search, given, used, degrees, result.widenings), kept / 2 + 1,
+                          freedom);
         }
     }
-
-    std::vector<Fit> ends =
-        distinct(search.found(), 1.0, static_cast<std::size_t>(options.refined));
-    const double best = ends.front().at.chi_square;
-    std::erase_if(ends,
-                  [&](const Fit& fit) { return fit.at.chi_square > best + 10.0 * kRivalRange; });
-    settle(likelihood, ends, used, fine);
-    sort_by_chi_square(ends);
-    ends = distinct(ends, 1.0, ends.size());
 
     const Fit& end = ends.front();
     result.estimate = likelihood.parameters(end.position);
@@ -408,10 +443,10 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
     result.time_zero_us = likelihood.time_zero_us(end.position);
     result.chi_square = end.at.chi_square;
     result.degrees = degrees;
-    result.converged = end.at_rest;
+    result.converged = end.converged;
     result.covariance = covariance_of(likelihood, end);
     for (std::size_t i = 1; i < ends.size(); ++i) {
-        if (!ends[i].at_rest || ends[i].at.chi_square > end.at.chi_square + kRivalRange) continue;
+        if (!ends[i].converged || ends[i].at.chi_square > end.at.chi_square + kRivalRange) continue;
         result.rivals.push_back({likelihood.parameters(ends[i].position), ends[i].at.chi_square,
                                  covariance_of(likelihood, ends[i])});
     }
