@@ -1,9 +1,12 @@
 #include "curve_likelihood.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <numbers>
+#include <stdexcept>
 #include <variant>
 
 #include "interpolation.h"
@@ -88,6 +91,38 @@ void project_out(const Eigen::Ref<const VectorXd>& direction, Columns& columns) 
 
 }  // namespace
 
+void check_curve(const nmrsim::Experiment& experiment, std::span<const float> signal,
+                 const RefineOptions& options) {
+    experiment.validate();
+    if (!nmrsim::is_uniform(experiment)) {
+        throw std::invalid_argument(
+            "refine: an echo of a finite-range kernel depends on its unknown draw of offsets too");
+    }
+    if (experiment.prior.empty()) {
+        throw std::invalid_argument("prior must name at least one unknown");
+    }
+    for (const nmrsim::PriorRange& range : experiment.prior) {
+        const bool twice = (range.name == "gain" && options.fit_gain) ||
+                           (range.name == "receiver_phase_deg" && options.fit_phase);
+        if (twice) {
+            throw std::invalid_argument(fmt::format(
+                "refine: {} is an unknown of the prior, it must not be fitted beside it too",
+                range.name));
+        }
+    }
+    const std::size_t points = static_cast<std::size_t>(experiment.acquisition.points);
+    if (signal.size() != 2 * points) {
+        throw std::invalid_argument(fmt::format(
+            "refine: {} samples do not fit Mx and My of {} points", signal.size(), points));
+    }
+    if (options.fit_time_zero && points < 2) {
+        throw std::invalid_argument("fit_time_zero needs at least 2 points, got 1");
+    }
+    if (!std::all_of(signal.begin(), signal.end(), [](float m) { return std::isfinite(m); })) {
+        throw std::invalid_argument("refine: samples must be finite");
+    }
+}
+
 CurveLikelihood::CurveLikelihood(const nmrsim::Experiment& experiment,
                                  std::span<const float> signal, const RefineOptions& options)
     : experiment_(experiment),
@@ -138,14 +173,29 @@ double CurveLikelihood::degrees() const {
            (options_.fit_gain ? 1.0 : 0.0) - (options_.fit_phase ? 1.0 : 0.0);
 }
 
-VectorXd CurveLikelihood::position(std::span<const double> parameters) const {
+Tolerances CurveLikelihood::tolerances() const {
+    const double peak = std::max(peak_, options_.noise);
+    // Whole decades: the simulator keeps what it finds out about a tolerance.
+    const auto decade = [](double value) {
+        return std::pow(10.0, std::clamp(std::round(std::log10(value)), -8.0, -2.0));
+    };
+    const double follow = std::min(options_.tolerance, decade(0.5 * options_.noise / peak));
+    const double finest = decade(0.1 * options_.noise / (peak * std::sqrt(degrees())));
+    return {std::max(options_.screening_tolerance, follow), follow,
+            options_.final_tolerance > 0.0 ? options_.final_tolerance : std::min(finest, follow)};
+}
+
+VectorXd CurveLikelihood::position(std::span<const double> parameters, double time_zero_us) const {
     VectorXd position(static_cast<Eigen::Index>(dimensions_));
     for (std::size_t k = 0; k < unknowns_; ++k) {
         const nmrsim::PriorRange& range = experiment_.prior[k];
         position(static_cast<Eigen::Index>(k)) =
             std::clamp((parameters[k] - range.low) / (range.high - range.low), 0.0, 1.0);
     }
-    if (options_.fit_time_zero) position(static_cast<Eigen::Index>(unknowns_)) = 0.5;
+    if (options_.fit_time_zero) {
+        position(static_cast<Eigen::Index>(unknowns_)) =
+            std::clamp(0.5 * (1.0 + time_zero_us / options_.time_zero_range_us), 0.0, 1.0);
+    }
     return position;
 }
 
@@ -282,15 +332,48 @@ std::vector<double> CurveLikelihood::chi_square(std::span<const VectorXd> positi
     return result;
 }
 
-std::vector<VectorXd> CurveLikelihood::residuals(std::span<const VectorXd> positions,
-                                                 double tolerance, Freedom freedom) {
-    const bool any_phase = options_.fit_phase || freedom != Freedom::as_asked;
+std::vector<float> CurveLikelihood::simulated(std::span<const VectorXd> positions,
+                                              double tolerance) {
     experiment_.accuracy.tolerance = tolerance;
-    const std::size_t curve = 2 * simulated_points_;
-    std::vector<float> signal(positions.size() * curve);
+    std::vector<float> signal(positions.size() * 2 * simulated_points_);
     nmrsim::simulate_batch(experiment_, simulated_parameters(positions), {}, signal,
                            options_.threads);
     simulations_ += positions.size();
+    return signal;
+}
+
+std::vector<double> CurveLikelihood::profile(std::span<const VectorXd> positions,
+                                             double tolerance) {
+    if (!options_.fit_time_zero) return chi_square(positions, tolerance);
+    std::vector<double> result;
+    const std::size_t curve = 2 * simulated_points_;
+    const Eigen::Index n = x_.size();
+    VectorXd model(2 * n);
+    MatrixXd slope(2 * n, 1);
+    for (std::size_t first = 0; first < positions.size(); first += kBlock) {
+        const auto block = positions.subspan(first, std::min(kBlock, positions.size() - first));
+        const std::vector<float> signal = simulated(block, tolerance);
+        for (std::size_t p = 0; p < block.size(); ++p) {
+            const double zero = time_zero_us(block[p]);
+            const float* m = &signal[p * curve];
+            read(m, zero, model.head(n), model.tail(n));
+            auto column = slope.col(0);
+            read_slope(m, zero, column.head(n), column.tail(n));
+            const Linearised at = linearised(Freedom::as_asked, model, slope, nullptr);
+            // What it takes from chi-square does not depend on the slope's unit.
+            const double information = at.information(0, 0), gradient = at.gradient(0);
+            result.push_back(at.chi_square -
+                             (information > 0.0 ? gradient * gradient / information : 0.0));
+        }
+    }
+    return result;
+}
+
+std::vector<VectorXd> CurveLikelihood::residuals(std::span<const VectorXd> positions,
+                                                 double tolerance, Freedom freedom) {
+    const bool any_phase = options_.fit_phase || freedom != Freedom::as_asked;
+    const std::vector<float> signal = simulated(positions, tolerance);
+    const std::size_t curve = 2 * simulated_points_;
     std::vector<VectorXd> result(positions.size());
     const Eigen::Index n = x_.size();
     VectorXd model(2 * n);

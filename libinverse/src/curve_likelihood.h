@@ -12,6 +12,17 @@
 
 namespace nmrinverse {
 
+/// Tolerances of the simulations.
+struct Tolerances {
+    double screening;
+    double follow;  ///< errors well below the noise
+    double fine;    ///< errors about a tenth of what the noise leaves of a mean over the curve
+};
+
+/// Throws std::invalid_argument for a curve that cannot be refined.
+void check_curve(const nmrsim::Experiment& experiment, std::span<const float> signal,
+                 const RefineOptions& options);
+
 /// Gaussian likelihood of one curve on the unit box: the prior's unknowns first, then time zero
 /// where it is fitted. Gain and phase, where fitted, take their best values at each position.
 class CurveLikelihood {
@@ -22,11 +33,12 @@ public:
     std::size_t unknowns() const { return unknowns_; }       ///< the prior's
     std::size_t dimensions() const { return dimensions_; }   ///< of a position
     double degrees() const;                                  ///< of freedom
-    double peak() const { return peak_; }                    ///< largest |M| of the curve
     std::size_t samples() const { return samples_.size(); }  ///< complex ones that count
     std::size_t simulations() const { return simulations_; }
 
-    Eigen::VectorXd position(std::span<const double> parameters) const;
+    Tolerances tolerances() const;
+
+    Eigen::VectorXd position(std::span<const double> parameters, double time_zero_us = 0.0) const;
     std::vector<double> parameters(const Eigen::VectorXd& position) const;
     Eigen::VectorXd widths() const;  ///< of the box, (dimensions), in units
     double time_zero_us(const Eigen::VectorXd& position) const;
@@ -34,6 +46,8 @@ public:
     /// Chi-square at each position.
     std::vector<double> chi_square(std::span<const Eigen::VectorXd> positions, double tolerance,
                                    Freedom freedom = Freedom::as_asked);
+    /// Chi-square with time zero, where fitted, at its best value to first order.
+    std::vector<double> profile(std::span<const Eigen::VectorXd> positions, double tolerance);
     /// With derivatives, each as free as its entry of `freedoms`; none: all as asked. Where
     /// `slopes` is given, it receives the derivatives themselves, (2 samples, dimensions) each, by
     /// the unit box and over the noise, projected.
@@ -50,6 +64,7 @@ private:
               Eigen::Ref<Eigen::VectorXd> y) const;
     void read_slope(const float* curve, double time_zero_us, Eigen::Ref<Eigen::VectorXd> x,
                     Eigen::Ref<Eigen::VectorXd> y) const;
+    std::vector<float> simulated(std::span<const Eigen::VectorXd> positions, double tolerance);
     std::complex<double> correlation(const Eigen::VectorXd& model) const;
     std::complex<double> factor(std::complex<double> product, double square, bool any_phase) const;
     /// The model's columns, real parts above imaginary ones, turned and projected.

@@ -34,7 +34,7 @@ constexpr double kSmallestFall = 1e-4;
 constexpr int kRoundsToHalving = 3;
 constexpr std::size_t kFewestFollowed = 8;
 
-/// Rounds for which others are followed after the best fit has come to rest within the noise.
+/// Rounds for which others are followed after the best fit has come within the noise.
 constexpr int kRivalRounds = 1;
 
 /// Chi-square is consistent with the noise within so many of its standard deviations.
@@ -99,8 +99,7 @@ public:
             --left;
             sort_by_chi_square(fits);
             const Fit& best = fits.front();
-            if (best.at_rest && best.freedom == Freedom::as_asked &&
-                best.at.chi_square <= consistent_)
+            if (best.freedom == Freedom::as_asked && best.at.chi_square <= consistent_)
                 left = std::min(left, kRivalRounds);
             if (round % kRoundsToHalving == 0 && fits.size() > kFewestFollowed) {
                 fits.resize(std::max(kFewestFollowed, fits.size() / 2));
@@ -298,42 +297,13 @@ void correlate(const VectorXd& residual, Refinement& result) {
     result.residual_correlation_deviation = 1.0 / std::sqrt(2.0 * static_cast<double>(n - 1));
 }
 
-void check(const nmrsim::Experiment& experiment, std::span<const float> signal,
-           std::span<const double> starts, const RefineOptions& options) {
-    experiment.validate();
-    if (!nmrsim::is_uniform(experiment)) {
-        throw std::invalid_argument(
-            "refine: an echo of a finite-range kernel depends on its unknown draw of offsets too");
-    }
-    const std::size_t unknowns = experiment.prior.size();
-    if (unknowns == 0) throw std::invalid_argument("prior must name at least one unknown");
-    for (const nmrsim::PriorRange& range : experiment.prior) {
-        const bool twice = (range.name == "gain" && options.fit_gain) ||
-                           (range.name == "receiver_phase_deg" && options.fit_phase);
-        if (twice) {
-            throw std::invalid_argument(fmt::format(
-                "refine: {} is an unknown of the prior, it must not be fitted beside it too",
-                range.name));
-        }
-    }
-    const std::size_t points = static_cast<std::size_t>(experiment.acquisition.points);
-    if (signal.size() != 2 * points) {
-        throw std::invalid_argument(
-            fmt::format("refine: {} samples do not fit Mx and My of {} "
-                        "points",
-                        signal.size(), points));
-    }
-    if (options.fit_time_zero && points < 2) {
-        throw std::invalid_argument("fit_time_zero needs at least 2 points, got 1");
-    }
+void check_starts(std::span<const double> starts, std::size_t unknowns) {
     if (starts.empty() || starts.size() % unknowns != 0) {
         throw std::invalid_argument(fmt::format("refine: {} numbers are no starts of {} unknowns",
                                                 starts.size(), unknowns));
     }
-    const auto finite = [](double value) { return std::isfinite(value); };
-    if (!std::all_of(signal.begin(), signal.end(), finite) ||
-        !std::all_of(starts.begin(), starts.end(), finite)) {
-        throw std::invalid_argument("refine: signal and starts must be finite");
+    if (!std::all_of(starts.begin(), starts.end(), [](double v) { return std::isfinite(v); })) {
+        throw std::invalid_argument("refine: starts must be finite");
     }
 }
 
@@ -375,7 +345,8 @@ bool Refinement::within_noise(double deviations) const {
 Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> signal,
                   std::span<const double> starts, const RefineOptions& options) {
     options.validate();
-    check(experiment, signal, starts, options);
+    check_curve(experiment, signal, options);
+    check_starts(starts, experiment.prior.size());
     CurveLikelihood likelihood(experiment, signal, options);
     const double degrees = likelihood.degrees();
     if (degrees < 1.0) {
@@ -383,19 +354,11 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
             fmt::format("refine: {} samples that count are too few for {} unknowns",
                         likelihood.samples(), likelihood.dimensions()));
     }
-    // The simulator's error must stay below the noise while fits are followed, and below a tenth of
-    // what the noise leaves of its mean at the end.
-    const double peak = std::max(likelihood.peak(), options.noise);
-    // Whole decades: the simulator keeps what it finds out about a tolerance.
-    const auto decade = [](double value) {
-        return std::pow(10.0, std::clamp(std::round(std::log10(value)), -8.0, -2.0));
-    };
+    const Tolerances tolerances = likelihood.tolerances();
     RefineOptions used = options;
-    used.tolerance = std::min(options.tolerance, decade(0.5 * options.noise / peak));
-    used.screening_tolerance = std::max(options.screening_tolerance, used.tolerance);
-    const double finest = decade(0.1 * options.noise / (peak * std::sqrt(degrees)));
-    const double fine =
-        options.final_tolerance > 0.0 ? options.final_tolerance : std::min(finest, used.tolerance);
+    used.tolerance = tolerances.follow;
+    used.screening_tolerance = tolerances.screening;
+    const double fine = tolerances.fine;
     // Noise may be more than the caller thinks: to widen the search is of no use then.
     const double more = signal.size() >= 32 ? estimated_noise(signal) / options.noise : 1.0;
     const double consistent =

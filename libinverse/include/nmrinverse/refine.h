@@ -20,7 +20,7 @@ struct RefineOptions {
     int screened = 64;    ///< starts that are screened at first, >= 1; the others where none fits
     int refined = 16;     ///< starts that are followed after a screening, >= 1
     int iterations = 20;  ///< of each, at most, >= 1
-    int widenings = 12;   ///< how often starts are drawn anew where none fits, at most, >= 0
+    int widenings = 10;   ///< how often starts are drawn anew where none fits, at most, >= 0
     int drawn = 256;      ///< starts that each of these draws and screens, >= 1
     double screening_tolerance = 1e-2;  ///< of the simulation that screens
     double tolerance = 1e-3;            ///< of the one that follows
