@@ -2,28 +2,39 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "curve_input.h"
 #include "nmrinverse/prediction.h"
+#include "nmrinverse/refine.h"
 #include "nmrsim/experiment.h"
 
 namespace nmrapps {
 
 struct RefinedEstimates {
-    nmrinverse::Predictions estimates;  ///< mean the best fit, sd and quantiles from its covariance
+    /// Mean the best fit, sd and quantiles from its covariance; where the fit alone does not make
+    /// the posterior (it is broad, at the prior's edge, or one of several), those of weighted
+    /// samples.
+    nmrinverse::Predictions estimates;
+    std::vector<nmrinverse::Refinement> fits;  ///< (count)
+    /// (count): effective share of the weighted samples; 0 where none were needed.
+    std::vector<double> effective_share;
     /// (count): the fit did not come to rest, its chi-square is off by more than five standard
     /// deviations, or another minimum fits as well.
     std::vector<bool> doubtful;
 };
 
-/// Refines each curve from starts drawn about its estimate, some wide and some narrow.
+/// Refines each curve from samples of its posterior, or, without any, from starts drawn about its
+/// estimate, some wide and some narrow.
 ///
 /// Args: noise: standard deviation on each of Mx and My, > 0. progress: called with the share done,
-/// false stops. Returns: of fewer curves where it was stopped.
-/// Throws: std::invalid_argument for a kernel of finite range.
+/// false stops. samples: (count, draws, unknowns), or empty. Returns: of fewer curves where it was
+/// stopped; the result does not depend on `threads`.
+/// Throws: std::invalid_argument for a kernel of finite range, or samples that do not fit.
 RefinedEstimates refined_estimates(const Curves& curves, const nmrinverse::Predictions& estimates,
                                    const nmrsim::Experiment& experiment, double noise, int threads,
-                                   const std::function<bool(double)>& progress = {});
+                                   const std::function<bool(double)>& progress = {},
+                                   std::span<const double> samples = {});
 
 }  // namespace nmrapps

@@ -40,6 +40,25 @@ std::vector<double> starts_about(std::span<const double> truth, std::size_t coun
     return starts;
 }
 
+/// Whether each unknown is within five of its standard deviations.
+void check_home(const Refinement& fit, std::span<const double> truth) {
+    const std::vector<double> deviations = fit.deviations();
+    for (std::size_t k = 0; k < truth.size(); ++k) {
+        CAPTURE(k, truth[k], fit.estimate[k], deviations[k]);
+        CHECK(std::abs(fit.estimate[k] - truth[k]) < 5.0 * deviations[k]);
+    }
+}
+
+/// The noisy curve of `truth`, (2, points).
+std::vector<float> noisy_curve(const nmrsim::Experiment& e, const std::vector<double>& truth,
+                               std::uint64_t seed) {
+    nmrsim::Signal signal = nmrsim::simulate(nmrsim::with_parameters(e, truth));
+    nmrsim::add_noise(signal, kNoise, seed);
+    std::vector<float> curve(signal.mx.begin(), signal.mx.end());
+    curve.insert(curve.end(), signal.my.begin(), signal.my.end());
+    return curve;
+}
+
 }  // namespace
 
 TEST_CASE("refinement comes home within the noise", "[refine]") {
@@ -64,7 +83,121 @@ TEST_CASE("refinement comes home within the noise", "[refine]") {
             CHECK(fit.estimate[k] >= e.prior[k].low);
             CHECK(fit.estimate[k] <= e.prior[k].high);
         }
+        CHECK(fit.minima() == 1);
+        // The noise is white: five standard deviations.
+        CHECK(std::abs(fit.residual_correlation) < 5.0 * fit.residual_correlation_deviation);
+        CHECK(fit.residual_correlation_deviation == Approx(1.0 / std::sqrt(2.0 * 855.0)));
+        CHECK(fit.simulations > 0);
     }
+}
+
+TEST_CASE("starts that are all wrong are widened until one comes home", "[refine]") {
+    // One start, one wrap of the phase before the second pulse away in alpha_z: a minimum of its
+    // own.
+    const nmrsim::Experiment e = task();
+    const std::vector<double> truth{52.6, 147.1, 47.2};
+    const std::vector<float> curve = noisy_curve(e, truth, 4);
+    RefineOptions options;
+    options.widenings = 0;
+    const std::vector<double> start{52.2, 177.7, 46.6};
+    const Refinement stuck = refine(e, curve, start, options);
+    CHECK_FALSE(stuck.within_noise());
+    CHECK(stuck.widenings == 0);
+    options.widenings = 10;
+    const Refinement fit = refine(e, curve, start, options);
+    CHECK(fit.within_noise());
+    CHECK(fit.widenings > 0);
+    CHECK(fit.simulations > stuck.simulations);
+    check_home(fit, truth);
+}
+
+TEST_CASE("a refinement does not depend on the number of threads", "[refine]") {
+    const nmrsim::Experiment e = task();
+    const nmrsim::Dataset data = nmrsim::generate_dataset(e, 1, 31);
+    const std::vector<double> starts = starts_about(data.parameters, 64, 0);
+    RefineOptions options;
+    options.threads = 1;
+    const Refinement one = refine(e, data.signal, starts, options);
+    options.threads = 2;
+    const Refinement two = refine(e, data.signal, starts, options);
+    CHECK(one.estimate == two.estimate);
+    CHECK(one.chi_square == two.chi_square);
+}
+
+TEST_CASE("a clock whose zero is unknown is fitted with the rest", "[refine]") {
+    // The curve's sample k was taken shift after the time it is given.
+    const nmrsim::Experiment e = task();
+    const double shift_us = 0.4;
+    nmrsim::Experiment late = e;
+    late.acquisition.start_us += shift_us;
+    late.acquisition.stop_us += shift_us;
+    const std::vector<double> truth{60.0, 120.0, 45.0};
+    const std::vector<float> curve = noisy_curve(late, truth, 5);
+    const std::vector<double> starts = starts_about(truth, 64, 3);
+    RefineOptions options;
+    options.widenings = 0;
+    const Refinement without = refine(e, curve, starts, options);
+    CHECK_FALSE(without.within_noise());
+    options.fit_time_zero = true;
+    const Refinement fit = refine(e, curve, starts, options);
+    CHECK(fit.within_noise());
+    CHECK(fit.degrees == kCurve - 4.0);
+    check_home(fit, truth);
+    // What the unknown clock leaves uncertain is in the covariance: never less than without it.
+    options.fit_time_zero = false;
+    const Refinement known =
+        refine(e, noisy_curve(e, truth, 5), starts_about(truth, 64, 3), options);
+    for (std::size_t k = 0; k < 3; ++k) {
+        CHECK(fit.deviations()[k] > 0.99 * known.deviations()[k]);
+    }
+    // Beyond its range a clock stays at the edge.
+    options.fit_time_zero = true;
+    options.time_zero_range_us = 0.2;
+    const Refinement edge = refine(e, curve, starts, options);
+    CHECK(std::abs(edge.time_zero_us) <= 0.2);
+    CHECK_FALSE(edge.within_noise());
+    options.time_zero_range_us = 1.0;
+    // Found within a hundredth of a sample, 0.159 us, with everything else free.
+    CHECK(std::abs(fit.time_zero_us - shift_us) < 0.02);
+}
+
+TEST_CASE("coloured noise shows in the residual's correlation", "[refine]") {
+    const nmrsim::Experiment e = task();
+    const std::vector<double> truth{60.0, 120.0, 45.0};
+    std::vector<float> curve = noisy_curve(e, truth, 6);
+    const nmrsim::Signal clean = nmrsim::simulate(nmrsim::with_parameters(e, truth));
+    // Noise added to its own neighbour has the correlation 1/2.
+    for (std::size_t part = 0; part < 2; ++part) {
+        const std::vector<double>& m = part == 0 ? clean.mx : clean.my;
+        for (std::size_t i = kCurve / 2 - 1; i > 0; --i) {
+            const std::size_t at = part * kCurve / 2 + i;
+            curve[at] += curve[at - 1] - static_cast<float>(m[i - 1]);
+        }
+    }
+    RefineOptions options;
+    options.noise = std::sqrt(2.0) * kNoise;
+    const Refinement fit = refine(e, curve, truth, options);
+    CHECK(std::abs(fit.residual_correlation - 0.5) < 5.0 * fit.residual_correlation_deviation);
+}
+
+TEST_CASE("the noise of a curve is read from its differences", "[refine]") {
+    const nmrsim::Experiment e = task();
+    const std::vector<float> curve = noisy_curve(e, {60.0, 120.0, 45.0}, 7);
+    // The median of |x| of n independent values gives the deviation to 1.17 / sqrt(n); eighth
+    // differences of a window of 9 have about n / 9 of them: 190, five standard deviations.
+    CHECK(std::abs(estimated_noise(curve) / kNoise - 1.0) < 5.0 * 1.17 / std::sqrt(190.0));
+    // Without noise: at most its content at a third of the sampling rate and the rounding of a
+    // float, 3e-8 of the curve's 0.4 times 1 for each difference's root of squares.
+    nmrsim::Experiment exact = e;
+    exact.accuracy.tolerance = 1e-8;
+    const nmrsim::Signal clean =
+        nmrsim::simulate(nmrsim::with_parameters(exact, std::vector<double>{60.0, 120.0, 45.0}));
+    std::vector<float> smooth(clean.mx.begin(), clean.mx.end());
+    smooth.insert(smooth.end(), clean.my.begin(), clean.my.end());
+    CHECK(estimated_noise(smooth) < 1e-5);
+    CHECK(estimated_noise(std::vector<float>(64, 0.0f)) == 0.0);
+    CHECK_THROWS_WITH(estimated_noise(std::vector<float>(30, 0.0f)),
+                      ContainsSubstring("at least 16 points"));
 }
 
 TEST_CASE("an unknown gain and receiver phase are fitted with the rest", "[refine]") {
@@ -80,26 +213,20 @@ TEST_CASE("an unknown gain and receiver phase are fitted with the rest", "[refin
     RefineOptions options;
     options.noise = 0.8 * kNoise;
     const std::vector<double> starts = starts_about(data.parameters, 256, 9);
+    options.widenings = 0;  // there is nothing to find
     const Refinement without = refine(e, data.signal, starts, options);
     CHECK(without.chi_square > 10.0 * without.degrees);
     options.fit_gain = options.fit_phase = true;
     const Refinement fit = refine(e, data.signal, starts, options);
     CHECK(std::abs(fit.chi_square - fit.degrees) < 5.0 * std::sqrt(2.0 * fit.degrees));
-    const std::vector<double> deviations = fit.deviations();
-    for (std::size_t k = 0; k < 3; ++k) {
-        CHECK(std::abs(fit.estimate[k] - data.parameters[k]) < 5.0 * deviations[k]);
-    }
+    check_home(fit, data.parameters);
     CHECK(std::abs(fit.factor - factor) < 0.05);
 }
 
 TEST_CASE("one start near the truth is enough, and one at the edge stays inside", "[refine]") {
-    nmrsim::Experiment e = task();
+    const nmrsim::Experiment e = task();
     const std::vector<double> truth{150.0, 120.0, 50.0};  // alpha_x at its prior's end
-    nmrsim::Experiment at = nmrsim::with_parameters(e, truth);
-    nmrsim::Signal signal = nmrsim::simulate(at);
-    nmrsim::add_noise(signal, kNoise, 3);
-    std::vector<float> curve(signal.mx.begin(), signal.mx.end());
-    curve.insert(curve.end(), signal.my.begin(), signal.my.end());
+    const std::vector<float> curve = noisy_curve(e, truth, 3);
     RefineOptions options;
     options.noise = kNoise;
     const Refinement fit = refine(e, curve, std::vector<double>{150.3, 120.1, 50.02}, options);
@@ -122,4 +249,13 @@ TEST_CASE("what cannot be refined is refused", "[refine]") {
     CHECK_THROWS_WITH(refine(e, curve, start, options), "noise must be > 0, got 0");
     CHECK_THROWS_WITH(refine(nmrsim::load_experiment("published-echo"), curve, start),
                       ContainsSubstring("draw of offsets"));
+    options.noise = kNoise;
+    options.widenings = -1;
+    CHECK_THROWS_WITH(refine(e, curve, start, options), "widenings must be >= 0, got -1");
+    options.widenings = 0;
+    options.fit_gain = true;
+    nmrsim::Experiment twice = e;
+    twice.prior.push_back({"gain", 0.5, 2.0});
+    CHECK_THROWS_WITH(refine(twice, curve, std::vector<double>{50.0, 100.0, 45.0, 1.0}, options),
+                      ContainsSubstring("gain is an unknown of the prior"));
 }

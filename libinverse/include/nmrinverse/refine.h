@@ -4,6 +4,7 @@
 #include <Eigen/Core>
 #include <complex>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -12,17 +13,25 @@
 namespace nmrinverse {
 
 /// How to refine. The least-squares landscape has many minima: starts are many, a coarse simulation
-/// screens them, and the best are followed down.
+/// screens them, and the best are followed down. Where none of them meets the curve within its
+/// noise, more starts are drawn, wider and wider.
 struct RefineOptions {
     double noise = 1e-3;  ///< standard deviation on each of Mx and My, in units of M, > 0
-    int refined = 32;     ///< starts that are followed after screening, >= 1
+    int screened = 64;    ///< starts that are screened at first, >= 1; the others where none fits
+    int refined = 16;     ///< starts that are followed after a screening, >= 1
     int iterations = 20;  ///< of each, at most, >= 1
-    double screening_tolerance = 1e-3;  ///< of the simulation that screens
-    double tolerance = 1e-4;            ///< of the one that follows
-    double final_tolerance = 1e-6;      ///< of the last steps from the best one
-    bool fit_gain = false;              ///< a real factor of the curve is unknown too
-    bool fit_phase = false;             ///< a phase of the receiver is unknown too
-    int threads = 0;                    ///< 0 for all cores
+    int widenings = 10;   ///< how often starts are drawn anew where none fits, at most, >= 0
+    int drawn = 256;      ///< starts that each of these draws and screens, >= 1
+    double screening_tolerance = 1e-2;  ///< of the simulation that screens
+    double tolerance = 1e-3;            ///< of the one that follows
+    /// Of the last steps; 0: so fine that its error is a tenth of what the noise leaves uncertain.
+    double final_tolerance = 0.0;
+    bool fit_gain = false;            ///< a real factor > 0 of the curve is unknown too
+    bool fit_phase = false;           ///< a phase of the receiver is unknown too
+    bool fit_time_zero = false;       ///< the clock's zero is unknown too
+    double time_zero_range_us = 1.0;  ///< within +- this [us], > 0
+    std::uint64_t seed = 0;           ///< of the starts that are drawn
+    int threads = 0;                  ///< 0 for all cores; the result does not depend on it
 
     void validate() const;
 };
@@ -31,32 +40,60 @@ struct RefineOptions {
 struct Minimum {
     std::vector<double> parameters;  ///< (unknowns), in their units
     double chi_square = 0.0;
+    Eigen::MatrixXd covariance;  ///< (unknowns, unknowns), from the Fisher information there
 };
 
 /// What became of one curve.
 struct Refinement {
     std::vector<double> estimate;  ///< (unknowns), in their units, inside the prior
-    Eigen::MatrixXd covariance;    ///< (unknowns, unknowns), the inverse of the Fisher information
+    /// (unknowns, unknowns), the inverse of the Fisher information with the prior's own variance as
+    /// a bound; gain, phase and time zero, where fitted, are marginalised.
+    Eigen::MatrixXd covariance;
     std::complex<double> factor = 1.0;  ///< gain and receiver phase, where fitted
-    double chi_square = 0.0;            ///< at the estimate
-    double degrees = 0.0;               ///< of freedom: what chi-square should be
+    double time_zero_us =
+        0.0;                  ///< where fitted: sample k of the curve is the model's at t_k + this
+    double chi_square = 0.0;  ///< at the estimate
+    double degrees = 0.0;     ///< of freedom: what chi-square should be
     /// Other minima that the noise cannot tell from the best: chi-square within 12, farther than
     /// five standard deviations.
     std::vector<Minimum> rivals;
     bool converged = false;  ///< the last step was below a hundredth of the standard deviations
+    /// Correlation of neighbouring samples of the residual, Mx and My together; white noise leaves
+    /// 0 within its standard deviation.
+    double residual_correlation = 0.0;
+    double residual_correlation_deviation = 0.0;
+    std::size_t simulations = 0;  ///< curves simulated; one with its derivatives counts as five
+    int widenings = 0;            ///< how often starts were drawn anew
 
     std::vector<double> deviations() const;  ///< (unknowns), roots of the covariance's diagonal
+    std::size_t minima() const { return 1 + rivals.size(); }  ///< that the noise cannot tell apart
+    /// Whether chi-square is within so many of its standard deviations from `degrees`.
+    bool within_noise(double deviations = 5.0) const;
 };
 
-/// Refines one curve by Levenberg and Marquardt's method within the prior's box, from all starts at
-/// once.
+/// Refines one curve by Levenberg and Marquardt's method within the prior's box, from many starts
+/// at once.
+///
+/// It ends as soon as a fit is consistent with the noise and those beside it have been followed as
+/// well; otherwise it draws starts anew around the best fits with their inflated covariance, around
+/// the given ones, and from the prior.
 ///
 /// Args: experiment: its prior names the unknowns. signal: (2, points), Mx and My. starts: (count,
 /// unknowns), row-major, at least one; those outside the prior are moved to its edge.
-/// Throws: std::invalid_argument for wrong sizes, values that are not finite, or a kernel of finite
-/// range, whose echo depends on its unknown draw of offsets as well.
-/// Source: J. J. More, Lecture Notes in Mathematics 630, 105 (1978).
+/// Throws: std::invalid_argument for wrong sizes, values that are not finite, a gain or phase that
+/// both the prior and the options leave open, or a kernel of finite range, whose echo depends on
+/// its unknown draw of offsets as well. Source: J. J. More, Lecture Notes in Mathematics 630, 105
+/// (1978); gain and phase by variable projection, L. Kaufman, BIT 15, 49 (1975).
 Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> signal,
                   std::span<const double> starts, const RefineOptions& options = {});
+
+/// Standard deviation of white noise on a curve that is sampled more densely than it varies, from
+/// its differences of the eighth order.
+///
+/// Args: signal: (2, points), Mx and My, at least 16 points.
+/// Returns: in units of M; exact in the mean for white Gaussian noise, too large by the curve's own
+/// content above a third of the sampling rate. Samples that are exactly 0 (a receiver that is off)
+/// are left out.
+double estimated_noise(std::span<const float> signal);
 
 }  // namespace nmrinverse

@@ -1,0 +1,77 @@
+/// A posterior by importance sampling: what corrects a network's answer, and says how good it was.
+#pragma once
+
+#include <Eigen/Core>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "nmrinverse/refine.h"
+#include "nmrsim/experiment.h"
+#include "nmrsim/prior.h"
+
+namespace nmrinverse {
+
+/// Logarithms of a density or a likelihood at parameters (count, unknowns), row-major; (count).
+using LogDensity = std::function<std::vector<double>(std::span<const double> parameters)>;
+
+/// Samples of a density that is known up to no factor, such as a network's posterior.
+struct Proposal {
+    std::vector<double> samples;  ///< (count, unknowns), in their units
+    LogDensity log_density;       ///< per unit of the unknowns' units
+};
+
+struct ImportanceOptions {
+    int draws =
+        256;  ///< about the minima, in all (rounded up), >= 1; again as many in each further round
+    /// Rounds at most, >= 1: each further one adds draws where the weights of those before were.
+    int rounds = 4;
+    double enough = 0.3;  ///< no further round above this effective share, in (0, 1]
+    double tail = 5.0;    ///< degrees of freedom of the Student densities about minima, > 0
+    std::uint64_t seed = 0;
+
+    void validate() const;
+};
+
+/// A density by weighted samples.
+struct WeightedPosterior {
+    std::size_t unknowns = 0;
+    std::vector<double> samples;             ///< (count, unknowns), in their units
+    std::vector<double> weights;             ///< (count), >= 0, their sum 1
+    std::vector<double> mean;                ///< (unknowns)
+    Eigen::MatrixXd covariance;              ///< (unknowns, unknowns)
+    std::vector<double> q05, q25, q75, q95;  ///< (unknowns), quantiles
+    double log_evidence = 0.0;               ///< log of the likelihood's mean over the prior
+    double effective_size = 0.0;             ///< of the sample: (sum w)^2 / sum w^2
+    double effective_share() const;          ///< of the samples, in (0, 1]
+    std::size_t count() const { return weights.size(); }
+    std::vector<double> deviations() const;  ///< (unknowns)
+};
+
+/// The posterior under a uniform prior and this likelihood.
+///
+/// Samples come from the proposal, where there is one, and from a Student density about each
+/// minimum with its covariance, truncated to the prior's box; each is weighted against the mixture
+/// of all (the balance heuristic), so that one bad proposal does no harm beside a good one.
+///
+/// Args: minima: may be empty where there is a proposal. proposal: nullptr for none.
+/// Throws: std::invalid_argument where there is nothing to draw from, for sizes that do not fit, or
+/// where the likelihood vanishes at every sample.
+/// Source: E. Veach and L. J. Guibas, SIGGRAPH 95, 419 (1995); further rounds, O. Cappe et al.,
+/// Statistics and Computing 18, 447 (2008).
+WeightedPosterior importance_posterior(const nmrsim::Prior& prior, const LogDensity& log_likelihood,
+                                       std::span<const Minimum> minima,
+                                       const Proposal* proposal = nullptr,
+                                       const ImportanceOptions& options = {});
+
+/// The same for a curve and what refine() made of it with these options. Gain, phase and time zero,
+/// where fitted, take their best values at each sample, time zero to first order about its fit.
+WeightedPosterior importance_posterior(const nmrsim::Experiment& experiment,
+                                       std::span<const float> signal, const Refinement& refinement,
+                                       const RefineOptions& refine_options,
+                                       const Proposal* proposal = nullptr,
+                                       const ImportanceOptions& options = {});
+
+}  // namespace nmrinverse

@@ -1,0 +1,89 @@
+/// How far simulated curves are from a measured one, with what the receiver did projected out.
+#pragma once
+
+#include <Eigen/Core>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "levenberg_marquardt.h"
+#include "nmrinverse/refine.h"
+#include "nmrsim/experiment.h"
+
+namespace nmrinverse {
+
+/// Tolerances of the simulations.
+struct Tolerances {
+    double screening;
+    double follow;  ///< errors well below the noise
+    double fine;    ///< errors about a tenth of what the noise leaves of a mean over the curve
+};
+
+/// Throws std::invalid_argument for a curve that cannot be refined.
+void check_curve(const nmrsim::Experiment& experiment, std::span<const float> signal,
+                 const RefineOptions& options);
+
+/// Gaussian likelihood of one curve on the unit box: the prior's unknowns first, then time zero
+/// where it is fitted. Gain and phase, where fitted, take their best values at each position.
+class CurveLikelihood {
+public:
+    CurveLikelihood(const nmrsim::Experiment& experiment, std::span<const float> signal,
+                    const RefineOptions& options);
+
+    std::size_t unknowns() const { return unknowns_; }       ///< the prior's
+    std::size_t dimensions() const { return dimensions_; }   ///< of a position
+    double degrees() const;                                  ///< of freedom
+    std::size_t samples() const { return samples_.size(); }  ///< complex ones that count
+    std::size_t simulations() const { return simulations_; }
+
+    Tolerances tolerances() const;
+
+    Eigen::VectorXd position(std::span<const double> parameters, double time_zero_us = 0.0) const;
+    std::vector<double> parameters(const Eigen::VectorXd& position) const;
+    Eigen::VectorXd widths() const;  ///< of the box, (dimensions), in units
+    double time_zero_us(const Eigen::VectorXd& position) const;
+
+    /// Chi-square at each position.
+    std::vector<double> chi_square(std::span<const Eigen::VectorXd> positions, double tolerance,
+                                   Freedom freedom = Freedom::as_asked);
+    /// Chi-square with time zero, where fitted, at its best value to first order.
+    std::vector<double> profile(std::span<const Eigen::VectorXd> positions, double tolerance);
+    /// With derivatives, each as free as its entry of `freedoms`; none: all as asked. Where
+    /// `slopes` is given, it receives the derivatives themselves, (2 samples, dimensions) each, by
+    /// the unit box and over the noise, projected.
+    std::vector<Evaluation> linearise(std::span<const Eigen::VectorXd> positions, double tolerance,
+                                      std::span<const Freedom> freedoms = {},
+                                      std::vector<Eigen::MatrixXd>* slopes = nullptr);
+    /// Residuals (2 samples) over the noise, model less curve: real parts, then imaginary ones.
+    std::vector<Eigen::VectorXd> residuals(std::span<const Eigen::VectorXd> positions,
+                                           double tolerance, Freedom freedom = Freedom::as_asked);
+
+private:
+    std::vector<double> simulated_parameters(std::span<const Eigen::VectorXd> positions) const;
+    void read(const float* curve, double time_zero_us, Eigen::Ref<Eigen::VectorXd> x,
+              Eigen::Ref<Eigen::VectorXd> y) const;
+    void read_slope(const float* curve, double time_zero_us, Eigen::Ref<Eigen::VectorXd> x,
+                    Eigen::Ref<Eigen::VectorXd> y) const;
+    std::vector<float> simulated(std::span<const Eigen::VectorXd> positions, double tolerance);
+    std::complex<double> correlation(const Eigen::VectorXd& model) const;
+    std::complex<double> factor(std::complex<double> product, double square, bool any_phase) const;
+    /// The model's columns, real parts above imaginary ones, turned and projected.
+    Linearised linearised(Freedom freedom, Eigen::VectorXd model, Eigen::MatrixXd& columns,
+                          double* turns) const;
+    double best_turns(const Eigen::VectorXd& model) const;
+
+    nmrsim::Experiment
+        experiment_;  ///< of the simulations: its window may be wider than the curve's
+    RefineOptions options_;
+    std::size_t unknowns_;
+    std::size_t dimensions_;
+    std::size_t simulated_points_;
+    std::size_t padding_ = 0;           ///< samples before the curve's first one
+    std::vector<std::size_t> samples_;  ///< of the curve that count
+    Eigen::VectorXd x_, y_;             ///< (samples) the curve
+    double peak_ = 0.0;
+    double spacing_us_ = 0.0;
+    std::size_t simulations_ = 0;
+};
+
+}  // namespace nmrinverse

@@ -1,0 +1,337 @@
+#include "nmrinverse/importance.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <stdexcept>
+
+#include "curve_likelihood.h"
+#include "nmrsim/random.h"
+#include "student_density.h"
+
+namespace nmrinverse {
+namespace {
+
+using Eigen::MatrixXd;
+using Eigen::VectorXd;
+
+constexpr double kNever = -std::numeric_limits<double>::infinity();
+
+/// Shares of the draws about a minimum that take its covariance, nine and a hundred times that: a
+/// posterior that bends away from its Laplace approximation must not look like a good fit to it.
+constexpr double kWider[][2] = {{0.7, 1.0}, {0.2, 9.0}, {0.1, 100.0}};
+
+/// A further round draws about so many of the samples before, chosen by their weights, with this
+/// share of their covariance, and about their mean with four times it.
+constexpr int kCentres = 7;
+constexpr double kShare = 0.2;
+
+/// The box, as the densities see it: the unit cube.
+class Box {
+public:
+    explicit Box(const nmrsim::Prior& prior) : prior_(prior) {}
+    Eigen::Index size() const { return static_cast<Eigen::Index>(prior_.size()); }
+    double width(Eigen::Index k) const {
+        const nmrsim::PriorRange& range = prior_[static_cast<std::size_t>(k)];
+        return range.high - range.low;
+    }
+    double log_volume() const {
+        double sum = 0.0;
+        for (Eigen::Index k = 0; k < size(); ++k) sum += std::log(width(k));
+        return sum;
+    }
+    VectorXd to_unit(const double* parameters) const {
+        VectorXd unit(size());
+        for (Eigen::Index k = 0; k < size(); ++k) {
+            unit(k) = (parameters[k] - prior_[static_cast<std::size_t>(k)].low) / width(k);
+        }
+        return unit;
+    }
+    void append(const VectorXd& unit, std::vector<double>& parameters) const {
+        for (Eigen::Index k = 0; k < size(); ++k) {
+            parameters.push_back(prior_[static_cast<std::size_t>(k)].low + width(k) * unit(k));
+        }
+    }
+
+private:
+    const nmrsim::Prior& prior_;
+};
+
+/// log(sum of exp), without overflow.
+double log_sum(std::span<const double> logs) {
+    const double most = *std::max_element(logs.begin(), logs.end());
+    if (most == kNever) return kNever;
+    double sum = 0.0;
+    for (const double value : logs) sum += std::exp(value - most);
+    return most + std::log(sum);
+}
+
+double quantile(std::span<const double> values, std::span<const double> weights,
+                std::span<const std::size_t> order, double share) {
+    // Linear between the midpoints of the weights' steps.
+    double below = 0.0, last_at = 0.0, last = values[order.front()];
+    for (const std::size_t i : order) {
+        if (weights[i] == 0.0) continue;
+        const double at = below + 0.5 * weights[i];
+        if (at >= share) {
+            if (below == 0.0) return values[i];
+            return last + (values[i] - last) * (share - last_at) / (at - last_at);
+        }
+        below += weights[i];
+        last_at = at;
+        last = values[i];
+    }
+    return last;
+}
+
+/// Samples drawn so far, on the unit cube, with what they were drawn from.
+struct Sampler {
+    const Box& box;
+    const LogDensity& log_likelihood;
+    const Proposal* proposal;
+    const ImportanceOptions& options;
+    nmrsim::CounterRandom random{options.seed, 0, nmrsim::RandomStream::noise};
+
+    std::vector<StudentDensity> students{};
+    std::vector<double> drawn{};  ///< (students) how many samples
+    double proposed = 0.0;        ///< how many samples of the proposal
+    std::vector<VectorXd> samples{};
+    std::vector<double> likelihood{};   ///< (samples), logarithms
+    std::vector<double> by_proposal{};  ///< (samples), its log density on the unit cube
+    std::vector<double> log_weight{};   ///< (samples)
+
+    void add_student(VectorXd centre, const MatrixXd& covariance, int draws,
+                     std::vector<VectorXd>& fresh) {
+        StudentDensity student(std::move(centre), covariance, options.tail, random);
+        if (!student.useful() || draws < 1) return;
+        for (int i = 0; i < draws; ++i) fresh.push_back(student.draw(random));
+        students.push_back(std::move(student));
+        drawn.push_back(draws);
+    }
+
+    void take(const std::vector<VectorXd>& fresh) {
+        std::vector<double> parameters;
+        for (const VectorXd& unit : fresh) box.append(unit, parameters);
+        const std::vector<double> found = log_likelihood(parameters);
+        if (found.size() != fresh.size()) {
+            throw std::invalid_argument("importance_posterior: a likelihood of the wrong size");
+        }
+        likelihood.insert(likelihood.end(), found.begin(), found.end());
+        if (proposed > 0.0) {
+            for (const double log_density : proposal->log_density(parameters)) {
+                by_proposal.push_back(log_density + box.log_volume());
+            }
+        }
+        samples.insert(samples.end(), fresh.begin(), fresh.end());
+        weigh();
+    }
+
+    void weigh() {
+        const double all = static_cast<double>(samples.size());
+        log_weight.resize(samples.size());
+        std::vector<double> parts;
+        for (std::size_t i = 0; i < samples.size(); ++i) {
+            parts.clear();
+            if (proposed > 0.0) parts.push_back(std::log(proposed / all) + by_proposal[i]);
+            for (std::size_t s = 0; s < students.size(); ++s) {
+                parts.push_back(std::log(drawn[s] / all) + students[s].log_density(samples[i]));
+            }
+            log_weight[i] = likelihood[i] - log_sum(parts);
+            if (std::isnan(log_weight[i])) log_weight[i] = kNever;
+        }
+    }
+
+    std::vector<double> weights() const {
+        const double total = log_sum(log_weight);
+        if (!std::isfinite(total)) {
+            throw std::invalid_argument(
+                "importance_posterior: the likelihood is 0 at every sample");
+        }
+        std::vector<double> result;
+        for (const double value : log_weight) result.push_back(std::exp(value - total));
+        return result;
+    }
+
+    /// Draws where the weights are.
+    void further(int draws) {
+        const std::vector<double> weight = weights();
+        const Eigen::Index k = box.size();
+        VectorXd mean = VectorXd::Zero(k);
+        for (std::size_t i = 0; i < samples.size(); ++i) mean += weight[i] * samples[i];
+        MatrixXd covariance = MatrixXd::Zero(k, k);
+        for (std::size_t i = 0; i < samples.size(); ++i) {
+            covariance += weight[i] * (samples[i] - mean) * (samples[i] - mean).transpose();
+        }
+        const int each = draws / (kCentres + 1);
+        std::vector<VectorXd> fresh;
+        add_student(mean, 4.0 * covariance, draws - kCentres * each, fresh);
+        const double offset = random.uniform();
+        double sum = 0.0;
+        int centre = 0;
+        for (std::size_t i = 0; i < samples.size() && centre < kCentres; ++i) {
+            sum += weight[i];
+            while (centre < kCentres && sum > (centre + offset) / kCentres) {
+                add_student(samples[i], kShare * covariance, each, fresh);
+                ++centre;
+            }
+        }
+        if (!fresh.empty()) take(fresh);
+    }
+};
+
+double effective(std::span<const double> weights) {
+    double square = 0.0;
+    for (const double w : weights) square += w * w;
+    return 1.0 / square;
+}
+
+}  // namespace
+
+void ImportanceOptions::validate() const {
+    if (draws < 1) throw std::invalid_argument(fmt::format("draws must be >= 1, got {}", draws));
+    if (rounds < 1) throw std::invalid_argument(fmt::format("rounds must be >= 1, got {}", rounds));
+    if (!(enough > 0.0 && enough <= 1.0)) {
+        throw std::invalid_argument(fmt::format("enough must be in (0, 1], got {}", enough));
+    }
+    if (!(tail > 0.0) || !std::isfinite(tail)) {
+        throw std::invalid_argument(fmt::format("tail must be > 0, got {}", tail));
+    }
+}
+
+double WeightedPosterior::effective_share() const {
+    return weights.empty() ? 0.0 : effective_size / static_cast<double>(weights.size());
+}
+
+std::vector<double> WeightedPosterior::deviations() const {
+    std::vector<double> result;
+    for (Eigen::Index a = 0; a < covariance.rows(); ++a) {
+        result.push_back(std::sqrt(covariance(a, a)));
+    }
+    return result;
+}
+
+WeightedPosterior importance_posterior(const nmrsim::Prior& prior, const LogDensity& log_likelihood,
+                                       std::span<const Minimum> minima, const Proposal* proposal,
+                                       const ImportanceOptions& options) {
+    options.validate();
+    nmrsim::validate_prior(prior);
+    const Box box(prior);
+    const std::size_t unknowns = prior.size();
+    if (unknowns == 0) throw std::invalid_argument("prior must name at least one unknown");
+    const bool proposes = proposal && !proposal->samples.empty();
+    if (proposes && (proposal->samples.size() % unknowns != 0 || !proposal->log_density)) {
+        throw std::invalid_argument(
+            fmt::format("importance_posterior: {} numbers are no samples of {} unknowns, or their "
+                        "density is missing",
+                        proposal->samples.size(), unknowns));
+    }
+    if (!proposes && minima.empty()) {
+        throw std::invalid_argument("importance_posterior: neither minima nor samples are given");
+    }
+    Sampler sampler{box, log_likelihood, proposal, options};
+    std::vector<VectorXd> fresh;
+    if (proposes) {
+        for (std::size_t i = 0; i < proposal->samples.size(); i += unknowns) {
+            const VectorXd unit = box.to_unit(&proposal->samples[i]);
+            if (!in_unit_box(unit)) {
+                throw std::invalid_argument(
+                    "importance_posterior: a sample of the proposal is outside the prior");
+            }
+            fresh.push_back(unit);
+        }
+        sampler.proposed = static_cast<double>(fresh.size());
+    }
+    const int minima_count = static_cast<int>(minima.size());
+    for (int m = 0; m < minima_count; ++m) {
+        const Minimum& minimum = minima[static_cast<std::size_t>(m)];
+        const Eigen::Index k = box.size();
+        if (minimum.parameters.size() != unknowns || minimum.covariance.rows() != k ||
+            minimum.covariance.cols() != k) {
+            throw std::invalid_argument(
+                fmt::format("importance_posterior: a minimum must have {} unknowns and their "
+                            "covariance",
+                            unknowns));
+        }
+        MatrixXd covariance = minimum.covariance;
+        for (Eigen::Index a = 0; a < k; ++a) {
+            for (Eigen::Index b = 0; b < k; ++b) covariance(a, b) /= box.width(a) * box.width(b);
+        }
+        const int draws = std::max(
+            1, (options.draws * (m + 1)) / minima_count - (options.draws * m) / minima_count);
+        for (const auto& [share, wider] : kWider) {
+            sampler.add_student(box.to_unit(minimum.parameters.data()), wider * covariance,
+                                static_cast<int>(std::ceil(share * draws)), fresh);
+        }
+    }
+    if (fresh.empty()) {
+        throw std::invalid_argument("importance_posterior: no minimum is near the prior's box");
+    }
+    sampler.take(fresh);
+    for (int round = 1; round < options.rounds; ++round) {
+        const std::vector<double> weights = sampler.weights();
+        if (effective(weights) >= options.enough * static_cast<double>(weights.size())) break;
+        sampler.further(options.draws);
+    }
+
+    WeightedPosterior result;
+    result.unknowns = unknowns;
+    result.weights = sampler.weights();
+    for (const VectorXd& unit : sampler.samples) box.append(unit, result.samples);
+    result.effective_size = effective(result.weights);
+    result.log_evidence =
+        log_sum(sampler.log_weight) - std::log(static_cast<double>(result.count()));
+    const Eigen::Index k = box.size();
+    VectorXd mean = VectorXd::Zero(k);
+    const Eigen::Map<const Eigen::Matrix<double, -1, -1, Eigen::RowMajor>> rows(
+        result.samples.data(), static_cast<Eigen::Index>(result.count()), k);
+    const Eigen::Map<const VectorXd> weight(result.weights.data(), rows.rows());
+    mean = rows.transpose() * weight;
+    result.mean.assign(mean.begin(), mean.end());
+    const MatrixXd off = rows.rowwise() - mean.transpose();
+    result.covariance = off.transpose() * weight.asDiagonal() * off;
+    std::vector<std::size_t> order(result.count());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    for (Eigen::Index a = 0; a < k; ++a) {
+        const VectorXd values = rows.col(a);
+        std::sort(order.begin(), order.end(), [&](std::size_t i, std::size_t j) {
+            return values(static_cast<Eigen::Index>(i)) < values(static_cast<Eigen::Index>(j));
+        });
+        const auto at = [&](double share) {
+            return quantile({values.data(), order.size()}, result.weights, order, share);
+        };
+        result.q05.push_back(at(0.05));
+        result.q25.push_back(at(0.25));
+        result.q75.push_back(at(0.75));
+        result.q95.push_back(at(0.95));
+    }
+    return result;
+}
+
+WeightedPosterior importance_posterior(const nmrsim::Experiment& experiment,
+                                       std::span<const float> signal, const Refinement& refinement,
+                                       const RefineOptions& refine_options,
+                                       const Proposal* proposal, const ImportanceOptions& options) {
+    refine_options.validate();
+    check_curve(experiment, signal, refine_options);
+    CurveLikelihood likelihood(experiment, signal, refine_options);
+    const double tolerance = likelihood.tolerances().fine;
+    const LogDensity log_likelihood = [&](std::span<const double> parameters) {
+        std::vector<VectorXd> positions;
+        for (std::size_t i = 0; i < parameters.size(); i += likelihood.unknowns()) {
+            positions.push_back(likelihood.position(parameters.subspan(i, likelihood.unknowns()),
+                                                    refinement.time_zero_us));
+        }
+        std::vector<double> result = likelihood.profile(positions, tolerance);
+        for (double& value : result) value *= -0.5;
+        return result;
+    };
+    std::vector<Minimum> minima{
+        {refinement.estimate, refinement.chi_square, refinement.covariance}};
+    minima.insert(minima.end(), refinement.rivals.begin(), refinement.rivals.end());
+    return importance_posterior(experiment.prior, log_likelihood, minima, proposal, options);
+}
+
+}  // namespace nmrinverse

@@ -1,0 +1,105 @@
+#include "levenberg_marquardt.h"
+
+#include <Eigen/Cholesky>
+
+namespace nmrinverse {
+namespace {
+
+using Eigen::MatrixXd;
+using Eigen::VectorXd;
+
+constexpr double kFirstDamping = 0.3;
+constexpr double kLessDamping = 0.2;
+constexpr double kMoreDamping = 5.0;
+constexpr double kMostDamping = 1e8;
+
+}  // namespace
+
+VectorXd damped_step(const VectorXd& position, const Linearised& at, double damping) {
+    const Eigen::Index k = position.size();
+    std::vector<bool> held(static_cast<std::size_t>(k), false);
+    for (;;) {
+        MatrixXd matrix = at.information;
+        VectorXd gradient = at.gradient;
+        for (Eigen::Index a = 0; a < k; ++a) {
+            matrix(a, a) *= 1.0 + damping;
+            matrix(a, a) += 1e-30;
+            if (!held[static_cast<std::size_t>(a)]) continue;
+            matrix.row(a).setZero();
+            matrix.col(a).setZero();
+            matrix(a, a) = 1.0;
+            gradient(a) = 0.0;
+        }
+        const VectorXd step = -matrix.ldlt().solve(gradient);
+        bool again = false;
+        for (Eigen::Index a = 0; a < k; ++a) {
+            const bool outward =
+                (position(a) <= 0.0 && step(a) < 0.0) || (position(a) >= 1.0 && step(a) > 0.0);
+            if (outward && !held[static_cast<std::size_t>(a)]) {
+                held[static_cast<std::size_t>(a)] = true;
+                again = true;
+            }
+        }
+        if (!again) return (position + step).cwiseMax(0.0).cwiseMin(1.0) - position;
+    }
+}
+
+double predicted_fall(const Linearised& at, const VectorXd& step) {
+    return -2.0 * at.gradient.dot(step) - (step.transpose() * at.information * step).value();
+}
+
+void Fit::tighten() {
+    freedom = Freedom::as_asked;
+    at = std::move(as_asked);
+    damping = kFirstDamping;
+    converged = at_rest = false;
+}
+
+bool iterate(std::vector<Fit>& fits, const Linearise& linearise, double small_fall,
+             int iterations) {
+    std::vector<std::size_t> active;
+    std::vector<VectorXd> trials;
+    std::vector<Freedom> freedoms;
+    for (std::size_t i = 0; i < fits.size(); ++i) {
+        Fit& fit = fits[i];
+        if (fit.at_rest) continue;
+        if (fit.iterations == 0) fit.trial = fit.position;
+        active.push_back(i);
+        trials.push_back(fit.trial);
+        freedoms.push_back(fit.freedom);
+    }
+    if (active.empty()) return false;
+    std::vector<Evaluation> found = linearise(trials, freedoms);
+    bool any = false;
+    for (std::size_t j = 0; j < active.size(); ++j) {
+        Fit& fit = fits[active[j]];
+        bool ready = false;
+        if (found[j].free.chi_square < fit.at.chi_square) {
+            if (fit.iterations > 0) fit.damping *= kLessDamping;
+            fit.position = fit.trial;
+            fit.at = std::move(found[j].free);
+            fit.as_asked = std::move(found[j].as_asked);
+            ready = found[j].same_minimum;
+        } else {
+            fit.damping *= kMoreDamping;
+        }
+        ++fit.iterations;
+        const auto next = [&] {
+            const VectorXd step = damped_step(fit.position, fit.at, fit.damping);
+            fit.trial = fit.position + step;
+            const double left = predicted_fall(fit.at, damped_step(fit.position, fit.at, 0.0));
+            fit.converged = left < small_fall;
+            fit.at_rest = fit.converged || fit.damping > kMostDamping;
+        };
+        next();
+        if (fit.freedom != Freedom::as_asked && (ready || fit.at_rest)) {
+            fit.tighten();
+            next();
+        }
+        fit.at_rest = fit.at_rest || fit.iterations >= iterations;
+        any = any || !fit.at_rest;
+    }
+    return any;
+}
+
+}  // namespace nmrinverse
