@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "experiment_match.h"
+#include "nmrinverse/refine.h"
 #include "nmrsim/challenge_files.h"
 #include "nmrsim/curve_file.h"
 #include "nmrsim/dataset_file.h"
@@ -184,6 +185,33 @@ void read_curves(const std::string& input, const nmrsim::Experiment& experiment,
         }
         curves.names.push_back(input);
     }
+}
+
+Curves with_empty_curves(const Curves& curves, std::span<const std::size_t> places) {
+    Curves result = curves;
+    const std::size_t row = 2 * curves.points();
+    for (const std::size_t place : places) {
+        std::fill_n(result.signal.begin() + static_cast<std::ptrdiff_t>(place * row), row, 0.0f);
+    }
+    return result;
+}
+
+std::vector<double> noise_levels(const CLI::App& app, const Curves& curves,
+                                 const nmrinverse::Model& model, double noise) {
+    std::vector<double> levels(curves.count(), noise);
+    if (noise > 0.0 || !(model.largest_noise() > 0.0) || curves.points() < 16) return levels;
+    const std::size_t row = 2 * curves.points();
+    double most = 0.0;
+    for (std::size_t c = 0; c < curves.count(); ++c) {
+        const double found =
+            nmrinverse::estimated_noise(std::span(curves.signal).subspan(c * row, row));
+        levels[c] = std::min(found, model.largest_noise());
+        most = std::max(most, found);
+    }
+    warn(app, fmt::format("--noise is not given: the scatter of neighbouring samples says at most "
+                          "{:.2g}",
+                          most));
+    return levels;
 }
 
 bool warn_if_noisier(const CLI::App& app, const nmrinverse::Model& model, double noise) {

@@ -1,6 +1,7 @@
 /// The curves that nmr-fit and nmr-evaluate read, whatever file they come in.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,14 @@ void read_curves(const std::string& input, const nmrsim::Experiment& experiment,
 /// A data set with known parameters for nmr-evaluate: HDF5, or a challenge folder with
 /// mat_info.txt.
 nmrsim::Dataset read_labelled(const std::string& input, const nmrsim::Experiment& experiment);
+
+/// The same curves with zeros for those at these places, which a network can read.
+Curves with_empty_curves(const Curves& curves, std::span<const std::size_t> places);
+
+/// The noise that the model is told of for each curve, (count): `noise` where it is given, or what
+/// the curve's own scatter says, never above the model's largest; then says so once.
+std::vector<double> noise_levels(const CLI::App& app, const Curves& curves,
+                                 const nmrinverse::Model& model, double noise);
 
 /// Whether curves with this noise are noisier than any the model was trained on; if so, warns once.
 bool warn_if_noisier(const CLI::App& app, const nmrinverse::Model& model, double noise);

@@ -73,6 +73,26 @@ std::string estimates_as_csv(const Curves& curves, const nmrinverse::Predictions
     return text;
 }
 
+std::string samples_as_csv(const Curves& curves, std::span<const double> samples,
+                           const nmrsim::Prior& prior) {
+    std::string text = "curve,draw";
+    for (const nmrsim::PriorRange& range : prior) text += "," + range.name;
+    text += "\n";
+    const std::size_t rows = samples.size() / prior.size();
+    const std::size_t draws = curves.count() ? rows / curves.count() : 0;
+    for (std::size_t row = 0; row < rows; ++row) {
+        text += fmt::format("{},{}", csv_field(curves.names[row / draws]), row % draws);
+        for (std::size_t k = 0; k < prior.size(); ++k) {
+            const double value = samples[row * prior.size() + k];
+            text += prior[k].categorical()
+                        ? "," + prior[k].choices[nmrsim::choice_of(prior[k], value)]
+                        : fmt::format(",{:.7g}", value);
+        }
+        text += "\n";
+    }
+    return text;
+}
+
 std::string estimates_as_challenge(const nmrinverse::Predictions& estimates,
                                    const nmrsim::Experiment& experiment) {
     const nmrsim::Prior& prior = experiment.prior;

@@ -1,6 +1,7 @@
 /// Estimates as text: nmr-fit's CSV, a challenge's lines, words for a report.
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "curve_input.h"
@@ -21,6 +22,12 @@ std::string estimates_as_csv(const Curves& curves, const nmrinverse::Predictions
 /// choice.
 std::string estimates_as_challenge(const nmrinverse::Predictions& estimates,
                                    const nmrsim::Experiment& experiment);
+
+/// One line a draw under a header: curve, draw, the unknowns (a categorical one by its name).
+///
+/// Args: samples: (count, draws, unknowns).
+std::string samples_as_csv(const Curves& curves, std::span<const double> samples,
+                           const nmrsim::Prior& prior);
 
 /// "rkky (98.2%)": the likeliest choice of a categorical unknown, and how likely it is.
 std::string choice_in_words(const nmrinverse::Predictions& estimates, std::size_t curve,

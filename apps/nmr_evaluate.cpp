@@ -15,9 +15,42 @@
 
 namespace {
 
+/// Draws of each posterior: ranks of true values among them have steps of 1 in 100.
+constexpr std::size_t kDraws = 99;
+constexpr std::uint64_t kSeed = 1;
+
+/// What the model's posteriors say at the true values.
+nmrinverse::PosteriorArrays posterior_arrays(const nmrinverse::Model& model,
+                                             const nmrsim::Dataset& data, double noise,
+                                             int threads) {
+    const nmrinverse::Posterior posterior =
+        model.posterior(data.signal, data.count(), noise, threads);
+    nmrinverse::PosteriorArrays arrays;
+    arrays.transforms = posterior.cdf(data.parameters);
+    arrays.samples = posterior.sample(kDraws, kSeed);
+    arrays.log_density = posterior.log_prob(data.parameters);
+    return arrays;
+}
+
+/// The posterior of the data set's first curve, and where in that curve it comes from.
+void add_one_posterior(nmrinverse::Page& page, const nmrinverse::Model& model,
+                       const nmrsim::Dataset& data, double noise) {
+    const nmrsim::Prior& prior = model.experiment().prior;
+    const std::span<const float> curve = std::span(data.signal).first(2 * data.points());
+    const std::vector<double> samples = model.posterior(curve, 1, noise).sample(4000, kSeed);
+    page.heading("One posterior");
+    page.paragraph(
+        "The first curve's: draws of the joint posterior, the true values marked; and "
+        "how much each estimate hangs on the curve's samples.");
+    page.figures({nmrapps::corner_figure("Joint posterior", prior, samples,
+                                         std::span(data.parameters).first(prior.size()))});
+    page.figures({nmrapps::gradient_figure("What the estimates are read from", prior, data.time_us,
+                                           curve, model.gradient(curve, noise))});
+}
+
 void write_report(const std::string& folder, const nmrinverse::Model& model,
                   const nmrsim::Dataset& data, const nmrinverse::Evaluation& evaluation,
-                  int threads) {
+                  double noise, bool refined, int threads) {
     nmrinverse::Page page("Evaluation of a model for " + model.experiment().name);
     page.table(nmrapps::model_table(model));
     page.heading("Scores");
@@ -35,6 +68,7 @@ void write_report(const std::string& folder, const nmrinverse::Model& model,
         page.figures(nmrapps::rank_figures(diagnostics));
         page.figures(nmrapps::coverage_figures(diagnostics));
     }
+    if (!refined) add_one_posterior(page, model, data, noise);
     page.heading("Curves and fits");
     nmrapps::add_example_fits(page, model, data, evaluation, threads);
     std::filesystem::create_directories(folder);
@@ -85,18 +119,28 @@ int main(int argc, char** argv) {
             curves.time_us = data.time_us;
             curves.signal = data.signal;
             nmrapps::Progress progress(app, common);
-            nmrapps::RefinedEstimates refined =
-                nmrapps::refined_estimates(curves, evaluation.predictions, model.experiment(),
-                                           noise, common.threads, [&](double share) {
-                                               progress.show(share, "refining");
-                                               return !nmrapps::interrupted();
-                                           });
+            nmrinverse::RefineOptions options;
+            options.noise = noise;
+            options.threads = common.threads;
+            const std::vector<double> starts =
+                model.posterior(data.signal, data.count(), noise, common.threads)
+                    .sample(nmrapps::kStartsFromPosterior, kSeed);
+            nmrapps::RefinedEstimates refined = nmrapps::refined_estimates(
+                curves, evaluation.predictions, model.experiment(), options,
+                [&](double share) {
+                    progress.show(share, "refining");
+                    return !nmrapps::interrupted();
+                },
+                starts);
             nmrapps::stop_if_interrupted("nothing written");
             progress.finish();
             evaluation = nmrinverse::evaluate_estimates(std::move(refined.estimates), data);
+        } else {
+            nmrinverse::add_posterior(evaluation,
+                                      posterior_arrays(model, data, noise, common.threads), data);
         }
         nmrapps::stop_if_interrupted("nothing written");
-        if (!out.empty()) write_report(out, model, data, evaluation, common.threads);
+        if (!out.empty()) write_report(out, model, data, evaluation, noise, refine, common.threads);
         nmrapps::write_result("", nmrinverse::evaluation_table(evaluation));
     });
 }

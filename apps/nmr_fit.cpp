@@ -21,6 +21,10 @@ using nmrinverse::Predictions;
 
 /// Pictures inside the report; every curve has its own file.
 constexpr std::size_t kReportFigures = 60;
+/// Draws of a posterior whose curves say how far its own error shows.
+constexpr std::size_t kJudgedDraws = 8;
+/// Of all draws.
+constexpr std::uint64_t kSeed = 1;
 
 void write_pictures(const std::string& folder, const Curves& curves, const Predictions& estimates,
                     const Judgements& judgements, const nmrinverse::Model& model,
@@ -80,6 +84,7 @@ int main(int argc, char** argv) {
     double noise = 0.0;
     int samples = 0;
     bool refine = false;
+    nmrinverse::RefineOptions fitting;
     nmrapps::add_common_options(app, common,
                                 "nmr-fit model.safetensors echo1.csv echo2.csv --out fit.csv");
     app.add_option("MODEL", model_name, "Model file, or the name of one that ships")
@@ -101,36 +106,80 @@ int main(int argc, char** argv) {
     app.add_flag("--refine", refine,
                  "Follow the network's estimate down to the best fit of the simulated curve; needs "
                  "--noise, uniform kernel only");
-    auto* samples_option =
-        app.add_option("--samples", samples, "Not in this version")->type_name("N");
+    app.add_flag("--fit-gain", fitting.fit_gain, "With --refine: the receiver's gain is unknown");
+    app.add_flag("--fit-phase", fitting.fit_phase, "With --refine: so is its phase");
+    auto* time_zero = app.add_option("--fit-time-zero", fitting.time_zero_range_us,
+                                     "With --refine: the clock is off by up to US microseconds")
+                          ->check(CLI::PositiveNumber)
+                          ->type_name("US");
+    app.add_option("--samples", samples,
+                   "Also write N draws of each curve's posterior, beside --out as *.samples.csv")
+        ->check(CLI::Range(1, 1000000))
+        ->type_name("N");
 
     return nmrapps::run_program(app, argc, argv, [&] {
         if (refine && !(noise > 0.0)) {
             throw std::invalid_argument("--refine needs --noise SIGMA > 0");
         }
-        if (!samples_option->empty()) {
-            throw std::invalid_argument("--samples: this version cannot draw samples yet");
+        fitting.fit_time_zero = !time_zero->empty();
+        if (!refine && (fitting.fit_gain || fitting.fit_phase || fitting.fit_time_zero)) {
+            throw std::invalid_argument(
+                "--fit-gain, --fit-phase and --fit-time-zero need --refine");
+        }
+        if (samples > 0 && (out.empty() || refine)) {
+            throw std::invalid_argument(
+                "--samples draws from the network's posterior into a file beside --out: it needs "
+                "--out, and no --refine");
         }
         nmrapps::check_output_folder("--out", out);
         const nmrinverse::Model model = nmrinverse::load_model(nmrapps::find_model(model_name));
         const nmrsim::Experiment& experiment = model.experiment();
         Curves curves;
         for (const std::string& input : inputs) nmrapps::read_curves(input, experiment, curves);
+        const std::vector<std::size_t> unreadable = nmrapps::unreadable_curves(curves);
+        const Curves readable = nmrapps::with_empty_curves(curves, unreadable);
         // Refined, an estimate does not rest on the network's idea of noise.
+        const std::vector<double> levels = nmrapps::noise_levels(app, readable, model, noise);
         const bool noisier = !refine && nmrapps::warn_if_noisier(app, model, noise);
-        Predictions estimates = model.predict(curves.signal, curves.count(), noise, common.threads);
+        const nmrinverse::Posterior posterior =
+            model.posterior(readable.signal, readable.count(), levels, common.threads);
+        Predictions estimates = posterior.summary();
+        nmrapps::JudgeOptions judging;
+        judging.noise = noise;
+        judging.threads = common.threads;
+        judging.best_fit = refine;
+        judging.distance = posterior.distance();
         std::vector<bool> doubtful(curves.count(), noisier);
         if (refine) {
+            fitting.noise = noise;
+            fitting.threads = common.threads;
             nmrapps::Progress refining(app, common);
             nmrapps::RefinedEstimates refined = nmrapps::refined_estimates(
-                curves, estimates, experiment, noise, common.threads, [&](double share) {
+                readable, estimates, experiment, fitting,
+                [&](double share) {
                     refining.show(share, "refining");
                     return !nmrapps::interrupted();
-                });
+                },
+                posterior.sample(nmrapps::kStartsFromPosterior, kSeed));
             nmrapps::stop_if_interrupted("nothing written");
             refining.finish();
             estimates = std::move(refined.estimates);
             doubtful = std::move(refined.doubtful);
+            for (std::size_t c = 0; c < curves.count(); ++c) {
+                const double share = refined.effective_share[c];
+                judging.efficiency.push_back(share > 0.0 ? share : 1.0);  // 0: none were needed
+                judging.factor.push_back(refined.fits[c].factor);
+                judging.time_zero_us.push_back(refined.fits[c].time_zero_us);
+            }
+        } else {
+            judging.samples = posterior.sample(kJudgedDraws, kSeed);
+        }
+        if (samples > 0) {
+            nmrapps::write_result(
+                std::filesystem::path(out).replace_extension(".samples.csv").string(),
+                nmrapps::samples_as_csv(curves,
+                                        posterior.sample(static_cast<std::size_t>(samples), kSeed),
+                                        experiment.prior));
         }
 
         if (format == "challenge" && plot.empty()) {
@@ -138,9 +187,8 @@ int main(int argc, char** argv) {
             return;
         }
         nmrapps::Progress progress(app, common);
-        Judgements judgements = nmrapps::judge(
-            curves, estimates, experiment,
-            {.noise = noise, .threads = common.threads, .best_fit = refine}, [&](double share) {
+        Judgements judgements =
+            nmrapps::judge(curves, estimates, experiment, judging, [&](double share) {
                 progress.show(share, "checking the fits");
                 return !nmrapps::interrupted();
             });

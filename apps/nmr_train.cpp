@@ -41,6 +41,7 @@ void set_noise(const std::string& text, nmrinverse::TrainingOptions& options) {
 std::string errors_in_words(const std::vector<double>& mse, const nmrsim::Prior& prior) {
     std::string text;
     for (std::size_t k = 0; k < mse.size() && k < prior.size(); ++k) {
+        if (prior[k].categorical()) continue;
         const nmrsim::Parameter& row = nmrsim::parameter(prior[k].name);
         text += fmt::format("{}{} {:.3g}{}{}", text.empty() ? "" : ", ", row.symbol,
                             std::sqrt(mse[k]), *row.unit ? " " : "", row.unit);

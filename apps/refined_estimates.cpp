@@ -104,7 +104,8 @@ void append(const std::vector<double>& from, std::vector<double>& to) {
 }  // namespace
 
 RefinedEstimates refined_estimates(const Curves& curves, const nmrinverse::Predictions& estimates,
-                                   const nmrsim::Experiment& experiment, double noise, int threads,
+                                   const nmrsim::Experiment& experiment,
+                                   const nmrinverse::RefineOptions& given,
                                    const std::function<bool(double)>& progress,
                                    std::span<const double> samples) {
     const nmrsim::Prior& prior = experiment.prior;
@@ -120,8 +121,8 @@ RefinedEstimates refined_estimates(const Curves& curves, const nmrinverse::Predi
     RefinedEstimates result;
     nmrinverse::Predictions& out = result.estimates;
     out.unknowns = prior.size();
-    nmrinverse::RefineOptions options;
-    options.noise = noise;
+    nmrinverse::RefineOptions options = given;
+    const int threads = given.threads;
     // Each core takes a curve of its own, as long as there are enough of them.
     const std::size_t cores =
         static_cast<std::size_t>(std::max(1, threads > 0 ? threads : omp_get_max_threads()));

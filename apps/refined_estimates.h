@@ -12,6 +12,9 @@
 
 namespace nmrapps {
 
+/// Draws of a network's posterior that make good starts.
+inline constexpr std::size_t kStartsFromPosterior = 256;
+
 struct RefinedEstimates {
     /// Mean the best fit, sd and quantiles from its covariance; where the fit alone does not make
     /// the posterior (it is broad, at the prior's edge, or one of several), those of weighted
@@ -28,12 +31,13 @@ struct RefinedEstimates {
 /// Refines each curve from samples of its posterior, or, without any, from starts drawn about its
 /// estimate, some wide and some narrow.
 ///
-/// Args: noise: standard deviation on each of Mx and My, > 0. progress: called with the share done,
-/// false stops. samples: (count, draws, unknowns), or empty. Returns: of fewer curves where it was
-/// stopped; the result does not depend on `threads`.
-/// Throws: std::invalid_argument for a kernel of finite range, or samples that do not fit.
+/// Args: options: noise, threads and what the receiver leaves open. progress: called with the share
+/// done, false stops. samples: (count, draws, unknowns), or empty. Returns: of fewer curves where
+/// it was stopped; the result does not depend on the number of threads. Throws:
+/// std::invalid_argument for a kernel of finite range, or samples that do not fit.
 RefinedEstimates refined_estimates(const Curves& curves, const nmrinverse::Predictions& estimates,
-                                   const nmrsim::Experiment& experiment, double noise, int threads,
+                                   const nmrsim::Experiment& experiment,
+                                   const nmrinverse::RefineOptions& options,
                                    const std::function<bool(double)>& progress = {},
                                    std::span<const double> samples = {});
 

@@ -99,10 +99,18 @@ private:
     std::size_t draws_ = 0;
 };
 
+/// Whether every kernel of finite range has it, and shows it.
+bool applies_to_every_kernel(const std::string& name) {
+    return name != "xi" && name != "exponent";
+}
+
 /// What the estimates alone say.
 void look_at_estimates(const nmrinverse::Predictions& estimates, std::size_t curve,
                        const nmrsim::Prior& prior, VerdictEvidence& evidence) {
+    const bool mixed = nmrsim::find_categorical(prior) != nullptr;
     for (std::size_t k = 0; k < prior.size(); ++k) {
+        // A choice has no interval, and what does not apply to every choice may well stay untold.
+        if (prior[k].categorical() || (mixed && !applies_to_every_kernel(prior[k].name))) continue;
         const std::size_t i = curve * prior.size() + k;
         const double low = estimates.q05[i], high = estimates.q95[i];
         evidence.finite = evidence.finite && std::isfinite(estimates.mean[i]) &&

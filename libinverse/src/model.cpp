@@ -116,15 +116,24 @@ double Model::largest_noise() const {
 
 Posterior Model::posterior(std::span<const float> signal, std::size_t count, double noise,
                            int threads) const {
+    return posterior(signal, count, std::vector<double>(count, noise), threads);
+}
+
+Posterior Model::posterior(std::span<const float> signal, std::size_t count,
+                           std::span<const double> noise, int threads) const {
     const LowPass& low_pass = state_->features.spec().low_pass;
     const auto points = static_cast<std::size_t>(low_pass.points);
-    if (signal.size() != count * 2 * points) {
-        throw std::invalid_argument(
-            fmt::format("signal must hold {} curves x 2 x {} points, got {} values", count, points,
-                        signal.size()));
+    if (signal.size() != count * 2 * points || noise.size() != count) {
+        throw std::invalid_argument(fmt::format(
+            "signal must hold {} curves x 2 x {} points and noise as many levels, got {} values "
+            "and {} levels",
+            count, points, signal.size(), noise.size()));
     }
-    if (!(noise >= 0.0) || !std::isfinite(noise)) {
-        throw std::invalid_argument(fmt::format("noise must be >= 0 and finite, got {}", noise));
+    for (const double level : noise) {
+        if (!(level >= 0.0) || !std::isfinite(level)) {
+            throw std::invalid_argument(
+                fmt::format("noise must be >= 0 and finite, got {}", level));
+        }
     }
     require_finite(signal, points);
 
@@ -133,7 +142,8 @@ Posterior Model::posterior(std::span<const float> signal, std::size_t count, dou
     apply_low_pass(low_pass, signal, count,
                    {reduced.data_ptr<float>(), static_cast<std::size_t>(reduced.numel())}, threads);
     const torch::Tensor levels =
-        torch::full({static_cast<std::int64_t>(count)}, noise, torch::kFloat32);
+        torch::tensor(std::vector<double>(noise.begin(), noise.end()), torch::kFloat64)
+            .to(torch::kFloat32);
     return Posterior(std::make_shared<Posterior::State>(Posterior::State{
         state_, run_network(state_->features, state_->net, reduced, levels, state_->device),
         threads}));

@@ -50,6 +50,10 @@ public:
     Posterior posterior(std::span<const float> signal, std::size_t count, double noise = 0.0,
                         int threads = 0) const;
 
+    /// The same with a noise level of its own for each curve, (count).
+    Posterior posterior(std::span<const float> signal, std::size_t count,
+                        std::span<const double> noise, int threads = 0) const;
+
     /// Which samples of a curve each estimate hangs on: d estimate / d sample, (unknowns, 2,
     /// points), in the unknowns' units over units of M.
     ///
