@@ -29,6 +29,9 @@ constexpr double kQuantile75 = 0.6744897501960817;
 constexpr double kNarrow = 0.01;
 constexpr double kFromEdge = 4.0;
 
+/// Of drawing weighted samples: the few curves that need them have bent posteriors.
+constexpr int kRounds = 10;
+
 std::vector<double> starts_about(const nmrinverse::Predictions& estimates, std::size_t curve,
                                  const nmrsim::Prior& prior) {
     const std::size_t unknowns = prior.size();
@@ -73,8 +76,8 @@ Refined refine_one(const nmrsim::Experiment& experiment, std::span<const float> 
     result.fit = nmrinverse::refine(experiment, signal, starts, options);
     nmrinverse::Predictions& row = result.row;
     if (!makes_posterior(result.fit, prior)) {
-        const nmrinverse::WeightedPosterior posterior =
-            nmrinverse::importance_posterior(experiment, signal, result.fit, options);
+        const nmrinverse::WeightedPosterior posterior = nmrinverse::importance_posterior(
+            experiment, signal, result.fit, options, nullptr, {.rounds = kRounds});
         row.mean = posterior.mean;
         row.sd = posterior.deviations();
         row.q05 = posterior.q05;

@@ -3,9 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <numbers>
 #include <stdexcept>
 #include <variant>
 
@@ -13,6 +11,7 @@
 #include "nmrsim/sensitivity.h"
 #include "nmrsim/sequence.h"
 #include "nmrsim/simulate.h"
+#include "receiver_freedom.h"
 
 namespace nmrinverse {
 namespace {
@@ -47,47 +46,10 @@ std::vector<double> jumps_us(const nmrsim::Experiment& experiment) {
     return jumps;
 }
 
-/// A frequency that is left free is sought within so many turns over the window, in steps that no
-/// peak (two turns wide) falls between, on sums over blocks of samples.
-constexpr double kMostTurns = 6.0;
-constexpr double kTurnsStep = 0.5;
-constexpr Eigen::Index kRampBlocks = 64;
-constexpr double kTwoPi = 2.0 * std::numbers::pi;
-
 /// Chi-square with a freedom means the same minimum as without below this phase [rad] and so many
 /// turns over the window.
 constexpr double kSmallPhase = 0.5;
 constexpr double kFewTurns = 0.1;
-
-/// Multiplies a curve, real parts above imaginary ones.
-template <typename Curve>
-void turn(Complex by, Curve&& curve) {
-    if (by == 1.0) return;
-    const Eigen::Index n = curve.size() / 2;
-    const VectorXd x = curve.head(n);
-    curve.head(n) = by.real() * x - by.imag() * curve.tail(n);
-    curve.tail(n) = by.real() * curve.tail(n) + by.imag() * x;
-}
-
-/// Turns it by so many turns over the window, evenly.
-template <typename Curve>
-void turn_evenly(double turns, Curve&& curve) {
-    const Eigen::Index n = curve.size() / 2;
-    const Complex step = std::polar(1.0, kTwoPi * turns / static_cast<double>(n));
-    Complex phase = 1.0;
-    for (Eigen::Index i = 0; i < n; ++i) {
-        const Complex one = phase * Complex(curve(i), curve(n + i));
-        curve(i) = one.real();
-        curve(n + i) = one.imag();
-        phase *= step;
-    }
-}
-
-template <typename Columns>
-void project_out(const Eigen::Ref<const VectorXd>& direction, Columns& columns) {
-    const double square = direction.squaredNorm();
-    if (square > 0.0) columns -= direction * (direction.transpose() * columns / square);
-}
 
 }  // namespace
 
@@ -273,53 +235,6 @@ Complex CurveLikelihood::factor(Complex product, double square, bool any_phase) 
     return options_.fit_gain ? product / square : product / std::abs(product);
 }
 
-Complex CurveLikelihood::correlation(const VectorXd& model) const {
-    const Eigen::Index n = x_.size();
-    return {model.head(n).dot(x_) + model.tail(n).dot(y_),
-            model.head(n).dot(y_) - model.tail(n).dot(x_)};
-}
-
-/// The turns over the window that bring the model nearest to the curve, by a scan of the
-/// correlation's spectrum and a parabola through its peak.
-double CurveLikelihood::best_turns(const VectorXd& model) const {
-    const Eigen::Index n = x_.size();
-    const auto block = [n](Eigen::Index b) { return b * n / kRampBlocks; };
-    std::array<Complex, kRampBlocks> correlation{};
-    for (Eigen::Index b = 0; b < kRampBlocks; ++b) {
-        for (Eigen::Index i = block(b); i < block(b + 1); ++i) {
-            correlation[static_cast<std::size_t>(b)] +=
-                std::conj(Complex(model(i), model(n + i))) * Complex(x_(i), y_(i));
-        }
-    }
-    const auto power = [&](double turns) {  // over the window
-        const Complex step = std::polar(1.0, -kTwoPi * turns / kRampBlocks);
-        Complex phase = 1.0, sum = 0.0;
-        for (const Complex& c : correlation) {
-            sum += c * phase;
-            phase *= step;
-        }
-        return std::norm(sum);
-    };
-    double best = 0.0, most = power(0.0);
-    for (double turns = -kMostTurns; turns <= kMostTurns; turns += kTurnsStep) {
-        if (const double p = power(turns); p > most) {
-            most = p;
-            best = turns;
-        }
-    }
-    for (double width = 0.5 * kTurnsStep; width > 1e-3; width *= 0.5) {
-        const double before = power(best - width), after = power(best + width);
-        const double bend = before - 2.0 * most + after;
-        const double move =
-            bend < 0.0 ? std::clamp(0.5 * width * (before - after) / bend, -width, width) : 0.0;
-        if (const double p = power(best + move); p > most) {
-            most = p;
-            best += move;
-        }
-    }
-    return best;
-}
-
 std::vector<double> CurveLikelihood::chi_square(std::span<const VectorXd> positions,
                                                 double tolerance, Freedom freedom) {
     std::vector<double> result;
@@ -379,8 +294,8 @@ std::vector<VectorXd> CurveLikelihood::residuals(std::span<const VectorXd> posit
     VectorXd model(2 * n);
     for (std::size_t p = 0; p < positions.size(); ++p) {
         read(&signal[p * curve], time_zero_us(positions[p]), model.head(n), model.tail(n));
-        if (freedom == Freedom::frequency) turn_evenly(best_turns(model), model);
-        turn(factor(correlation(model), model.squaredNorm(), any_phase), model);
+        if (freedom == Freedom::frequency) turn_evenly(best_turns(model, x_, y_), model);
+        turn(factor(correlation(model, x_, y_), model.squaredNorm(), any_phase), model);
         result[p].resize(2 * n);
         result[p].head(n) = (model.head(n) - x_) / options_.noise;
         result[p].tail(n) = (model.tail(n) - y_) / options_.noise;
@@ -393,12 +308,12 @@ Linearised CurveLikelihood::linearised(Freedom freedom, VectorXd model, MatrixXd
     const bool any_phase = options_.fit_phase || freedom != Freedom::as_asked;
     const Eigen::Index n = x_.size();
     if (freedom == Freedom::frequency) {
-        *turns = best_turns(model);
+        *turns = best_turns(model, x_, y_);
         turn_evenly(*turns, model);
         for (Eigen::Index a = 0; a < columns.cols(); ++a) turn_evenly(*turns, columns.col(a));
     }
     Linearised at;
-    at.factor = factor(correlation(model), model.squaredNorm(), any_phase);
+    at.factor = factor(correlation(model, x_, y_), model.squaredNorm(), any_phase);
     turn(at.factor, model);
     for (Eigen::Index a = 0; a < columns.cols(); ++a) turn(at.factor, columns.col(a));
     VectorXd residual(2 * n);

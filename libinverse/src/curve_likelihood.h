@@ -65,12 +65,10 @@ private:
     void read_slope(const float* curve, double time_zero_us, Eigen::Ref<Eigen::VectorXd> x,
                     Eigen::Ref<Eigen::VectorXd> y) const;
     std::vector<float> simulated(std::span<const Eigen::VectorXd> positions, double tolerance);
-    std::complex<double> correlation(const Eigen::VectorXd& model) const;
     std::complex<double> factor(std::complex<double> product, double square, bool any_phase) const;
     /// The model's columns, real parts above imaginary ones, turned and projected.
     Linearised linearised(Freedom freedom, Eigen::VectorXd model, Eigen::MatrixXd& columns,
                           double* turns) const;
-    double best_turns(const Eigen::VectorXd& model) const;
 
     nmrsim::Experiment
         experiment_;  ///< of the simulations: its window may be wider than the curve's

@@ -1,6 +1,7 @@
 #include "levenberg_marquardt.h"
 
 #include <Eigen/Cholesky>
+#include <cmath>
 
 namespace nmrinverse {
 namespace {
@@ -18,29 +19,39 @@ constexpr double kMostDamping = 1e8;
 VectorXd damped_step(const VectorXd& position, const Linearised& at, double damping) {
     const Eigen::Index k = position.size();
     std::vector<bool> held(static_cast<std::size_t>(k), false);
+    VectorXd step = VectorXd::Zero(k);  // of those held: to the edge, and not beyond
+    MatrixXd damped = at.information;
+    damped.diagonal() *= 1.0 + damping;
+    damped.diagonal().array() += 1e-30;
     for (;;) {
-        MatrixXd matrix = at.information;
+        MatrixXd matrix = damped;
         VectorXd gradient = at.gradient;
         for (Eigen::Index a = 0; a < k; ++a) {
-            matrix(a, a) *= 1.0 + damping;
-            matrix(a, a) += 1e-30;
+            if (held[static_cast<std::size_t>(a)]) gradient += damped.col(a) * step(a);
+        }
+        for (Eigen::Index a = 0; a < k; ++a) {
             if (!held[static_cast<std::size_t>(a)]) continue;
             matrix.row(a).setZero();
             matrix.col(a).setZero();
             matrix(a, a) = 1.0;
-            gradient(a) = 0.0;
+            gradient(a) = -step(a);
         }
-        const VectorXd step = -matrix.ldlt().solve(gradient);
-        bool again = false;
+        const VectorXd all = -matrix.ldlt().solve(gradient);
+        // The one that meets its edge first is held, then the others are looked at again.
+        Eigen::Index first = -1;
+        double earliest = 1.0;
         for (Eigen::Index a = 0; a < k; ++a) {
-            const bool outward =
-                (position(a) <= 0.0 && step(a) < 0.0) || (position(a) >= 1.0 && step(a) > 0.0);
-            if (outward && !held[static_cast<std::size_t>(a)]) {
-                held[static_cast<std::size_t>(a)] = true;
-                again = true;
+            const double to = position(a) + all(a);
+            if (held[static_cast<std::size_t>(a)] || (to >= 0.0 && to <= 1.0)) continue;
+            const double share = ((to < 0.0 ? 0.0 : 1.0) - position(a)) / all(a);
+            if (first < 0 || share < earliest) {
+                first = a;
+                earliest = share;
             }
         }
-        if (!again) return (position + step).cwiseMax(0.0).cwiseMin(1.0) - position;
+        if (first < 0) return (position + all).cwiseMax(0.0).cwiseMin(1.0) - position;
+        held[static_cast<std::size_t>(first)] = true;
+        step(first) = (all(first) < 0.0 ? 0.0 : 1.0) - position(first);
     }
 }
 
@@ -84,6 +95,10 @@ bool iterate(std::vector<Fit>& fits, const Linearise& linearise, double small_fa
             fit.damping *= kMoreDamping;
         }
         ++fit.iterations;
+        if (!std::isfinite(fit.at.chi_square)) {
+            fit.at_rest = true;
+            continue;
+        }
         const auto next = [&] {
             const VectorXd step = damped_step(fit.position, fit.at, fit.damping);
             fit.trial = fit.position + step;
