@@ -55,6 +55,10 @@ void write_report(const std::string& folder, const nmrinverse::Model& model,
     page.table(nmrapps::model_table(model));
     page.heading("Scores");
     page.table(nmrapps::score_table(evaluation));
+    if (const auto& classes = evaluation.classification) {
+        page.table(nmrinverse::classification_report_table(*classes));
+        page.figures({nmrinverse::reliability_figure(*classes)});
+    }
     if (evaluation.challenge) page.table(nmrapps::challenge_table(*evaluation.challenge));
     page.heading("Estimate against true value");
     page.figures(nmrapps::prediction_figures(evaluation));

@@ -141,6 +141,7 @@ std::vector<Figure> prediction_figures(const nmrinverse::Evaluation& evaluation)
     std::vector<Figure> figures;
     const std::size_t unknowns = evaluation.scores.size();
     for (std::size_t k = 0; k < unknowns; ++k) {
+        if (evaluation.scores[k].categorical) continue;
         const std::string label = label_of(evaluation.scores[k].name);
         const std::vector<double> truth = column(evaluation.truth, unknowns, k);
         const std::vector<double> mean = column(evaluation.predictions.mean, unknowns, k);
@@ -169,6 +170,7 @@ std::vector<Figure> error_figures(const nmrinverse::Evaluation& evaluation) {
     std::vector<Figure> figures;
     const std::size_t unknowns = evaluation.scores.size();
     for (std::size_t k = 0; k < unknowns; ++k) {
+        if (evaluation.scores[k].categorical) continue;
         const std::string label = label_of(evaluation.scores[k].name);
         std::vector<double> truth = column(evaluation.truth, unknowns, k);
         std::vector<double> error = column(evaluation.predictions.mean, unknowns, k);
@@ -187,6 +189,7 @@ nmrinverse::Table score_table(const nmrinverse::Evaluation& evaluation) {
         "{} curves; coverage is the share of true values inside the 50% and 90% intervals",
         evaluation.count);
     for (const nmrinverse::UnknownScore& score : evaluation.scores) {
+        if (score.categorical) continue;
         table.rows.push_back(
             {label_of(score.name), fmt::format("{:.4g}", score.mse),
              fmt::format("{:.4g}", score.rmse), fmt::format("{:.4g}", score.median_error),

@@ -116,7 +116,12 @@ Evaluation evaluate_estimates(Predictions estimates, const nmrsim::Dataset& data
         UnknownScore score = score_of(evaluation.predictions, evaluation.truth, k);
         score.name = prior[k].name;
         score.unit = nmrsim::parameter(prior[k].name).unit;
+        score.categorical = prior[k].categorical();
         evaluation.scores.push_back(std::move(score));
+    }
+    // Estimates that were refined have no probabilities.
+    if (!evaluation.predictions.probabilities.empty()) {
+        evaluation.classification = evaluate_classification(evaluation.predictions, data);
     }
     const nmrsim::Experiment experiment = scored_experiment(data);
     if (experiment.score.scale != nmrsim::ScoreScale::none) {

@@ -95,10 +95,12 @@ std::string evaluation_table(const Evaluation& evaluation) {
     std::string table = fmt::format("{:<20} {:>10} {:>10} {:>10} {:>8} {:>11} {:>11}\n", "unknown",
                                     "mse", "rmse", "median", "r2", "coverage50", "coverage90");
     for (const UnknownScore& score : evaluation.scores) {
+        if (score.categorical) continue;
         table += fmt::format("{:<20} {:>10.4g} {:>10.4g} {:>10.4g} {:>8.5f} {:>11.3f} {:>11.3f}\n",
                              score.name, score.mse, score.rmse, score.median_error, score.r2,
                              score.coverage50, score.coverage90);
     }
+    if (evaluation.classification) table += classification_table(*evaluation.classification);
     if (const auto& challenge = evaluation.challenge) {
         table +=
             fmt::format("challenge score {:.4g} +- {:.2g} of {} curves, mean scaled error {:.4g}\n",
@@ -115,6 +117,7 @@ std::string evaluation_json(const Evaluation& evaluation, const Model& model) {
     json["seconds"] = evaluation.seconds;
     json["unknowns"] = Json::array();
     for (const UnknownScore& score : evaluation.scores) {
+        if (score.categorical) continue;
         json["unknowns"].push_back({{"name", score.name},
                                     {"unit", score.unit},
                                     {"mse", score.mse},
@@ -123,6 +126,9 @@ std::string evaluation_json(const Evaluation& evaluation, const Model& model) {
                                     {"r2", score.r2},
                                     {"coverage50", score.coverage50},
                                     {"coverage90", score.coverage90}});
+    }
+    if (evaluation.classification) {
+        json["classification"] = Json::parse(classification_json(*evaluation.classification));
     }
     if (evaluation.challenge) json["challenge"] = to_json(*evaluation.challenge);
     json["diagnostics"] = to_json(diagnose(evaluation));

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "nmrinverse/challenge_score.h"
+#include "nmrinverse/classification.h"
 #include "nmrinverse/diagnostics.h"
 #include "nmrinverse/model.h"
 #include "nmrsim/dataset.h"
@@ -22,6 +23,7 @@ struct UnknownScore {
     double r2 = 0.0;            ///< 1 - mse / variance of the true values
     double coverage50 = 0.0;    ///< share of true values inside [q25, q75]
     double coverage90 = 0.0;    ///< share inside [q05, q95]
+    bool categorical = false;   ///< scored by `classification`; the numbers above mean nothing
 };
 
 /// What a posterior says about curves whose parameters are known. Empty where it was not asked.
@@ -34,13 +36,14 @@ struct PosteriorArrays {
 
 struct Evaluation {
     std::size_t count = 0;
-    std::vector<UnknownScore> scores;          ///< (unknowns)
-    std::optional<ChallengeResult> challenge;  ///< where the experiment has a score
-    Predictions predictions;                   ///< what they were computed from
-    std::vector<double> truth;                 ///< (count, unknowns)
-    nmrsim::Prior prior;                       ///< names and ranges of the unknowns
-    PosteriorArrays posterior;                 ///< empty where estimates are all there is
-    double seconds = 0.0;                      ///< time of the prediction [s]
+    std::vector<UnknownScore> scores;              ///< (unknowns)
+    std::optional<Classification> classification;  ///< where an unknown is categorical
+    std::optional<ChallengeResult> challenge;      ///< where the experiment has a score
+    Predictions predictions;                       ///< what they were computed from
+    std::vector<double> truth;                     ///< (count, unknowns)
+    nmrsim::Prior prior;                           ///< names and ranges of the unknowns
+    PosteriorArrays posterior;                     ///< empty where estimates are all there is
+    double seconds = 0.0;                          ///< time of the prediction [s]
 };
 
 /// Throws: std::invalid_argument where the data's unknowns or times are not the model's, or where
