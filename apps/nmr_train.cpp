@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "command_line.h"
+#include "curve_input.h"
 #include "experiment_match.h"
 #include "nmrinverse/trainer.h"
 #include "nmrsim/dataset_file.h"
@@ -70,6 +71,7 @@ int main(int argc, char** argv) {
     std::string out;
     std::string data_path;
     std::string noise;
+    std::string calibrated;
     std::size_t simulated = 0;
     nmrapps::add_common_options(
         app, common, "nmr-train challenge-2021 --simulate 200000 --out model.safetensors");
@@ -131,6 +133,10 @@ int main(int argc, char** argv) {
     app.add_option("--device", options.device, "auto, cpu or cuda (default: auto)")
         ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
         ->type_name("NAME");
+    app.add_option("--calibrate", calibrated,
+                   "Train nothing: fit this model's widths anew on the noise-free curves of --data")
+        ->needs(from_file)
+        ->type_name("MODEL");
     app.add_flag("--resume", options.resume,
                  "Go on from MODEL.checkpoint, which an interrupted run leaves");
 
@@ -155,6 +161,17 @@ int main(int argc, char** argv) {
         }
         options.validate();
 
+        if (!calibrated.empty()) {
+            const nmrinverse::Model model = nmrinverse::load_model(nmrapps::find_model(calibrated));
+            const nmrsim::Dataset data = nmrsim::read_dataset(data_path);
+            nmrapps::check_same_experiment(
+                data_path, nmrsim::parse_experiment(data.experiment_toml, data_path),
+                model.experiment(), true);
+            nmrinverse::save_model(
+                nmrinverse::calibrate(model, data, options.receiver, options.seed, common.threads),
+                out);
+            return;
+        }
         nmrapps::Progress progress(app, common);
         const auto report = [&](const nmrinverse::TrainingProgress& now) {
             progress.show(now.fraction, status_of(now, experiment.prior));

@@ -14,6 +14,10 @@ namespace {
 constexpr std::size_t kFewestCurves = 20;
 // Gains below this [nats a curve] are the held-out curves' own chance: the simpler one stays.
 constexpr double kWorthwhile = 1e-3;
+constexpr std::size_t kMostKnots = 1000;
+// Factors that are tried: this many each way, up to 4 times.
+constexpr int kFactorsEachWay = 16;
+constexpr double kLargestFactor = 4.0;
 
 /// The search's state: each unknown moves by itself, but all are looked at in one go.
 struct Search {
@@ -43,7 +47,9 @@ struct Search {
 std::string to_json(const Calibration& calibration) {
     nlohmann::json json = nlohmann::json::array();
     for (const UnknownCalibration& unknown : calibration) {
-        json.push_back({{"sd_scale", unknown.sd_scale}, {"sd_floor", unknown.sd_floor}});
+        json.push_back({{"sd_scale", unknown.sd_scale},
+                        {"sd_floor", unknown.sd_floor},
+                        {"by_noise", unknown.by_noise}});
     }
     return json.dump();
 }
@@ -63,6 +69,18 @@ Calibration calibration_from_json(const std::string& text, std::size_t unknowns)
                 throw std::invalid_argument(fmt::format(
                     "calibration.sd_floor must be >= 0 and finite, got {}", unknown.sd_floor));
             }
+            json.at("by_noise").get_to(unknown.by_noise);
+            if (unknown.by_noise.empty() || unknown.by_noise.size() > kMostKnots) {
+                throw std::invalid_argument(
+                    fmt::format("calibration.by_noise must have 1 to {} factors, got {}",
+                                kMostKnots, unknown.by_noise.size()));
+            }
+            for (const double factor : unknown.by_noise) {
+                if (!std::isfinite(factor) || !(factor > 0.0)) {
+                    throw std::invalid_argument(
+                        fmt::format("calibration.by_noise must be > 0 and finite, got {}", factor));
+                }
+            }
             calibration.push_back(unknown);
         }
         if (calibration.size() != unknowns) {
@@ -80,9 +98,9 @@ Calibration fit_calibration(std::size_t unknowns, std::size_t count, const Surpr
     if (count < kFewestCurves) return search.best;
     search.least = surprise(search.best);
     for (double scale = 0.5; scale < 10.0; scale *= 2.0) {  // a coarse look first
-        search.tries([&](UnknownCalibration& u) { u = {scale, 0.0}; }, kWorthwhile);
+        search.tries([&](UnknownCalibration& u) { u = {scale, 0.0, {1.0}}; }, kWorthwhile);
         for (double floor = 0.3; floor > 1e-5; floor *= 0.25) {
-            search.tries([&](UnknownCalibration& u) { u = {scale, floor}; }, kWorthwhile);
+            search.tries([&](UnknownCalibration& u) { u = {scale, floor, {1.0}}; }, kWorthwhile);
         }
     }
     // Steps by factors, up or down, each half as long in the logarithm as those before.
@@ -102,6 +120,29 @@ Calibration fit_calibration(std::size_t unknowns, std::size_t count, const Surpr
         if (!better) factor = std::sqrt(factor);
     }
     return search.best;
+}
+
+std::vector<double> fit_factors(const Unevenness& unevenness) {
+    const double step = std::log(kLargestFactor) / kFactorsEachWay;
+    std::vector<std::vector<double>> found;  // (tried, unknowns)
+    for (int i = -kFactorsEachWay; i <= kFactorsEachWay; ++i) {
+        found.push_back(unevenness(std::exp(step * i)));
+    }
+    std::vector<double> factors;
+    for (std::size_t k = 0; k < found.front().size(); ++k) {
+        std::size_t best = 0;
+        for (std::size_t i = 1; i < found.size(); ++i) {
+            if (found[i][k] < found[best][k]) best = i;
+        }
+        double at = static_cast<double>(best) - kFactorsEachWay;
+        if (best > 0 && best + 1 < found.size()) {  // the parabola through three neighbours
+            const double left = found[best - 1][k], right = found[best + 1][k];
+            const double bend = left - 2.0 * found[best][k] + right;
+            if (bend > 0.0) at += 0.5 * (left - right) / bend;
+        }
+        factors.push_back(std::exp(step * at));
+    }
+    return factors;
 }
 
 }  // namespace nmrinverse

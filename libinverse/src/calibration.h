@@ -8,12 +8,15 @@
 namespace nmrinverse {
 
 /// What turns the network's standard deviation of one unknown into an honest one, measured on
-/// curves that were not trained on: sd^2 = (sd_scale * the network's)^2 + sd_floor^2, in unit-box
-/// coordinates. The densities about the estimate widen with it. The floor is for networks that have
-/// seen their few curves too often to doubt themselves.
+/// curves that were not trained on: sd^2 = factor^2 ((sd_scale * the network's)^2 + sd_floor^2), in
+/// unit-box coordinates. The densities about the estimate widen with it. The floor is for networks
+/// that have seen their few curves too often to doubt themselves; the factor depends on the noise.
 struct UnknownCalibration {
     double sd_scale = 1.0;
     double sd_floor = 0.0;
+    /// Factors at equal steps of the noise level's logarithm, from the lowest trained to the
+    /// highest; between them their logarithm is linear. One where the level is no input.
+    std::vector<double> by_noise = {1.0};
 };
 
 using Calibration = std::vector<UnknownCalibration>;
@@ -31,5 +34,13 @@ using Surprise = std::function<std::vector<double>(const Calibration&)>;
 ///
 /// Args: count: curves behind `surprise`; with fewer than 20 nothing is changed.
 Calibration fit_calibration(std::size_t unknowns, std::size_t count, const Surprise& surprise);
+
+/// How far the cumulatives at the true values are from uniform, for each unknown, (unknowns), when
+/// the standard deviations are `factor` times what they are.
+using Unevenness = std::function<std::vector<double>(double factor)>;
+
+/// The factor of each unknown that makes them the most uniform, (unknowns), within [1/4, 4].
+/// Unlike the likelihood it is not ruled by the few curves that are farthest off.
+std::vector<double> fit_factors(const Unevenness& unevenness);
 
 }  // namespace nmrinverse

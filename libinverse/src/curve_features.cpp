@@ -200,12 +200,17 @@ torch::Tensor Features::inputs(const torch::Tensor& reduced, const torch::Tensor
     }
     all.push_back((scale.reshape({-1, 1}).log() - spec_.log_scale_mean) / spec_.log_scale_sd);
     if (spec_.noise_is_input()) {
-        const double low = std::log(spec_.noise_low);
-        const double high = std::log(spec_.noise_high);
-        const torch::Tensor level = noise.clamp(spec_.noise_low, spec_.noise_high).log();
-        all.push_back((2.0 * (level - low) / (high - low) - 1.0).reshape({-1, 1}));
+        all.push_back((2.0 * noise_position(noise) - 1.0).reshape({-1, 1}));
     }
     return torch::cat(all, 1);
+}
+
+torch::Tensor Features::noise_position(const torch::Tensor& noise) const {
+    if (!spec_.noise_is_input()) return {};
+    const double low = std::log(spec_.noise_low);
+    const double high = std::log(spec_.noise_high);
+    const torch::Tensor level = noise.clamp(spec_.noise_low, spec_.noise_high).log();
+    return (level - low) / (high - low);
 }
 
 torch::Tensor Features::noise_after_low_pass(const torch::Tensor& white) const {

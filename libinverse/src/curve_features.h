@@ -59,6 +59,10 @@ public:
     /// Returns: (n, inputs).
     torch::Tensor inputs(const torch::Tensor& reduced, const torch::Tensor& noise) const;
 
+    /// Where each level's logarithm lies between the lowest trained, 0, and the highest, 1; (n).
+    /// Undefined where the level is no input.
+    torch::Tensor noise_position(const torch::Tensor& noise) const;
+
     /// White noise on the curve, as it is after the low-pass: its exact covariance.
     ///
     /// Args: white: (n, 2, samples), independent standard normal numbers.

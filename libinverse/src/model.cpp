@@ -72,32 +72,14 @@ NetworkAnswer run_network(const Features& features, PosteriorNet& net, const tor
         marginals.push_back(piece.marginals.to(torch::kCPU));
     }
     return {torch::cat(embedding, 1), torch::cat(mean, 1), torch::cat(log_sd, 1),
-            torch::cat(marginals, 1)};
+            torch::cat(marginals, 1),
+            noise.defined() ? features.noise_position(noise.to(torch::kCPU)) : torch::Tensor()};
 }
 
 torch::Tensor joint_log_density(PosteriorNet& net, const NetworkAnswer& answer,
                                 const Calibration& calibration, const torch::Tensor& u) {
     const torch::Tensor each = net->densities(answer, calibration, u).conditional.sum(-1);
     return torch::logsumexp(each, 0) - std::log(static_cast<double>(each.size(0)));
-}
-
-Calibration calibrated_on(const PosteriorNet& net, const NetworkAnswer& answer,
-                          const torch::Tensor& truth) {
-    torch::NoGradGuard no_grad;
-    const auto unknowns = static_cast<std::size_t>(truth.size(1));
-    return fit_calibration(
-        unknowns, static_cast<std::size_t>(truth.size(0)), [&](const Calibration& calibration) {
-            const torch::Tensor members =
-                net->marginal_densities(answer, calibration, truth).marginal;
-            const torch::Tensor mixed =
-                torch::logsumexp(members, 0) - std::log(static_cast<double>(members.size(0)));
-            const torch::Tensor mean = mixed.mean(0).to(torch::kFloat64);
-            std::vector<double> surprise;
-            for (std::size_t k = 0; k < unknowns; ++k) {
-                surprise.push_back(-mean[static_cast<std::int64_t>(k)].item<double>());
-            }
-            return surprise;
-        });
 }
 
 Model::Model(std::shared_ptr<State> state) : state_(std::move(state)) {}

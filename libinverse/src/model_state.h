@@ -10,6 +10,7 @@
 #include "calibration.h"
 #include "curve_features.h"
 #include "nmrinverse/model.h"
+#include "nmrinverse/trainer.h"
 #include "posterior_net.h"
 #include "tensor_file.h"
 
@@ -62,11 +63,14 @@ Predictions summarised(const PosteriorNet& net, const NetworkAnswer& answer,
 /// Args: embedding: (n, width), of n >= 2 curves.
 EmbeddingReference embedding_reference(const torch::Tensor& embedding);
 
-/// Fits the calibration on curves that were not trained on.
+/// Fits the calibration on curves that were not trained on, at every level of noise.
 ///
-/// Args: truth: (count, unknowns), unit-box coordinates.
-Calibration calibrated_on(const PosteriorNet& net, const NetworkAnswer& answer,
-                          const torch::Tensor& truth);
+/// Args: reduced: (count, 2, samples), low-passed, without the noise and the receiver that are put
+/// on here. truth: (count, unknowns), unit-box coordinates. seed: of those.
+Calibration calibrated_on(const Features& features, PosteriorNet& net,
+                          const ReceiverSpread& receiver, const torch::Tensor& reduced,
+                          const torch::Tensor& truth, std::uint64_t seed,
+                          const torch::Device& device);
 
 /// The network's weights by name, as tensors that share memory with it.
 std::vector<std::pair<std::string, torch::Tensor>> named_weights(const PosteriorNet& net);

@@ -29,24 +29,41 @@ Anchor anchor_of(const NetworkAnswer& answer, const Calibration& calibration, in
         unknown.sd_floor > 0.0
             ? ((unknown.sd_scale * sd).square() + unknown.sd_floor * unknown.sd_floor).sqrt()
             : unknown.sd_scale * sd;
+    if (unknown.by_noise.size() > 1 && answer.noise_position.defined()) {
+        const torch::Tensor logs =
+            torch::tensor(unknown.by_noise, torch::kFloat64).log().to(sd.options());
+        const auto last = static_cast<double>(unknown.by_noise.size() - 1);
+        const torch::Tensor at = answer.noise_position.to(sd.options()) * last;
+        const torch::Tensor left = at.floor().clamp(0.0, last - 1.0);
+        const torch::Tensor share = at - left;
+        const torch::Tensor index = left.to(torch::kLong);
+        anchor.sd = anchor.sd * ((1.0 - share) * logs.index_select(0, index) +
+                                 share * logs.index_select(0, index + 1))
+                                    .exp();
+    } else {
+        anchor.sd = anchor.sd * unknown.by_noise.front();
+    }
     return anchor;
 }
 
 NetworkAnswer member_of(const NetworkAnswer& answer, std::int64_t member) {
     return {answer.embedding[member], answer.mean[member], answer.log_sd[member],
-            answer.marginals[member]};
+            answer.marginals[member], answer.noise_position};
 }
 
 }  // namespace
 
 NetworkAnswer NetworkAnswer::slice(std::int64_t begin, std::int64_t end) const {
     return {embedding.slice(1, begin, end), mean.slice(1, begin, end), log_sd.slice(1, begin, end),
-            marginals.slice(1, begin, end)};
+            marginals.slice(1, begin, end),
+            noise_position.defined() ? noise_position.slice(0, begin, end) : torch::Tensor()};
 }
 
 NetworkAnswer NetworkAnswer::repeated(std::int64_t times) const {
-    return {embedding.repeat_interleave(times, 1), mean.repeat_interleave(times, 1),
-            log_sd.repeat_interleave(times, 1), marginals.repeat_interleave(times, 1)};
+    return {
+        embedding.repeat_interleave(times, 1), mean.repeat_interleave(times, 1),
+        log_sd.repeat_interleave(times, 1), marginals.repeat_interleave(times, 1),
+        noise_position.defined() ? noise_position.repeat_interleave(times, 0) : torch::Tensor()};
 }
 
 MemberNetImpl::MemberNetImpl(const NetworkOptions& options) : options_(options) {
@@ -211,7 +228,9 @@ torch::Tensor PosteriorNetImpl::draw(const NetworkAnswer& answer, const Calibrat
         if (rows.size(0) == 0) continue;
         NetworkAnswer own = member_of(answer, static_cast<std::int64_t>(m));
         own = {own.embedding.index_select(0, rows), own.mean.index_select(0, rows),
-               own.log_sd.index_select(0, rows), own.marginals.index_select(0, rows)};
+               own.log_sd.index_select(0, rows), own.marginals.index_select(0, rows),
+               own.noise_position.defined() ? own.noise_position.index_select(0, rows)
+                                            : torch::Tensor()};
         const torch::Tensor levels = uniform.index_select(0, rows);
         std::vector<torch::Tensor> known;
         for (int k = 0; k < options_.unknowns; ++k) {

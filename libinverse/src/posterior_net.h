@@ -45,6 +45,9 @@ struct NetworkAnswer {
     torch::Tensor mean;       ///< (members, n, unknowns)
     torch::Tensor log_sd;     ///< (members, n, unknowns), logarithm of the standard deviation
     torch::Tensor marginals;  ///< (members, n, unknowns, density_parameters)
+    /// (n), where the noise level's logarithm lies between the lowest trained, 0, and the highest,
+    /// 1; undefined where the level is no input.
+    torch::Tensor noise_position = {};
 
     /// Curves begin ... end - 1.
     NetworkAnswer slice(std::int64_t begin, std::int64_t end) const;

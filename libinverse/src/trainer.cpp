@@ -142,12 +142,13 @@ private:
     const TrainingReport& report_;
     TrainerState state_;
     torch::Device device_;
-    PosteriorNet probe_;      ///< carries averaged weights when they are looked at
-    torch::Tensor real_;      ///< (unknowns), 0 for a categorical one
-    Calibration plain_;       ///< that changes nothing
-    torch::Tensor pool_;      ///< (capacity, 2, samples)
-    torch::Tensor unknowns_;  ///< (capacity, unknowns)
-    Curves held_out_;
+    PosteriorNet probe_;            ///< carries averaged weights when they are looked at
+    torch::Tensor real_;            ///< (unknowns), 0 for a categorical one
+    Calibration plain_;             ///< that changes nothing
+    torch::Tensor pool_;            ///< (capacity, 2, samples)
+    torch::Tensor unknowns_;        ///< (capacity, unknowns)
+    Curves held_out_;               ///< with noise
+    torch::Tensor held_out_clean_;  ///< (n, 2, samples), without
     torch::Tensor held_out_noise_;  ///< (n), level of each
     long steps_in_all_ = 0;
     bool time_alone_ = false;  ///< the number of steps does not end it
@@ -177,6 +178,7 @@ void Training::hold_out(Curves held_out) {
     torch::NoGradGuard no_grad;
     const torch::Generator random = generator(options_.seed, 0, Purpose::held_out_noise);
     const Features& features = state_.model->features;
+    held_out_clean_ = held_out.reduced;
     held_out_noise_ = noise_levels(features.spec(), held_out.count(), random);
     held_out.reduced = disturbed(features, options_.receiver, held_out.reduced.to(device_),
                                  held_out_noise_, random);
@@ -326,7 +328,8 @@ Model Training::finish() {
     torch::NoGradGuard no_grad;
     Model::State& model = *state_.model;
     const NetworkAnswer answer = run_held_out(state_.best);
-    model.calibration = calibrated_on(probe_, answer, held_out_.unknowns);
+    model.calibration = calibrated_on(model.features, probe_, options_.receiver, held_out_clean_,
+                                      held_out_.unknowns, options_.seed, device_);
     model.reference = embedding_reference(answer.embedding[0]);
     model.net = probe_;
     model.record.epochs = state_.epoch;

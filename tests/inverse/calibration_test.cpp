@@ -56,13 +56,35 @@ TEST_CASE("Nothing is changed where nothing is wrong, or too few curves tell", "
     CHECK(fit_calibration(1, 3, gaussian_surprise({0.1}, {0.01}))[0].sd_scale == 1.0);
 }
 
+TEST_CASE("Factors are found where the unevenness is least, each unknown by itself",
+          "[calibration]") {
+    // Parabolas in the logarithm: the fit through three points is exact.
+    const auto parabola = [](double factor, double best) {
+        return 0.1 + std::pow(std::log(factor / best), 2);
+    };
+    const std::vector<double> factors = fit_factors([&](double factor) {
+        return std::vector<double>{parabola(factor, 1.37), parabola(factor, 0.61),
+                                   parabola(factor, 100.0)};
+    });
+    CHECK(std::abs(factors[0] / 1.37 - 1.0) < 1e-9);
+    CHECK(std::abs(factors[1] / 0.61 - 1.0) < 1e-9);
+    CHECK(std::abs(factors[2] / 4.0 - 1.0) < 1e-9);  // the largest that is tried
+}
+
 TEST_CASE("A calibration survives its text form; nonsense does not pass", "[calibration]") {
     Calibration calibration(2);
     calibration[1].sd_scale = 1.0 / 3.0;
     calibration[0].sd_floor = 0.01;
+    calibration[0].by_noise = {0.9, 1.0 / 7.0};
     const Calibration back = calibration_from_json(to_json(calibration), 2);
     CHECK(back[1].sd_scale == calibration[1].sd_scale);
     CHECK(back[0].sd_floor == calibration[0].sd_floor);
+    CHECK(back[0].by_noise == calibration[0].by_noise);
+    CHECK_THROWS_AS(calibration_from_json(R"([{"sd_scale": 1, "sd_floor": 0, "by_noise": []}])", 1),
+                    std::invalid_argument);
+    CHECK_THROWS_AS(
+        calibration_from_json(R"([{"sd_scale": 1, "sd_floor": 0, "by_noise": [0]}])", 1),
+        std::invalid_argument);
     CHECK_THROWS_AS(calibration_from_json(to_json(calibration), 3), std::invalid_argument);
     CHECK_THROWS_AS(calibration_from_json("[1]", 1), std::invalid_argument);
     calibration[0].sd_scale = -1.0;

@@ -28,7 +28,8 @@ Model constant_model(const TestFolder& folder) {
     const float log_sd = std::log(0.1f);
     file.tensors["member0.estimate.bias"].values = {0.3f, 0.5f, log_sd, log_sd};
     file.metadata["calibration"] =
-        R"([{"sd_scale": 1.0, "sd_floor": 0.0}, {"sd_scale": 1.0, "sd_floor": 0.0}])";
+        R"([{"sd_scale": 1.0, "sd_floor": 0.0, "by_noise": [1.0]},
+            {"sd_scale": 1.0, "sd_floor": 0.0, "by_noise": [1.0]}])";
     write_tensor_file(file, path);
     return load_model(path);
 }

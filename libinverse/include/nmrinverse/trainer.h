@@ -86,4 +86,12 @@ Model train(const nmrsim::Dataset& data, const TrainingOptions& options,
 Model train(const nmrsim::Experiment& experiment, const TrainingOptions& options,
             const TrainingReport& report = {});
 
+/// The model with its widths fitted anew, on curves that it was not trained on.
+///
+/// Args: data: noise-free curves of the model's experiment, some thousand; noise of every level
+/// that the model was trained for is put on here, and the receiver's freedom.
+/// Throws: std::invalid_argument for data that do not fit the model.
+Model calibrate(const Model& model, const nmrsim::Dataset& data,
+                const ReceiverSpread& receiver = {}, std::uint64_t seed = 1, int threads = 0);
+
 }  // namespace nmrinverse
