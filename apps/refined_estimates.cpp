@@ -14,10 +14,11 @@
 namespace nmrapps {
 namespace {
 
-/// A network may be too sure, most of all of curves noisier than those it was trained on: thirds of
-/// the starts are drawn with so many of its standard deviations.
-constexpr double kSpreads[] = {1.0, 3.0, 10.0};
-constexpr std::size_t kStarts = 384;
+/// A network may be too sure, most of all of curves noisier than those it was trained on: a third
+/// of the starts is drawn with three times its standard deviations. Where all of them are wrong,
+/// refine() draws its own.
+constexpr double kSpreads[] = {1.0, 1.0, 3.0};
+constexpr std::size_t kStarts = 192;
 
 /// Quantiles of a normal distribution [standard deviations].
 constexpr double kQuantile95 = 1.6448536269514722;

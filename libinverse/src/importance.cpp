@@ -24,6 +24,9 @@ constexpr double kNever = -std::numeric_limits<double>::infinity();
 /// posterior that bends away from its Laplace approximation must not look like a good fit to it.
 constexpr double kWider[][2] = {{0.7, 1.0}, {0.2, 9.0}, {0.1, 100.0}};
 
+/// Effective samples for each unknown from which a further round learns where to draw.
+constexpr double kSpeaking = 20.0;
+
 /// A further round draws about so many of the samples before, chosen by their weights, with this
 /// share of their covariance, and about their mean with four times it.
 constexpr int kCentres = 7;
@@ -67,6 +70,12 @@ double log_sum(std::span<const double> logs) {
     double sum = 0.0;
     for (const double value : logs) sum += std::exp(value - most);
     return most + std::log(sum);
+}
+
+double effective(std::span<const double> weights) {
+    double square = 0.0;
+    for (const double w : weights) square += w * w;
+    return 1.0 / square;
 }
 
 double quantile(std::span<const double> values, std::span<const double> weights,
@@ -155,10 +164,31 @@ struct Sampler {
         return result;
     }
 
+    /// The weights to the largest power at most 1 that leaves so many effective samples: a few
+    /// large ones say little about where the others should be.
+    std::vector<double> tempered(double effective_size) const {
+        const double size = std::min(effective_size, 0.25 * static_cast<double>(samples.size()));
+        std::vector<double> result = weights();
+        if (effective(result) >= size) return result;
+        const double most = *std::max_element(log_weight.begin(), log_weight.end());
+        double low = 0.0, high = 1.0;
+        for (int i = 0; i < 40; ++i) {
+            const double power = 0.5 * (low + high);
+            double sum = 0.0;
+            for (std::size_t j = 0; j < samples.size(); ++j) {
+                result[j] = std::exp(power * (log_weight[j] - most));
+                sum += result[j];
+            }
+            for (double& w : result) w /= sum;
+            (effective(result) >= size ? low : high) = power;
+        }
+        return result;
+    }
+
     /// Draws where the weights are.
     void further(int draws) {
-        const std::vector<double> weight = weights();
         const Eigen::Index k = box.size();
+        const std::vector<double> weight = tempered(kSpeaking * static_cast<double>(k));
         VectorXd mean = VectorXd::Zero(k);
         for (std::size_t i = 0; i < samples.size(); ++i) mean += weight[i] * samples[i];
         MatrixXd covariance = MatrixXd::Zero(k, k);
@@ -181,12 +211,6 @@ struct Sampler {
         if (!fresh.empty()) take(fresh);
     }
 };
-
-double effective(std::span<const double> weights) {
-    double square = 0.0;
-    for (const double w : weights) square += w * w;
-    return 1.0 / square;
-}
 
 }  // namespace
 
