@@ -148,7 +148,6 @@ int main(int argc, char** argv) {
         judging.noise = noise;
         judging.threads = common.threads;
         judging.best_fit = refine;
-        judging.distance = posterior.distance();
         std::vector<bool> doubtful(curves.count(), noisier);
         if (refine) {
             fitting.noise = noise;
@@ -172,6 +171,8 @@ int main(int argc, char** argv) {
                 judging.time_zero_us.push_back(refined.fits[c].time_zero_us);
             }
         } else {
+            // A refined fit is judged by its own chi-square, not by what led to it.
+            judging.distance = posterior.distance();
             judging.samples = posterior.sample(kJudgedDraws, kSeed);
         }
         if (samples > 0) {

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "catch_compat.h"
 #include "program.h"
 
@@ -141,7 +143,8 @@ TEST_CASE("nmr-fit: bad input is refused in one line and nothing is overwritten"
     refused({good, good}, "good.csv");  // a curve is no model
     refused({model(), good, "--noise", "-1"}, "--noise");
     refused({model(), good, "--refine"}, "--refine needs --noise SIGMA > 0");
-    refused({model(), good, "--samples", "10"}, "--samples");
+    refused({model(), good, "--samples", "10", "--noise", "1e-3", "--refine"}, "--samples");
+    refused({model(), good, "--fit-gain"}, "need --refine");
 
     std::vector<std::string> lines = lines_of(read_text(good));
     const auto damaged = [&](std::size_t line, const std::string& text) {
@@ -207,6 +210,73 @@ TEST_CASE("nmr-fit: curves noisier than any in training are fitted with a warnin
     const std::vector<std::string> lines = lines_of(outcome.out);
     REQUIRE(lines.size() == 2);
     CHECK(fields_of(lines[1], ',').back() != "ok");
+}
+
+TEST_CASE("nmr-fit: the models that ship are found by name and know their own curves") {
+    const Folder folder;
+    for (const char* name : {"challenge-2020", "challenge-2021", "challenge-2024-gaussian",
+                             "challenge-2024-rkky", "kernel-recognition", "summed-kernel"}) {
+        // Two curves are enough to see a model that does not fit its experiment; its figures are
+        // measured on thousands (libinverse/models).
+        const std::string set = folder.path(std::string(name) + ".h5");
+        REQUIRE(run("nmr-generate", {name, "--set", "accuracy.tolerance=1e-3", "--count", "2",
+                                     "--seed", "11", "--out", set, "--quiet"})
+                    .status == 0);
+        const Outcome outcome = run("nmr-fit", {name, set, "--quiet"});
+        INFO(name << ": " << outcome.err);
+        REQUIRE(outcome.status == 0);
+        const std::vector<std::string> lines = lines_of(outcome.out);
+        REQUIRE(lines.size() == 3);
+        for (std::size_t i = 1; i < lines.size(); ++i) {
+            CHECK(fields_of(lines[i], ',').back() != "reject");
+        }
+    }
+}
+
+TEST_CASE("nmr-fit: --refine from the shipped model brings a curve home") {
+    const Folder folder;
+    const std::string csv = folder.path("echo.csv");
+    REQUIRE(run("nmr-simulate",
+                {"challenge-2021", "--set", "acquisition.noise=1e-3", "--noise-seed", "3", "--set",
+                 "interaction.alpha_x_khz=93", "--set", "interaction.alpha_z_khz=71", "--set",
+                 "sequence.flip_deg=38", "--out", csv})
+                .status == 0);
+    const Outcome outcome =
+        run("nmr-fit", {"challenge-2021", csv, "--noise", "1e-3", "--refine", "--quiet"});
+    REQUIRE(outcome.status == 0);
+    const auto fields = fields_of(lines_of(outcome.out)[1], ',');
+    const double truth[3] = {93.0, 71.0, 38.0};
+    for (std::size_t k = 0; k < 3; ++k) {
+        // Five standard deviations, which are small.
+        CHECK(std::abs(std::stod(fields[1 + 4 * k]) - truth[k]) <
+              5.0 * std::stod(fields[2 + 4 * k]));
+        CHECK(std::stod(fields[2 + 4 * k]) < 0.2);
+    }
+    CHECK(fields.back() == "ok");
+}
+
+TEST_CASE("nmr-fit: --samples writes draws of the posterior beside the estimates") {
+    const Folder folder;
+    const std::string csv = curve(folder, "echo.csv");
+    const std::string out = folder.path("fit.csv");
+    REQUIRE(run("nmr-fit", {model(), csv, "--samples", "50", "--out", out, "--quiet"}).status == 0);
+    const std::vector<std::string> lines = lines_of(read_text(folder.path("fit.samples.csv")));
+    REQUIRE(lines.size() == 51);
+    CHECK(lines[0] == "curve,draw,alpha_x_khz,alpha_z_khz,flip_deg");
+    double mean = 0.0;
+    for (std::size_t i = 1; i <= 50; ++i) {
+        const auto fields = fields_of(lines[i], ',');
+        REQUIRE(fields.size() == 5);
+        CHECK(fields[1] == std::to_string(i - 1));
+        CHECK(std::stod(fields[4]) >= 10.0);
+        CHECK(std::stod(fields[4]) <= 90.0);
+        mean += std::stod(fields[4]) / 50.0;
+    }
+    const auto fit = fields_of(lines_of(read_text(out))[1], ',');
+    // The mean of 50 draws lies within five of its standard errors, and the estimate's own mean
+    // was learnt by itself: half a standard deviation more.
+    CHECK(std::abs(mean - std::stod(fit[9])) < (0.5 + 5.0 / std::sqrt(50.0)) * std::stod(fit[10]));
+    CHECK(run("nmr-fit", {model(), csv, "--samples", "5", "--quiet"}).status == 2);  // no --out
 }
 
 TEST_CASE("nmr-fit: --refine finds the parameters behind a noisy curve") {
