@@ -28,6 +28,15 @@ double noise_level(const std::string& text, const std::string& whole) {
     return value;
 }
 
+/// Curves of the experiment with what made them: an HDF5 data set or a challenge folder.
+nmrsim::Dataset training_data(const std::string& path, const nmrsim::Experiment& experiment) {
+    if (std::filesystem::is_directory(path)) return nmrapps::read_labelled(path, experiment);
+    nmrsim::Dataset data = nmrsim::read_dataset(path);
+    nmrapps::check_same_experiment(path, nmrsim::parse_experiment(data.experiment_toml, path),
+                                   experiment, true);
+    return data;
+}
+
 /// "SIGMA" or "LOW:HIGH" into the options.
 void set_noise(const std::string& text, nmrinverse::TrainingOptions& options) {
     if (text.empty()) return;
@@ -78,7 +87,9 @@ int main(int argc, char** argv) {
     nmrapps::add_experiment_choice(app, choice)->required();
     app.add_option("--out", out, "File for the model")->required()->type_name("MODEL");
     auto* from_file =
-        app.add_option("--data", data_path, "Train on this data set")->type_name("train.h5");
+        app.add_option("--data", data_path,
+                       "Train on this data set, or challenge folder with mat_info.txt")
+            ->type_name("train.h5");
     app.add_option("--simulate", simulated, "Train on N curves in all, simulated as it goes")
         ->excludes(from_file)
         ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 40))
@@ -163,10 +174,7 @@ int main(int argc, char** argv) {
 
         if (!calibrated.empty()) {
             const nmrinverse::Model model = nmrinverse::load_model(nmrapps::find_model(calibrated));
-            const nmrsim::Dataset data = nmrsim::read_dataset(data_path);
-            nmrapps::check_same_experiment(
-                data_path, nmrsim::parse_experiment(data.experiment_toml, data_path),
-                model.experiment(), true);
+            const nmrsim::Dataset data = training_data(data_path, model.experiment());
             nmrinverse::save_model(
                 nmrinverse::calibrate(model, data, options.receiver, options.seed, common.threads),
                 out);
@@ -179,10 +187,7 @@ int main(int argc, char** argv) {
         };
         const auto trained = [&] {
             if (data_path.empty()) return nmrinverse::train(experiment, options, report);
-            const nmrsim::Dataset data = nmrsim::read_dataset(data_path);
-            nmrapps::check_same_experiment(
-                data_path, nmrsim::parse_experiment(data.experiment_toml, data_path), experiment,
-                true);
+            const nmrsim::Dataset data = training_data(data_path, experiment);
             return nmrinverse::train(data, options, report);
         };
         const nmrinverse::Model model = trained();
