@@ -303,7 +303,7 @@ std::vector<VectorXd> CurveLikelihood::residuals(std::span<const VectorXd> posit
     return result;
 }
 
-Linearised CurveLikelihood::linearised(Freedom freedom, VectorXd model, MatrixXd& columns,
+Linearised CurveLikelihood::linearised(Freedom freedom, VectorXd model, MatrixXd columns,
                                        double* turns) const {
     const bool any_phase = options_.fit_phase || freedom != Freedom::as_asked;
     const Eigen::Index n = x_.size();
@@ -335,13 +335,13 @@ Linearised CurveLikelihood::linearised(Freedom freedom, VectorXd model, MatrixXd
     at.chi_square = residual.squaredNorm();
     at.information = columns.transpose() * columns;
     at.gradient = columns.transpose() * residual;
+    at.slopes = std::make_shared<const MatrixXd>(std::move(columns));
     return at;
 }
 
 std::vector<Evaluation> CurveLikelihood::linearise(std::span<const VectorXd> positions,
                                                    double tolerance,
-                                                   std::span<const Freedom> freedoms,
-                                                   std::vector<MatrixXd>* slopes) {
+                                                   std::span<const Freedom> freedoms) {
     experiment_.accuracy.tolerance = tolerance;
     const std::size_t curve = 2 * simulated_points_;
     std::vector<float> signal(positions.size() * curve);
@@ -350,7 +350,6 @@ std::vector<Evaluation> CurveLikelihood::linearise(std::span<const VectorXd> pos
                                          jacobian, options_.threads);
     simulations_ += kCostOfDerivatives * positions.size();
     std::vector<Evaluation> result(positions.size());
-    if (slopes) slopes->resize(positions.size());
     const VectorXd scale = widths() / options_.noise;
     const Eigen::Index n = x_.size();
     const Eigen::Index k = static_cast<Eigen::Index>(dimensions_);
@@ -371,16 +370,14 @@ std::vector<Evaluation> CurveLikelihood::linearise(std::span<const VectorXd> pos
         Evaluation& at = result[p];
         const Freedom freedom = freedoms.empty() ? Freedom::as_asked : freedoms[p];
         if (freedom != Freedom::as_asked) {
-            MatrixXd free = columns;
             double turns = 0.0;
-            at.free = linearised(freedom, model, free, &turns);
+            at.free = linearised(freedom, model, columns, &turns);
             at.same_minimum =
                 (options_.fit_phase || std::abs(std::arg(at.free.factor)) < kSmallPhase) &&
                 std::abs(turns) < kFewTurns;
         }
         at.as_asked = linearised(Freedom::as_asked, model, columns, nullptr);
         if (freedom == Freedom::as_asked) at.free = at.as_asked;
-        if (slopes) (*slopes)[p] = columns;
     }
     return result;
 }

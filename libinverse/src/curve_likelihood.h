@@ -48,12 +48,10 @@ public:
                                    Freedom freedom = Freedom::as_asked);
     /// Chi-square with time zero, where fitted, at its best value to first order.
     std::vector<double> profile(std::span<const Eigen::VectorXd> positions, double tolerance);
-    /// With derivatives, each as free as its entry of `freedoms`; none: all as asked. Where
-    /// `slopes` is given, it receives the derivatives themselves, (2 samples, dimensions) each, by
-    /// the unit box and over the noise, projected.
+    /// With derivatives, each as free as its entry of `freedoms`; none: all as asked. Residuals are
+    /// left out, slopes are (2 samples, dimensions).
     std::vector<Evaluation> linearise(std::span<const Eigen::VectorXd> positions, double tolerance,
-                                      std::span<const Freedom> freedoms = {},
-                                      std::vector<Eigen::MatrixXd>* slopes = nullptr);
+                                      std::span<const Freedom> freedoms = {});
     /// Residuals (2 samples) over the noise, model less curve: real parts, then imaginary ones.
     std::vector<Eigen::VectorXd> residuals(std::span<const Eigen::VectorXd> positions,
                                            double tolerance, Freedom freedom = Freedom::as_asked);
@@ -67,7 +65,7 @@ private:
     std::vector<float> simulated(std::span<const Eigen::VectorXd> positions, double tolerance);
     std::complex<double> factor(std::complex<double> product, double square, bool any_phase) const;
     /// The model's columns, real parts above imaginary ones, turned and projected.
-    Linearised linearised(Freedom freedom, Eigen::VectorXd model, Eigen::MatrixXd& columns,
+    Linearised linearised(Freedom freedom, Eigen::VectorXd model, Eigen::MatrixXd columns,
                           double* turns) const;
 
     nmrsim::Experiment

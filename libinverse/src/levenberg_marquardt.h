@@ -5,6 +5,7 @@
 #include <complex>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -16,6 +17,9 @@ struct Linearised {
     std::complex<double> factor = 1.0;  ///< what the receiver did to the curve, best fitted
     Eigen::MatrixXd information;        ///< (k, k), J^T J / noise^2
     Eigen::VectorXd gradient;           ///< (k), of chi-square / 2
+    Eigen::VectorXd residual;           ///< (values), over the noise; may be left out
+    /// (values, k), the residual's derivatives; may be left out.
+    std::shared_ptr<const Eigen::MatrixXd> slopes;
 };
 
 /// What is left free beside what was asked for, so that a search does not stop at a phase that has

@@ -32,7 +32,7 @@ constexpr int kDoubts = 2;
 
 /// Last steps of each minimum on one set of derivatives, and sets of derivatives.
 constexpr int kLastSteps = 3;
-constexpr int kLastLinearisations = 4;
+constexpr int kLastLinearisations = 6;
 
 /// The last steps of some minima: full steps with the residual of a fine simulation on derivatives
 /// of a coarser one, which are renewed where the steps do not come to rest.
@@ -49,7 +49,7 @@ void settle(CurveLikelihood& likelihood, std::vector<Fit>& fits, const RefineOpt
     };
     while (iterate(fits, linearise, kSmallFall, 2 * options.iterations)) {
     }
-    for (Fit& fit : fits) fit.at_rest = false;
+    for (Fit& fit : fits) fit.converged = fit.at_rest = false;
     for (int n = 0; n < kLastLinearisations; ++n) {
         std::vector<Fit*> active;
         std::vector<VectorXd> positions;
@@ -59,17 +59,19 @@ void settle(CurveLikelihood& likelihood, std::vector<Fit>& fits, const RefineOpt
             positions.push_back(fit.position);
         }
         if (active.empty()) return;
-        std::vector<MatrixXd> slopes;
-        const std::vector<Evaluation> at =
-            likelihood.linearise(positions, options.tolerance, {}, &slopes);
-        for (std::size_t i = 0; i < active.size(); ++i) {
-            active[i]->at = at[i].as_asked;
-            active[i]->at.chi_square = std::numeric_limits<double>::infinity();
-            active[i]->trial = active[i]->position;
+        if (n > 0) {
+            std::vector<Evaluation> at = likelihood.linearise(positions, options.tolerance);
+            for (std::size_t i = 0; i < active.size(); ++i) {
+                active[i]->at = std::move(at[i].as_asked);
+            }
+        }
+        for (Fit* fit : active) {
+            fit->at.chi_square = std::numeric_limits<double>::infinity();
+            fit->trial = fit->position;
         }
         for (int step = 0; step < kLastSteps; ++step) {
             for (std::size_t i = 0; i < active.size(); ++i) positions[i] = active[i]->trial;
-            const std::vector<VectorXd> residuals = likelihood.residuals(positions, fine);
+            std::vector<VectorXd> residuals = likelihood.residuals(positions, fine);
             bool moved = false;
             for (std::size_t i = 0; i < active.size(); ++i) {
                 Fit& fit = *active[i];
@@ -78,15 +80,15 @@ void settle(CurveLikelihood& likelihood, std::vector<Fit>& fits, const RefineOpt
                 if (chi_square < fit.at.chi_square) {
                     fit.position = fit.trial;
                     fit.at.chi_square = chi_square;
-                    fit.at.gradient = slopes[i].transpose() * residuals[i];
+                    fit.at.gradient = fit.at.slopes->transpose() * residuals[i];
+                    fit.at.residual = std::move(residuals[i]);
                     fit.damping = 0.0;
                 } else {
                     fit.damping = std::max(1.0, 10.0 * fit.damping);
                 }
-                const VectorXd next = damped_step(fit.position, fit.at, fit.damping);
-                fit.at_rest =
-                    predicted_fall(fit.at, damped_step(fit.position, fit.at, 0.0)) < kSmallestFall;
-                fit.trial = fit.position + next;
+                const double left = predicted_fall(fit.at, damped_step(fit.position, fit.at, 0.0));
+                fit.converged = fit.at_rest = left < kSmallestFall;
+                fit.trial = fit.position + damped_step(fit.position, fit.at, fit.damping);
                 moved = moved || !fit.at_rest;
             }
             if (!moved) return;
@@ -211,7 +213,7 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
             if (ends.empty()) throw std::runtime_error("refine: no start has a finite chi-square");
             const Fit& end = ends.front();
             const double chi_square = end.at.chi_square;
-            const bool done = end.converged && chi_square <= consistent &&
+            const bool done = chi_square <= consistent &&
                               (chi_square <= limit(kSure) || result.widenings >= kDoubts);
             if (done || result.widenings == options.widenings) break;
             search.add(ends);
@@ -238,7 +240,7 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
         result.rivals.push_back({likelihood.parameters(ends[i].position), ends[i].at.chi_square,
                                  covariance_of(likelihood, ends[i])});
     }
-    correlate(likelihood.residuals({&end.position, 1}, fine).front(), result);
+    correlate(end.at.residual, result);
     result.simulations = likelihood.simulations();
     return result;
 }

@@ -22,6 +22,10 @@ constexpr double kSameDistance = 25.0;
 constexpr int kRoundsToHalving = 3;
 constexpr std::size_t kFewestFollowed = 8;
 
+/// Chi-square over its degrees of freedom above which fits are followed by the screening's
+/// simulation: its error, a hundredth of the curve, is a few times the noise.
+constexpr double kFar = 100.0;
+
 /// Rounds for which others are followed after the best fit has come within the noise.
 constexpr int kRivalRounds = 1;
 
@@ -69,9 +73,11 @@ Search::Search(CurveLikelihood& likelihood, const RefineOptions& options, double
 
 void Search::follow(const StartGroups& groups, std::size_t kept, Freedom freedom) {
     std::vector<Fit> fits = screened(groups, kept, freedom);
+    bool far = true;  // so far that a coarse simulation's error does not matter
     const auto linearise = [&](std::span<const VectorXd> positions,
                                std::span<const Freedom> freedoms) {
-        return likelihood_.linearise(positions, options_.tolerance, freedoms);
+        const double tolerance = far ? options_.screening_tolerance : options_.tolerance;
+        return likelihood_.linearise(positions, tolerance, freedoms);
     };
     int left = std::numeric_limits<int>::max();
     for (int round = 1; left > 0 && iterate(fits, linearise, kSmallFall, options_.iterations);
@@ -79,6 +85,7 @@ void Search::follow(const StartGroups& groups, std::size_t kept, Freedom freedom
         --left;
         sort_by_chi_square(fits);
         const Fit& best = fits.front();
+        far = best.at.chi_square > kFar * likelihood_.degrees();
         if (best.freedom == Freedom::as_asked && best.at.chi_square <= consistent_)
             left = std::min(left, kRivalRounds);
         if (round % kRoundsToHalving == 0 && fits.size() > kFewestFollowed) {
