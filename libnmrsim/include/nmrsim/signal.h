@@ -30,8 +30,8 @@ double peak_magnitude(const Signal& signal);
 /// Root mean square |M(t) - M'(t)| of the transverse magnetization over the window.
 double rms_difference(const Signal& a, const Signal& b);
 
-/// Adds independent Gaussian noise of standard deviation `sigma`, in units of M, to mx and to my: the
-/// same for the same seed and index, and as generate_dataset() adds to its curve `index`.
+/// Adds independent Gaussian noise of standard deviation `sigma`, in units of M, to mx and to my:
+/// the same for the same seed and index, and as generate_dataset() adds to its curve `index`.
 ///
 /// Throws: std::invalid_argument unless sigma >= 0.
 void add_noise(Signal& signal, double sigma, std::uint64_t seed, std::uint64_t index = 0);
