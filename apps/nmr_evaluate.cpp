@@ -130,12 +130,10 @@ int main(int argc, char** argv) {
                 model.posterior(data.signal, data.count(), noise, common.threads)
                     .sample(nmrapps::kStartsFromPosterior, kSeed);
             nmrapps::RefinedEstimates refined = nmrapps::refined_estimates(
-                curves, evaluation.predictions, model.experiment(), options,
-                [&](double share) {
+                curves, starts, model.experiment(), options, [&](double share) {
                     progress.show(share, "refining");
                     return !nmrapps::interrupted();
-                },
-                starts);
+                });
             nmrapps::stop_if_interrupted("nothing written");
             progress.finish();
             evaluation = nmrinverse::evaluate_estimates(std::move(refined.estimates), data);

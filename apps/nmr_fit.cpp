@@ -154,12 +154,11 @@ int main(int argc, char** argv) {
             fitting.threads = common.threads;
             nmrapps::Progress refining(app, common);
             nmrapps::RefinedEstimates refined = nmrapps::refined_estimates(
-                readable, estimates, experiment, fitting,
-                [&](double share) {
+                readable, posterior.sample(nmrapps::kStartsFromPosterior, kSeed), experiment,
+                fitting, [&](double share) {
                     refining.show(share, "refining");
                     return !nmrapps::interrupted();
-                },
-                posterior.sample(nmrapps::kStartsFromPosterior, kSeed));
+                });
             nmrapps::stop_if_interrupted("nothing written");
             refining.finish();
             estimates = std::move(refined.estimates);

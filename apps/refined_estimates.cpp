@@ -9,16 +9,9 @@
 #include <stdexcept>
 
 #include "nmrinverse/importance.h"
-#include "nmrsim/random.h"
 
 namespace nmrapps {
 namespace {
-
-/// A network may be too sure, most of all of curves noisier than those it was trained on: a third
-/// of the starts is drawn with three times its standard deviations. Where all of them are wrong,
-/// refine() draws its own.
-constexpr double kSpreads[] = {1.0, 1.0, 3.0};
-constexpr std::size_t kStarts = 192;
 
 /// Quantiles of a normal distribution [standard deviations].
 constexpr double kQuantile95 = 1.6448536269514722;
@@ -32,22 +25,6 @@ constexpr double kFromEdge = 4.0;
 
 /// Of drawing weighted samples: the few curves that need them have bent posteriors.
 constexpr int kRounds = 10;
-
-std::vector<double> starts_about(const nmrinverse::Predictions& estimates, std::size_t curve,
-                                 const nmrsim::Prior& prior) {
-    const std::size_t unknowns = prior.size();
-    nmrsim::CounterRandom random(0, curve, nmrsim::RandomStream::noise);
-    std::vector<double> starts;
-    for (std::size_t i = 0; i < kStarts; ++i) {
-        const double spread = i == 0 ? 0.0 : kSpreads[i % std::size(kSpreads)];
-        for (std::size_t k = 0; k < unknowns; ++k) {
-            const double start = estimates.mean[curve * unknowns + k] +
-                                 spread * estimates.sd[curve * unknowns + k] * random.normal();
-            starts.push_back(std::clamp(start, prior[k].low, prior[k].high));
-        }
-    }
-    return starts;
-}
 
 /// Whether the fit's normal density stands for the posterior.
 bool makes_posterior(const nmrinverse::Refinement& fit, const nmrsim::Prior& prior) {
@@ -107,21 +84,21 @@ void append(const std::vector<double>& from, std::vector<double>& to) {
 
 }  // namespace
 
-RefinedEstimates refined_estimates(const Curves& curves, const nmrinverse::Predictions& estimates,
+RefinedEstimates refined_estimates(const Curves& curves, std::span<const double> samples,
                                    const nmrsim::Experiment& experiment,
                                    const nmrinverse::RefineOptions& given,
-                                   const std::function<bool(double)>& progress,
-                                   std::span<const double> samples) {
+                                   const std::function<bool(double)>& progress) {
     const nmrsim::Prior& prior = experiment.prior;
     const std::size_t count = curves.count();
     const std::size_t values = count ? curves.signal.size() / count : 0;
-    if (!samples.empty() && (count == 0 || samples.size() % (count * prior.size()) != 0)) {
+    const std::size_t of_curve = count ? samples.size() / count : 0;
+    if (of_curve % prior.size() != 0 || of_curve * count != samples.size() ||
+        (count > 0 && of_curve == 0)) {
         throw std::invalid_argument(
             fmt::format("refined_estimates: {} numbers are no samples of {} unknowns for each of "
                         "{} curves",
                         samples.size(), prior.size(), count));
     }
-    const std::size_t of_curve = count ? samples.size() / count : 0;
     RefinedEstimates result;
     nmrinverse::Predictions& out = result.estimates;
     out.unknowns = prior.size();
@@ -140,12 +117,9 @@ RefinedEstimates refined_estimates(const Curves& curves, const nmrinverse::Predi
         for (std::size_t i = 0; i < size; ++i) {
             try {
                 const std::size_t c = first + i;
-                const std::vector<double> drawn =
-                    samples.empty() ? starts_about(estimates, c, prior) : std::vector<double>{};
-                refined[i] = refine_one(
-                    experiment, std::span(curves.signal).subspan(c * values, values),
-                    samples.empty() ? std::span(drawn) : samples.subspan(c * of_curve, of_curve),
-                    options);
+                refined[i] =
+                    refine_one(experiment, std::span(curves.signal).subspan(c * values, values),
+                               samples.subspan(c * of_curve, of_curve), options);
             } catch (...) {
 #pragma omp critical(refined_estimates)
                 error = std::current_exception();

@@ -28,17 +28,15 @@ struct RefinedEstimates {
     std::vector<bool> doubtful;
 };
 
-/// Refines each curve from samples of its posterior, or, without any, from starts drawn about its
-/// estimate, some wide and some narrow.
+/// Refines each curve from samples of its posterior.
 ///
-/// Args: options: noise, threads and what the receiver leaves open. progress: called with the share
-/// done, false stops. samples: (count, draws, unknowns), or empty. Returns: of fewer curves where
-/// it was stopped; the result does not depend on the number of threads. Throws:
-/// std::invalid_argument for a kernel of finite range, or samples that do not fit.
-RefinedEstimates refined_estimates(const Curves& curves, const nmrinverse::Predictions& estimates,
+/// Args: samples: (count, draws, unknowns). options: noise, threads and what the receiver leaves
+/// open. progress: called with the share done, false stops. Returns: of fewer curves where it was
+/// stopped; the result does not depend on the number of threads. Throws: std::invalid_argument for
+/// a kernel of finite range, or samples that do not fit.
+RefinedEstimates refined_estimates(const Curves& curves, std::span<const double> samples,
                                    const nmrsim::Experiment& experiment,
                                    const nmrinverse::RefineOptions& options,
-                                   const std::function<bool(double)>& progress = {},
-                                   std::span<const double> samples = {});
+                                   const std::function<bool(double)>& progress = {});
 
 }  // namespace nmrapps

@@ -32,23 +32,41 @@ Location located(const Anchor& anchor, const torch::Tensor& shift, const torch::
                 .clamp(kNarrowest, kWidest)};
 }
 
-/// A logistic distribution, cut: the difference of sigmoids over that of the ends.
-struct CutLogistic {
-    explicit CutLogistic(Location at)
+/// The logistic distribution of scale 1 about 0.
+struct Logistic {
+    static torch::Tensor cumulative(const torch::Tensor& x) { return torch::sigmoid(x); }
+    static torch::Tensor log_density(const torch::Tensor& x) {
+        return torch::log_sigmoid(x) + torch::log_sigmoid(-x);
+    }
+    static torch::Tensor quantile(const torch::Tensor& y) { return (y / (1.0 - y)).log(); }
+};
+
+/// The normal distribution of standard deviation 1 about 0.
+struct Normal {
+    static torch::Tensor cumulative(const torch::Tensor& x) { return torch::special_ndtr(x); }
+    static torch::Tensor log_density(const torch::Tensor& x) {
+        return -0.5 * x.square() - 0.5 * std::log(2.0 * nmrsim::kPi);
+    }
+    static torch::Tensor quantile(const torch::Tensor& y) { return torch::special_ndtri(y); }
+};
+
+/// A distribution moved, widened and cut at the interval's ends.
+template <class Plain>
+struct Cut {
+    explicit Cut(Location at)
         : location(std::move(at)),
-          below(torch::sigmoid(-location.centre / location.scale)),
-          inside(torch::sigmoid((1.0 - location.centre) / location.scale) - below) {}
+          below(Plain::cumulative(-location.centre / location.scale)),
+          inside(Plain::cumulative((1.0 - location.centre) / location.scale) - below) {}
 
     DensityValue at(const torch::Tensor& u) const {
         const torch::Tensor x = (u - location.centre) / location.scale;
-        return {
-            ((torch::sigmoid(x) - below) / inside).clamp(0.0, 1.0),
-            torch::log_sigmoid(x) + torch::log_sigmoid(-x) - location.scale.log() - inside.log()};
+        return {((Plain::cumulative(x) - below) / inside).clamp(0.0, 1.0),
+                Plain::log_density(x) - location.scale.log() - inside.log()};
     }
 
     torch::Tensor quantile(const torch::Tensor& level) const {
-        const torch::Tensor y = below + level * inside;
-        return (location.centre + location.scale * (y / (1.0 - y)).log()).clamp(0.0, 1.0);
+        return (location.centre + location.scale * Plain::quantile(below + level * inside))
+            .clamp(0.0, 1.0);
     }
 
     Location location;
@@ -56,29 +74,8 @@ struct CutLogistic {
     torch::Tensor inside;
 };
 
-/// The same of a normal distribution.
-struct CutNormal {
-    explicit CutNormal(Location at)
-        : location(std::move(at)),
-          below(torch::special_ndtr(-location.centre / location.scale)),
-          inside(torch::special_ndtr((1.0 - location.centre) / location.scale) - below) {}
-
-    DensityValue at(const torch::Tensor& u) const {
-        const torch::Tensor x = (u - location.centre) / location.scale;
-        return {((torch::special_ndtr(x) - below) / inside).clamp(0.0, 1.0),
-                -0.5 * x.square() - 0.5 * std::log(2.0 * nmrsim::kPi) - location.scale.log() -
-                    inside.log()};
-    }
-
-    torch::Tensor quantile(const torch::Tensor& level) const {
-        const torch::Tensor y = below + level * inside;
-        return (location.centre + location.scale * torch::special_ndtri(y)).clamp(0.0, 1.0);
-    }
-
-    Location location;
-    torch::Tensor below;
-    torch::Tensor inside;
-};
+using CutLogistic = Cut<Logistic>;
+using CutNormal = Cut<Normal>;
 
 CutNormal normal_of(const torch::Tensor& free, const Anchor& anchor) {
     return CutNormal(located(anchor, free.select(-1, 0), free.select(-1, 1), 1.0));

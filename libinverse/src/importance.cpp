@@ -229,14 +229,6 @@ double WeightedPosterior::effective_share() const {
     return weights.empty() ? 0.0 : effective_size / static_cast<double>(weights.size());
 }
 
-std::vector<double> WeightedPosterior::deviations() const {
-    std::vector<double> result;
-    for (Eigen::Index a = 0; a < covariance.rows(); ++a) {
-        result.push_back(std::sqrt(covariance(a, a)));
-    }
-    return result;
-}
-
 WeightedPosterior importance_posterior(const nmrsim::Prior& prior, const LogDensity& log_likelihood,
                                        std::span<const Minimum> minima, const Proposal* proposal,
                                        const ImportanceOptions& options) {

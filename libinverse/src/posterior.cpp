@@ -256,8 +256,7 @@ std::vector<double> Posterior::log_prob(std::span<const double> parameters) cons
     }
     double volume = 0.0;  // logarithm, of the box
     for (const nmrsim::PriorRange& range : prior) {
-        if (!range.categorical()) volume += std::log(range.high - range.low);
-        if (range.categorical()) volume += std::log(static_cast<double>(range.choices.size()));
+        volume += std::log(range.high - range.low);
     }
     const std::size_t points = parameters.size() / each;
     std::vector<double> result;

@@ -142,6 +142,15 @@ DensityValue PosteriorNetImpl::density_of(int unknown, const torch::Tensor& free
     return density_at(options_.head, free.slice(-1, 0, options_.head.parameters()), anchor, u);
 }
 
+torch::Tensor PosteriorNetImpl::quantile_of(int unknown, const torch::Tensor& free,
+                                            const Anchor& anchor,
+                                            const torch::Tensor& level) const {
+    const int choices = options_.choices[static_cast<std::size_t>(unknown)];
+    if (choices > 0) return cells_quantile(free.slice(-1, 0, choices), level);
+    return density_quantile(options_.head, free.slice(-1, 0, options_.head.parameters()), anchor,
+                            level);
+}
+
 JointDensity PosteriorNetImpl::marginal_densities(const NetworkAnswer& answer,
                                                   const Calibration& calibration,
                                                   const torch::Tensor& u) const {
@@ -187,15 +196,10 @@ torch::Tensor PosteriorNetImpl::marginal_quantiles(const NetworkAnswer& answer,
     for (int k = 0; k < options_.unknowns; ++k) {
         const torch::Tensor free = answer.marginals.select(2, k);
         const Anchor anchor = anchor_of(answer, calibration, k);
-        const int choices = options_.choices[static_cast<std::size_t>(k)];
         const torch::Tensor level = levels.to(torch::kFloat64).to(free.device());
         if (members == 1) {
             const torch::Tensor wide = level.expand({1, n, m});
-            each.push_back((choices > 0
-                                ? cells_quantile(free.slice(-1, 0, choices), wide)
-                                : density_quantile(options_.head,
-                                                   free.slice(-1, 0, options_.head.parameters()),
-                                                   anchor, wide))[0]);
+            each.push_back(quantile_of(k, free, anchor, wide)[0]);
             continue;
         }
         const torch::Tensor wide =
@@ -240,15 +244,10 @@ torch::Tensor PosteriorNetImpl::draw(const NetworkAnswer& answer, const Calibrat
                              own, torch::stack(known, 1).to(own.embedding.scalar_type()));
             const int choices = options_.choices[static_cast<std::size_t>(k)];
             const torch::Tensor level = levels.select(1, k).unsqueeze(1);
-            const torch::Tensor value =
-                choices > 0
-                    ? (cells_quantile(free.slice(-1, 0, choices), level) * choices)
-                              .floor()
-                              .clamp(0, choices - 1)
-                              .add(0.5) /
-                          choices
-                    : density_quantile(options_.head, free.slice(-1, 0, options_.head.parameters()),
-                                       anchor_of(own, calibration, k), level);
+            torch::Tensor value = quantile_of(k, free, anchor_of(own, calibration, k), level);
+            if (choices > 0) {  // the middle of its cell
+                value = (value * choices).floor().clamp(0, choices - 1).add(0.5) / choices;
+            }
             known.push_back(value.squeeze(1));
         }
         draws.index_copy_(0, rows, torch::stack(known, 1));

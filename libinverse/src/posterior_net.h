@@ -127,6 +127,8 @@ public:
 private:
     DensityValue density_of(int unknown, const torch::Tensor& free, const Anchor& anchor,
                             const torch::Tensor& u) const;
+    torch::Tensor quantile_of(int unknown, const torch::Tensor& free, const Anchor& anchor,
+                              const torch::Tensor& level) const;
 
     NetworkOptions options_;
     std::vector<MemberNet> members_;

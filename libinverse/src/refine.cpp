@@ -153,7 +153,7 @@ void RefineOptions::validate() const {
     at_least("drawn", 1, drawn);
 }
 
-std::vector<double> Refinement::deviations() const {
+std::vector<double> deviations_of(const MatrixXd& covariance) {
     std::vector<double> result;
     for (Eigen::Index a = 0; a < covariance.rows(); ++a) {
         result.push_back(std::sqrt(covariance(a, a)));

@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <chrono>
 #include <cmath>
 #include <stdexcept>
 
+#include "interpolation.h"
 #include "nmrsim/random.h"
 
 namespace nmrinverse {
@@ -14,8 +14,6 @@ namespace {
 
 // Curves simulated at once: 28 MB at 856 points.
 constexpr std::int64_t kPiece = 4096;
-// Samples that a shifted one is interpolated from: echoes are sampled far above their bandwidth.
-constexpr int kTaps = 8;
 // Stream of random numbers that clocks are off by.
 constexpr std::uint32_t kClockStream = 104;
 
@@ -44,7 +42,8 @@ WiderWindow wider_window(const nmrsim::Experiment& asked, double time_zero_us) {
     if (time_zero_us == 0.0) return wider;
     nmrsim::Acquisition& window = wider.experiment.acquisition;
     wider.spacing_us = (window.stop_us - window.start_us) / (window.points - 1);
-    wider.margin = static_cast<int>(std::ceil(time_zero_us / wider.spacing_us)) + kTaps / 2;
+    wider.margin = static_cast<int>(std::ceil(time_zero_us / wider.spacing_us)) +
+                   static_cast<int>(kInterpolationPoints / 2);
     window.start_us -= wider.margin * wider.spacing_us;
     window.stop_us += wider.margin * wider.spacing_us;
     window.points += 2 * wider.margin;
@@ -57,21 +56,6 @@ WiderWindow wider_window(const nmrsim::Experiment& asked, double time_zero_us) {
     return wider;
 }
 
-/// Lagrange's weights at `at` between the two middle ones of kTaps equal steps, at in [0, 1).
-std::array<double, kTaps> interpolation_weights(double at) {
-    std::array<double, kTaps> weights;
-    for (int i = 0; i < kTaps; ++i) {
-        const double xi = i - (kTaps / 2 - 1);
-        double weight = 1.0;
-        for (int j = 0; j < kTaps; ++j) {
-            const double xj = j - (kTaps / 2 - 1);
-            if (j != i) weight *= (at - xj) / (xi - xj);
-        }
-        weights[static_cast<std::size_t>(i)] = weight;
-    }
-    return weights;
-}
-
 /// Reads each curve of the wider window off the asked one by a clock that is off by its own amount.
 void shift_clocks(nmrsim::Dataset& data, const WiderWindow& wider, double time_zero_us) {
     const std::size_t from_points = data.points();
@@ -82,15 +66,12 @@ void shift_clocks(nmrsim::Dataset& data, const WiderWindow& wider, double time_z
                                      static_cast<nmrsim::RandomStream>(kClockStream));
         const double off =
             wider.margin + time_zero_us * (2.0 * random.uniform() - 1.0) / wider.spacing_us;
-        const auto first = static_cast<std::size_t>(std::floor(off)) - (kTaps / 2 - 1);
-        const std::array<double, kTaps> weights = interpolation_weights(off - std::floor(off));
+        const Stencil stencil = shift_stencil(off);
         for (std::size_t part = 0; part < 2; ++part) {
-            const float* from = &data.signal[(2 * c + part) * from_points + first];
+            const float* from = &data.signal[(2 * c + part) * from_points];
             float* to = &shifted[(2 * c + part) * points];
             for (std::size_t t = 0; t < points; ++t) {
-                double sum = 0.0;
-                for (std::size_t i = 0; i < kTaps; ++i) sum += weights[i] * from[t + i];
-                to[t] = static_cast<float>(sum);
+                to[t] = static_cast<float>(stencil.value(from, t));
             }
         }
     }

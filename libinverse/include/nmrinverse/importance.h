@@ -47,7 +47,7 @@ struct WeightedPosterior {
     double effective_size = 0.0;             ///< of the sample: (sum w)^2 / sum w^2
     double effective_share() const;          ///< of the samples, in (0, 1]
     std::size_t count() const { return weights.size(); }
-    std::vector<double> deviations() const;  ///< (unknowns)
+    std::vector<double> deviations() const { return deviations_of(covariance); }  ///< (unknowns)
 };
 
 /// The posterior under a uniform prior and this likelihood.

@@ -36,6 +36,9 @@ struct RefineOptions {
     void validate() const;
 };
 
+/// Roots of a covariance's diagonal.
+std::vector<double> deviations_of(const Eigen::MatrixXd& covariance);
+
 /// A minimum of chi-square.
 struct Minimum {
     std::vector<double> parameters;  ///< (unknowns), in their units
@@ -65,7 +68,7 @@ struct Refinement {
     std::size_t simulations = 0;  ///< curves simulated; one with its derivatives counts as five
     int widenings = 0;            ///< how often starts were drawn anew
 
-    std::vector<double> deviations() const;  ///< (unknowns), roots of the covariance's diagonal
+    std::vector<double> deviations() const { return deviations_of(covariance); }  ///< (unknowns)
     std::size_t minima() const { return 1 + rivals.size(); }  ///< that the noise cannot tell apart
     /// Whether chi-square is within so many of its standard deviations from `degrees`.
     bool within_noise(double deviations = 5.0) const;
