@@ -9,12 +9,20 @@
 #include <type_traits>
 
 #include "nmrsim/parameters.h"
+#include "nmrsim/units.h"
 
 namespace nmrsim {
 namespace {
 
 constexpr Kernel kDefaultKernels[] = {UniformKernel{}, GaussianKernel{}, PowerLawKernel{},
                                       RkkyKernel{}};
+
+/// Where xi_of_kernel_sum() looks, and how [of log xi, of log |sum|].
+constexpr double kLeastXiOfSum = 0.1;
+constexpr double kMostXiOfSum = 1e6;
+constexpr double kSearchStep = 0.4;
+constexpr int kMostSteps = 100;
+constexpr double kSumRounding = 4e-16;
 
 /// Its xi; nullptr for the uniform kernel.
 double* range_of(Kernel& kernel) {
@@ -210,7 +218,75 @@ std::vector<double> kernel_table(const Interaction& interaction, const Lattice& 
 }
 
 double kernel_sum(const Interaction& interaction, const Lattice& lattice) {
-    return sum(raw_table(interaction, lattice, Scale::plain));
+    const AngularFactor& a = interaction.angular;
+    if (std::holds_alternative<UniformKernel>(interaction.kernel) || a.p_weight != 0.0 ||
+        a.d_weight != 0.0) {
+        return sum(raw_table(interaction, lattice, Scale::plain));
+    }
+    // Isotropic: each site stands for its mirror images too.
+    const auto images = [](int i, int n) { return i == 0 || 2 * i == n ? 1.0 : 2.0; };
+    double total = 0.0;
+    for (int x = 0; x <= lattice.nx / 2; ++x) {
+        for (int y = 0; y <= lattice.ny / 2; ++y) {
+            for (int z = 0; z <= lattice.nz / 2; ++z) {
+                total += images(x, lattice.nx) * images(y, lattice.ny) * images(z, lattice.nz) *
+                         value(interaction, x, y, z, Scale::plain);
+            }
+        }
+    }
+    return total;
+}
+
+double xi_of_kernel_sum(const Interaction& interaction, const Lattice& lattice, double sum) {
+    if (!(sum > 0.0) || !std::isfinite(sum)) {
+        throw std::invalid_argument(fmt::format("a kernel's |sum| must be > 0, got {}", sum));
+    }
+    Interaction trial = interaction;
+    double* const xi = range_of(trial.kernel);
+    if (!xi) throw std::invalid_argument("the uniform kernel has no xi");
+    // Against log xi the logarithm of the sum is almost a line.
+    const double target = std::log(sum);
+    const auto excess = [&](double log_xi) {
+        *xi = std::exp(log_xi);
+        return std::log(std::abs(kernel_sum(trial, lattice))) - target;
+    };
+    const double least = std::log(kLeastXiOfSum), most = std::log(kMostXiOfSum);
+    // A sum over a plane grows as xi^2.
+    double low = std::clamp(0.5 * std::log(sum / kPi + 0.1), least, most), high = low;
+    double below = excess(low), above = below;
+    while (below > 0.0 && low > least) {
+        high = low, above = below;
+        low = std::max(low - kSearchStep, least);
+        below = excess(low);
+    }
+    while (above < 0.0 && high < most) {
+        low = high, below = above;
+        high = std::min(high + kSearchStep, most);
+        above = excess(high);
+    }
+    if (!(below <= 0.0 && above >= 0.0)) {
+        throw std::invalid_argument(
+            fmt::format("no xi from {:g} to {:g} gives the {} kernel a |sum| of {:g}",
+                        kLeastXiOfSum, kMostXiOfSum, kernel_name(interaction.kernel), sum));
+    }
+    // Illinois' false position: an end that stays counts half the next time.
+    int kept = 0;
+    for (int i = 0; i < kMostSteps && below < 0.0 && above > 0.0; ++i) {
+        const double middle = low - below * (high - low) / (above - below);
+        if (!(middle > low && middle < high)) break;  // down to rounding
+        const double miss = excess(middle);
+        if (std::abs(miss) < kSumRounding) return std::exp(middle);
+        if (miss < 0.0) {
+            low = middle, below = miss;
+            if (kept == 1) above *= 0.5;
+            kept = 1;
+        } else {
+            high = middle, above = miss;
+            if (kept == -1) below *= 0.5;
+            kept = -1;
+        }
+    }
+    return std::exp(-below < above ? low : high);
 }
 
 }  // namespace nmrsim

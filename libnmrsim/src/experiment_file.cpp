@@ -88,10 +88,16 @@ void check_rivals(const std::vector<Entry>& entries, const std::string& origin) 
         });
     };
     constexpr std::tuple<const char*, const char*, const char*> kRivals[] = {
-        {"interaction", "summed_khz", "alpha_x_khz"}, {"relaxation", "d", "gamma3_per_s"},
-        {"relaxation", "t1_us", "gamma1_per_s"},      {"relaxation", "t1_us", "gamma2_per_s"},
-        {"relaxation", "t2_us", "gamma3_per_s"},      {"relaxation", "t2_us", "d"},
-        {"acquisition", "dwell_us", "stop_us"},       {"sequence", "program", "events"}};
+        {"interaction", "summed_khz", "alpha_x_khz"},
+        {"interaction", "summed_by_xi_khz", "xi"},
+        {"interaction", "summed_by_xi_khz", "summed_khz"},
+        {"relaxation", "d", "gamma3_per_s"},
+        {"relaxation", "t1_us", "gamma1_per_s"},
+        {"relaxation", "t1_us", "gamma2_per_s"},
+        {"relaxation", "t2_us", "gamma3_per_s"},
+        {"relaxation", "t2_us", "d"},
+        {"acquisition", "dwell_us", "stop_us"},
+        {"sequence", "program", "events"}};
     for (const auto& [table, key, rival] : kRivals) {
         const auto found = find(table, key);
         if (found != entries.end() && find(table, rival) != entries.end()) {

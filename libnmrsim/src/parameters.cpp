@@ -119,6 +119,26 @@ void set_summed(Experiment& e, double value) {
     e.interaction.alpha_x_khz = alpha_x_khz;
 }
 
+bool has_range_to_sum(const Experiment& e) {
+    return finite_range(e) && !e.interaction.normalize;
+}
+
+void set_summed_by_xi(Experiment& e, double value) {
+    const double sum = value / e.interaction.alpha_x_khz;
+    if (!(sum > 0.0) || !std::isfinite(sum)) {
+        throw std::invalid_argument(
+            fmt::format("interaction.summed_by_xi_khz needs the sign of alpha_x_khz, got {} at an "
+                        "alpha_x_khz of {}",
+                        value, e.interaction.alpha_x_khz));
+    }
+    try {
+        set_xi(e, xi_of_kernel_sum(e.interaction, e.lattice, sum));
+    } catch (const std::invalid_argument& error) {
+        throw std::invalid_argument(
+            fmt::format("interaction.summed_by_xi_khz = {}: {}", value, error.what()));
+    }
+}
+
 /// d = -log(Gamma_3 / 2 pi 1 MHz) to the base d_base.
 double get_d(const Experiment& e) {
     return -std::log(e.relaxation.gamma3_per_s / kChallengeRatePerS) /
@@ -220,6 +240,8 @@ const Parameter kTable[] = {
     {"tolerance", "accuracy", "epsilon", "", 0.0, 1.0, "largest error of M that is aimed at, over the largest |M|", FIELD(accuracy.tolerance), always, false},
     {"summed_khz", "interaction", "alpha_x |sum f|", "kHz", -kMostKhz, kMostKhz, "summed in-plane coupling: alpha_x times |sum of the kernel|",
      get_summed, set_summed, always, true},
+    {"summed_by_xi_khz", "interaction", "alpha_x |sum f(xi)|", "kHz", -kMostKhz, kMostKhz, "the summed coupling again, reached through xi at alpha_x as it is",
+     get_summed, set_summed_by_xi, has_range_to_sum, true},
     {"dwell_us", "acquisition", "t_w", "us", 0.0, kMostUs, "time between samples: stop_us = start_us + dwell_us (points - 1)",
      get_dwell, set_dwell, has_dwell, true},
     {"d", "relaxation", "d", "", -10.0, 300.0, "-log of Gamma_3 in units of 2 pi 1 MHz, to the base d_base", get_d, set_d, always, true},
@@ -257,6 +279,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 std::string_view plain_row(std::string_view name) {
     if (name == "summed_khz") return "alpha_x_khz";
+    if (name == "summed_by_xi_khz") return "xi";
     if (name == "d") return "gamma3_per_s";
     if (name == "dwell_us") return "stop_us";
     return name;

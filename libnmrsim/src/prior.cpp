@@ -101,6 +101,11 @@ void validate_prior(const Prior& prior) {
                     : fmt::format("prior.{} and prior.{} say the same value: keep one",
                                   other->second, range.name));
         }
+        if (seen.contains("alpha_x_khz") && seen["alpha_x_khz"] == "summed_khz" &&
+            seen.contains("xi") && seen["xi"] == "summed_by_xi_khz") {
+            throw std::invalid_argument(
+                "prior.summed_khz and prior.summed_by_xi_khz say the same value: keep one");
+        }
         if (row.categorical && !range.categorical()) {
             throw std::invalid_argument(fmt::format(
                 "prior.{} must be a list of choices, as in [\"gaussian\", \"rkky\"]", range.name));

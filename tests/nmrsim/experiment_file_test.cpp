@@ -175,7 +175,7 @@ TEST_CASE("challenge 2020 has half of alpha acting through a normalised power la
     CHECK(e.challenge[0].parameter == e.prior[0].name);
 }
 
-TEST_CASE("challenge 2024 draws alpha |sum f| / N between 0.05 and 0.25 MHz") {
+TEST_CASE("challenge 2024 draws alpha up to 20 MHz and alpha |sum f| / N from 0.05 to 0.25 MHz") {
     for (const char* name : {"challenge-2024-gaussian", "challenge-2024-rkky"}) {
         const Experiment e = load_experiment(name);
         CHECK_FALSE(e.interaction.normalize);
@@ -183,18 +183,24 @@ TEST_CASE("challenge 2024 draws alpha |sum f| / N between 0.05 and 0.25 MHz") {
         CHECK(e.relaxation.d_base == std::exp(1.0));
         REQUIRE(e.prior.size() == 3);
         REQUIRE(e.challenge[0].parameter == "alpha_x_khz");
-        // The kernel sum keeps away from 0 over all of xi, so that alpha stays finite.
-        for (const double xi : {3.5, 4.0, 5.0, 7.0, 10.0, 20.0, 50.0, 100.0}) {
-            const double low[] = {e.prior[0].low, xi, 0.0}, high[] = {e.prior[0].high, xi, 0.0};
-            for (const auto& [values, mhz] : {std::pair(low, 0.05), std::pair(high, 0.25)}) {
-                const Experiment one = with_parameters(e, {values, 3});
+        CHECK(e.prior[0].high * e.challenge[0].scale == Approx(20.0).epsilon(1e-14));
+        for (const double alpha : {e.prior[0].low, 0.1, 0.5, e.prior[0].high}) {
+            for (const auto& [summed_khz, mhz] :
+                 {std::pair(e.prior[1].low, 0.05), std::pair(e.prior[1].high, 0.25)}) {
+                const double values[] = {alpha, summed_khz, 0.0};
+                const Experiment one = with_parameters(e, values);
                 const double alpha_mhz = one.interaction.alpha_x_khz * e.challenge[0].scale;
                 const double sum = kernel_sum(one.interaction, one.lattice);
-                CHECK(std::abs(sum) > 1.0);
+                // The root of xi is found to rounding.
                 CHECK(alpha_mhz * std::abs(sum) / 1e4 == Approx(mhz).epsilon(1e-12));
+                const double xi = parameter("xi").get(one);
+                CHECK((xi > 2.8 && xi < 101.0));
             }
         }
-        const double most[] = {50.0, 10.0, e.prior[2].high};
+        // The smallest alpha was chosen to reach the task's largest xi, "about 100".
+        const double broadest[] = {e.prior[0].low, e.prior[1].high, 0.0};
+        CHECK(parameter("xi").get(with_parameters(e, broadest)) > 90.0);
+        const double most[] = {0.5, 50.0, e.prior[2].high};
         CHECK(with_parameters(e, most).relaxation.gamma3_per_s / kChallengeRatePerS ==
               Approx(0.0025).epsilon(1e-14));
     }

@@ -70,6 +70,45 @@ TEST_CASE("summed_khz of a kernel that sums to nothing is an error") {
     CHECK(experiment.interaction.alpha_x_khz == 3.0);
 }
 
+TEST_CASE("summed_by_xi_khz finds the xi of a summed coupling and leaves alpha_x") {
+    for (const Kernel& kernel :
+         {Kernel{GaussianKernel{4.0}}, Kernel{PowerLawKernel{2.0, 3.0}}, Kernel{RkkyKernel{9.0}}}) {
+        Experiment experiment = with_kernel(kernel);
+        // Sums of 0.1 to 300 of 480 sites: xi from below a lattice unit to the lattice's size.
+        for (const double summed_khz : {0.3, 12.0, 90.0, 900.0}) {
+            INFO(kernel_name(kernel) << " " << summed_khz);
+            set_parameter(experiment, "summed_by_xi_khz", summed_khz);
+            CHECK(experiment.interaction.alpha_x_khz == 3.0);
+            // The sum is steeper than xi^-60 nowhere here, so that rounding of xi is 60 1.1e-16.
+            CHECK(3.0 * std::abs(direct_sum(experiment)) == Approx(summed_khz).epsilon(1e-12));
+            CHECK(parameter("summed_by_xi_khz").get(experiment) ==
+                  parameter("summed_khz").get(experiment));
+        }
+        // It does not depend on the xi that was there.
+        Experiment other = experiment;
+        set_parameter(other, "xi", 17.0);
+        set_parameter(other, "summed_by_xi_khz", 12.0);
+        set_parameter(experiment, "summed_by_xi_khz", 12.0);
+        CHECK(parameter("xi").get(other) == parameter("xi").get(experiment));
+    }
+}
+
+TEST_CASE("summed_by_xi_khz says what cannot be reached") {
+    Experiment experiment = with_kernel(GaussianKernel{4.0});
+    // 480 sites: a gaussian sums to less than 479, so 3 kHz reach 1437 at most.
+    CHECK_THROWS_WITH(set_parameter(experiment, "summed_by_xi_khz", 1440.0),
+                      ContainsSubstring("summed_by_xi_khz = 1440") && ContainsSubstring("no xi"));
+    CHECK_THROWS_WITH(set_parameter(experiment, "summed_by_xi_khz", -1.0),
+                      ContainsSubstring("needs the sign of alpha_x_khz"));
+    experiment.interaction.alpha_x_khz = 0.0;
+    CHECK_THROWS_WITH(set_parameter(experiment, "summed_by_xi_khz", 1.0),
+                      ContainsSubstring("needs the sign of alpha_x_khz"));
+    experiment.interaction.normalize = true;
+    CHECK_THROWS_WITH(set_parameter(experiment, "summed_by_xi_khz", 1.0),
+                      ContainsSubstring("does not apply"));
+    CHECK(std::get<GaussianKernel>(experiment.interaction.kernel).xi == 4.0);
+}
+
 TEST_CASE("d is -log Gamma_3 in units of 2 pi 1 MHz") {
     Experiment experiment;
     experiment.relaxation.d_base = 10.0;

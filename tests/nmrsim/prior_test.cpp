@@ -219,6 +219,11 @@ TEST_CASE("priors are checked") {
     CHECK_THROWS_WITH(validate_prior({{"xi", std::nan(""), 1.0}}), ContainsSubstring("prior.xi"));
     CHECK_THROWS_WITH(validate_prior({{"xi", 0.0, 1.0}, {"xi", 0.0, 2.0}}),
                       ContainsSubstring("given twice"));
+    CHECK_NOTHROW(validate_prior({{"alpha_x_khz", 0.1, 1.0}, {"summed_by_xi_khz", 1.0, 2.0}}));
+    CHECK_THROWS_WITH(validate_prior({{"xi", 0.0, 20.0}, {"summed_by_xi_khz", 1.0, 2.0}}),
+                      ContainsSubstring("say the same value"));
+    CHECK_THROWS_WITH(validate_prior({{"summed_by_xi_khz", 1.0, 2.0}, {"summed_khz", 1.0, 2.0}}),
+                      ContainsSubstring("say the same value"));
     CHECK_THROWS_WITH(validate_prior({{"alpha_x_khz", 0.0, 1.0}, {"summed_khz", 0.0, 2.0}}),
                       ContainsSubstring("say the same value"));
     CHECK_THROWS_WITH(validate_prior({{"gamma3_per_s", 0.0, 1.0}, {"d", 0.0, 2.0}}),

@@ -83,4 +83,10 @@ std::vector<double> kernel_table(const Interaction& interaction, const Lattice& 
 /// Sum of f over the lattice before normalisation.
 double kernel_sum(const Interaction& interaction, const Lattice& lattice);
 
+/// The xi at which |sum of f over the lattice| before normalisation is `sum`, to rounding.
+///
+/// Throws: std::invalid_argument for the uniform kernel, or where no xi from 0.1 to 1e6 does (that
+/// of a gaussian stays below the number of sites).
+double xi_of_kernel_sum(const Interaction& interaction, const Lattice& lattice, double sum);
+
 }  // namespace nmrsim
