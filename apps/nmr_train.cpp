@@ -124,9 +124,23 @@ int main(int argc, char** argv) {
         ->check(CLI::NonNegativeNumber)
         ->type_name("US");
     app.add_option("--members", options.members,
-                   "Networks side by side (default: 1, or 8 where curves are few)")
+                   "Networks side by side (default: 1, or 4 where curves are few)")
         ->check(CLI::Range(1, 64))
         ->type_name("M");
+    app.add_option("--embedding", options.embedding,
+                   "What looks at a curve first: dense or convolution (default: auto, the second "
+                   "where curves are few)")
+        ->check(CLI::IsMember({"auto", "dense", "convolution"}))
+        ->type_name("NAME");
+    app.add_option("--features", options.features,
+                   "What it sees: all, or phase-free, the same whatever the receiver's phase "
+                   "(default: auto, the second where curves are few)")
+        ->check(CLI::IsMember({"auto", "all", "phase-free"}))
+        ->type_name("NAME");
+    app.add_option("--held-out", options.held_out,
+                   "Share of the data kept for early stopping and calibration (default: 0.1)")
+        ->check(CLI::Range(1e-4, 0.5))
+        ->type_name("SHARE");
     app.add_option("--width", options.width, "Width of a network (default: 64)")
         ->check(CLI::Range(1, 1 << 14))
         ->type_name("W");
@@ -140,6 +154,10 @@ int main(int argc, char** argv) {
                    "Weight of the posterior beside the estimates in the loss (default: 0.1)")
         ->check(CLI::PositiveNumber)
         ->type_name("W");
+    app.add_option("--learning-rate", options.learning_rate,
+                   "Peak of the learning rate; ten times as much for matrices (default: 0.002)")
+        ->check(CLI::PositiveNumber)
+        ->type_name("RATE");
     app.add_option("--seed", options.seed, "Seed of all draws (default: 1)")->type_name("S");
     app.add_option("--device", options.device, "auto, cpu or cuda (default: auto)")
         ->check(CLI::IsMember({"auto", "cpu", "cuda"}))

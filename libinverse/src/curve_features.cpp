@@ -13,17 +13,26 @@ namespace {
 
 // Below this root mean square a curve counts as empty [units of M].
 constexpr double kScaleFloor = 1e-6;
-// The angle of a sample is damped where its amplitude, of root mean square 1, is below this.
-constexpr double kAmplitudeFloor = 0.03;
 // Added under the logarithm of the spectrum's modulus, of root mean square 1.
 constexpr double kPowerFloor = 1e-2;
 
-constexpr int kMostChannels = 8;
+// Added under the logarithm of the amplitude.
+constexpr double kLogFloor = 0.06;
+// A phase-free network of few curves does better without the turns of faint samples.
+constexpr double kPhaseFreeTurnFloor = 0.2;
 
 }  // namespace
 
+FeatureSpec phase_free_features() {
+    FeatureSpec spec;
+    spec.cartesian = spec.amplitude = spec.spectrum = false;
+    spec.log_amplitude = true;
+    spec.turn_floor = kPhaseFreeTurnFloor;
+    return spec;
+}
+
 int FeatureSpec::channels() const {
-    return 2 * cartesian + amplitude + 2 * turn + 2 * spectrum + log_power;
+    return 2 * cartesian + amplitude + log_amplitude + 2 * turn + 2 * spectrum + log_power;
 }
 
 int FeatureSpec::inputs() const {
@@ -38,6 +47,9 @@ void FeatureSpec::validate() const {
         throw std::invalid_argument(
             fmt::format("noise must be 0 <= low <= high, and > 0 for a range, got {}, {}",
                         noise_low, noise_high));
+    }
+    if (!(turn_floor > 0.0) || !std::isfinite(turn_floor)) {
+        throw std::invalid_argument(fmt::format("turn_floor must be > 0, got {}", turn_floor));
     }
     const auto expected = static_cast<std::size_t>(channels());
     for (const std::vector<double>* values : {&channel_mean, &channel_sd}) {
@@ -67,9 +79,11 @@ std::string to_json(const FeatureSpec& spec) {
                           {"samples", low_pass.samples},
                           {"cartesian", spec.cartesian},
                           {"amplitude", spec.amplitude},
+                          {"log_amplitude", spec.log_amplitude},
                           {"turn", spec.turn},
                           {"spectrum", spec.spectrum},
                           {"log_power", spec.log_power},
+                          {"turn_floor", spec.turn_floor},
                           {"noise_low", spec.noise_low},
                           {"noise_high", spec.noise_high},
                           {"channel_mean", spec.channel_mean},
@@ -90,9 +104,11 @@ FeatureSpec feature_spec_from_json(const std::string& text) {
         json.at("samples").get_to(spec.low_pass.samples);
         json.at("cartesian").get_to(spec.cartesian);
         json.at("amplitude").get_to(spec.amplitude);
+        spec.log_amplitude = json.value("log_amplitude", false);  // older models have none
         json.at("turn").get_to(spec.turn);
         json.at("spectrum").get_to(spec.spectrum);
         json.at("log_power").get_to(spec.log_power);
+        spec.turn_floor = json.value("turn_floor", FeatureSpec().turn_floor);
         json.at("noise_low").get_to(spec.noise_low);
         json.at("noise_high").get_to(spec.noise_high);
         json.at("channel_mean").get_to(spec.channel_mean);
@@ -150,11 +166,12 @@ std::vector<torch::Tensor> Features::channels(const torch::Tensor& reduced,
     }
     const torch::Tensor amplitude = (re.square() + im.square()).sqrt();
     if (spec_.amplitude) channels.push_back(amplitude);
+    if (spec_.log_amplitude) channels.push_back((amplitude + kLogFloor).log());
     if (spec_.turn) {
         const torch::Tensor next_re = torch::roll(re, -1, 1);
         const torch::Tensor next_im = torch::roll(im, -1, 1);
         const torch::Tensor norm =
-            amplitude * torch::roll(amplitude, -1, 1) + kAmplitudeFloor * kAmplitudeFloor;
+            amplitude * torch::roll(amplitude, -1, 1) + spec_.turn_floor * spec_.turn_floor;
         channels.push_back((re * next_re + im * next_im) / norm);
         channels.push_back((re * next_im - im * next_re) / norm);
     }

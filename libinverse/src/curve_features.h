@@ -15,11 +15,14 @@ namespace nmrinverse {
 /// square s, and single numbers beside them.
 struct FeatureSpec {
     LowPass low_pass;
-    bool cartesian = true;   ///< Re m, Im m
-    bool amplitude = true;   ///< |m|
+    bool cartesian = true;       ///< Re m, Im m
+    bool amplitude = true;       ///< |m|
+    bool log_amplitude = false;  ///< log |m|, floored
     bool turn = true;        ///< cos and sin of the angle that m turns by from a sample to the next
     bool spectrum = true;    ///< Re, Im of m's discrete Fourier transform
     bool log_power = false;  ///< log |transform|
+    /// Of |m|, below which a turn is damped: where there is next to no signal, it tells nothing.
+    double turn_floor = 0.03;
     /// Noise the model was trained for [units of M]; where high > low, the level is an input.
     double noise_low = 0.0;
     double noise_high = 0.0;
@@ -35,6 +38,12 @@ struct FeatureSpec {
     /// Throws: std::invalid_argument.
     void validate() const;
 };
+
+/// Channels that a curve keeps whatever the receiver's phase: log |m| and the turn.
+///
+/// An echo's phase winds many times over the prior: from few curves a network learns more where it
+/// sees only by how much it turns (docs/validation.md).
+FeatureSpec phase_free_features();
 
 std::string to_json(const FeatureSpec& spec);
 

@@ -16,7 +16,13 @@ torch::Tensor ResidualBlockImpl::forward(const torch::Tensor& x) {
     return x + narrow_(torch::silu(widen_(norm_(x))));
 }
 
-EmbeddingNetImpl::EmbeddingNetImpl(int inputs, int width, int hidden, int blocks) {
+EmbeddingNetImpl::EmbeddingNetImpl(int inputs, int width, int hidden, int blocks,
+                                   const ConvolutionShape& convolutions)
+    : shape_(convolutions) {
+    if (shape_.channels > 0) {
+        convolutions_ = register_module("convolutions", ConvolutionNet(shape_));
+        inputs += shape_.outputs() - shape_.channels * shape_.samples;
+    }
     input_ = register_module("input", torch::nn::Linear(inputs, width));
     for (int b = 0; b < blocks; ++b) {
         blocks_.push_back(register_module(fmt::format("block{}", b), ResidualBlock(width, hidden)));
@@ -25,7 +31,14 @@ EmbeddingNetImpl::EmbeddingNetImpl(int inputs, int width, int hidden, int blocks
 }
 
 torch::Tensor EmbeddingNetImpl::forward(const torch::Tensor& inputs) {
-    torch::Tensor x = input_(inputs);
+    torch::Tensor x = inputs;
+    if (shape_.channels > 0) {
+        const std::int64_t numbers = shape_.channels * shape_.samples;
+        const torch::Tensor curve =
+            x.slice(1, 0, numbers).reshape({-1, shape_.channels, shape_.samples});
+        x = torch::cat({convolutions_(curve), x.slice(1, numbers)}, 1);
+    }
+    x = input_(x);
     for (ResidualBlock& block : blocks_) x = block(x);
     return norm_(x);
 }

@@ -5,6 +5,8 @@
 
 #include <vector>
 
+#include "convolution_net.h"
+
 namespace nmrinverse {
 
 /// x + W2 silu(W1 norm(x))
@@ -20,21 +22,26 @@ private:
 };
 TORCH_MODULE(ResidualBlock);
 
-/// Residual dense network.
+/// Residual dense network, on a curve's numbers as they are or on what convolutions make of them.
 ///
-/// Dense layers on the decimated curve: with a simulator that makes as many curves as one likes
-/// they learn more in a given time on a CPU than convolutions do (docs/validation.md).
+/// With a simulator that makes as many curves as one likes, dense layers on the decimated curve
+/// learn more in a given time on a CPU; where curves are few, convolutions do
+/// (docs/validation.md).
 class EmbeddingNetImpl : public torch::nn::Module {
 public:
     /// Args: inputs: numbers of a curve. width: of the residual stream and of the answer. hidden:
-    /// of each block's hidden layer.
-    EmbeddingNetImpl(int inputs, int width, int hidden, int blocks);
+    /// of each block's hidden layer. convolutions: over the first channels * samples inputs,
+    /// channel by channel; none where it has no channels.
+    EmbeddingNetImpl(int inputs, int width, int hidden, int blocks,
+                     const ConvolutionShape& convolutions = {});
 
     /// Args: inputs: (n, inputs). Returns: (n, width), each row of mean 0 and variance 1 but for a
     /// learnt scale.
     torch::Tensor forward(const torch::Tensor& inputs);
 
 private:
+    ConvolutionShape shape_;
+    ConvolutionNet convolutions_{nullptr};
     torch::nn::Linear input_{nullptr};
     std::vector<ResidualBlock> blocks_;
     torch::nn::LayerNorm norm_{nullptr};

@@ -18,6 +18,22 @@ constexpr int kKnots = 9;
 // Fewer held-out curves than this say nothing about a shape.
 constexpr std::int64_t kFewestCurves = 200;
 
+// Factors that widened_calibration() tries, each so many times the one before.
+constexpr int kWidenings = 8;
+constexpr double kWidening = 1.5;
+
+/// Mean negative logarithm of each marginal at the truth, (unknowns).
+std::vector<double> surprise_of(const PosteriorNet& net, const NetworkAnswer& answer,
+                                const Calibration& calibration, const torch::Tensor& truth) {
+    const torch::Tensor members = net->marginal_densities(answer, calibration, truth).marginal;
+    const torch::Tensor mean =
+        (std::log(static_cast<double>(members.size(0))) - torch::logsumexp(members, 0))
+            .mean(0)
+            .to(torch::kFloat64)
+            .contiguous();
+    return {mean.data_ptr<double>(), mean.data_ptr<double>() + mean.numel()};
+}
+
 /// Mean over the members of each marginal's cumulative, as (n, unknowns).
 torch::Tensor cumulative(const PosteriorNet& net, const NetworkAnswer& answer,
                          const Calibration& calibration, const torch::Tensor& truth) {
@@ -53,19 +69,9 @@ Calibration calibrated_on(const Features& features, PosteriorNet& net,
                            levels, device);
     };
     const NetworkAnswer mixed = answer_at(noise_levels(features.spec(), count, random));
-    Calibration calibration =
-        fit_calibration(unknowns, static_cast<std::size_t>(count), [&](const Calibration& trial) {
-            const torch::Tensor members = net->marginal_densities(mixed, trial, truth).marginal;
-            const torch::Tensor mean =
-                (torch::logsumexp(members, 0) - std::log(static_cast<double>(members.size(0))))
-                    .mean(0)
-                    .to(torch::kFloat64)
-                    .contiguous();
-            std::vector<double> surprise(mean.data_ptr<double>(),
-                                         mean.data_ptr<double>() + unknowns);
-            for (double& value : surprise) value = -value;
-            return surprise;
-        });
+    Calibration calibration = fit_calibration(
+        unknowns, static_cast<std::size_t>(count),
+        [&](const Calibration& trial) { return surprise_of(net, mixed, trial, truth); });
     if (count < kFewestCurves) return calibration;
     const FeatureSpec& spec = features.spec();
     const int knots = spec.noise_is_input() ? kKnots : 1;
@@ -88,6 +94,25 @@ Calibration calibrated_on(const Features& features, PosteriorNet& net,
         for (const std::vector<double>& each : factors) calibration[k].by_noise.push_back(each[k]);
     }
     return calibration;
+}
+
+Calibration widened_calibration(const PosteriorNet& net, const NetworkAnswer& answer,
+                                const torch::Tensor& truth) {
+    torch::NoGradGuard no_grad;
+    Calibration best(static_cast<std::size_t>(truth.size(1)));
+    std::vector<double> least = surprise_of(net, answer, best, truth);
+    double scale = 1.0;
+    for (int i = 0; i < kWidenings; ++i) {
+        scale *= kWidening;
+        const std::vector<double> surprise =
+            surprise_of(net, answer, Calibration(best.size(), {scale, 0.0, {1.0}}), truth);
+        for (std::size_t k = 0; k < best.size(); ++k) {
+            if (!(surprise[k] < least[k])) continue;
+            least[k] = surprise[k];
+            best[k].sd_scale = scale;
+        }
+    }
+    return best;
 }
 
 Model calibrate(const Model& model, const nmrsim::Dataset& data, const ReceiverSpread& receiver,

@@ -72,6 +72,11 @@ Calibration calibrated_on(const Features& features, PosteriorNet& net,
                           const torch::Tensor& truth, std::uint64_t seed,
                           const torch::Device& device);
 
+/// The members' standard deviations times the one of 1, 1.5, 1.5^2, ... under which each unknown's
+/// true values surprise least: a quick look at what calibrated_on() would find.
+Calibration widened_calibration(const PosteriorNet& net, const NetworkAnswer& answer,
+                                const torch::Tensor& truth);
+
 /// The network's weights by name, as tensors that share memory with it.
 std::vector<std::pair<std::string, torch::Tensor>> named_weights(const PosteriorNet& net);
 

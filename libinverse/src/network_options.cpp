@@ -11,7 +11,8 @@
 namespace nmrinverse {
 namespace {
 
-constexpr const char* kKind = "residual-dense";
+constexpr const char* kDense = "residual-dense";
+constexpr const char* kConvolutional = "residual-convolutional";
 
 // Limits against a file that asks for all memory.
 constexpr int kWidest = 1 << 14;
@@ -42,6 +43,15 @@ void NetworkOptions::validate() const {
     require("members", members, kMostMembers);
     require("pieces", head.pieces, kMostPieces);
     require("joint", joint, kWidest);
+    if (convolutions.channels != 0) {
+        convolutions.validate();
+        // Beside the curve there are single numbers.
+        if (convolutions.channels * convolutions.samples > inputs) {
+            throw std::invalid_argument(
+                fmt::format("network.inputs must be >= {} channels of {} samples, got {}",
+                            convolutions.channels, convolutions.samples, inputs));
+        }
+    }
     if (choices.size() != static_cast<std::size_t>(unknowns)) {
         throw std::invalid_argument(
             fmt::format("network.choices must have {} numbers, got {}", unknowns, choices.size()));
@@ -55,27 +65,33 @@ void NetworkOptions::validate() const {
 }
 
 std::string to_json(const NetworkOptions& options) {
-    return nlohmann::json{{"kind", kKind},
-                          {"inputs", options.inputs},
-                          {"unknowns", options.unknowns},
-                          {"width", options.width},
-                          {"hidden", options.hidden},
-                          {"blocks", options.blocks},
-                          {"members", options.members},
-                          {"head", family_name(options.head.family)},
-                          {"pieces", options.head.pieces},
-                          {"joint", options.joint},
-                          {"choices", options.choices}}
-        .dump();
+    nlohmann::json json{{"kind", kDense},
+                        {"inputs", options.inputs},
+                        {"unknowns", options.unknowns},
+                        {"width", options.width},
+                        {"hidden", options.hidden},
+                        {"blocks", options.blocks},
+                        {"members", options.members},
+                        {"head", family_name(options.head.family)},
+                        {"pieces", options.head.pieces},
+                        {"joint", options.joint},
+                        {"choices", options.choices}};
+    if (options.convolutions.channels > 0) {
+        json["kind"] = kConvolutional;
+        json["channels"] = options.convolutions.channels;
+        json["samples"] = options.convolutions.samples;
+        json["filters"] = options.convolutions.filters;
+    }
+    return json.dump();
 }
 
 NetworkOptions network_options_from_json(const std::string& text) {
     try {
         const nlohmann::json json = nlohmann::json::parse(text);
         const std::string kind = json.at("kind").get<std::string>();
-        if (kind != kKind) {
+        if (kind != kDense && kind != kConvolutional) {
             throw std::invalid_argument(
-                fmt::format("network.kind must be {}, got {}", kKind, kind));
+                fmt::format("network.kind must be {} or {}, got {}", kDense, kConvolutional, kind));
         }
         NetworkOptions options;
         json.at("inputs").get_to(options.inputs);
@@ -88,6 +104,12 @@ NetworkOptions network_options_from_json(const std::string& text) {
         json.at("pieces").get_to(options.head.pieces);
         json.at("joint").get_to(options.joint);
         json.at("choices").get_to(options.choices);
+        if (kind == kConvolutional) {
+            json.at("channels").get_to(options.convolutions.channels);
+            json.at("samples").get_to(options.convolutions.samples);
+            json.at("filters").get_to(options.convolutions.filters);
+            options.convolutions.validate();
+        }
         options.validate();
         return options;
     } catch (const nlohmann::json::exception& error) {
@@ -111,7 +133,14 @@ std::vector<std::pair<std::string, std::vector<std::int64_t>>> weight_shapes(
     };
     for (int m = 0; m < options.members; ++m) {
         const std::string member = fmt::format("member{}.", m);
-        linear(member + "embedding.input", options.inputs, width);
+        std::int64_t inputs = options.inputs;
+        if (options.convolutions.channels > 0) {
+            const ConvolutionShape& shape = options.convolutions;
+            const auto own = weight_shapes(shape, member + "embedding.convolutions.");
+            shapes.insert(shapes.end(), own.begin(), own.end());
+            inputs += shape.outputs() - shape.channels * shape.samples;
+        }
+        linear(member + "embedding.input", inputs, width);
         for (int b = 0; b < options.blocks; ++b) {
             const std::string block = fmt::format("{}embedding.block{}.", member, b);
             norm(block + "norm");

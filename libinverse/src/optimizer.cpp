@@ -38,8 +38,8 @@ Optimizer::Optimizer(std::vector<std::pair<std::string, torch::Tensor>> paramete
         Slot slot;
         slot.name = name;
         slot.weight = weight;
-        slot.is_matrix =
-            weight.dim() == 2 && std::min(weight.size(0), weight.size(1)) >= kSmallestSide;
+        slot.is_matrix = weight.dim() >= 2 &&
+                         std::min(weight.size(0), weight.numel() / weight.size(0)) >= kSmallestSide;
         slot.first = torch::zeros_like(weight.detach());
         if (!slot.is_matrix) slot.second = torch::zeros_like(slot.first);
         slots_.push_back(std::move(slot));
@@ -68,11 +68,12 @@ void Optimizer::step(double learning_rate) {
             const double rate = kMatrixRate * learning_rate;
             slot.first.mul_(kMomentum).add_(gradient);
             // Steps of matrices of any shape change their output alike.
-            const double shape =
-                std::sqrt(std::max(1.0, static_cast<double>(gradient.size(0)) /
-                                            static_cast<double>(gradient.size(1))));
+            const auto rows = static_cast<double>(gradient.size(0));
+            const double columns = static_cast<double>(gradient.numel()) / rows;
+            const double shape = std::sqrt(std::max(1.0, rows / columns));
+            const torch::Tensor matrix = (gradient + kMomentum * slot.first).flatten(1);
             slot.weight.mul_(1.0 - rate * weight_decay_);
-            slot.weight.add_(orthogonalised(gradient + kMomentum * slot.first), -rate * shape);
+            slot.weight.add_(orthogonalised(matrix).view_as(slot.weight), -rate * shape);
         } else {
             slot.first.mul_(kBeta1).add_(gradient, 1.0 - kBeta1);
             slot.second.mul_(kBeta2).addcmul_(gradient, gradient, 1.0 - kBeta2);

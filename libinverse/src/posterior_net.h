@@ -15,12 +15,13 @@ namespace nmrinverse {
 
 /// Sizes of the network.
 struct NetworkOptions {
-    int inputs = 0;    ///< numbers of a curve, >= 1
-    int unknowns = 0;  ///< >= 1
-    int width = 64;    ///< of the embedding
-    int hidden = 256;  ///< of each block's hidden layer
-    int blocks = 6;    ///< residual blocks
-    int members = 1;   ///< networks side by side, whose posteriors are averaged
+    int inputs = 0;                 ///< numbers of a curve, >= 1
+    int unknowns = 0;               ///< >= 1
+    int width = 64;                 ///< of the embedding
+    int hidden = 256;               ///< of each block's hidden layer
+    int blocks = 6;                 ///< residual blocks
+    int members = 1;                ///< networks side by side, whose posteriors are averaged
+    ConvolutionShape convolutions;  ///< before the dense layers; without channels: none
     DensityShape head;
     int joint = 64;            ///< hidden layer from the unknowns before one to its density
     std::vector<int> choices;  ///< (unknowns): of a categorical one how many; 0 for a real one

@@ -45,10 +45,14 @@ constexpr std::int64_t kMostHeldOut = 4096;
 constexpr std::uint64_t kHeldOutIndex = std::uint64_t{1} << 48;
 constexpr std::uint64_t kScaleIndex = std::uint64_t{1} << 49;
 
-// Members where there are fewer curves than kManyCurves to learn from, by default. More curves than
-// that do more for one network than other networks beside it.
+// Where there are fewer curves than kManyCurves to learn from, by default so many members look at
+// them through convolutions, blind to the phase. More curves than that do more for one network than
+// other networks beside it.
 constexpr std::size_t kManyCurves = 20'000;
-constexpr int kMembersForFew = 8;
+constexpr int kMembersForFew = 4;
+
+// Channels that are not linear in the curve are sampled so many times as often as the curve needs.
+constexpr int kFinerForQuotients = 3;
 
 // Multiply-adds of a step's forward pass that are worth a thread of their own.
 constexpr double kWorkOfThread = 1e8;
@@ -79,8 +83,17 @@ torch::Device device_of(const TrainingOptions& options) {
                                                 : torch::Device(torch::kCPU);
 }
 
+/// What is left open by the options, settled.
+TrainingOptions settled(TrainingOptions options, bool few_curves) {
+    if (options.members == 0) options.members = few_curves ? kMembersForFew : 1;
+    if (options.embedding == "auto") options.embedding = few_curves ? "convolution" : "dense";
+    if (options.features == "auto") options.features = few_curves ? "phase-free" : "all";
+    return options;
+}
+
 /// Threads that a step is shared among: with less to do, they would wait for each other.
 int learning_threads(const TrainingOptions& options, int cores) {
+    if (options.embedding == "convolution") return cores;
     const double weights = 2.0 * options.width * options.hidden * options.blocks;  // of a member
     return std::clamp(static_cast<int>(options.batch * weights / kWorkOfThread), 1, cores);
 }
@@ -288,8 +301,11 @@ void Training::evaluate_epoch() {
         state_.held_out_mse[static_cast<std::size_t>(k)] =
             mse[k].item<double>() * std::pow(range.high - range.low, 2);
     }
+    // A network that knows its few curves by heart is too sure of others, but no worse for it once
+    // its widths are calibrated.
+    const Calibration widened = widened_calibration(probe_, answer, held_out_.unknowns);
     state_.held_out_log_density =
-        joint_log_density(probe_, answer, plain_, held_out_.unknowns).mean().item<double>();
+        joint_log_density(probe_, answer, widened, held_out_.unknowns).mean().item<double>();
     // Both in nats an unknown.
     state_.held_out_loss =
         loss_of(mse) - state_.held_out_log_density / static_cast<double>(unknowns);
@@ -430,13 +446,15 @@ Model Training::run(CurveStream& stream, std::int64_t chunk, std::int64_t chunks
 ///
 /// Args: signal: (count, 2, points).
 Features features_for(const nmrsim::Experiment& experiment, std::span<const float> signal,
-                      std::size_t count, double noise_low, double noise_high, int threads) {
+                      std::size_t count, const TrainingOptions& options, int threads) {
     const int points = experiment.acquisition.points;
-    FeatureSpec spec;
-    spec.low_pass = make_low_pass(
-        points, std::max(decimation_for(signal, count, points), decimation_for(experiment)));
-    spec.noise_low = noise_low;
-    spec.noise_high = noise_high;
+    FeatureSpec spec = options.features == "phase-free" ? phase_free_features() : FeatureSpec();
+    int step = std::max(decimation_for(signal, count, points), decimation_for(experiment));
+    // A logarithm and a quotient are not as smooth as the curve that they are made of.
+    if (options.features == "phase-free") step = std::max(1, step / kFinerForQuotients);
+    spec.low_pass = make_low_pass(points, step);
+    spec.noise_low = options.noise_low;
+    spec.noise_high = options.noise_high;
     Features features(spec);
     torch::Tensor reduced =
         torch::empty({static_cast<std::int64_t>(count), 2, spec.low_pass.samples});
@@ -459,10 +477,9 @@ Curves picked(const Curves& curves, const torch::Tensor& positions) {
 
 Model train(const nmrsim::Dataset& data, const TrainingOptions& given,
             const TrainingReport& report) {
-    TrainingOptions options = given;
-    options.validate();
+    given.validate();
     require_usable(data);
-    if (options.members == 0) options.members = data.count() < kManyCurves ? kMembersForFew : 1;
+    const TrainingOptions options = settled(given, data.count() < kManyCurves);
     const auto count = static_cast<std::int64_t>(data.count());
     const auto held_out =
         std::max<std::int64_t>(1, std::llround(options.held_out * static_cast<double>(count)));
@@ -493,7 +510,7 @@ Model train(const nmrsim::Dataset& data, const TrainingOptions& given,
         state = new_trainer_state(
             experiment,
             features_for(experiment, std::span(data.signal).first(sample * 2 * data.points()),
-                         sample, options.noise_low, options.noise_high, options.threads),
+                         sample, options, options.threads),
             options, device);
     }
     const Curves curves = low_passed(data, state->model->features.spec().low_pass, options.threads);
@@ -504,10 +521,9 @@ Model train(const nmrsim::Dataset& data, const TrainingOptions& given,
 
 Model train(const nmrsim::Experiment& described, const TrainingOptions& given,
             const TrainingReport& report) {
-    TrainingOptions options = given;
-    options.validate();
+    given.validate();
+    TrainingOptions options = settled(given, false);
     described.validate();
-    if (options.members == 0) options.members = 1;
     if (described.prior.empty()) {
         throw std::invalid_argument("prior must name at least one unknown to train for, got none");
     }
@@ -536,10 +552,9 @@ Model train(const nmrsim::Experiment& described, const TrainingOptions& given,
     if (resumes(options)) {
         state = read_checkpoint(described, options, device);
     } else {
-        state = new_trainer_state(described,
-                                  features_for(experiment, sample.signal, sample.count(),
-                                               options.noise_low, options.noise_high, cores),
-                                  options, device);
+        state = new_trainer_state(
+            described, features_for(experiment, sample.signal, sample.count(), options, cores),
+            options, device);
     }
     const LowPass& low_pass = state->model->features.spec().low_pass;
     const auto per_epoch = static_cast<std::int64_t>(options.curves_per_epoch);

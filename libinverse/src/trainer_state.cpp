@@ -30,6 +30,8 @@ std::string fingerprint(const nmrsim::Experiment& experiment, const TrainingOpti
         {"warm_up", options.warm_up},
         {"held_out", options.held_out},
         {"replays", options.replays},
+        {"embedding", options.embedding},
+        {"features", options.features},
         {"width", options.width},
         {"hidden", options.hidden},
         {"blocks", options.blocks},
@@ -66,6 +68,10 @@ TrainerState new_trainer_state(const nmrsim::Experiment& experiment, Features fe
     NetworkOptions sizes;
     sizes.inputs = features.spec().inputs();
     sizes.unknowns = static_cast<int>(experiment.prior.size());
+    if (options.embedding == "convolution") {
+        sizes.convolutions.channels = features.spec().channels();
+        sizes.convolutions.samples = features.spec().low_pass.samples;
+    }
     sizes.width = options.width;
     sizes.hidden = options.hidden;
     sizes.blocks = options.blocks;

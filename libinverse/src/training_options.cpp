@@ -50,6 +50,12 @@ void TrainingOptions::validate() const {
     if (head != "flow" && head != "mixture" && head != "gaussian") {
         require(false, "head must be flow, mixture or gaussian", head);
     }
+    if (embedding != "auto" && embedding != "dense" && embedding != "convolution") {
+        require(false, "embedding must be auto, dense or convolution", embedding);
+    }
+    if (features != "auto" && features != "all" && features != "phase-free") {
+        require(false, "features must be auto, all or phase-free", features);
+    }
     require(threads >= 0, "threads must be >= 0", threads);
     if (device != "auto" && device != "cpu" && device != "cuda") {
         require(false, "device must be auto, cpu or cuda", device);

@@ -50,6 +50,32 @@ TEST_CASE("A tone fills one bin of the spectrum and turns evenly", "[features]")
     CHECK(std::abs(power.sum().item<double>() - samples) < 1e-3);  // Parseval
 }
 
+TEST_CASE("Phase-free features do not depend on the receiver's phase", "[features]") {
+    FeatureSpec spec = phase_free_features();
+    spec.low_pass = make_low_pass(100, 4);
+    const Features features(spec);
+    CHECK(spec.channels() == 3);
+    torch::manual_seed(5);
+    const torch::Tensor curve = 0.1 * torch::randn({3, 2, spec.low_pass.samples});
+    const torch::Tensor re = curve.select(1, 0), im = curve.select(1, 1);
+    const double c = std::cos(1.1), s = std::sin(1.1);
+    const torch::Tensor turned = torch::stack({c * re - s * im, s * re + c * im}, 1);
+    const torch::Tensor none;
+    const torch::Tensor inputs = features.inputs(curve, none);
+    // Single precision, some ten operations on numbers near 1.
+    CHECK(largest(inputs - features.inputs(turned, none)) < 1e-5);
+    // Features of all of the curve do.
+    spec = FeatureSpec();
+    spec.low_pass = make_low_pass(100, 4);
+    const Features all(spec);
+    CHECK(largest(all.inputs(curve, none) - all.inputs(turned, none)) > 0.1);
+    // A curve of modulus 1 has the logarithm of 1 and the floor.
+    spec = phase_free_features();
+    spec.low_pass = make_low_pass(64, 1);
+    const torch::Tensor flat = Features(spec).inputs(tone(64, 3, 0.2), none).slice(1, 0, 64);
+    CHECK(largest(flat - std::log(1.06)) < 1e-5);
+}
+
 TEST_CASE("The curve's size shows in one number only", "[features]") {
     const Features features(spec_of(100, 4));
     torch::manual_seed(3);

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <functional>
 #include <stdexcept>
+#include <vector>
 
 #include "catch_compat.h"
 #include "nmrsim/units.h"
@@ -226,6 +227,47 @@ TEST_CASE("The network's weights have the names and shapes that files are checke
     CHECK(std::abs(estimate.sd[0][0].item<double>() - std::sqrt(1.0 / 12.0)) < 0.03);
     CHECK_THROWS_AS(network_options_from_json(R"({"kind": "residual-dense", "inputs": -1})"),
                     std::invalid_argument);
+}
+
+TEST_CASE("A network with convolutions has the weights and the text form it is checked against",
+          "[network]") {
+    NetworkOptions options;
+    options.unknowns = 2;
+    options.choices = {0, 0};
+    options.width = 16;
+    options.hidden = 24;
+    options.blocks = 1;
+    options.members = 2;
+    options.convolutions = {3, 50, 16};
+    options.inputs = 3 * 50 + 2;
+    // 50 samples: 13, then 7; filters 16, 24.
+    CHECK(options.convolutions.stages() == std::vector<int>{16, 24});
+    CHECK(options.convolutions.left() == 7);
+    CHECK(options.convolutions.outputs() == 7 * 24);
+    PosteriorNet net(options);
+    const auto shapes = weight_shapes(options);
+    const auto parameters = net->named_parameters();
+    REQUIRE(parameters.size() == shapes.size());
+    for (std::size_t i = 0; i < shapes.size(); ++i) {
+        CHECK(parameters[i].key() == shapes[i].first);
+        CHECK(parameters[i].value().sizes().vec() == shapes[i].second);
+    }
+    const NetworkOptions back = network_options_from_json(to_json(options));
+    CHECK(back.convolutions.channels == 3);
+    CHECK(back.convolutions.samples == 50);
+    CHECK(back.convolutions.filters == 16);
+    // A curve's answer does not depend on the curves beside it.
+    torch::manual_seed(3);
+    const torch::Tensor inputs = torch::randn({5, options.inputs});
+    const torch::Tensor all = net->forward(inputs).embedding;
+    const torch::Tensor one = net->forward(inputs.slice(0, 2, 3)).embedding;
+    // Sums of some hundred terms near 1, in another order: single precision.
+    CHECK((all.slice(1, 2, 3) - one).abs().max().item<double>() < 1e-5);
+    options.inputs = 149;
+    CHECK_THROWS_WITH(options.validate(),
+                      ContainsSubstring("network.inputs must be >= 3 channels"));
+    options.convolutions.filters = 12;
+    CHECK_THROWS_WITH(options.validate(), ContainsSubstring("filters must be a multiple of 8"));
 }
 
 TEST_CASE("Members' estimates are combined as the mixture they are", "[network]") {

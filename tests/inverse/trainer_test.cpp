@@ -80,6 +80,30 @@ TEST_CASE("A training on a data set that was stopped and resumed ends as if it h
     require_same(whole, content(resumed, folder));
 }
 
+TEST_CASE("A network with convolutions trains, resumes and is the same once read back",
+          "[trainer]") {
+    const TestFolder folder("trainer_test_convolution");
+    const nmrsim::Dataset data = linear_dataset(1500, 0.05, 1);
+    TrainingOptions options = small_training();
+    options.embedding = "convolution";
+    options.epochs = 8;
+    const Model model = train(data, options);
+    const TensorFile whole = content(model, folder);
+    CHECK(whole.tensors.count("member0.embedding.convolutions.stage0.first.weight") == 1);
+    options.checkpoint = folder.file("checkpoint");
+    train(data, options, stop_in(3));
+    REQUIRE(std::filesystem::exists(options.checkpoint));
+    options.resume = true;
+    require_same(whole, content(train(data, options), folder));
+
+    const Model back = load_model(folder.file("content.safetensors"));
+    const std::size_t points = data.points();
+    const Predictions a = model.predict(std::span(data.signal).first(20 * points), 10, 0.05);
+    const Predictions b = back.predict(std::span(data.signal).first(20 * points), 10, 0.05);
+    CHECK(a.mean == b.mean);
+    CHECK(a.sd == b.sd);
+}
+
 TEST_CASE("A training on simulated curves is reproducible and resumes", "[trainer]") {
     const TestFolder folder("trainer_test_simulated");
     const nmrsim::Experiment experiment = echo_experiment();

@@ -32,9 +32,15 @@ struct TrainingOptions {
     int patience = 0;             ///< epochs without improvement before stopping; 0: never
     int replays = 2;              ///< times that a simulated curve is used, >= 1: once when it is
                                   ///< new, and again later among others
-    int width = 64;               ///< of the network's residual stream
-    int hidden = 256;             ///< of each block's hidden layer
-    int blocks = 6;               ///< residual blocks
+    /// What looks at the curve first: dense (layers on all its numbers), convolution, or auto: the
+    /// second for a data set of few curves.
+    std::string embedding = "auto";
+    /// What it sees: all, phase-free (log amplitude and turn from sample to sample: the same
+    /// whatever the receiver's phase), or auto: the second for a data set of few curves.
+    std::string features = "auto";
+    int width = 64;             ///< of the network's residual stream
+    int hidden = 256;           ///< of each block's hidden layer
+    int blocks = 6;             ///< residual blocks
     int members = 0;            ///< networks side by side, at most 64; 0: one, or where curves are
                                 ///< few, several
     std::string head = "flow";  ///< form of the posterior: flow, mixture or gaussian
