@@ -12,12 +12,15 @@
 #include <new>
 #include <stdexcept>
 
+#include "completion.h"
+#include "man_page.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/file_output.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/sequence_text.h"
 #include "nmrsim/version.h"
+#include "option_table.h"
 
 namespace nmrapps {
 namespace {
@@ -114,13 +117,52 @@ nmrsim::Experiment chosen_experiment(const ExperimentChoice& choice) {
     return experiment;
 }
 
+namespace {
+
+/// "; did you mean --refine?" for the first word that looks like an option and is none.
+std::string option_hint(const CLI::App& app) {
+    std::vector<std::string> known;
+    for (const OptionRow& row : option_table(app)) {
+        known.insert(known.end(), row.names.begin(), row.names.end());
+    }
+    for (std::string word : app.remaining()) {
+        word = word.substr(0, word.find('='));
+        if (!word.starts_with("--")) continue;
+        const std::string nearest = nmrsim::nearest_name(word, known);
+        return nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest);
+    }
+    return "";
+}
+
+/// What the build asks for to install; --help does not mention it.
+std::optional<std::string> generated_text(const CLI::App& app, int argc, char** argv) {
+    const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+    if (arguments == std::vector<std::string>{"--man-page"}) return man_page(app);
+    if (arguments.size() == 2 && arguments[0] == "--completion") {
+        return completion(app, arguments[1]);
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
 int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& work) {
     const std::string program = app.get_name();
     try {
+        if (const auto text = generated_text(app, argc, argv)) {
+            write_result("", *text);
+            return 0;
+        }
         app.parse(argc, argv);
     } catch (const CLI::Success& success) {  // --help, --version
         return app.exit(success);
+    } catch (const CLI::ExtrasError& error) {
+        print_line(program, error.what() + option_hint(app));
+        return kBadInput;
     } catch (const CLI::ParseError& error) {
+        print_line(program, error.what());
+        return kBadInput;
+    } catch (const std::exception& error) {
         print_line(program, error.what());
         return kBadInput;
     }

@@ -1,21 +1,40 @@
-# Installs the libraries, headers and the package files for find_package(nmrsim).
+# Installs the libraries, headers and the package files for find_package(nmrsim) and pkg-config.
 
 include(CMakePackageConfigHelpers)
+set(config_folder ${CMAKE_INSTALL_LIBDIR}/cmake/nmrsim)
 
 install(TARGETS nmrsim EXPORT nmrsim-targets)
 install(DIRECTORY libnmrsim/include/nmrsim DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES libnmrsim/include/nmrsim_c.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY ${PROJECT_BINARY_DIR}/include/nmrsim DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(DIRECTORY libnmrsim/experiments DESTINATION ${CMAKE_INSTALL_DATADIR}/nmrsim)
+install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DATADIR}/nmrsim
+        PATTERN CMakeLists.txt EXCLUDE)
 if(TARGET inverse)
   install(TARGETS inverse EXPORT nmrsim-inverse-targets)
   install(DIRECTORY libinverse/include/nmrinverse DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-  install(EXPORT nmrsim-inverse-targets NAMESPACE nmrsim::
-          DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/nmrsim)
+  install(EXPORT nmrsim-inverse-targets NAMESPACE nmrsim:: DESTINATION ${config_folder})
 endif()
-install(EXPORT nmrsim-targets NAMESPACE nmrsim:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/nmrsim)
+install(EXPORT nmrsim-targets NAMESPACE nmrsim:: DESTINATION ${config_folder})
 
 configure_package_config_file(cmake/nmrsimConfig.cmake.in nmrsimConfig.cmake
-                              INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/nmrsim)
+                              INSTALL_DESTINATION ${config_folder})
 write_basic_package_version_file(nmrsimConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/nmrsimConfig.cmake
               ${PROJECT_BINARY_DIR}/nmrsimConfigVersion.cmake
-        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/nmrsim)
+        DESTINATION ${config_folder})
+
+# nmrsim.pc finds its prefix from where it lies. A static library brings no list of what it needs, so
+# the file names it.
+set(pc_folder ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+file(RELATIVE_PATH pc_to_prefix ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
+string(REGEX REPLACE "/$" "" pc_to_prefix "${pc_to_prefix}")
+set(pc_libraries "-L\${libdir} -lnmrsim")
+if(NOT BUILD_SHARED_LIBS)
+  string(APPEND pc_libraries " ${nmrsim_static_libraries}")
+endif()
+if(NMRSIM_SANITIZE)
+  string(APPEND pc_libraries " -fsanitize=${NMRSIM_SANITIZE}")
+endif()
+configure_file(cmake/nmrsim.pc.in nmrsim.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/nmrsim.pc DESTINATION ${pc_folder})

@@ -17,6 +17,21 @@ function(nmrsim_settings target)
   endif()
 endfunction()
 
+# What a library needs to be shared and to be found from any prefix. Without the macro that CMake
+# defines for shared libraries, the objects of both kinds are the same and a compiler cache serves both.
+function(nmrsim_library_settings target)
+  set_target_properties(${target} PROPERTIES
+    VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
+    DEFINE_SYMBOL "" INSTALL_RPATH "$ORIGIN" INSTALL_RPATH_USE_LINK_PATH ON)
+endfunction()
+
+# A program looks for the libraries beside itself, wherever the prefix was moved.
+function(nmrsim_program_settings target)
+  file(RELATIVE_PATH libraries ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
+  set_target_properties(${target} PROPERTIES INSTALL_RPATH "$ORIGIN/${libraries}"
+                                             INSTALL_RPATH_USE_LINK_PATH ON)
+endfunction()
+
 # Compiles one source once for each instruction set into `target`, with the macro NMRSIM_ISA set to
 # baseline, avx2 or avx512, the namespace its functions live in. Nothing else in the project is built
 # for more than the baseline; instruction_set.h picks at run time. Such a source includes no standard

@@ -1,13 +1,17 @@
-# Sourced by demo.sh and test.sh: installs what is missing, configures and builds into build/.
+# Sourced by demo.sh, test.sh and package.sh: installs what is missing, configures and builds into build/.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 say() { printf '\n== %s\n' "$*" >&2; }
 
+more_packages=()  # that a script needs beside those of scripts/packages
+
 missing_packages() {
     local package
-    grep -v '^#' scripts/packages | while read -r package; do
+    { grep -v '^#' scripts/packages
+      [ "${#more_packages[@]}" = 0 ] || printf '%s\n' "${more_packages[@]}"; } |
+    while read -r package; do
         dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed ||
             echo "$package"
     done

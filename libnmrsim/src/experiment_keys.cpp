@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "nmrsim/errors.h"
+#include "nmrsim/experiment_file.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/sequence_text.h"
 
@@ -62,6 +63,19 @@ const std::vector<std::string>& experiment_tables() {
         "interaction", "lattice",     "line",     "relaxation", "start",    "sequence",
         "phase_cycle", "acquisition", "accuracy", "prior",      "challenge"};
     return tables;
+}
+
+std::vector<std::string> setting_keys() {
+    std::vector<std::string> keys = {"name"};
+    for (const std::string& table : experiment_tables()) {
+        for (const Parameter& row : parameter_table()) {
+            if (table == row.table) keys.push_back(fmt::format("{}.{}", table, row.name));
+        }
+        for (const auto& [other_table, name] : kOtherKeys) {
+            if (table == other_table) keys.push_back(fmt::format("{}.{}", table, name));
+        }
+    }
+    return keys;
 }
 
 /// "; did you mean kernel?", or nothing.

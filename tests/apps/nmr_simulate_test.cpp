@@ -189,6 +189,10 @@ TEST_CASE("nmr-simulate: bad input is refused in one line") {
     write_text(out, "old");
     require_refused("nmr-simulate", {"--out", out}, "EXPERIMENT");
     require_refused("nmr-simulate", {"challenge-2021", "--oot", out}, "--oot");
+    require_refused("nmr-simulate", {"challenge-2021", "--swep=xi=1,2"}, "did you mean --sweep?");
+    require_refused("nmr-simulate", {"challenge-2021", "--set", "sequence.flp_deg=9"},
+                    "did you mean flip_deg?");
+    require_refused("nmr-simulate", {"--completion", "csh"}, "bash, zsh or fish, got csh");
     require_refused("nmr-simulate", {"no-such.toml", "--out", out}, "no-such.toml");
     require_refused("nmr-simulate", {"challenge-2012", "--out", out}, "challenge-2012");
     require_refused("nmr-simulate",

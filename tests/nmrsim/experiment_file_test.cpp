@@ -514,6 +514,25 @@ TEST_CASE("settings change one value") {
     CHECK_NOTHROW(e.validate());
 }
 
+TEST_CASE("every key that is listed is known, and the table's are all listed") {
+    const std::vector<std::string> keys = setting_keys();
+    const std::set<std::string> different(keys.begin(), keys.end());
+    CHECK(different.size() == keys.size());
+    for (const std::string& key : keys) {
+        // A date is of the wrong type for any key that is known.
+        Experiment e;
+        try {
+            apply_setting(e, key + "=1979-05-27");
+            FAIL(key << " took a date");
+        } catch (const InputError& error) {
+            CHECK_THAT(error.what(), ContainsSubstring(key + ": expected"));
+        }
+    }
+    for (const Parameter& row : parameter_table()) {
+        CHECK(different.count(std::string(row.table) + "." + row.name) == 1);
+    }
+}
+
 TEST_CASE("settings that make sense only together are checked at the end") {
     Experiment e = load_experiment("published-echo");
     apply_setting(e, "acquisition.start_us=500");
