@@ -1,0 +1,87 @@
+"""Every Python snippet of docs/python.md runs, in the order of the page."""
+
+import importlib.util
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import nmrsim
+
+DOCS = pathlib.Path(__file__).parents[2] / "docs"
+BLOCKS = re.findall(r"^```python\n(.*?)^```", (DOCS / "python.md").read_text(), re.M | re.S)
+
+
+def has_inverse():
+    return importlib.util.find_spec("nmrsim._inverse") is not None
+
+
+def needs(block):
+    """"torch", "inverse" or ""."""
+    return "torch" if "import torch" in block or ", torch" in block else (
+        "inverse" if "nmrsim.inverse" in block else "")
+
+
+def test_snippets_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    space = {}
+    ran = 0
+    for block in BLOCKS:
+        if needs(block) == "torch" or (needs(block) == "inverse" and not has_inverse()):
+            continue
+        exec(compile(block, "docs/python.md", "exec"), space)
+        ran += 1
+    assert ran >= 5
+    assert space["curves"].shape == (100, 2, 856)
+    assert len(space["data"]) == 1000
+    if has_inverse():
+        assert space["best"].converged
+
+
+def python_with_torch():
+    """This Python or the system's, whichever has PyTorch; it need not have nmrsim."""
+    for python in (sys.executable, "/usr/bin/python3"):
+        if os.path.exists(python):
+            environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+            found = subprocess.run([python, "-c", "import torch"], capture_output=True,
+                                   env=environment)
+            if found.returncode == 0:
+                return python
+    return None
+
+
+@pytest.mark.parametrize("name", ["challenge-2021", "challenge-2020", "challenge-2024-rkky"])
+def test_plain_pytorch_gives_the_models_estimates(name, tmp_path):
+    if not has_inverse():
+        pytest.skip("built without LibTorch: no estimates to compare with")
+    python = python_with_torch()
+    if python is None:
+        pytest.skip("no PyTorch")
+    import nmrsim.inverse
+
+    model = nmrsim.inverse.load_model(name)
+    experiment = model.experiment
+    experiment["accuracy.tolerance"] = 1e-3
+    experiment["acquisition.noise"] = noise = 1e-3
+    data = nmrsim.generate_dataset(experiment, 3, seed=5)
+    path = pathlib.Path(nmrsim.__file__).parent / "models" / f"{name}.safetensors"
+    (block,) = [block for block in BLOCKS if needs(block) == "torch"]
+    (tmp_path / "curves.json").write_text(json.dumps(data.signal.tolist()))
+    script = block + f"""
+m = torch.tensor(json.load(open("curves.json")), dtype=torch.float64)
+answer = estimate({str(path)!r}, torch.complex(m[:, 0], m[:, 1]), torch.full((3,), {noise}))
+print(json.dumps(answer.tolist()))
+"""
+    done = subprocess.run([python, "-c", script], capture_output=True, text=True, cwd=tmp_path,
+                          env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"})
+    assert done.returncode == 0, done.stderr
+    answer = np.array(json.loads(done.stdout))
+    low, high = np.array(list(experiment.prior.values())).T
+    # Some thousand products in single precision, 6e-8 each, of activations of order 1 to 100.
+    off = np.abs(answer - model.fit(data.signal, noise).mean) / (high - low)
+    assert off.max() < 2e-5
