@@ -1,6 +1,7 @@
 // nmrsim._core: the simulator. Needs no LibTorch.
 
 #include <chrono>
+#include <string>
 
 #include "bindings.h"
 #include "nmrsim/errors.h"
@@ -28,7 +29,25 @@ void raise_signal() {
 
 }  // namespace nmrpython
 
+namespace {
+
+/// pybind11 before 2.12 reads the arrays of NumPy 2 wrongly, without a word.
+void require_numpy() {
+#if PYBIND11_VERSION_MAJOR * 100 + PYBIND11_VERSION_MINOR < 212
+    const auto version = py::module_::import("numpy").attr("__version__").cast<std::string>();
+    if (version[0] != '1') {
+        throw py::import_error(
+            "nmrsim was built with pybind11 " + std::to_string(PYBIND11_VERSION_MAJOR) + "." +
+            std::to_string(PYBIND11_VERSION_MINOR) + ", which needs NumPy 1, found " + version +
+            ": build it with pip install .");
+    }
+#endif
+}
+
+}  // namespace
+
 PYBIND11_MODULE(_core, module) {
+    require_numpy();
     module.doc() = "The simulator of nmrsim; import nmrsim for it.";
     module.attr("__version__") = nmrsim::kVersion;
     const auto input_error =
