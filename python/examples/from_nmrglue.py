@@ -86,7 +86,9 @@ def main(arguments=None):
         "--dwell-us", type=float, help="time between samples, where the file is wrong"
     )
     parser.add_argument(
-        "--conjugate", action="store_true", help="the spectrometer turns the other way: My changes sign"
+        "--conjugate",
+        action="store_true",
+        help="the spectrometer turns the other way: My changes sign",
     )
     parser.add_argument("--peak", type=float, help="scale so that the largest |M| is this")
     parser.add_argument(
@@ -104,8 +106,11 @@ def main(arguments=None):
         traces = traces * (options.peak / np.abs(traces).max())
     dwell_us = options.dwell_us or dwell_us
     time_us = options.start_us + dwell_us * np.arange(traces.shape[1])
-    print(f"{len(traces)} trace(s) of {traces.shape[1]} points every {dwell_us:.6g} us from "
-          f"{options.start_us:g} us ({format})", file=sys.stderr)
+    print(
+        f"{len(traces)} trace(s) of {traces.shape[1]} points every {dwell_us:.6g} us from "
+        f"{options.start_us:g} us ({format})",
+        file=sys.stderr,
+    )
     for i, trace in enumerate(traces):
         out = options.out
         if len(traces) > 1:

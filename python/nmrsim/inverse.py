@@ -68,4 +68,3 @@ def load_model(name_or_path):
             + ", ".join(shipped_models())
         )
     return _load_file(path)
-

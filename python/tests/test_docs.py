@@ -22,9 +22,12 @@ def has_inverse():
 
 
 def needs(block):
-    """"torch", "inverse" or ""."""
-    return "torch" if "import torch" in block or ", torch" in block else (
-        "inverse" if "nmrsim.inverse" in block else "")
+    """ "torch", "inverse" or ""."""
+    return (
+        "torch"
+        if "import torch" in block or ", torch" in block
+        else ("inverse" if "nmrsim.inverse" in block else "")
+    )
 
 
 def test_snippets_run(tmp_path, monkeypatch, capsys):
@@ -48,8 +51,9 @@ def python_with_torch():
     for python in (sys.executable, "/usr/bin/python3"):
         if os.path.exists(python):
             environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-            found = subprocess.run([python, "-c", "import torch"], capture_output=True,
-                                   env=environment)
+            found = subprocess.run(
+                [python, "-c", "import torch"], capture_output=True, env=environment
+            )
             if found.returncode == 0:
                 return python
     return None
@@ -83,11 +87,17 @@ def test_plain_pytorch_gives_the_models_estimates(tmp_path):
 answers = []
 for path, curves in json.load(open("asked.json")):
     m = torch.tensor(curves, dtype=torch.float64)
-    answers.append(estimate(path, torch.complex(m[:, 0], m[:, 1]), torch.full((3,), {noise})).tolist())
+    levels = torch.full((3,), {noise})
+    answers.append(estimate(path, torch.complex(m[:, 0], m[:, 1]), levels).tolist())
 print(json.dumps(answers))
 """
-    done = subprocess.run([python, "-c", script], capture_output=True, text=True, cwd=tmp_path,
-                          env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"})
+    done = subprocess.run(
+        [python, "-c", script],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+    )
     assert done.returncode == 0, done.stderr
     for name, answer, means, (low, high) in zip(names, json.loads(done.stdout), expected, ranges):
         # Some thousand products in single precision, 6e-8 each, of activations of order 1 to 100.

@@ -31,7 +31,9 @@ def test_settings_by_key(echo):
     assert echo["line"]["renormalize"] is True
     # The default y coupling is that along x; a derived row is read like a plain one.
     assert echo["interaction.alpha_y_khz"] == 60.0
-    assert echo["acquisition.dwell_us"] == pytest.approx((267.8577692236599 - 131.78029288008935) / 10)
+    assert echo["acquisition.dwell_us"] == pytest.approx(
+        (267.8577692236599 - 131.78029288008935) / 10
+    )
 
 
 def test_settings_of_the_constructor(tmp_path):
@@ -72,7 +74,12 @@ def test_prior_is_read_and_written(echo):
 
 
 def test_copies_are_independent(echo):
-    for same in (echo.copy(), copy.copy(echo), copy.deepcopy(echo), pickle.loads(pickle.dumps(echo))):
+    for same in (
+        echo.copy(),
+        copy.copy(echo),
+        copy.deepcopy(echo),
+        pickle.loads(pickle.dumps(echo)),
+    ):
         assert same == echo
         same["sequence.flip_deg"] = 1.0
         assert same != echo

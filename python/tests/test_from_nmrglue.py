@@ -30,8 +30,17 @@ def echoes(count):
 def universal(data):
     dic = nmrglue.fileiobase.create_blank_udic(data.ndim)
     for axis in range(data.ndim):
-        dic[axis].update(size=data.shape[axis], sw=1e6 / DWELL_US, obs=100.0, car=0.0,
-                         complex=True, time=True, freq=False, encoding="direct", label="1H")
+        dic[axis].update(
+            size=data.shape[axis],
+            sw=1e6 / DWELL_US,
+            obs=100.0,
+            car=0.0,
+            complex=True,
+            time=True,
+            freq=False,
+            encoding="direct",
+            label="1H",
+        )
     if data.ndim == 2:
         dic[0].update(encoding="states")
     return dic
@@ -44,8 +53,9 @@ def write_pipe(path, data):
 def write_bruker(path, data, **parameters):
     dic = nmrglue.bruker.create_dic(universal(data))
     dic["acqus"].update(SW_h=1e6 / DWELL_US, BYTORDA=0, DTYPA=2, AQ_mod=3, **parameters)
-    nmrglue.bruker.write(str(path), dic, data, isfloat=True, big=False, overwrite=True,
-                         write_prog=False)
+    nmrglue.bruker.write(
+        str(path), dic, data, isfloat=True, big=False, overwrite=True, write_prog=False
+    )
 
 
 def convert(path, *options):
@@ -91,20 +101,35 @@ def test_jcamp(tmp_path):
 
     def page(number, symbol, values):
         lines = [f"##PAGE= N={number}", f"##DATA TABLE= (X++({symbol}..{symbol})), XYDATA"]
-        lines += [f"{first} " + " ".join(str(int(v)) for v in values[first : first + 8])
-                  for first in range(0, POINTS, 8)]
+        lines += [
+            f"{first} " + " ".join(str(int(v)) for v in values[first : first + 8])
+            for first in range(0, POINTS, 8)
+        ]
         return lines
 
     text = [
-        "##TITLE= echo", "##JCAMP-DX= 5.00", "##DATA TYPE= NMR FID", "##DATA CLASS= NTUPLES",
-        "##ORIGIN= test", "##OWNER= test", "##.OBSERVE FREQUENCY= 100.0",
-        "##.OBSERVE NUCLEUS= ^1H", "##NTUPLES= NMR FID",
-        "##VAR_NAME= TIME, FID/REAL, FID/IMAG, PAGE NUMBER", "##SYMBOL= X, R, I, N",
-        "##VAR_TYPE= INDEPENDENT, DEPENDENT, DEPENDENT, PAGE", "##VAR_FORM= AFFN, ASDF, ASDF, AFFN",
+        "##TITLE= echo",
+        "##JCAMP-DX= 5.00",
+        "##DATA TYPE= NMR FID",
+        "##DATA CLASS= NTUPLES",
+        "##ORIGIN= test",
+        "##OWNER= test",
+        "##.OBSERVE FREQUENCY= 100.0",
+        "##.OBSERVE NUCLEUS= ^1H",
+        "##NTUPLES= NMR FID",
+        "##VAR_NAME= TIME, FID/REAL, FID/IMAG, PAGE NUMBER",
+        "##SYMBOL= X, R, I, N",
+        "##VAR_TYPE= INDEPENDENT, DEPENDENT, DEPENDENT, PAGE",
+        "##VAR_FORM= AFFN, ASDF, ASDF, AFFN",
         f"##VAR_DIM= {POINTS}, {POINTS}, {POINTS}, 2",
-        "##UNITS= SECONDS, ARBITRARY UNITS, ARBITRARY UNITS,", f"##FIRST= 0, 0, 0, 1",
-        f"##LAST= {last}, 0, 0, 2", f"##FACTOR= {last / (POINTS - 1)}, 1, 1, 1",
-        *page(1, "R", data.real), *page(2, "I", data.imag), "##END NTUPLES= NMR FID", "##END=",
+        "##UNITS= SECONDS, ARBITRARY UNITS, ARBITRARY UNITS,",
+        f"##FIRST= 0, 0, 0, 1",
+        f"##LAST= {last}, 0, 0, 2",
+        f"##FACTOR= {last / (POINTS - 1)}, 1, 1, 1",
+        *page(1, "R", data.real),
+        *page(2, "I", data.imag),
+        "##END NTUPLES= NMR FID",
+        "##END=",
     ]
     path = tmp_path / "echo.dx"
     path.write_text("\n".join(text) + "\n")
@@ -123,7 +148,8 @@ def test_options(tmp_path):
     data = echoes(1)[0]
     write_pipe(tmp_path / "echo.fid", data)
     curve = nmrsim.read_curve(
-        convert(tmp_path / "echo.fid", "--conjugate", "--peak", 0.25, "--dwell-us", 2))
+        convert(tmp_path / "echo.fid", "--conjugate", "--peak", 0.25, "--dwell-us", 2)
+    )
     assert abs(np.abs(curve.m).max() - 0.25) < 1e-8
     np.testing.assert_allclose(curve.m, data.conj() * 0.25 / np.abs(data).max(), atol=1e-8)
     assert curve.time_us[1] == 2.0
