@@ -2,6 +2,9 @@
 # Builds everything and runs the tests: ./test.sh [options of ctest]
 . "$(dirname "${BASH_SOURCE[0]}")/scripts/build.sh"
 
-build -DNMRSIM_BUILD_TESTS=ON
+# The system's Python, whatever comes first in PATH: that is the one the packages above are for.
+python=()
+if [ -x /usr/bin/python3 ]; then python=(-DPython_EXECUTABLE=/usr/bin/python3); fi
+build -DNMRSIM_BUILD_TESTS=ON -DNMRSIM_BUILD_PYTHON=ON "${python[@]}"
 say "Testing"
 ctest --test-dir build --output-on-failure -LE slow -j "$(nproc)" "$@"

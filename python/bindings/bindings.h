@@ -1,0 +1,26 @@
+/// What each file adds to the module.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include "nmrsim/simulate.h"
+
+namespace nmrpython {
+
+void bind_experiment(pybind11::module_& module);
+void bind_signal(pybind11::module_& module);
+void bind_simulate(pybind11::module_& module);
+void bind_sensitivity(pybind11::module_& module);
+void bind_dataset(pybind11::module_& module);
+
+void bind_model(pybind11::module_& module);
+void bind_refine(pybind11::module_& module);
+
+/// Stops a batch that runs without the GIL once Python has a signal to handle (Ctrl-C). After the
+/// batch: raise_signal().
+nmrsim::BatchProgress stop_on_signal();
+
+/// Raises what the signal's handler raised (KeyboardInterrupt), if anything.
+void raise_signal();
+
+}  // namespace nmrpython

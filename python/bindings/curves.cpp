@@ -1,0 +1,114 @@
+#include "curves.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <complex>
+
+#include "nmrsim/signal.h"
+
+namespace nmrpython {
+namespace {
+
+using nmrsim::Experiment;
+using nmrsim::Signal;
+
+/// Times count as the same within this share of the spacing between samples.
+constexpr double kSameTime = 1e-3;
+
+void require_times(const Signal& signal, const Experiment& experiment) {
+    const std::vector<double> times = nmrsim::acquisition_times_us(experiment.acquisition);
+    const double spacing = times.size() > 1 ? times[1] - times[0] : 1.0;
+    bool same = signal.points() == times.size();
+    for (std::size_t k = 0; same && k < times.size(); ++k) {
+        same = std::abs(signal.time_us[k] - times[k]) <= kSameTime * spacing;
+    }
+    if (!same) {
+        throw py::value_error(fmt::format(
+            "signal must be sampled at the model's times, {} points from {:g} to {:g} us "
+            "(model.experiment.time_us): interpolate it, or use nmr-fit, which does",
+            times.size(), times.front(), times.back()));
+    }
+}
+
+Curves of_signals(const std::vector<const Signal*>& signals, const Experiment& experiment) {
+    py::array_t<float> all(Shape{extent(signals.size()), 2, experiment.acquisition.points});
+    float* to = all.mutable_data();
+    for (const Signal* signal : signals) {
+        require_times(*signal, experiment);
+        for (const std::vector<double>* column : {&signal->mx, &signal->my}) {
+            for (const double value : *column) *to++ = static_cast<float>(value);
+        }
+    }
+    return {all, signals.size()};
+}
+
+/// (n, points) complex as (n, 2, points).
+py::array_t<float> split(const Input<std::complex<double>>& m) {
+    const py::ssize_t points = m.shape(m.ndim() - 1);
+    const py::ssize_t count = points > 0 ? m.size() / points : 0;
+    py::array_t<float> all(Shape{count, 2, points});
+    float* to = all.mutable_data();
+    const std::complex<double>* from = m.data();
+    for (py::ssize_t c = 0; c < count; ++c, from += points) {
+        to = std::transform(from, from + points, to,
+                            [](const auto& z) { return static_cast<float>(z.real()); });
+        to = std::transform(from, from + points, to,
+                            [](const auto& z) { return static_cast<float>(z.imag()); });
+    }
+    return all;
+}
+
+}  // namespace
+
+Curves curves_of(const py::object& signal, const Experiment& experiment) {
+    if (py::isinstance<Signal>(signal))
+        return of_signals({&signal.cast<const Signal&>()}, experiment);
+    if (py::isinstance<py::list>(signal) || py::isinstance<py::tuple>(signal)) {
+        const py::sequence items(signal);
+        if (!items.empty() && py::isinstance<Signal>(items[0])) {
+            std::vector<const Signal*> signals;
+            for (const auto& item : items) signals.push_back(&item.cast<const Signal&>());
+            return of_signals(signals, experiment);
+        }
+    }
+    const py::ssize_t points = experiment.acquisition.points;
+    const auto given = py::array::ensure(signal);
+    if (!given) throw py::error_already_set();
+    const bool is_complex = given.dtype().kind() == 'c';
+    const auto is = [&](py::ssize_t axis, py::ssize_t size) {
+        return given.ndim() > axis && given.shape(given.ndim() - 1 - axis) == size;
+    };
+    if (is_complex ? given.ndim() <= 2 && is(0, points)
+                   : given.ndim() <= 3 && is(0, points) && is(1, 2)) {
+        const Input<float> all =
+            is_complex ? Input<float>(split(Input<std::complex<double>>::ensure(given)))
+                       : Input<float>::ensure(given);
+        if (!all) throw py::error_already_set();
+        return {all, static_cast<std::size_t>(all.size() / (2 * points))};
+    }
+    throw py::value_error(fmt::format(
+        "signal must have the shape (2, {0}) or (n, 2, {0}), or ({0},) or (n, {0}) where complex, "
+        "got {1}",
+        points, py::str(given.attr("shape")).cast<std::string>()));
+}
+
+Curves one_curve_of(const py::object& signal, const Experiment& experiment) {
+    Curves curves = curves_of(signal, experiment);
+    if (curves.count != 1) {
+        throw py::value_error(fmt::format("expected one curve, got {}", curves.count));
+    }
+    return curves;
+}
+
+std::vector<double> noise_of(const Input<double>& noise, std::size_t count) {
+    if (noise.ndim() == 0) return std::vector<double>(count, *noise.data());
+    if (noise.ndim() != 1 || noise.size() != extent(count)) {
+        throw py::value_error(fmt::format("noise must be one number or ({},), got the shape {}",
+                                          count, py::str(noise.attr("shape")).cast<std::string>()));
+    }
+    return {noise.data(), noise.data() + noise.size()};
+}
+
+}  // namespace nmrpython

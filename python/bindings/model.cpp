@@ -1,0 +1,233 @@
+// Trained models and what they say about curves.
+
+#include "nmrinverse/model.h"
+
+#include <fmt/format.h>
+#include <pybind11/stl.h>
+#include <pybind11/stl/filesystem.h>
+
+#include <filesystem>
+
+#include "bindings.h"
+#include "curves.h"
+#include "nmrinverse/posterior.h"
+#include "refine.h"
+
+namespace nmrpython {
+namespace {
+
+/// Draws of a posterior that make good starts; as many as nmr-fit --refine takes.
+constexpr std::size_t kStarts = 256;
+
+using nmrinverse::Model;
+using nmrinverse::Posterior;
+using nmrinverse::Predictions;
+
+template <std::vector<double> Predictions::*field>
+py::array_t<double> rows(const py::object& self) {
+    const auto& estimates = self.cast<const Predictions&>();
+    return view(estimates.*field, {extent(estimates.count), extent(estimates.unknowns)}, self);
+}
+
+Posterior posterior_of(const Model& model, const py::object& signal, const Input<double>& noise,
+                       int threads) {
+    const Curves curves = curves_of(signal, model.experiment());
+    const std::vector<double> levels = noise_of(noise, curves.count);
+    const py::gil_scoped_release release;
+    return model.posterior(curves.values(), curves.count, levels, threads);
+}
+
+Predictions fit(const Model& model, const py::object& signal, const Input<double>& noise,
+                int threads) {
+    const Posterior posterior = posterior_of(model, signal, noise, threads);
+    const py::gil_scoped_release release;
+    return posterior.summary();
+}
+
+nmrinverse::Refinement refined(const Model& model, const py::object& signal, double noise,
+                               bool fit_gain, bool fit_phase, bool fit_time_zero,
+                               double time_zero_range_us, std::uint64_t seed, int threads) {
+    const Curves curve = one_curve_of(signal, model.experiment());
+    const nmrinverse::RefineOptions options = refine_options(
+        noise, fit_gain, fit_phase, fit_time_zero, time_zero_range_us, seed, threads);
+    const py::gil_scoped_release release;
+    const std::vector<double> starts =
+        model.posterior(curve.values(), 1, noise, threads).sample(kStarts, seed);
+    return nmrinverse::refine(model.experiment(), curve.values(), starts, options);
+}
+
+py::dict record_of(const Model& model) {
+    const nmrinverse::TrainingRecord& record = model.record();
+    py::dict all;
+    all["version"] = record.version;
+    all["curves_seen"] = record.curves_seen;
+    all["epochs"] = record.epochs;
+    all["seconds"] = record.seconds;
+    all["device"] = record.device;
+    all["weights"] = record.weights;
+    all["head"] = record.head;
+    all["held_out_loss"] = record.held_out_loss;
+    all["held_out_log_density"] = record.held_out_log_density;
+    all["held_out_mse"] = record.held_out_mse;
+    return all;
+}
+
+void bind_estimates(py::module_& module) {
+    py::class_<Predictions>(module, "Estimates",
+                            R"(Estimates of k unknowns for n curves, in the unknowns' units.
+
+Arrays (n, k) float64, the object's own memory. Of a categorical unknown only probabilities mean
+something.)")
+        .def_property_readonly("mean", &rows<&Predictions::mean>,
+                               "Point estimate: the posterior's mean, (n, k).")
+        .def_property_readonly("sd", &rows<&Predictions::sd>,
+                               "Posterior standard deviation, (n, k).")
+        .def_property_readonly("q05", &rows<&Predictions::q05>, "5% quantile, (n, k).")
+        .def_property_readonly("q25", &rows<&Predictions::q25>, "25% quantile, (n, k).")
+        .def_property_readonly("q75", &rows<&Predictions::q75>, "75% quantile, (n, k).")
+        .def_property_readonly("q95", &rows<&Predictions::q95>, "95% quantile, (n, k).")
+        .def_property_readonly(
+            "probabilities",
+            [](const py::object& self) {
+                const auto& estimates = self.cast<const Predictions&>();
+                const std::size_t n = estimates.count;
+                const std::size_t choices = n ? estimates.probabilities.size() / n : 0;
+                return view(estimates.probabilities, {extent(n), extent(choices)}, self);
+            },
+            "Of each choice of the categorical unknown, (n, choices); no columns without one.")
+        .def("__len__", [](const Predictions& estimates) { return estimates.count; });
+}
+
+void bind_posterior(py::module_& module) {
+    py::class_<Posterior>(module, "Posterior",
+                          R"(The joint posterior of n curves on the prior's box.
+
+It answers in closed form, but for sample().)")
+        .def("summary", &Posterior::summary, py::call_guard<py::gil_scoped_release>(),
+             "Mean, standard deviation and quantiles of each unknown: Estimates.")
+        .def(
+            "quantiles",
+            [](const Posterior& posterior, const Input<double>& levels) {
+                std::vector<double> values;
+                {
+                    const auto asked = numbers(levels);
+                    const py::gil_scoped_release release;
+                    values = posterior.quantiles(asked);
+                }
+                return taken(std::move(values), {extent(posterior.count()),
+                                                 extent(posterior.unknowns()), levels.size()});
+            },
+            py::arg("levels"),
+            R"(Quantiles of each unknown, (n, k, m).
+
+Args: levels: (m), each in [0, 1].)")
+        .def(
+            "sample",
+            [](const Posterior& posterior, std::size_t draws, std::uint64_t seed) {
+                std::vector<double> values;
+                {
+                    const py::gil_scoped_release release;
+                    values = posterior.sample(draws, seed);
+                }
+                return taken(std::move(values), {extent(posterior.count()), extent(draws),
+                                                 extent(posterior.unknowns())});
+            },
+            py::arg("draws"), py::arg("seed"),
+            "Draws of the joint posterior, (n, draws, k); those of curve c depend on (seed, c).")
+        .def(
+            "log_prob",
+            [](const Posterior& posterior, const Input<double>& parameters) {
+                const py::ssize_t n = extent(posterior.count());
+                const py::ssize_t k = extent(posterior.unknowns());
+                if (parameters.ndim() != 3 || parameters.shape(0) != n ||
+                    parameters.shape(2) != k) {
+                    throw py::value_error(
+                        fmt::format("parameters must have the shape ({}, m, {}), got {}", n, k,
+                                    py::str(parameters.attr("shape")).cast<std::string>()));
+                }
+                std::vector<double> values;
+                {
+                    const auto at = numbers(parameters);
+                    const py::gil_scoped_release release;
+                    values = posterior.log_prob(at);
+                }
+                return taken(std::move(values), {n, parameters.shape(1)});
+            },
+            py::arg("parameters"),
+            R"(Logarithm of the joint density, (n, m); minus infinity outside the prior.
+
+Args: parameters: (n, m, k), in the unknowns' units.)")
+        .def(
+            "distance",
+            [](const Posterior& posterior) {
+                return taken(posterior.distance(), {extent(posterior.count())});
+            },
+            R"(How unlike the training's curves each one looks, (n).
+
+The share of held-out curves that look more usual: 1 is stranger than all of them.)")
+        .def("__len__", &Posterior::count);
+}
+
+}  // namespace
+
+void bind_model(py::module_& module) {
+    bind_estimates(module);
+    bind_posterior(module);
+    py::class_<Model>(module, "Model", "A trained network and what it was trained for.")
+        .def_property_readonly(
+            "experiment", [](const Model& model) { return model.experiment(); },
+            "A copy of the experiment it was trained for; its prior names the unknowns.")
+        .def_property_readonly(
+            "unknowns",
+            [](const Model& model) {
+                std::vector<std::string> names;
+                for (const auto& range : model.experiment().prior) names.push_back(range.name);
+                return names;
+            },
+            "Names of the columns of estimates.")
+        .def_property_readonly("record", &record_of, "How it came to be: a dict.")
+        .def_property_readonly("largest_noise", &Model::largest_noise,
+                               R"(Largest noise it was trained for [units of M].
+
+On noisier curves its intervals are too narrow.)")
+        .def("fit", &fit, py::arg("signal"), py::arg("noise") = 0.0, py::arg("threads") = 0,
+             R"(Estimates of curves sampled at experiment.time_us.
+
+Args:
+    signal: a Signal or a list of them; complex M (points) or (n, points); or Mx and My, (2, points)
+        or (n, 2, points). One curve is n = 1.
+    noise: standard deviation on each of Mx and My [units of M]: one number or (n).
+    threads: 0 for all cores.
+Returns: Estimates, arrays (n, k). Releases the GIL.)")
+        .def("posterior", &posterior_of, py::arg("signal"), py::arg("noise") = 0.0,
+             py::arg("threads") = 0,
+             "The joint posterior of the same curves: samples, quantiles, densities.")
+        .def("refine", &refined, py::arg("signal"), py::arg("noise"), py::kw_only(),
+             py::arg("fit_gain") = false, py::arg("fit_phase") = false,
+             py::arg("fit_time_zero") = false, py::arg("time_zero_range_us") = 1.0,
+             py::arg("seed") = 0, py::arg("threads") = 0,
+             R"(The best fit of one curve, followed down from draws of its posterior: Refinement.
+
+Args: as nmrsim.inverse.refine(), with the starts drawn by seed. Releases the GIL.)")
+        .def(
+            "gradient",
+            [](const Model& model, const py::object& signal, double noise) {
+                const Curves curve = one_curve_of(signal, model.experiment());
+                std::vector<double> values;
+                {
+                    const py::gil_scoped_release release;
+                    values = model.gradient(curve.values(), noise);
+                }
+                const Shape shape{extent(model.experiment().prior.size()), 2,
+                                  model.experiment().acquisition.points};
+                return taken(std::move(values), shape);
+            },
+            py::arg("signal"), py::arg("noise") = 0.0,
+            "d estimate / d sample of one curve, (k, 2, points), in the unknowns' units.");
+    module.def(
+        "load_file",
+        [](const std::filesystem::path& path) { return nmrinverse::load_model(path.string()); },
+        py::arg("path"), py::call_guard<py::gil_scoped_release>(), "A model from its file.");
+}
+
+}  // namespace nmrpython

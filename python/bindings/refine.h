@@ -1,0 +1,15 @@
+/// Options of a refined fit.
+#pragma once
+
+#include <cstdint>
+
+#include "nmrinverse/refine.h"
+
+namespace nmrpython {
+
+/// What Python may say of a refined fit; all else is as by default.
+nmrinverse::RefineOptions refine_options(double noise, bool fit_gain, bool fit_phase,
+                                         bool fit_time_zero, double time_zero_range_us,
+                                         std::uint64_t seed, int threads);
+
+}  // namespace nmrpython

@@ -1,0 +1,153 @@
+// Curves from parameters.
+
+#include "nmrsim/simulate.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "batch_parameters.h"
+#include "bindings.h"
+#include "nmrsim/parameters.h"
+#include "nmrsim/prior.h"
+#include "nmrsim/sweep.h"
+
+namespace nmrpython {
+
+using nmrsim::Experiment;
+using nmrsim::Signal;
+
+Experiment with_unknowns(Experiment experiment, const Names& names) {
+    if (!names) return experiment;
+    nmrsim::Prior prior;
+    for (const std::string& name : *names) {
+        const auto own = std::find_if(experiment.prior.begin(), experiment.prior.end(),
+                                      [&](const auto& range) { return range.name == name; });
+        const nmrsim::Parameter& row = nmrsim::parameter(name);
+        if (own != experiment.prior.end()) {
+            prior.push_back(*own);
+        } else if (row.categorical) {
+            throw std::invalid_argument(
+                fmt::format("{} must be an unknown of the prior, which names its choices", name));
+        } else {
+            prior.push_back({name, row.lower, row.upper});
+        }
+    }
+    experiment.prior = std::move(prior);
+    return experiment;
+}
+
+void require_columns(const Input<double>& parameters, const Experiment& experiment) {
+    const std::size_t unknowns = experiment.prior.size();
+    if (parameters.ndim() == 2 && parameters.shape(1) == extent(unknowns)) return;
+    std::vector<std::string> names;
+    for (const auto& range : experiment.prior) names.push_back(range.name);
+    throw py::value_error(fmt::format("parameters must have the shape (n, {}), for {}, got {}",
+                                      unknowns, fmt::join(names, ", "),
+                                      py::str(parameters.attr("shape")).cast<std::string>()));
+}
+
+namespace {
+
+py::array_t<float> batch(const Experiment& given, const Input<double>& parameters,
+                         const Names& names, const std::optional<Input<std::uint64_t>>& seeds,
+                         int threads) {
+    const Experiment experiment = with_unknowns(given, names);
+    require_columns(parameters, experiment);
+    if (seeds && (seeds->ndim() != 1 || seeds->size() != parameters.shape(0))) {
+        throw py::value_error(fmt::format("lattice_seeds must have the shape ({},), got {}",
+                                          parameters.shape(0),
+                                          py::str(seeds->attr("shape")).cast<std::string>()));
+    }
+    py::array_t<float> signal(Shape{parameters.shape(0), 2, experiment.acquisition.points});
+    const auto to = numbers_of_new(signal);
+    const auto from = numbers(parameters);
+    const auto of_lattice = seeds ? numbers(*seeds) : std::span<const std::uint64_t>();
+    {
+        const py::gil_scoped_release release;
+        nmrsim::simulate_batch(experiment, from, of_lattice, to, threads, stop_on_signal());
+    }
+    raise_signal();
+    return signal;
+}
+
+std::vector<Signal> sweep(const Experiment& given, const std::string& parameter,
+                          const std::vector<double>& values, int threads) {
+    std::vector<Signal> curves;
+    {
+        const Experiment experiment = given;
+        const py::gil_scoped_release release;
+        curves = nmrsim::simulate_sweep(experiment, parameter, values, threads, stop_on_signal());
+    }
+    raise_signal();
+    return curves;
+}
+
+py::array_t<double> draw(const Experiment& experiment, std::size_t count, std::uint64_t seed,
+                         std::uint64_t first_index) {
+    std::vector<double> all;
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::vector<double> one =
+            nmrsim::draw_parameters(experiment.prior, seed, first_index + i);
+        all.insert(all.end(), one.begin(), one.end());
+    }
+    return taken(std::move(all), {extent(count), extent(experiment.prior.size())});
+}
+
+}  // namespace
+
+void bind_simulate(py::module_& module) {
+    module.def(
+        "simulate",
+        // By value: another thread may change the caller's experiment meanwhile.
+        [](Experiment experiment) {
+            const py::gil_scoped_release release;
+            return nmrsim::simulate(experiment);
+        },
+        py::arg("experiment"),
+        R"(The magnetization at the acquisition's times, without noise. Releases the GIL.
+
+Uniform kernel: the ensemble is an integral over the line, no random draw. Finite range: offsets
+drawn with lattice.seed.
+Raises: ValueError that names the key, the inequality and the value.)");
+    module.def("simulate_batch", &batch, py::arg("experiment"), py::arg("parameters"),
+               py::arg("names") = py::none(), py::arg("lattice_seeds") = py::none(),
+               py::arg("threads") = 0,
+               R"(Curves of many parameter sets on all cores. Releases the GIL; Ctrl-C ends it.
+
+Args:
+    experiment: what all curves share.
+    parameters: (n, unknowns), in the units of the parameters' names.
+    names: what the columns are; the prior's unknowns where None.
+    lattice_seeds: (n) seeds of the draws of offsets; lattice.seed for all where None.
+    threads: 0 for all cores. The result does not depend on it.
+Returns: (n, 2, points) float32, Mx and My of each curve.
+Raises: ValueError for a wrong shape, an unknown name or a value out of bounds.)");
+    module.def("simulate_sweep", &sweep, py::arg("experiment"), py::arg("parameter"),
+               py::arg("values"), py::arg("threads") = 0,
+               R"(One Signal for each value of a parameter, all else as it is. Releases the GIL.
+
+Args: parameter: a row of the table, such as "flip_deg", in its unit. threads: 0 for all cores.)");
+    module.def("draw_parameters", &draw, py::arg("experiment"), py::arg("count"), py::arg("seed"),
+               py::arg("first_index") = 0,
+               R"(Draws of the prior, (count, unknowns) float64, in the units of the names.
+
+Draw i depends on (seed, first_index + i) alone; a categorical unknown is the index of its choice
+plus 1/2.)");
+    module.def(
+        "with_parameters",
+        [](const Experiment& experiment, const Input<double>& values) {
+            if (values.size() != extent(experiment.prior.size())) {
+                throw py::value_error(fmt::format("values must hold {} unknowns, got {}",
+                                                  experiment.prior.size(), values.size()));
+            }
+            return nmrsim::with_parameters(experiment, numbers(values));
+        },
+        py::arg("experiment"), py::arg("values"),
+        "A copy of the experiment with the prior's unknowns at these values, (unknowns).");
+}
+
+}  // namespace nmrpython

@@ -1,0 +1,48 @@
+"""Spin echoes of interacting nuclear spins, and what can be read back out of them.
+
+    import nmrsim
+
+    echo = nmrsim.Experiment("challenge-2021", {"interaction.alpha_x_khz": 60.0})
+    signal = nmrsim.simulate(echo)  # time_us, mx, my, mz
+
+Magnetizations are ensemble means of (Ix, Iy, Iz), 1/2 at most; names carry their units. Where it
+was built with LibTorch, nmrsim.inverse reads the interactions back.
+"""
+
+from ._core import (
+    Dataset,
+    Experiment,
+    FisherInformation,
+    InputError,
+    Parameter,
+    Signal,
+    SignalJacobian,
+    __version__,
+    cramer_rao_bound,
+    cramer_rao_deviations,
+    draw_parameters,
+    fisher_information,
+    generate_dataset,
+    largest_difference,
+    parameters,
+    read_challenge,
+    read_curve,
+    read_dataset,
+    shipped_experiment_summary,
+    shipped_experiments,
+    simulate,
+    simulate_batch,
+    simulate_batch_with_jacobian,
+    simulate_sweep,
+    simulate_with_jacobian,
+    with_parameters,
+    write_challenge,
+    write_curve,
+    write_dataset,
+)
+
+__all__ = [name for name in dir() if not name.startswith("_")]
+
+for _name in __all__:
+    if isinstance(globals()[_name], type):
+        globals()[_name].__module__ = __name__
