@@ -8,3 +8,5 @@ if [ -x /usr/bin/python3 ]; then python=(-DPython_EXECUTABLE=/usr/bin/python3); 
 build -DNMRSIM_BUILD_TESTS=ON -DNMRSIM_BUILD_PYTHON=ON "${python[@]}"
 say "Testing"
 ctest --test-dir build --output-on-failure -LE slow -j "$(nproc)" "$@"
+say "Testing what others build of the sources"
+ctest --test-dir build --output-on-failure -L builds
