@@ -14,8 +14,8 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
-" Spin echoes of ensembles that interact through the electrons, and the interactions read back out
- of measured ones with their uncertainty: programs, trained models, C++ libraries and a C interface.")
+"Spin echoes of ensembles that interact through the electrons, and the interactions read back out
+of measured ones with their uncertainty: programs, trained models, C++ libraries and a C interface.")
 # What the programs are linked with comes from dpkg-shlibdeps; the libraries of this package are its own.
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)

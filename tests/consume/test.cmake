@@ -17,7 +17,7 @@ add_test(NAME embed
          COMMAND ${CMAKE_CTEST_COMMAND}
                  --build-and-test ${CMAKE_CURRENT_SOURCE_DIR}/consume/embedding
                                   ${CMAKE_CURRENT_BINARY_DIR}/embed
-                 --build-generator ${CMAKE_GENERATOR} --build-makeprogram ${CMAKE_MAKE_PROGRAM}
+                 --build-noclean --build-generator ${CMAKE_GENERATOR} --build-makeprogram ${CMAKE_MAKE_PROGRAM}
                  --build-options -DFETCHCONTENT_SOURCE_DIR_NMRSIM=${PROJECT_SOURCE_DIR}
                                  -DCMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER}
                                  -DCMAKE_C_COMPILER=${CMAKE_C_COMPILER}
