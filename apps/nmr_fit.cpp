@@ -10,6 +10,7 @@
 #include "estimates_text.h"
 #include "nmrinverse/model.h"
 #include "nmrsim/file_output.h"
+#include "reading_options.h"
 #include "refined_estimates.h"
 #include "report_sections.h"
 
@@ -90,7 +91,9 @@ int main(int argc, char** argv) {
     app.add_option("MODEL", model_name, "Model file, or the name of one that ships")
         ->required()
         ->type_name("");
-    app.add_option("INPUT", inputs, "CSV curves, HDF5 data sets or challenge folders")
+    app.add_option("INPUT", inputs,
+                   "Curves (CSV and other text, .npy, .npz, FILE.h5:/PATH), HDF5 data sets or "
+                   "challenge folders")
         ->required()
         ->type_name("");
     app.add_option("--noise", noise, "Standard deviation of the noise on each of Mx and My")
@@ -112,6 +115,8 @@ int main(int argc, char** argv) {
                                      "With --refine: the clock is off by up to US microseconds")
                           ->check(CLI::PositiveNumber)
                           ->type_name("US");
+    nmrapps::ReadingOptions reading;
+    nmrapps::add_reading_options(app, reading);
     app.add_option("--samples", samples,
                    "Also write N draws of each curve's posterior, beside --out as *.samples.csv")
         ->check(CLI::Range(1, 1000000))
@@ -135,7 +140,13 @@ int main(int argc, char** argv) {
         const nmrinverse::Model model = nmrinverse::load_model(nmrapps::find_model(model_name));
         const nmrsim::Experiment& experiment = model.experiment();
         Curves curves;
-        for (const std::string& input : inputs) nmrapps::read_curves(input, experiment, curves);
+        const nmrsim::CurveFormat curve_format = reading.format();
+        const nmrapps::Say say = [&](const std::string& line) {
+            if (!common.quiet) fmt::print(stderr, "{}: {}\n", app.get_name(), line);
+        };
+        for (const std::string& input : inputs) {
+            nmrapps::read_curves(input, experiment, curves, curve_format, say);
+        }
         const std::vector<std::size_t> unreadable = nmrapps::unreadable_curves(curves);
         const Curves readable = nmrapps::with_empty_curves(curves, unreadable);
         // Refined, an estimate does not rest on the network's idea of noise.
