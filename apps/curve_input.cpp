@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <variant>
 
 #include "experiment_match.h"
 #include "nmrinverse/refine.h"
@@ -45,9 +46,11 @@ bool same_times(const std::vector<double>& a, const std::vector<double>& b) {
 /// What to say where times in another unit would cover the window.
 std::string unit_hint(const std::vector<double>& from, const std::vector<double>& times) {
     if (from.size() < 4) return "";
+    const double slack = 1e-3 * (times.back() - times.front()) / static_cast<double>(times.size());
     for (const char* unit : {"s", "ms", "ns"}) {
         const double us = *nmrsim::unit_in_us(unit);
-        if (from.front() * us <= times.front() && from.back() * us >= times.back()) {
+        if (from.front() * us <= times.front() + slack &&
+            from.back() * us >= times.back() - slack) {
             return fmt::format("; taken as {} they would: --time-unit {}", unit, unit);
         }
     }
@@ -73,7 +76,7 @@ std::vector<Stencil> stencils(const std::string& name, const std::vector<double>
             name, times.front(), times.back(), from.size(), from.empty() ? 0.0 : from.front(),
             from.empty() ? 0.0 : from.back(), unit_hint(from, times)));
     }
-    const double largest_us = 1e3 / (kSamplesPerPeriod * experiment.line.cutoff_khz);
+    const double largest_us = largest_spacing_us(experiment);
     std::vector<Stencil> result;
     result.reserve(times.size());
     for (const double time : times) {
@@ -164,6 +167,16 @@ nmrsim::Signal Curves::curve(std::size_t index) const {
     result.my.assign(row + points(), row + 2 * points());
     result.mz.assign(points(), 0.0);
     return result;
+}
+
+double largest_spacing_us(const nmrsim::Experiment& experiment) {
+    return 1e3 / (kSamplesPerPeriod * experiment.line.cutoff_khz);
+}
+
+double echo_us(const nmrsim::Experiment& experiment) {
+    const auto* hahn = std::get_if<nmrsim::HahnEcho>(&experiment.sequence.program);
+    const nmrsim::Acquisition& window = experiment.acquisition;
+    return hahn ? 2.0 * hahn->tau_us : 0.5 * (window.start_us + window.stop_us);
 }
 
 InputCurves read_input(const std::string& input, const nmrsim::Experiment& experiment,

@@ -32,6 +32,12 @@ struct Curves {
     nmrsim::Signal curve(std::size_t index) const;  ///< Mz is 0
 };
 
+/// Largest spacing of samples from which a curve of this line can be interpolated [us].
+double largest_spacing_us(const nmrsim::Experiment& experiment);
+
+/// Where a Hahn echo has its echo; of another sequence, the window's middle [us].
+double echo_us(const nmrsim::Experiment& experiment);
+
 /// What one input holds, as it was sampled.
 struct InputCurves {
     std::vector<std::string> names;  ///< (count): "echo.csv", or "train.h5#17", counted from 0
