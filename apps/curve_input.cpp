@@ -7,11 +7,11 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <variant>
 
 #include "experiment_match.h"
 #include "nmrinverse/refine.h"
 #include "nmrsim/challenge_files.h"
-#include "nmrsim/curve_file.h"
 #include "nmrsim/dataset_file.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/experiment_file.h"
@@ -43,6 +43,20 @@ bool same_times(const std::vector<double>& a, const std::vector<double>& b) {
     return true;
 }
 
+/// What to say where times in another unit would cover the window.
+std::string unit_hint(const std::vector<double>& from, const std::vector<double>& times) {
+    if (from.size() < 4) return "";
+    const double slack = 1e-3 * (times.back() - times.front()) / static_cast<double>(times.size());
+    for (const char* unit : {"s", "ms", "ns"}) {
+        const double us = *nmrsim::unit_in_us(unit);
+        if (from.front() * us <= times.front() + slack &&
+            from.back() * us >= times.back() - slack) {
+            return fmt::format("; taken as {} they would: --time-unit {}", unit, unit);
+        }
+    }
+    return "";
+}
+
 /// Which four samples, with which weights, give the value at a time: Lagrange's cubic.
 struct Stencil {
     std::size_t first;
@@ -58,11 +72,11 @@ std::vector<Stencil> stencils(const std::string& name, const std::vector<double>
         from.back() < times.back() - slack) {
         throw nmrsim::InputError(fmt::format(
             "{}: expected times that cover {:.6g} to {:.6g} us, the model's window, found {} from "
-            "{:.6g} to {:.6g} us",
+            "{:.6g} to {:.6g} us{}",
             name, times.front(), times.back(), from.size(), from.empty() ? 0.0 : from.front(),
-            from.empty() ? 0.0 : from.back()));
+            from.empty() ? 0.0 : from.back(), unit_hint(from, times)));
     }
-    const double largest_us = 1e3 / (kSamplesPerPeriod * experiment.line.cutoff_khz);
+    const double largest_us = largest_spacing_us(experiment);
     std::vector<Stencil> result;
     result.reserve(times.size());
     for (const double time : times) {
@@ -91,31 +105,22 @@ std::vector<Stencil> stencils(const std::string& name, const std::vector<double>
     return result;
 }
 
-template <class Values>
-void append_interpolated(const Values& values, std::size_t offset,
-                         const std::vector<Stencil>& stencils, std::vector<float>& signal) {
-    for (const Stencil& stencil : stencils) {
-        double sum = 0.0;
-        for (std::size_t i = 0; i < 4; ++i) {
-            sum += stencil.weight[i] * values[offset + stencil.first + i];
-        }
-        signal.push_back(static_cast<float>(sum));
-    }
-}
-
-void append_dataset(const std::string& input, const nmrsim::Dataset& data,
-                    const nmrsim::Experiment& experiment, Curves& curves) {
-    const std::size_t points = data.points();
+void append_at_window(const std::string& input, const nmrsim::MeasuredCurves& data,
+                      const nmrsim::Experiment& experiment, Curves& curves) {
     if (same_times(data.time_us, curves.time_us)) {
         curves.signal.insert(curves.signal.end(), data.signal.begin(), data.signal.end());
-    } else {
-        const auto weights = stencils(input, data.time_us, experiment, curves.time_us);
-        for (std::size_t row = 0; row < 2 * data.count(); ++row) {
-            append_interpolated(data.signal, row * points, weights, curves.signal);
-        }
+        return;
     }
-    for (std::size_t i = 0; i < data.count(); ++i) {
-        curves.names.push_back(fmt::format("{}#{}", input, i));
+    const auto weights = stencils(input, data.time_us, experiment, curves.time_us);
+    for (std::size_t row = 0; row < 2 * data.count(); ++row) {
+        const float* values = data.signal.data() + row * data.points();
+        for (const Stencil& stencil : weights) {
+            double sum = 0.0;
+            for (std::size_t i = 0; i < 4; ++i) {
+                sum += stencil.weight[i] * static_cast<double>(values[stencil.first + i]);
+            }
+            curves.signal.push_back(static_cast<float>(sum));
+        }
     }
 }
 
@@ -164,27 +169,51 @@ nmrsim::Signal Curves::curve(std::size_t index) const {
     return result;
 }
 
-void read_curves(const std::string& input, const nmrsim::Experiment& experiment, Curves& curves) {
-    require(input);
+double largest_spacing_us(const nmrsim::Experiment& experiment) {
+    return 1e3 / (kSamplesPerPeriod * experiment.line.cutoff_khz);
+}
+
+double echo_us(const nmrsim::Experiment& experiment) {
+    const auto* hahn = std::get_if<nmrsim::HahnEcho>(&experiment.sequence.program);
+    const nmrsim::Acquisition& window = experiment.acquisition;
+    return hahn ? 2.0 * hahn->tau_us : 0.5 * (window.start_us + window.stop_us);
+}
+
+InputCurves read_input(const std::string& input, const nmrsim::Experiment& experiment,
+                       const nmrsim::CurveFormat& format) {
+    InputCurves result;
+    const auto take = [&](nmrsim::Dataset&& data) {
+        for (std::size_t i = 0; i < data.count(); ++i) {
+            result.names.push_back(fmt::format("{}#{}", input, i));
+        }
+        result.curves = {std::move(data.time_us), std::move(data.signal), "times of the data set"};
+    };
+    const bool array = !nmrsim::hdf5_place(input).name.empty();
+    if (!array) require(input);
+    if (!array && fs::is_directory(input)) {
+        take(nmrsim::read_challenge(input, experiment));
+    } else if (!array && is_hdf5(input)) {
+        take(read_matching_dataset(input, experiment));
+    } else {
+        result.curves = nmrsim::read_measured_curves(input, format);
+        result.derived = true;
+        const std::size_t count = result.curves.count();
+        for (std::size_t i = 0; i < count; ++i) {
+            result.names.push_back(count == 1 ? input : fmt::format("{}#{}", input, i));
+        }
+    }
+    return result;
+}
+
+void read_curves(const std::string& input, const nmrsim::Experiment& experiment, Curves& curves,
+                 const nmrsim::CurveFormat& format, const Say& say) {
+    const InputCurves data = read_input(input, experiment, format);
+    if (data.derived && say) say(input + ": " + nmrsim::axis_in_words(data.curves));
     if (curves.time_us.empty()) {
         curves.time_us = nmrsim::acquisition_times_us(experiment.acquisition);
     }
-    if (fs::is_directory(input)) {
-        append_dataset(input, nmrsim::read_challenge(input, experiment), experiment, curves);
-    } else if (is_hdf5(input)) {
-        append_dataset(input, read_matching_dataset(input, experiment), experiment, curves);
-    } else {
-        const nmrsim::Signal signal = nmrsim::read_curve(input);
-        if (same_times(signal.time_us, curves.time_us)) {
-            curves.signal.insert(curves.signal.end(), signal.mx.begin(), signal.mx.end());
-            curves.signal.insert(curves.signal.end(), signal.my.begin(), signal.my.end());
-        } else {
-            const auto weights = stencils(input, signal.time_us, experiment, curves.time_us);
-            append_interpolated(signal.mx, 0, weights, curves.signal);
-            append_interpolated(signal.my, 0, weights, curves.signal);
-        }
-        curves.names.push_back(input);
-    }
+    append_at_window(input, data.curves, experiment, curves);
+    curves.names.insert(curves.names.end(), data.names.begin(), data.names.end());
 }
 
 Curves with_empty_curves(const Curves& curves, std::span<const std::size_t> places) {

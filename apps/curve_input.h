@@ -1,6 +1,7 @@
 /// The curves that nmr-fit and nmr-evaluate read, whatever file they come in.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "command_line.h"
 #include "nmrinverse/model.h"
 #include "nmrsim/dataset.h"
+#include "nmrsim/measured_curves.h"
 #include "nmrsim/signal.h"
 
 namespace nmrapps {
@@ -30,12 +32,37 @@ struct Curves {
     nmrsim::Signal curve(std::size_t index) const;  ///< Mz is 0
 };
 
-/// Reads a CSV curve, an HDF5 data set or a challenge folder and appends its curves. A curve
-/// sampled at other times than the experiment's is interpolated where its times cover the window.
+/// Largest spacing of samples from which a curve of this line can be interpolated [us].
+double largest_spacing_us(const nmrsim::Experiment& experiment);
+
+/// Where a Hahn echo has its echo; of another sequence, the window's middle [us].
+double echo_us(const nmrsim::Experiment& experiment);
+
+/// What one input holds, as it was sampled.
+struct InputCurves {
+    std::vector<std::string> names;  ///< (count): "echo.csv", or "train.h5#17", counted from 0
+    nmrsim::MeasuredCurves curves;
+    bool derived = false;  ///< its times were made out, not those of a data set of ours
+};
+
+/// Reads a curve file (text, .npy, .npz), an array FILE.h5:/PATH, an HDF5 data set or a challenge
+/// folder.
 ///
-/// Throws: nmrsim::InputError, naming the file, for what cannot be read, times that do not cover
-/// the window or are too coarse for the line, and a data set of another experiment.
-void read_curves(const std::string& input, const nmrsim::Experiment& experiment, Curves& curves);
+/// Throws: nmrsim::InputError, naming the file, for what cannot be read and a data set of another
+/// experiment.
+InputCurves read_input(const std::string& input, const nmrsim::Experiment& experiment,
+                       const nmrsim::CurveFormat& format = {});
+
+/// One line for the user.
+using Say = std::function<void(const std::string&)>;
+
+/// Reads an input and appends its curves at the experiment's times. A curve sampled at other times
+/// is interpolated where its times cover the window. The axis that was made out is said.
+///
+/// Throws: nmrsim::InputError, as above, and for times that do not cover the window or are too
+/// coarse for the line.
+void read_curves(const std::string& input, const nmrsim::Experiment& experiment, Curves& curves,
+                 const nmrsim::CurveFormat& format = {}, const Say& say = {});
 
 /// A data set with known parameters for nmr-evaluate: HDF5, or a challenge folder with
 /// mat_info.txt.

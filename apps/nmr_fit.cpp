@@ -4,12 +4,16 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <stdexcept>
 
 #include "command_line.h"
 #include "estimates_text.h"
+#include "measured_input.h"
+#include "nmrinverse/joint_fit.h"
 #include "nmrinverse/model.h"
 #include "nmrsim/file_output.h"
+#include "reading_options.h"
 #include "refined_estimates.h"
 #include "report_sections.h"
 
@@ -23,6 +27,8 @@ using nmrinverse::Predictions;
 constexpr std::size_t kReportFigures = 60;
 /// Draws of a posterior whose curves say how far its own error shows.
 constexpr std::size_t kJudgedDraws = 8;
+/// With --measured, a time zero is fitted within this of where the echo was found [us].
+constexpr double kTimeZeroRange_us = 2.0;
 /// Of all draws.
 constexpr std::uint64_t kSeed = 1;
 
@@ -90,7 +96,9 @@ int main(int argc, char** argv) {
     app.add_option("MODEL", model_name, "Model file, or the name of one that ships")
         ->required()
         ->type_name("");
-    app.add_option("INPUT", inputs, "CSV curves, HDF5 data sets or challenge folders")
+    app.add_option("INPUT", inputs,
+                   "Curves (CSV and other text, .npy, .npz, FILE.h5:/PATH), HDF5 data sets or "
+                   "challenge folders")
         ->required()
         ->type_name("");
     app.add_option("--noise", noise, "Standard deviation of the noise on each of Mx and My")
@@ -112,16 +120,36 @@ int main(int argc, char** argv) {
                                      "With --refine: the clock is off by up to US microseconds")
                           ->check(CLI::PositiveNumber)
                           ->type_name("US");
+    nmrapps::MeasuredOptions measuring;
+    nmrapps::add_measured_options(app, measuring);
+    bool joint = false;
+    std::vector<std::string> per_curve;
+    app.add_flag("--joint", joint,
+                 "One fit of all curves, of one material: common unknowns are one for all (implies "
+                 "--refine)");
+    auto* own = app.add_option("--per-curve", per_curve,
+                               "With --joint: unknowns that each curve has its own of (default: "
+                               "flip_deg)")
+                    ->delimiter(',')
+                    ->type_name("NAME,...");
+    nmrapps::ReadingOptions reading;
+    nmrapps::add_reading_options(app, reading);
     app.add_option("--samples", samples,
                    "Also write N draws of each curve's posterior, beside --out as *.samples.csv")
         ->check(CLI::Range(1, 1000000))
         ->type_name("N");
 
     return nmrapps::run_program(app, argc, argv, [&] {
-        if (refine && !(noise > 0.0)) {
-            throw std::invalid_argument("--refine needs --noise SIGMA > 0");
+        measuring.check();
+        if (!own->empty() && !joint) throw std::invalid_argument("--per-curve needs --joint");
+        refine = refine || joint || measuring.on;
+        if (refine && !measuring.on && !(noise > 0.0)) {
+            throw std::invalid_argument(joint ? "--joint needs --noise SIGMA > 0, or --measured"
+                                              : "--refine needs --noise SIGMA > 0");
         }
         fitting.fit_time_zero = !time_zero->empty();
+        fitting.threads = common.threads;
+        if (measuring.on && time_zero->empty()) fitting.time_zero_range_us = kTimeZeroRange_us;
         if (!refine && (fitting.fit_gain || fitting.fit_phase || fitting.fit_time_zero)) {
             throw std::invalid_argument(
                 "--fit-gain, --fit-phase and --fit-time-zero need --refine");
@@ -135,50 +163,117 @@ int main(int argc, char** argv) {
         const nmrinverse::Model model = nmrinverse::load_model(nmrapps::find_model(model_name));
         const nmrsim::Experiment& experiment = model.experiment();
         Curves curves;
-        for (const std::string& input : inputs) nmrapps::read_curves(input, experiment, curves);
-        const std::vector<std::size_t> unreadable = nmrapps::unreadable_curves(curves);
-        const Curves readable = nmrapps::with_empty_curves(curves, unreadable);
-        // Refined, an estimate does not rest on the network's idea of noise.
-        const std::vector<double> levels = nmrapps::noise_levels(app, readable, model, noise);
-        const bool noisier = !refine && nmrapps::warn_if_noisier(app, model, noise);
-        const nmrinverse::Posterior posterior =
-            model.posterior(readable.signal, readable.count(), levels, common.threads);
-        Predictions estimates = posterior.summary();
+        const nmrsim::CurveFormat curve_format =
+            reading.format(measuring.on && !measuring.no_align);
+        const nmrapps::Say say = [&](const std::string& line) {
+            if (!common.quiet) fmt::print(stderr, "{}: {}\n", app.get_name(), line);
+        };
+        Predictions estimates;
+        Predictions judged;  // a mean of several minima may be far from each of them
         nmrapps::JudgeOptions judging;
         judging.noise = noise;
         judging.threads = common.threads;
         judging.best_fit = refine;
-        std::vector<bool> doubtful(curves.count(), noisier);
-        if (refine) {
-            fitting.noise = noise;
-            fitting.threads = common.threads;
-            nmrapps::Progress refining(app, common);
-            nmrapps::RefinedEstimates refined = nmrapps::refined_estimates(
-                readable, posterior.sample(nmrapps::kStartsFromPosterior, kSeed), experiment,
-                fitting, [&](double share) {
-                    refining.show(share, "refining");
-                    return !nmrapps::interrupted();
-                });
+        std::vector<bool> doubtful;
+        nmrapps::RefinedEstimates refined;
+        std::vector<double> starts;  // (count, draws, unknowns)
+        const auto advance = [&](nmrapps::Progress& progress, double share) {
+            progress.show(share, "refining");
+            return !nmrapps::interrupted();
+        };
+        std::optional<nmrinverse::Posterior> posterior;
+        nmrapps::MeasuredCurvesFitted measured;
+        Curves readable;
+        if (measuring.on) {
+            nmrapps::Progress progress(app, common);
+            measured =
+                nmrapps::fit_measured(inputs, model, curve_format, measuring, noise, fitting, say,
+                                      [&](double share) { return advance(progress, share); });
             nmrapps::stop_if_interrupted("nothing written");
-            refining.finish();
+            progress.finish();
+            curves = readable = measured.curves;
+            judging.noise_of = measured.noise;
+            fitting.fit_gain = !measuring.no_gain;
+            fitting.fit_phase = !measuring.no_phase;
+            fitting.fit_time_zero = true;
+            if (joint) starts = nmrapps::joint_starts(measured, nmrapps::kStartsFromPosterior);
+        } else {
+            // An error stands alone: what was made out is said once all inputs are read.
+            std::vector<std::string> axes;
+            for (const std::string& input : inputs) {
+                nmrapps::read_curves(input, experiment, curves, curve_format,
+                                     [&](const std::string& line) { axes.push_back(line); });
+            }
+            for (const std::string& line : axes) say(line);
+            const std::vector<std::size_t> unreadable = nmrapps::unreadable_curves(curves);
+            readable = nmrapps::with_empty_curves(curves, unreadable);
+            // Refined, an estimate does not rest on the network's idea of noise.
+            const std::vector<double> levels = nmrapps::noise_levels(app, readable, model, noise);
+            doubtful.assign(curves.count(), !refine && nmrapps::warn_if_noisier(app, model, noise));
+            posterior = model.posterior(readable.signal, readable.count(), levels, common.threads);
+            if (refine) starts = posterior->sample(nmrapps::kStartsFromPosterior, kSeed);
+        }
+        const std::size_t row = 2 * curves.points();
+        if (joint) {
+            nmrinverse::JointOptions jointly;
+            jointly.refine = fitting;
+            jointly.refine.noise = measuring.on ? jointly.refine.noise : noise;
+            jointly.noise = measured.noise;
+            if (!per_curve.empty()) jointly.per_curve = per_curve;
+            const nmrinverse::JointFit fit =
+                nmrinverse::fit_jointly(experiment, readable.signal, starts, jointly);
+            say(fmt::format("joint fit of {} curves: chi-square {:.5g} of {:.5g}{}", fit.curves,
+                            fit.chi_square, fit.degrees,
+                            fit.within_noise() ? "" : ", not within the noise"));
+            refined = nmrapps::joint_estimates(fit);
+        } else if (measuring.on) {
+            for (std::size_t c = 0; c < curves.count(); ++c) {
+                fitting.noise = measured.noise[c];
+                nmrapps::append_refinement(experiment,
+                                           std::span(curves.signal).subspan(c * row, row),
+                                           measured.fits[c].fit, fitting, refined);
+            }
+        } else if (refine) {
+            fitting.noise = noise;
+            nmrapps::Progress progress(app, common);
+            refined =
+                nmrapps::refined_estimates(readable, starts, experiment, fitting,
+                                           [&](double share) { return advance(progress, share); });
+            nmrapps::stop_if_interrupted("nothing written");
+            progress.finish();
+        } else {
+            estimates = posterior->summary();
+            // A refined fit is judged by its own chi-square, not by what led to it.
+            judging.distance = posterior->distance();
+            judging.samples = posterior->sample(kJudgedDraws, kSeed);
+        }
+        if (refine) {
             estimates = std::move(refined.estimates);
             doubtful = std::move(refined.doubtful);
+            judged = estimates;
             for (std::size_t c = 0; c < curves.count(); ++c) {
                 const double share = refined.effective_share[c];
                 judging.efficiency.push_back(share > 0.0 ? share : 1.0);  // 0: none were needed
                 judging.factor.push_back(refined.fits[c].factor);
+                if (!joint) {
+                    std::copy(refined.fits[c].estimate.begin(), refined.fits[c].estimate.end(),
+                              judged.mean.begin() +
+                                  static_cast<std::ptrdiff_t>(c * experiment.prior.size()));
+                }
                 judging.time_zero_us.push_back(refined.fits[c].time_zero_us);
+                if (measuring.on && measured.doubtful[c]) doubtful[c] = true;
             }
-        } else {
-            // A refined fit is judged by its own chi-square, not by what led to it.
-            judging.distance = posterior.distance();
-            judging.samples = posterior.sample(kJudgedDraws, kSeed);
+        }
+        if (measuring.on && !out.empty() && out != "-") {
+            nmrapps::write_result(
+                std::filesystem::path(out).replace_extension(".steps.json").string(),
+                measured.steps);
         }
         if (samples > 0) {
             nmrapps::write_result(
                 std::filesystem::path(out).replace_extension(".samples.csv").string(),
                 nmrapps::samples_as_csv(curves,
-                                        posterior.sample(static_cast<std::size_t>(samples), kSeed),
+                                        posterior->sample(static_cast<std::size_t>(samples), kSeed),
                                         experiment.prior));
         }
 
@@ -187,11 +282,11 @@ int main(int argc, char** argv) {
             return;
         }
         nmrapps::Progress progress(app, common);
-        Judgements judgements =
-            nmrapps::judge(curves, estimates, experiment, judging, [&](double share) {
-                progress.show(share, "checking the fits");
-                return !nmrapps::interrupted();
-            });
+        Judgements judgements = nmrapps::judge(curves, refine ? judged : estimates, experiment,
+                                               judging, [&](double share) {
+                                                   progress.show(share, "checking the fits");
+                                                   return !nmrapps::interrupted();
+                                               });
         nmrapps::stop_if_interrupted("nothing written");
         progress.finish();
         for (std::size_t c = 0; c < judgements.verdict.size(); ++c) {

@@ -47,11 +47,21 @@ struct Refined {
     double effective_share = 0.0;
 };
 
-Refined refine_one(const nmrsim::Experiment& experiment, std::span<const float> signal,
-                   std::span<const double> starts, const nmrinverse::RefineOptions& options) {
+/// Mean, standard deviation and quantiles of a normal density.
+void append_normal(double mean, double sd, nmrinverse::Predictions& row) {
+    row.mean.push_back(mean);
+    row.sd.push_back(sd);
+    row.q05.push_back(mean - kQuantile95 * sd);
+    row.q25.push_back(mean - kQuantile75 * sd);
+    row.q75.push_back(mean + kQuantile75 * sd);
+    row.q95.push_back(mean + kQuantile95 * sd);
+}
+
+Refined with_posterior(const nmrsim::Experiment& experiment, std::span<const float> signal,
+                       nmrinverse::Refinement fit, const nmrinverse::RefineOptions& options) {
     const nmrsim::Prior& prior = experiment.prior;
     Refined result;
-    result.fit = nmrinverse::refine(experiment, signal, starts, options);
+    result.fit = std::move(fit);
     nmrinverse::Predictions& row = result.row;
     if (!makes_posterior(result.fit, prior)) {
         const nmrinverse::WeightedPosterior posterior = nmrinverse::importance_posterior(
@@ -67,13 +77,7 @@ Refined refine_one(const nmrsim::Experiment& experiment, std::span<const float> 
     }
     const std::vector<double> deviations = result.fit.deviations();
     for (std::size_t k = 0; k < prior.size(); ++k) {
-        const double mean = result.fit.estimate[k], sd = deviations[k];
-        row.mean.push_back(mean);
-        row.sd.push_back(sd);
-        row.q05.push_back(mean - kQuantile95 * sd);
-        row.q25.push_back(mean - kQuantile75 * sd);
-        row.q75.push_back(mean + kQuantile75 * sd);
-        row.q95.push_back(mean + kQuantile95 * sd);
+        append_normal(result.fit.estimate[k], deviations[k], row);
     }
     return result;
 }
@@ -82,7 +86,47 @@ void append(const std::vector<double>& from, std::vector<double>& to) {
     to.insert(to.end(), from.begin(), from.end());
 }
 
+void append(Refined one, RefinedEstimates& result) {
+    nmrinverse::Predictions& out = result.estimates;
+    append(one.row.mean, out.mean);
+    append(one.row.sd, out.sd);
+    append(one.row.q05, out.q05);
+    append(one.row.q25, out.q25);
+    append(one.row.q75, out.q75);
+    append(one.row.q95, out.q95);
+    ++out.count;
+    result.doubtful.push_back(!one.fit.converged || !one.fit.rivals.empty() ||
+                              !one.fit.within_noise());
+    result.effective_share.push_back(one.effective_share);
+    result.fits.push_back(std::move(one.fit));
+}
+
 }  // namespace
+
+void append_refinement(const nmrsim::Experiment& experiment, std::span<const float> signal,
+                       nmrinverse::Refinement fit, const nmrinverse::RefineOptions& options,
+                       RefinedEstimates& result) {
+    result.estimates.unknowns = experiment.prior.size();
+    append(with_posterior(experiment, signal, std::move(fit), options), result);
+}
+
+RefinedEstimates joint_estimates(const nmrinverse::JointFit& fit) {
+    RefinedEstimates result;
+    nmrinverse::Predictions& out = result.estimates;
+    out.count = fit.curves;
+    out.unknowns = fit.unknowns;
+    for (std::size_t i = 0; i < fit.estimate.size(); ++i) {
+        append_normal(fit.estimate[i], fit.deviations[i], out);
+    }
+    result.effective_share.assign(fit.curves, 0.0);
+    result.doubtful.assign(fit.curves, !fit.converged || fit.rivals > 0 || !fit.within_noise());
+    result.fits = fit.alone;
+    for (std::size_t c = 0; c < fit.curves; ++c) {
+        result.fits[c].factor = fit.factor[c];
+        result.fits[c].time_zero_us = fit.time_zero_us[c];
+    }
+    return result;
+}
 
 RefinedEstimates refined_estimates(const Curves& curves, std::span<const double> samples,
                                    const nmrsim::Experiment& experiment,
@@ -117,28 +161,19 @@ RefinedEstimates refined_estimates(const Curves& curves, std::span<const double>
         for (std::size_t i = 0; i < size; ++i) {
             try {
                 const std::size_t c = first + i;
-                refined[i] =
-                    refine_one(experiment, std::span(curves.signal).subspan(c * values, values),
-                               samples.subspan(c * of_curve, of_curve), options);
+                const auto signal = std::span(curves.signal).subspan(c * values, values);
+                refined[i] = with_posterior(
+                    experiment, signal,
+                    nmrinverse::refine(experiment, signal, samples.subspan(c * of_curve, of_curve),
+                                       options),
+                    options);
             } catch (...) {
 #pragma omp critical(refined_estimates)
                 error = std::current_exception();
             }
         }
         if (error) std::rethrow_exception(error);
-        for (Refined& one : refined) {
-            append(one.row.mean, out.mean);
-            append(one.row.sd, out.sd);
-            append(one.row.q05, out.q05);
-            append(one.row.q25, out.q25);
-            append(one.row.q75, out.q75);
-            append(one.row.q95, out.q95);
-            result.doubtful.push_back(!one.fit.converged || !one.fit.rivals.empty() ||
-                                      !one.fit.within_noise());
-            result.effective_share.push_back(one.effective_share);
-            result.fits.push_back(std::move(one.fit));
-        }
-        out.count = first + size;
+        for (Refined& one : refined) append(std::move(one), result);
         const double share = static_cast<double>(out.count) / static_cast<double>(count);
         if (progress && !progress(share)) break;
     }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "curve_input.h"
+#include "nmrinverse/joint_fit.h"
 #include "nmrinverse/prediction.h"
 #include "nmrinverse/refine.h"
 #include "nmrsim/experiment.h"
@@ -38,5 +39,14 @@ RefinedEstimates refined_estimates(const Curves& curves, std::span<const double>
                                    const nmrsim::Experiment& experiment,
                                    const nmrinverse::RefineOptions& options,
                                    const std::function<bool(double)>& progress = {});
+
+/// Appends one curve's refinement, made elsewhere with these options.
+void append_refinement(const nmrsim::Experiment& experiment, std::span<const float> signal,
+                       nmrinverse::Refinement fit, const nmrinverse::RefineOptions& options,
+                       RefinedEstimates& result);
+
+/// A joint fit, one row a curve: common unknowns are the same in each, and so are their standard
+/// deviations. Factors and time zeros are the joint ones, the rest of `fits` is each curve's alone.
+RefinedEstimates joint_estimates(const nmrinverse::JointFit& fit);
 
 }  // namespace nmrapps

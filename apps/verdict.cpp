@@ -132,6 +132,7 @@ void require_fitting(const JudgeOptions& options, std::size_t count, std::size_t
                 fmt::format("{} must be of {} curves, got {}", name, count, size));
         }
     };
+    check(options.noise_of.size(), "noise levels");
     check(options.distance.size(), "distances");
     check(options.efficiency.size(), "efficiencies");
     check(options.factor.size(), "receiver factors");
@@ -173,7 +174,13 @@ void turn(std::span<float> signal, std::complex<double> factor) {
 Judgements judge(const Curves& curves, const nmrinverse::Predictions& estimates,
                  const nmrsim::Experiment& described, const JudgeOptions& options,
                  const std::function<bool(double)>& progress) {
-    const nmrsim::Experiment experiment = fine_for(described, options.noise);
+    const auto noise_of = [&](std::size_t curve) {
+        return options.noise_of.empty() ? options.noise : options.noise_of[curve];
+    };
+    const nmrsim::Experiment experiment = fine_for(
+        described, options.noise_of.empty()
+                       ? options.noise
+                       : *std::min_element(options.noise_of.begin(), options.noise_of.end()));
     const nmrsim::Prior& prior = experiment.prior;
     require_fitting(options, curves.count(), prior.size());
     const bool lattice = !nmrsim::is_uniform(experiment);
@@ -199,10 +206,10 @@ Judgements judge(const Curves& curves, const nmrinverse::Predictions& estimates,
 
         VerdictEvidence evidence;
         look_at_estimates(estimates, curve, prior, evidence);
-        evidence.noise = options.noise;
+        evidence.noise = noise_of(curve);
         evidence.points = curves.points();
         evidence.residual = std::sqrt(mean_square(data, variant(0)));
-        evidence.expected = std::sqrt(error + 2.0 * options.noise * options.noise);
+        evidence.expected = std::sqrt(error + 2.0 * evidence.noise * evidence.noise);
         evidence.magnitude = std::sqrt(mean_square(data, nothing));
         evidence.clipped = longest_clipped_run(data) >= kClippedRun;
         std::vector<float> residual(row);

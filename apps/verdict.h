@@ -97,8 +97,9 @@ std::size_t longest_clipped_run(std::span<const float> signal);
 
 /// What judge() knows beside curves and estimates. Arrays are of all curves, or empty.
 struct JudgeOptions {
-    double noise = 0.0;  ///< standard deviation on each of Mx and My; 0: not known
-    int threads = 0;     ///< 0 for all cores
+    double noise = 0.0;                 ///< standard deviation on each of Mx and My; 0: not known
+    std::vector<double> noise_of = {};  ///< (count): where each curve has its own
+    int threads = 0;                    ///< 0 for all cores
     /// Estimates are least squares fits: their errors do not show in the residual.
     bool best_fit = false;
     std::vector<double> samples = {};   ///< (count, draws, unknowns) of the posterior: how far the

@@ -2,13 +2,12 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <hdf5.h>
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <stdexcept>
 
+#include "hdf5_reader.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/file_output.h"
 #include "nmrsim/parameters.h"
@@ -27,51 +26,8 @@ constexpr int kFormatWithoutChoices = 1;
 /// Between the choices of one unknown, in one text.
 constexpr char kChoiceSeparator = ',';
 
-/// HDF5 prints its own traces unless told not to; errors here are one line, by us.
-class QuietHdf5 {
-public:
-    QuietHdf5() {
-        H5open();
-        H5Eget_auto2(H5E_DEFAULT, &function_, &data_);
-        H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
-    }
-    ~QuietHdf5() { H5Eset_auto2(H5E_DEFAULT, function_, data_); }
-    QuietHdf5(const QuietHdf5&) = delete;
-    QuietHdf5& operator=(const QuietHdf5&) = delete;
-
-private:
-    H5E_auto2_t function_ = nullptr;
-    void* data_ = nullptr;
-};
-
-/// An identifier of HDF5 with what closes it.
-class Handle {
-public:
-    Handle(hid_t id, herr_t (*closer)(hid_t)) : id_(id), close_(closer) {}
-    ~Handle() {
-        if (id_ >= 0) close_(id_);
-    }
-    Handle(Handle&& other) noexcept : id_(other.id_), close_(other.close_) {
-        other.id_ = H5I_INVALID_HID;
-    }
-    Handle(const Handle&) = delete;
-    Handle& operator=(const Handle&) = delete;
-
-    hid_t id() const { return id_; }
-    bool valid() const { return id_ >= 0; }
-    bool close() {
-        const bool closed = close_(id_) >= 0;
-        id_ = H5I_INVALID_HID;
-        return closed;
-    }
-
-private:
-    hid_t id_;
-    herr_t (*close_)(hid_t);
-};
-
-Handle text_type() {
-    Handle type(H5Tcopy(H5T_C_S1), H5Tclose);
+Hdf5Handle text_type() {
+    Hdf5Handle type(H5Tcopy(H5T_C_S1), H5Tclose);
     H5Tset_size(type.id(), H5T_VARIABLE);
     H5Tset_cset(type.id(), H5T_CSET_UTF8);
     return type;
@@ -83,7 +39,7 @@ class Writer {
 public:
     explicit Writer(const std::string& path) : path_(path) {}
 
-    Handle check(Handle handle) const {
+    Hdf5Handle check(Hdf5Handle handle) const {
         if (!handle.valid()) fail();
         return handle;
     }
@@ -94,19 +50,19 @@ public:
         throw std::runtime_error(fmt::format("{}: cannot be written as HDF5", path_));
     }
 
-    Handle space(const std::vector<hsize_t>& shape) const {
-        if (shape.empty()) return check(Handle(H5Screate(H5S_SCALAR), H5Sclose));
-        return check(Handle(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr),
-                            H5Sclose));
+    Hdf5Handle space(const std::vector<hsize_t>& shape) const {
+        if (shape.empty()) return check(Hdf5Handle(H5Screate(H5S_SCALAR), H5Sclose));
+        return check(Hdf5Handle(
+            H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr), H5Sclose));
     }
 
-    Handle dataset(hid_t file, const char* name, hid_t file_type, hid_t memory_type,
-                   const std::vector<hsize_t>& shape, const void* values) const {
-        const Handle extent = space(shape);
+    Hdf5Handle dataset(hid_t file, const char* name, hid_t file_type, hid_t memory_type,
+                       const std::vector<hsize_t>& shape, const void* values) const {
+        const Hdf5Handle extent = space(shape);
         // The same data give the same bytes: no time of writing inside.
-        const Handle creation = check(Handle(H5Pcreate(H5P_DATASET_CREATE), H5Pclose));
+        const Hdf5Handle creation = check(Hdf5Handle(H5Pcreate(H5P_DATASET_CREATE), H5Pclose));
         check(H5Pset_obj_track_times(creation.id(), false));
-        Handle set = check(Handle(
+        Hdf5Handle set = check(Hdf5Handle(
             H5Dcreate2(file, name, file_type, extent.id(), H5P_DEFAULT, creation.id(), H5P_DEFAULT),
             H5Dclose));
         const bool empty = std::find(shape.begin(), shape.end(), hsize_t{0}) != shape.end();
@@ -116,8 +72,8 @@ public:
 
     void attribute(hid_t object, const char* name, hid_t file_type, hid_t memory_type,
                    const std::vector<hsize_t>& shape, const void* values) const {
-        const Handle extent = space(shape);
-        const Handle written = check(Handle(
+        const Hdf5Handle extent = space(shape);
+        const Hdf5Handle written = check(Hdf5Handle(
             H5Acreate2(object, name, file_type, extent.id(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose));
         const bool empty = !shape.empty() && shape.front() == 0;
         if (!empty) check(H5Awrite(written.id(), memory_type, values));
@@ -126,13 +82,13 @@ public:
     void texts(hid_t object, const char* name, const std::vector<std::string>& values) const {
         std::vector<const char*> pointers;
         for (const std::string& value : values) pointers.push_back(value.c_str());
-        const Handle type = text_type();
+        const Hdf5Handle type = text_type();
         attribute(object, name, type.id(), type.id(), {pointers.size()}, pointers.data());
     }
 
     void text(hid_t object, const char* name, const std::string& value) const {
         const char* pointer = value.c_str();
-        const Handle type = text_type();
+        const Hdf5Handle type = text_type();
         attribute(object, name, type.id(), type.id(), {}, &pointer);
     }
 
@@ -155,13 +111,14 @@ void write_contents(const Dataset& dataset, hid_t file, const Writer& writer) {
                    dataset.signal.data());
     std::vector<double> time_s(dataset.time_us);
     for (double& time : time_s) time *= kSecondsPerUs;
-    const Handle time =
+    const Hdf5Handle time =
         writer.dataset(file, "time", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, {points}, time_s.data());
     writer.text(time.id(), "unit", "s");
     // A set whose parameters nobody knows has no rows here.
     const hsize_t rows = dataset.parameters.empty() ? 0 : count;
-    const Handle parameters = writer.dataset(file, "parameters", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE,
-                                             {rows, k}, dataset.parameters.data());
+    const Hdf5Handle parameters =
+        writer.dataset(file, "parameters", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, {rows, k},
+                       dataset.parameters.data());
     std::vector<std::string> names, units;
     std::vector<double> lower, upper;
     for (const PriorRange& range : dataset.unknowns) {
@@ -193,171 +150,14 @@ void write_contents(const Dataset& dataset, hid_t file, const Writer& writer) {
 }
 
 void write_hdf5(const Dataset& dataset, const std::string& path, const Writer& writer) {
-    Handle file = writer.check(
-        Handle(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose));
+    Hdf5Handle file = writer.check(
+        Hdf5Handle(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose));
     write_contents(dataset, file.id(), writer);
     writer.check(H5Fflush(file.id(), H5F_SCOPE_GLOBAL));
     if (!file.close()) writer.fail();
 }
 
 // ---- reading -----------------------------------------------------------------------------------
-
-class Reader {
-public:
-    explicit Reader(const std::string& path) : path_(path), size_(0) {
-        std::error_code error;
-        if (!std::filesystem::exists(path, error)) fail("no such file");
-        if (std::filesystem::is_directory(path, error)) fail("expected HDF5, found a folder");
-        size_ = std::filesystem::file_size(path, error);
-        if (error) fail("cannot be read");
-    }
-
-    [[noreturn]] void fail(const std::string& what) const {
-        throw InputError(fmt::format("{}: {}", path_, what));
-    }
-
-    Handle open() const {
-        if (H5Fis_hdf5(path_.c_str()) <= 0) fail("expected an HDF5 file, found something else");
-        Handle file(H5Fopen(path_.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
-        if (!file.valid()) fail("truncated or damaged HDF5 file");
-        return file;
-    }
-
-    /// Extent of a space: (rank).
-    std::vector<hsize_t> shape(hid_t space) const {
-        const int rank = H5Sget_simple_extent_ndims(space);
-        if (rank < 0) fail("truncated or damaged HDF5 file");
-        std::vector<hsize_t> extent(static_cast<std::size_t>(rank));
-        if (rank > 0) H5Sget_simple_extent_dims(space, extent.data(), nullptr);
-        return extent;
-    }
-
-    Handle dataset(hid_t file, const char* name) const {
-        if (H5Lexists(file, name, H5P_DEFAULT) <= 0) fail(fmt::format("expected /{}", name));
-        Handle set(H5Dopen2(file, name, H5P_DEFAULT), H5Dclose);
-        if (!set.valid()) fail(fmt::format("/{} cannot be read", name));
-        return set;
-    }
-
-    std::vector<hsize_t> dataset_shape(hid_t set) const {
-        return shape(Handle(H5Dget_space(set), H5Sclose).id());
-    }
-
-    /// Values of a set of floating-point numbers of the given extent.
-    template <typename Real>
-    std::vector<Real> values(hid_t set, const char* name,
-                             const std::vector<hsize_t>& extent) const {
-        const Handle type(H5Dget_type(set), H5Tclose);
-        if (H5Tget_class(type.id()) != H5T_FLOAT) {
-            fail(fmt::format("/{}: expected floating-point numbers", name));
-        }
-        // What the file claims must be there before memory is asked for: no filter of HDF5 packs by
-        // more than 1032 to 1 (deflate).
-        const hsize_t stored = H5Dget_storage_size(set);
-        hsize_t left = stored > size_ ? 0 : stored * 1032 / H5Tget_size(type.id());
-        std::size_t total = 1;
-        for (const hsize_t length : extent) {
-            total *= length;
-            left = length > 0 ? left / length : 0;
-        }
-        if (total == 0) return {};
-        if (left == 0) fail(fmt::format("/{}: {} is more than the file holds", name, text(extent)));
-        std::vector<Real> result(total);
-        const hid_t memory = sizeof(Real) == 4 ? H5T_NATIVE_FLOAT : H5T_NATIVE_DOUBLE;
-        if (H5Dread(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, result.data()) < 0) {
-            fail(fmt::format("/{} cannot be read: truncated or damaged", name));
-        }
-        for (std::size_t i = 0; i < total; ++i) {
-            if (!std::isfinite(result[i])) {
-                fail(fmt::format("/{}: expected finite numbers, found {} at row {}", name,
-                                 result[i], i / (total / extent.front())));
-            }
-        }
-        return result;
-    }
-
-    Handle attribute(hid_t object, const char* name) const {
-        if (H5Aexists(object, name) <= 0) fail(fmt::format("expected an attribute {}", name));
-        Handle found(H5Aopen(object, name, H5P_DEFAULT), H5Aclose);
-        if (!found.valid()) fail(fmt::format("attribute {} cannot be read", name));
-        return found;
-    }
-
-    /// One number of the class and memory type given.
-    template <typename Number>
-    Number number(hid_t object, const char* name, hid_t memory) const {
-        const Handle found = attribute(object, name);
-        const Handle type(H5Aget_type(found.id()), H5Tclose);
-        const Handle space(H5Aget_space(found.id()), H5Sclose);
-        Number value{};
-        if (H5Tget_class(type.id()) != H5T_INTEGER ||
-            H5Sget_simple_extent_npoints(space.id()) != 1 ||
-            H5Aread(found.id(), memory, &value) < 0) {
-            fail(fmt::format("attribute {}: expected one whole number", name));
-        }
-        return value;
-    }
-
-    std::vector<double> reals(hid_t object, const char* name, std::size_t length) const {
-        const Handle found = attribute(object, name);
-        const Handle type(H5Aget_type(found.id()), H5Tclose);
-        const Handle space(H5Aget_space(found.id()), H5Sclose);
-        std::vector<double> result(length);
-        if (H5Tget_class(type.id()) != H5T_FLOAT ||
-            H5Sget_simple_extent_npoints(space.id()) != static_cast<hssize_t>(length) ||
-            (length > 0 && H5Aread(found.id(), H5T_NATIVE_DOUBLE, result.data()) < 0)) {
-            fail(fmt::format("attribute {}: expected {} numbers", name, length));
-        }
-        return result;
-    }
-
-    /// Texts of fixed or variable length, both of which other writers make.
-    std::vector<std::string> texts(hid_t object, const char* name, std::size_t length) const {
-        const Handle found = attribute(object, name);
-        const Handle type(H5Aget_type(found.id()), H5Tclose);
-        const Handle space(H5Aget_space(found.id()), H5Sclose);
-        const auto wrong = [&] {
-            fail(fmt::format("attribute {}: expected {} text{}", name, length,
-                             length == 1 ? "" : "s"));
-        };
-        if (H5Tget_class(type.id()) != H5T_STRING ||
-            H5Sget_simple_extent_npoints(space.id()) != static_cast<hssize_t>(length)) {
-            wrong();
-        }
-        std::vector<std::string> result(length);
-        if (length == 0) return result;
-        if (H5Tis_variable_str(type.id()) > 0) {
-            std::vector<char*> pointers(length, nullptr);
-            const Handle memory(H5Tcopy(type.id()), H5Tclose);
-            if (H5Aread(found.id(), memory.id(), pointers.data()) < 0) wrong();
-            for (std::size_t i = 0; i < length; ++i) result[i] = pointers[i] ? pointers[i] : "";
-            H5Dvlen_reclaim(memory.id(), space.id(), H5P_DEFAULT, pointers.data());
-        } else {
-            const std::size_t size = H5Tget_size(type.id());
-            if (size * length > size_) wrong();
-            std::string all(size * length, '\0');
-            if (H5Aread(found.id(), type.id(), all.data()) < 0) wrong();
-            for (std::size_t i = 0; i < length; ++i) {
-                result[i] = all.substr(i * size, size);
-                result[i].resize(std::min(result[i].find('\0'), result[i].size()));
-            }
-        }
-        return result;
-    }
-
-    std::string text(hid_t object, const char* name) const {
-        return texts(object, name, 1).front();
-    }
-
-    /// "(3, 2, 856)"
-    static std::string text(const std::vector<hsize_t>& extent) {
-        return fmt::format("({})", fmt::join(extent, ", "));
-    }
-
-private:
-    std::string path_;
-    std::uintmax_t size_;
-};
 
 std::vector<std::string> split_choices(const std::string& text) {
     std::vector<std::string> choices;
@@ -369,7 +169,7 @@ std::vector<std::string> split_choices(const std::string& text) {
     return choices;
 }
 
-void read_unknowns(const Reader& reader, hid_t parameters, std::size_t k, int version,
+void read_unknowns(const Hdf5Reader& reader, hid_t parameters, std::size_t k, int version,
                    Dataset& dataset) {
     const auto names = reader.texts(parameters, "names", k);
     const auto units = reader.texts(parameters, "units", k);
@@ -410,8 +210,12 @@ void write_dataset(const Dataset& dataset, const std::string& path) {
 
 Dataset read_dataset(const std::string& path) {
     const QuietHdf5 quiet;
-    const Reader reader(path);
-    const Handle file = reader.open();
+    const Hdf5Reader reader(path);
+    const Hdf5Handle file = reader.open();
+    if (H5Aexists(file.id(), "format_version") <= 0) {
+        reader.fail(
+            "expected an attribute format_version (a plain array is named as FILE.h5:/PATH)");
+    }
     const int version = reader.number<int>(file.id(), "format_version", H5T_NATIVE_INT);
     if (version < kFormatWithoutChoices || version > kFormatVersion) {
         reader.fail(fmt::format("expected format_version {} or {}, found {}", kFormatWithoutChoices,
@@ -419,25 +223,25 @@ Dataset read_dataset(const std::string& path) {
     }
 
     Dataset dataset;
-    const Handle time = reader.dataset(file.id(), "time");
+    const Hdf5Handle time = reader.dataset(file.id(), "time");
     const std::vector<hsize_t> time_shape = reader.dataset_shape(time.id());
     if (time_shape.size() != 1 || time_shape[0] == 0) {
         reader.fail(
-            fmt::format("/time: expected shape (points), found {}", Reader::text(time_shape)));
+            fmt::format("/time: expected shape (points), found {}", Hdf5Reader::text(time_shape)));
     }
     const hsize_t points = time_shape[0];
-    const Handle signal = reader.dataset(file.id(), "signal");
+    const Hdf5Handle signal = reader.dataset(file.id(), "signal");
     const std::vector<hsize_t> signal_shape = reader.dataset_shape(signal.id());
     if (signal_shape.size() != 3 || signal_shape[1] != 2 || signal_shape[2] != points) {
         reader.fail(fmt::format("/signal: expected shape (n, 2, {}), found {}", points,
-                                Reader::text(signal_shape)));
+                                Hdf5Reader::text(signal_shape)));
     }
-    const Handle parameters = reader.dataset(file.id(), "parameters");
+    const Hdf5Handle parameters = reader.dataset(file.id(), "parameters");
     const std::vector<hsize_t> parameters_shape = reader.dataset_shape(parameters.id());
     if (parameters_shape.size() != 2 ||
         (parameters_shape[0] != signal_shape[0] && parameters_shape[0] != 0)) {
         reader.fail(fmt::format("/parameters: expected shape ({}, k), found {}", signal_shape[0],
-                                Reader::text(parameters_shape)));
+                                Hdf5Reader::text(parameters_shape)));
     }
     read_unknowns(reader, parameters.id(), parameters_shape[1], version, dataset);
 

@@ -1,4 +1,6 @@
 #include <cmath>
+#include <cstdio>
+#include <nlohmann/json.hpp>
 
 #include "catch_compat.h"
 #include "program.h"
@@ -300,4 +302,166 @@ TEST_CASE("nmr-fit: --refine finds the parameters behind a noisy curve") {
     // sqrt(2) times the noise, give or take what 5 sigma of so many samples allow.
     CHECK(std::stod(fields[13]) == Approx(std::sqrt(2.0) * 1e-3).epsilon(0.3));
     CHECK(fields[14] == "ok");
+}
+
+namespace {
+
+/// A shipped model and its experiment: what a user with a measured echo has.
+const std::string kShipped = NMRSIM_SOURCE "/libinverse/models/challenge-2021.safetensors";
+
+/// A measured echo of challenge-2021 as text: finer and longer than the model's window, in ms and
+/// volts, its clock and its receiver's phase anywhere.
+std::string measured_echo(const Folder& folder, const std::string& name, double flip_deg,
+                          double late_us) {
+    const std::string clean = folder.path("clean.csv");
+    REQUIRE(run("nmr-simulate",
+                {"challenge-2021", "--set", "interaction.alpha_x_khz=60", "--set",
+                 "interaction.alpha_z_khz=180", "--set",
+                 "sequence.flip_deg=" + std::to_string(flip_deg), "--set", "acquisition.noise=4e-4",
+                 "--noise-seed", "1", "--set", "acquisition.start_us=120", "--set",
+                 "acquisition.stop_us=290", "--set", "acquisition.points=2126", "--out", clean})
+                .status == 0);
+    std::string text = "t (ms)\tRe (V)\tIm (V)\n";
+    const auto lines = lines_of(read_text(clean));
+    for (std::size_t i = 1; i < lines.size(); ++i) {
+        const auto fields = fields_of(lines[i], ',');
+        const double t = std::stod(fields[0]) + late_us, x = std::stod(fields[1]),
+                     y = std::stod(fields[2]);
+        const double c = 0.02 * std::cos(2.1), s = 0.02 * std::sin(2.1);
+        char line[128];
+        std::snprintf(line, sizeof line, "%.8f\t%.6e\t%.6e\n", 1e-3 * t, c * x - s * y,
+                      s * x + c * y);
+        text += line;
+    }
+    write_text(folder.path(name), text);
+    return folder.path(name);
+}
+
+}  // namespace
+
+TEST_CASE("nmr-fit: --measured finds, scales and fits an echo, and says what it did", "[slow]") {
+    const Folder folder;
+    const std::string echo = measured_echo(folder, "echo.txt", 60.0, -118.0);
+    const Outcome outcome =
+        run("nmr-fit", {kShipped, echo, "--measured", "--out", folder.path("fit.csv")});
+    INFO(outcome.err);
+    REQUIRE(outcome.status == 0);
+    for (const char* words :
+         {"2126 points, spacing 0.08 us, from 2 to 172 us; times in ms as the file", "noise ",
+          "echo found at 81.9", "gain 0.02", "receiver phase 120", "low-passed to 856",
+          "chi-square "}) {
+        INFO(words);
+        CHECK(outcome.err.find(words) != outcome.err.npos);
+    }
+    const auto lines = lines_of(read_text(folder.path("fit.csv")));
+    REQUIRE(lines.size() == 2);
+    CHECK(lines[0] == kHeader);
+    const auto fields = fields_of(lines[1], ',');
+    const double truth[3] = {60.0, 180.0, 60.0};
+    for (std::size_t k = 0; k < 3; ++k) {
+        CHECK(std::abs(std::stod(fields[1 + 4 * k]) - truth[k]) <
+              5.0 * std::stod(fields[2 + 4 * k]));
+    }
+    CHECK(fields[14] == "ok");
+    const auto steps = nlohmann::json::parse(read_text(folder.path("fit.steps.json")));
+    REQUIRE(steps.size() == 1);
+    CHECK(steps[0]["gain"].get<double>() == Approx(0.02).epsilon(0.05));
+    // The model's zero is at -118 us of the file's clock.
+    CHECK(steps[0]["shift_us"].get<double>() == Approx(-118.0).margin(0.1));
+    CHECK(steps[0]["degrees"].get<double>() == 2 * 856 - 6);
+}
+
+TEST_CASE("nmr-fit: --joint fits a sweep with common unknowns", "[slow]") {
+    const Folder folder;
+    std::vector<std::string> arguments = {kShipped, "--measured", "--joint", "--quiet"};
+    for (const int flip : {30, 60, 80}) {
+        arguments.push_back(
+            measured_echo(folder, "echo" + std::to_string(flip) + ".txt", flip, 7.0 * flip));
+    }
+    const Outcome outcome = run("nmr-fit", arguments);
+    INFO(outcome.err);
+    REQUIRE(outcome.status == 0);
+    const auto lines = lines_of(outcome.out);
+    REQUIRE(lines.size() == 4);
+    for (std::size_t c = 1; c < 4; ++c) {
+        const auto fields = fields_of(lines[c], ',');
+        const double truth[3] = {60.0, 180.0, c == 1 ? 30.0 : c == 2 ? 60.0 : 80.0};
+        for (std::size_t k = 0; k < 3; ++k) {
+            CHECK(std::abs(std::stod(fields[1 + 4 * k]) - truth[k]) <
+                  5.0 * std::stod(fields[2 + 4 * k]));
+        }
+        CHECK(fields[1] == fields_of(lines[1], ',')[1]);
+        CHECK(fields[5] == fields_of(lines[1], ',')[5]);
+    }
+}
+
+TEST_CASE("nmr-fit: flags of measured curves and joint fits that do not go together") {
+    const Folder folder;
+    const std::string good = curve(folder, "good.csv");
+    const auto refused = [&](std::vector<std::string> arguments, const std::string& words) {
+        arguments.insert(arguments.begin(), {model(), good});
+        require_refused("nmr-fit", arguments, words);
+    };
+    refused({"--no-align"}, "need --measured");
+    refused({"--per-curve", "flip_deg"}, "--per-curve needs --joint");
+    refused({"--joint"}, "--joint needs --noise SIGMA > 0, or --measured");
+    refused({"--start", "3"}, "--start needs --dwell");
+    refused({"--dwell", "3"}, "--dwell needs --start");
+    refused({"--columns", "time=1,re=1"}, "exclude each other");
+    refused({"--time-unit", "h"}, "--time-unit");
+    refused({"--joint", "--noise", "1e-3"}, "two or more curves");
+}
+
+TEST_CASE("nmr-fit: the same curve in other files") {
+    const Folder folder;
+    const std::string csv = curve(folder, "echo.csv");
+    std::string text = "% Im;Re;t (ms)\n";
+    const auto lines = lines_of(read_text(csv));
+    for (std::size_t i = 1; i < lines.size(); ++i) {
+        const auto fields = fields_of(lines[i], ',');
+        char time[32];
+        std::snprintf(time, sizeof time, "%.12g", 1e-3 * std::stod(fields[0]));
+        text += fields[2] + ";" + fields[1] + ";" + time + "\n";
+    }
+    write_text(folder.path("other.txt"), text);
+    const Outcome a = run("nmr-fit", {model(), csv, "--noise", "1e-3"});
+    const Outcome b = run("nmr-fit", {model(), folder.path("other.txt"), "--noise", "1e-3"});
+    REQUIRE(a.status == 0);
+    REQUIRE(b.status == 0);
+    const auto fields_a = fields_of(lines_of(a.out)[1], ','),
+               fields_b = fields_of(lines_of(b.out)[1], ',');
+    for (std::size_t i = 1; i < 14; ++i) CHECK(fields_a[i] == fields_b[i]);
+    CHECK(a.err.find("times in us as the file says") != a.err.npos);
+    CHECK(b.err.find("times in ms as the file says") != b.err.npos);
+}
+
+TEST_CASE("nmr-fit: the commands of docs/measured-echo.md say what the page says", "[slow]") {
+    const Folder folder;
+    int commands = 0;
+    for (const std::string& line : lines_of(read_text(NMRSIM_SOURCE "/docs/measured-echo.md"))) {
+        if (!line.starts_with("    nmr-")) continue;
+        std::vector<std::string> words = fields_of(line.substr(4), ' ');
+        for (std::string& word : words) {
+            if (word.ends_with(".csv")) word = folder.path(word);
+        }
+        const std::string program = words.front();
+        words.erase(words.begin());
+        const Outcome outcome = run(program, words);
+        INFO(line << "\n" << outcome.err);
+        REQUIRE(outcome.status == 0);
+        ++commands;
+    }
+    CHECK(commands == 5);
+    // One echo leaves alpha_z between wraps 30 kHz apart, and says so; the sweep does not.
+    const auto alone = fields_of(lines_of(read_text(folder.path("fit45.csv")))[1], ',');
+    CHECK(std::stod(alone[6]) > 5.0);
+    CHECK(alone[14] == "caution");
+    const auto rows = lines_of(read_text(folder.path("sweep.csv")));
+    REQUIRE(rows.size() == 4);
+    for (std::size_t c = 1; c < 4; ++c) {
+        const auto fields = fields_of(rows[c], ',');
+        CHECK(std::abs(std::stod(fields[5]) - 180.0) < 5.0 * std::stod(fields[6]));
+        CHECK(std::stod(fields[6]) < 0.1);
+        CHECK(fields[14] == "ok");
+    }
 }

@@ -220,7 +220,7 @@ TEST_CASE("shapes, types and values that do not fit are named") {
     CHECK_THAT(error_after(bytes_of<double>({150.0, 90.0}), bytes_of<double>({0.0, 90.0})),
                ContainsSubstring("prior.alpha_x_khz must have low < high"));
     CHECK(error_after("format_version", "format_versioN") ==
-          "expected an attribute format_version");
+          "expected an attribute format_version (a plain array is named as FILE.h5:/PATH)");
 }
 
 TEST_CASE("an extent that the file cannot hold is refused before memory is asked for") {

@@ -1,0 +1,246 @@
+#include "measured_input.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "nmrsim/errors.h"
+#include "nmrsim/resampling.h"
+#include "nmrsim/simulate.h"
+#include "nmrsim/units.h"
+#include "verdict.h"
+
+namespace nmrapps {
+namespace {
+
+/// A time zero this near to the end of its range (a share of it) may lie beyond.
+constexpr double kAtEnd = 0.99;
+
+/// Noise at the model's spacing, after what lies above its band is averaged away.
+struct Noise {
+    double sigma = 0.0;  ///< in the curve's unit
+    std::complex<double> offset = 0.0;
+    std::string words;
+};
+
+Noise noise_of(const std::vector<double>& time_us, std::span<const float> signal, double spacing_us,
+               double model_spacing_us, double given) {
+    const double coarser = std::max(spacing_us, model_spacing_us);
+    const double averaged = std::sqrt(spacing_us / coarser);
+    Noise noise;
+    std::vector<double> grid;
+    for (double t = time_us.front(); t <= time_us.back(); t += coarser) grid.push_back(t);
+    const std::vector<float> coarse = nmrsim::resampled(time_us, signal, grid);
+    const double scatter = averaged * nmrinverse::estimated_noise(signal);
+    const nmrinverse::NoiseEstimate tail = nmrinverse::tail_noise(coarse, scatter);
+    noise.offset = tail.offset;
+    if (given > 0.0) {
+        noise.sigma = averaged * given;
+        noise.words = "as given";
+    } else {
+        noise.sigma = tail.sigma;
+        noise.words = tail.from_tail
+                          ? fmt::format("from the tail of {:.4g} us", tail.samples * coarser)
+                          : "from neighbouring samples' scatter, since the tail is not noise alone";
+    }
+    // Sampled more coarsely than the model, neighbouring samples will share their noise.
+    noise.sigma *= std::sqrt(coarser / model_spacing_us);
+    noise.words = fmt::format("noise {:.3g} a sample of the model, {}", noise.sigma, noise.words);
+    return noise;
+}
+
+double phase_deg(std::complex<double> factor) {
+    return std::arg(factor) / nmrsim::kRadiansPerDegree;
+}
+
+/// Throws nmrsim::InputError for times that cannot be used. Args: window: the model's times [us].
+void check_times(const InputCurves& input, const nmrsim::Experiment& experiment,
+                 const std::vector<double>& window, bool keep_times) {
+    const std::vector<double>& time_us = input.curves.time_us;
+    const double spacing = nmrsim::even_spacing_us(time_us);
+    // Times in text files are rounded.
+    const double slack =
+        1e-4 * (window.back() - window.front()) / static_cast<double>(window.size());
+    const double length_us = window.back() - window.front() - slack;
+    const std::string& first_name = input.names.front();
+    if (!(spacing > 0.0)) {
+        throw nmrsim::InputError(first_name + ": --measured expects evenly spaced times");
+    }
+    if (time_us.back() - time_us.front() < length_us || time_us.size() < 64) {
+        throw nmrsim::InputError(fmt::format(
+            "{}: expected at least 64 samples over {:.6g} us, the length of the model's window, "
+            "found {} over {:.6g} us",
+            first_name, length_us, time_us.size(), time_us.back() - time_us.front()));
+    }
+    const double largest = largest_spacing_us(experiment);
+    if (spacing > largest) {
+        throw nmrsim::InputError(
+            fmt::format("{}: samples {:.4g} us apart are too far apart for a line cut at {:g} kHz: "
+                        "expected at most {:.3g} us",
+                        first_name, spacing, experiment.line.cutoff_khz, largest));
+    }
+    const bool covers =
+        time_us.front() <= window.front() + slack && time_us.back() >= window.back() - slack;
+    if (keep_times && !covers) {
+        throw nmrsim::InputError(fmt::format(
+            "{}: with --no-align, expected times that cover {:.6g} to {:.6g} us, the model's "
+            "window",
+            first_name, window.front(), window.back()));
+    }
+}
+
+}  // namespace
+
+void MeasuredOptions::check() const {
+    if (!on && (no_align || no_gain || no_phase)) {
+        throw std::invalid_argument("--no-align, --no-gain and --no-phase need --measured");
+    }
+}
+
+void add_measured_options(CLI::App& app, MeasuredOptions& options) {
+    app.add_flag("--measured", options.on,
+                 "The curves are measured: find the echo, take the noise from the tail, fit gain, "
+                 "receiver phase and time zero with the rest (implies --refine)");
+    app.add_flag("--no-align", options.no_align,
+                 "With --measured: the files' times count from the first pulse");
+    app.add_flag("--no-gain", options.no_gain,
+                 "With --measured: the curves are in units of M, gain 1");
+    app.add_flag("--no-phase", options.no_phase, "With --measured: the receiver's phase is 0");
+}
+
+MeasuredCurvesFitted fit_measured(const std::vector<std::string>& inputs,
+                                  const nmrinverse::Model& model, const nmrsim::CurveFormat& format,
+                                  const MeasuredOptions& options, double noise,
+                                  nmrinverse::RefineOptions fitting, const Say& say,
+                                  const std::function<bool(double)>& progress) {
+    const nmrsim::Experiment& experiment = model.experiment();
+    if (!nmrsim::is_uniform(experiment)) {
+        throw std::invalid_argument(
+            "--measured needs a model of the uniform kernel: an echo of a lattice depends on its "
+            "draw of offsets too");
+    }
+    fitting.fit_gain = !options.no_gain;
+    fitting.fit_phase = !options.no_phase;
+    fitting.fit_time_zero = true;
+    nmrinverse::EchoOptions finding;
+    finding.align = !options.no_align;
+    finding.gain = fitting.fit_gain;
+    finding.phase = fitting.fit_phase;
+    finding.threads = fitting.threads;
+
+    std::vector<InputCurves> read;
+    std::size_t count = 0;
+    for (const std::string& input : inputs) {
+        read.push_back(read_input(input, experiment, format));
+        count += read.back().curves.count();
+    }
+    const std::vector<double> window = nmrsim::acquisition_times_us(experiment.acquisition);
+    for (const InputCurves& input : read) {
+        check_times(input, experiment, window, options.no_align);
+    }
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+        say(inputs[i] + ": " + nmrsim::axis_in_words(read[i].curves));
+    }
+    const nmrinverse::EchoFinder finder(model, finding);
+    MeasuredCurvesFitted result;
+    result.curves.time_us = window;
+    const double model_spacing = nmrsim::even_spacing_us(result.curves.time_us);
+    nlohmann::json steps = nlohmann::json::array();
+    for (const InputCurves& input : read) {
+        const std::vector<double>& time_us = input.curves.time_us;
+        const double spacing = nmrsim::even_spacing_us(time_us);
+        const std::size_t row = 2 * time_us.size();
+        for (std::size_t c = 0; c < input.curves.count(); ++c) {
+            const std::string& name = input.names[c];
+            std::vector<float> signal(
+                input.curves.signal.begin() + static_cast<long>(c * row),
+                input.curves.signal.begin() + static_cast<long>((c + 1) * row));
+            const bool clipped = longest_clipped_run(signal) >= kClippedRun;
+            if (clipped) say(name + ": the largest samples are equal: clipped by the receiver");
+            const Noise found = noise_of(time_us, signal, spacing, model_spacing, noise);
+            say(name + ": " + found.words);
+            if (found.offset != 0.0) {
+                for (std::size_t i = 0; i < row; ++i) {
+                    signal[i] -=
+                        static_cast<float>(i < row / 2 ? found.offset.real() : found.offset.imag());
+                }
+                say(fmt::format("{}: the receiver's offset {:.4g} {:+.4g}i taken out", name,
+                                found.offset.real(), found.offset.imag()));
+            }
+            if (!(found.sigma > 0.0)) {
+                throw nmrsim::InputError(name +
+                                         ": no noise found: expected some, or --noise SIGMA");
+            }
+            nmrinverse::EchoFit fit =
+                nmrinverse::fit_echo(finder, time_us, signal, found.sigma, fitting);
+            const bool at_end =
+                std::abs(fit.fit.time_zero_us) > kAtEnd * fitting.time_zero_range_us;
+            if (options.no_align) {
+                say(fmt::format("{}: times kept, time zero off by {:.4g} us", name,
+                                fit.shift_us()));
+            } else {
+                say(
+                    fmt::format("{}: echo found at {:.5g} us, where the model has it at {:.5g} us: "
+                                "times shifted by {:.4g} us",
+                                name, echo_us(experiment) + fit.shift_us(), echo_us(experiment),
+                                -fit.shift_us()));
+            }
+            say(fmt::format("{}: gain {:.4g}{}, receiver phase {:.4g} deg{}", name,
+                            std::abs(fit.factor()), options.no_gain ? " kept" : "",
+                            phase_deg(fit.factor()), options.no_phase ? " kept" : ""));
+            say(fmt::format("{}: {} samples {:.4g} us apart {} to {} at {:.4g} us", name,
+                            time_us.size(), spacing,
+                            spacing < 0.999 * model_spacing ? "low-passed" : "interpolated",
+                            result.curves.points(), model_spacing));
+            say(fmt::format("{}: chi-square {:.5g} of {:.5g}{}", name, fit.fit.chi_square,
+                            fit.fit.degrees,
+                            fit.fit.within_noise() ? "" : ", not within the noise"));
+            steps.push_back({{"curve", name},
+                             {"axis", nmrsim::axis_in_words(input.curves)},
+                             {"noise", found.sigma},
+                             {"noise_from", found.words},
+                             {"offset", {found.offset.real(), found.offset.imag()}},
+                             {"clipped", clipped},
+                             {"aligned", !options.no_align},
+                             {"shift_us", fit.shift_us()},
+                             {"time_zero_us", fit.fit.time_zero_us},
+                             {"gain", std::abs(fit.factor())},
+                             {"receiver_phase_deg", phase_deg(fit.factor())},
+                             {"spacing_us", spacing},
+                             {"model_spacing_us", model_spacing},
+                             {"chi_square", fit.fit.chi_square},
+                             {"degrees", fit.fit.degrees}});
+            result.curves.names.push_back(name);
+            result.curves.signal.insert(result.curves.signal.end(), fit.echo.signal.begin(),
+                                        fit.echo.signal.end());
+            result.noise.push_back(fit.noise);
+            result.doubtful.push_back(clipped || at_end);
+            result.fits.push_back(std::move(fit));
+            const double share =
+                static_cast<double>(result.fits.size()) / static_cast<double>(count);
+            if (progress && !progress(share)) return result;
+        }
+    }
+    result.steps = steps.dump(2) + "\n";
+    return result;
+}
+
+std::vector<double> joint_starts(const MeasuredCurvesFitted& measured, std::size_t draws) {
+    std::vector<double> result;
+    for (const nmrinverse::EchoFit& fit : measured.fits) {
+        const std::vector<double>& starts = fit.echo.starts;
+        const std::size_t unknowns = fit.fit.estimate.size();
+        result.insert(result.end(), fit.fit.estimate.begin(), fit.fit.estimate.end());
+        for (std::size_t i = 1; i < draws; ++i) {
+            const std::size_t from = (i - 1) * unknowns % starts.size();
+            const auto start = starts.begin() + static_cast<std::ptrdiff_t>(from);
+            result.insert(result.end(), start, start + static_cast<std::ptrdiff_t>(unknowns));
+        }
+    }
+    return result;
+}
+
+}  // namespace nmrapps

@@ -1,0 +1,101 @@
+/// A measured echo, in any unit, with any phase and zero of time, brought to what a model expects.
+#pragma once
+
+#include <complex>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "nmrinverse/model.h"
+#include "nmrinverse/refine.h"
+
+namespace nmrinverse {
+
+/// White noise of a curve.
+struct NoiseEstimate {
+    double sigma = 0.0;       ///< on each of Re and Im, in the curve's unit
+    bool from_tail = false;   ///< of the last samples; otherwise of neighbouring samples' scatter
+    std::size_t samples = 0;  ///< of that tail
+    std::complex<double> offset = 0.0;  ///< the tail's mean, where it is none of the noise
+};
+
+/// The noise from the curve's tail where that is nothing but noise: the last eighth, at least 32
+/// samples, its quarters of one strength within four standard deviations, below a fifth of the
+/// largest sample and at most 1.3 times what neighbouring samples say; otherwise from neighbouring
+/// samples (estimated_noise()).
+///
+/// Args: signal: (2, points), at least 16 points. scatter: what neighbouring samples say, where it
+/// is known better than from these; 0: from these.
+NoiseEstimate tail_noise(std::span<const float> signal, double scatter = 0.0);
+
+/// What is not known of a measurement.
+struct EchoOptions {
+    bool align = true;    ///< where the echo lies
+    bool gain = true;     ///< the receiver's gain
+    bool phase = true;    ///< its phase
+    int bank = 1024;      ///< draws of the prior that are tried first, >= 1
+    int hypotheses = 24;  ///< the best of them, which the network looks at, >= 1
+    int draws = 32;       ///< of each one's posterior, which are tried again, >= 1
+    int rounds = 3;       ///< of this, >= 1
+    std::uint64_t seed = 0;
+    int threads = 0;  ///< 0 for all cores
+
+    void validate() const;
+};
+
+/// Where an echo was found, and how large.
+struct FoundEcho {
+    double shift_us = 0.0;  ///< the model's time t is t + this on the measurement's axis
+    std::complex<double> factor = 1.0;  ///< the measurement is this times the model's curve
+    double explained = 0.0;      ///< share of the window's energy that the best draw explains
+    std::vector<float> signal;   ///< (2, points): at the model's times, divided by the factor
+    std::vector<double> starts;  ///< (count, unknowns): draws that explain it best, best first
+};
+
+/// Finds echoes by matched filters: curves drawn from the prior, later from the model's own
+/// posterior of what the best of them leave, each with the shift, gain and phase that fit it best.
+class EchoFinder {
+public:
+    EchoFinder(const Model& model, const EchoOptions& options);
+    ~EchoFinder();
+    EchoFinder(const EchoFinder&) = delete;
+    EchoFinder& operator=(const EchoFinder&) = delete;
+
+    /// Args: time_us: (points), evenly spaced and long enough for the model's window at some shift.
+    /// signal: (2, points). sigma: noise on each of Re and Im at the model's spacing, in the
+    /// signal's unit. Throws: std::invalid_argument.
+    ///
+    /// Returns: places where the echo may be, more than 2 us apart, the best first, six at most.
+    std::vector<FoundEcho> find(std::span<const double> time_us, std::span<const float> signal,
+                                double sigma, int attempt = 0) const;
+
+    const nmrsim::Experiment& experiment() const;  ///< the model's
+
+private:
+    struct Bank;
+    std::unique_ptr<Bank> bank_;
+};
+
+/// A measured echo, found and fitted.
+struct EchoFit {
+    FoundEcho echo;
+    Refinement fit;      ///< of echo.signal; its factor and time zero come on top of the echo's
+    double noise = 0.0;  ///< of echo.signal, in units of M
+
+    /// The measurement is this times the model's curve.
+    std::complex<double> factor() const { return echo.factor * fit.factor; }
+    /// The model's time t is t + this on the measurement's axis [us].
+    double shift_us() const { return echo.shift_us - fit.time_zero_us; }
+};
+
+/// Finds an echo and refines it, at each place in turn until one is met within its noise.
+///
+/// Args: as EchoFinder::find(). options: its noise is not used; what the receiver leaves open is
+/// fitted where it says so. Uniform kernel only. Throws: std::invalid_argument as find() and
+/// refine().
+EchoFit fit_echo(const EchoFinder& finder, std::span<const double> time_us,
+                 std::span<const float> signal, double sigma, const RefineOptions& options);
+
+}  // namespace nmrinverse

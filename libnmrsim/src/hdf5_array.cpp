@@ -1,0 +1,88 @@
+#include <algorithm>
+
+#include "hdf5_reader.h"
+#include "nmrsim/numeric_array.h"
+
+namespace nmrsim {
+
+namespace {
+
+/// "run3/echo" of "/run3/echo"; messages put the slash before it.
+std::string inner_name(const std::string& name) {
+    const std::size_t first = name.find_first_not_of('/');
+    return first == name.npos ? "" : name.substr(first);
+}
+
+/// HDF5 asks for one link at a time.
+bool exists(hid_t file, const std::string& name) {
+    if (name.empty()) return false;
+    for (std::size_t slash = name.find('/');; slash = name.find('/', slash + 1)) {
+        if (H5Lexists(file, name.substr(0, slash).c_str(), H5P_DEFAULT) <= 0) return false;
+        if (slash == name.npos) break;
+    }
+    return H5Oexists_by_name(file, name.c_str(), H5P_DEFAULT) > 0;
+}
+
+/// The type in memory of a complex number, where `type` is a compound of two reals.
+Hdf5Handle complex_type(hid_t type) {
+    Hdf5Handle none(H5I_INVALID_HID, H5Tclose);
+    if (H5Tget_class(type) != H5T_COMPOUND || H5Tget_nmembers(type) != 2) return none;
+    Hdf5Handle memory(H5Tcreate(H5T_COMPOUND, 2 * sizeof(double)), H5Tclose);
+    for (unsigned part = 0; part < 2; ++part) {
+        const Hdf5Handle member(H5Tget_member_type(type, part), H5Tclose);
+        char* name = H5Tget_member_name(type, part);
+        const bool real = H5Tget_class(member.id()) == H5T_FLOAT && name != nullptr;
+        if (real) H5Tinsert(memory.id(), name, part * sizeof(double), H5T_NATIVE_DOUBLE);
+        H5free_memory(name);
+        if (!real) return none;
+    }
+    return memory;
+}
+
+std::string unit_of(const Hdf5Reader& reader, hid_t set) {
+    for (const char* name : {"unit", "units"}) {
+        if (H5Aexists(set, name) <= 0) continue;
+        const Hdf5Handle attribute(H5Aopen(set, name, H5P_DEFAULT), H5Aclose);
+        const Hdf5Handle type(H5Aget_type(attribute.id()), H5Tclose);
+        if (H5Tget_class(type.id()) == H5T_STRING) return reader.text(set, name);
+    }
+    return "";
+}
+
+}  // namespace
+
+NumericArray read_hdf5_array(const std::string& path, const std::string& full_name) {
+    const QuietHdf5 quiet;
+    const Hdf5Reader reader(path);
+    const Hdf5Handle file = reader.open();
+    const std::string name = inner_name(full_name);
+    if (!exists(file.id(), name)) reader.fail(fmt::format("expected a data set /{}", name));
+    const Hdf5Handle set(H5Dopen2(file.id(), name.c_str(), H5P_DEFAULT), H5Dclose);
+    if (!set.valid()) reader.fail(fmt::format("expected a data set at /{}, found a group", name));
+    const std::vector<hsize_t> extent = reader.dataset_shape(set.id());
+    NumericArray array;
+    array.place = fmt::format("{}:/{}", path, name);
+    array.shape.assign(extent.begin(), extent.end());
+    array.unit = unit_of(reader, set.id());
+    const Hdf5Handle type(H5Dget_type(set.id()), H5Tclose);
+    const Hdf5Handle memory = complex_type(type.id());
+    array.complex = memory.valid();
+    if (!array.complex) {
+        array.values = reader.values<double>(set.id(), name.c_str(), extent);
+        return array;
+    }
+    array.values.resize(2 * reader.checked_total(set.id(), name.c_str(), extent));
+    if (!array.values.empty() &&
+        H5Dread(set.id(), memory.id(), H5S_ALL, H5S_ALL, H5P_DEFAULT, array.values.data()) < 0) {
+        reader.fail(fmt::format("/{} cannot be read: truncated or damaged", name));
+    }
+    return array;
+}
+
+bool has_hdf5_array(const std::string& path, const std::string& name) {
+    const QuietHdf5 quiet;
+    const Hdf5Handle file = Hdf5Reader(path).open();
+    return exists(file.id(), inner_name(name));
+}
+
+}  // namespace nmrsim

@@ -1,0 +1,274 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <bit>
+#include <cctype>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <string_view>
+
+#include "binary_file.h"
+#include "nmrsim/errors.h"
+#include "nmrsim/numeric_array.h"
+#include "zip_archive.h"
+
+namespace nmrsim {
+
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "numbers are copied as they lie");
+
+constexpr std::string_view kMagic("\x93NUMPY", 6);
+constexpr std::size_t kPreamble = 10;  ///< magic, version, and the length's first two bytes
+/// Headers of plain arrays have about a hundred bytes.
+constexpr std::size_t kLongestHeader = 1 << 16;
+constexpr std::size_t kMostDimensions = 32;
+
+using Fail = std::function<void(const std::string&)>;
+
+/// What a header says.
+struct Header {
+    std::string descr;
+    bool fortran_order = false;
+    std::vector<std::size_t> shape;
+};
+
+/// Python's literal {'descr': '<f8', 'fortran_order': False, 'shape': (3, 4), } and nothing else.
+class HeaderParser {
+public:
+    HeaderParser(std::string_view text, const Fail& fail) : rest_(text), fail_(fail) {}
+
+    Header parse() {
+        Header header;
+        bool seen[3] = {};
+        expect('{');
+        while (!accept('}')) {
+            const std::string key = quoted();
+            expect(':');
+            if (key == "descr") {
+                seen[0] = true;
+                header.descr = peek() == '[' ? "a structure" : quoted();
+                if (header.descr == "a structure") return header;
+            } else if (key == "fortran_order") {
+                seen[1] = true;
+                header.fortran_order = boolean();
+            } else if (key == "shape") {
+                seen[2] = true;
+                header.shape = tuple();
+            } else {
+                wrong();
+            }
+            if (!accept(',') && peek() != '}') wrong();
+        }
+        if (peek() != '\0' || !seen[0] || !seen[1] || !seen[2]) wrong();
+        return header;
+    }
+
+private:
+    [[noreturn]] void wrong() const {
+        fail_("the array's header is damaged: expected descr, fortran_order and shape");
+        throw InputError("");  // fail_ has thrown
+    }
+    char peek() {
+        while (!rest_.empty() && std::isspace(static_cast<unsigned char>(rest_.front()))) {
+            rest_.remove_prefix(1);
+        }
+        return rest_.empty() ? '\0' : rest_.front();
+    }
+    bool accept(char c) {
+        if (peek() != c) return false;
+        rest_.remove_prefix(1);
+        return true;
+    }
+    void expect(char c) {
+        if (!accept(c)) wrong();
+    }
+    std::string quoted() {
+        const char quote = peek();
+        if (quote != '\'' && quote != '"') wrong();
+        const std::size_t end = rest_.find(quote, 1);
+        if (end == rest_.npos || end > 64) wrong();
+        const std::string text(rest_.substr(1, end - 1));
+        rest_.remove_prefix(end + 1);
+        return text;
+    }
+    bool boolean() {
+        peek();
+        for (const bool value : {true, false}) {
+            const std::string_view name = value ? "True" : "False";
+            if (!rest_.starts_with(name)) continue;
+            rest_.remove_prefix(name.size());
+            return value;
+        }
+        wrong();
+    }
+    std::vector<std::size_t> tuple() {
+        std::vector<std::size_t> numbers;
+        expect('(');
+        while (!accept(')')) {
+            if (!std::isdigit(static_cast<unsigned char>(peek())) ||
+                numbers.size() == kMostDimensions) {
+                wrong();
+            }
+            std::size_t number = 0;
+            while (!rest_.empty() && std::isdigit(static_cast<unsigned char>(rest_.front()))) {
+                const std::size_t digit = static_cast<std::size_t>(rest_.front() - '0');
+                if (number > (std::numeric_limits<std::size_t>::max() - digit) / 10) wrong();
+                number = 10 * number + digit;
+                rest_.remove_prefix(1);
+            }
+            if (!rest_.empty() && rest_.front() == 'L') rest_.remove_prefix(1);  // of Python 2
+            numbers.push_back(number);
+            if (!accept(',') && peek() != ')') wrong();
+        }
+        return numbers;
+    }
+
+    std::string_view rest_;
+    const Fail& fail_;
+};
+
+template <typename Real>
+void copy_numbers(const char* from, std::vector<double>& to) {
+    for (std::size_t i = 0; i < to.size(); ++i) {
+        Real value;
+        std::memcpy(&value, from + i * sizeof(Real), sizeof(Real));
+        to[i] = static_cast<double>(value);
+    }
+}
+
+/// From the first index fastest to the last index fastest. Args: parts: numbers of each element.
+void reorder(const std::vector<std::size_t>& shape, std::size_t parts,
+             std::vector<double>& values) {
+    const std::vector<double> fortran = values;
+    std::vector<std::size_t> index(shape.size(), 0);
+    std::vector<std::size_t> stride(shape.size(), parts);
+    for (std::size_t d = 1; d < shape.size(); ++d) stride[d] = stride[d - 1] * shape[d - 1];
+    std::size_t from = 0;
+    for (std::size_t to = 0; to < values.size(); to += parts) {
+        std::copy_n(fortran.begin() + static_cast<std::ptrdiff_t>(from), parts,
+                    values.begin() + static_cast<std::ptrdiff_t>(to));
+        for (std::size_t d = shape.size(); d-- > 0;) {
+            from += stride[d];
+            if (++index[d] < shape[d]) break;
+            from -= stride[d] * shape[d];
+            index[d] = 0;
+        }
+    }
+}
+
+/// Where the numbers begin, and what they are.
+struct Preamble {
+    Header header;
+    std::size_t offset = 0;
+};
+
+/// Args: first: the first bytes of the array, up to kLongestHeader and a little more.
+Preamble read_preamble(const std::string& first, const Fail& fail) {
+    if (first.size() < kPreamble || !std::string_view(first).starts_with(kMagic)) {
+        fail("expected a NumPy array, found something else");
+    }
+    const unsigned version = static_cast<unsigned char>(first[6]);
+    if (version < 1 || version > 3) {
+        fail(fmt::format("expected version 1, 2 or 3 of the .npy format, found {}", version));
+    }
+    const std::size_t width = version == 1 ? 2 : 4;
+    if (first.size() < 8 + width) fail("truncated in its header");
+    const std::size_t length = little_endian(first, 8, width);
+    Preamble preamble;
+    preamble.offset = 8 + width + length;
+    if (length > kLongestHeader) fail("the array's header is longer than that of any plain array");
+    if (preamble.offset > first.size()) fail("truncated in its header");
+    preamble.header = HeaderParser(std::string_view(first).substr(8 + width, length), fail).parse();
+    return preamble;
+}
+
+/// Args: bytes: of the array's numbers, in the file.
+NumericArray described(const Header& header, std::uint64_t bytes, const std::string& place,
+                       const Fail& fail) {
+    NumericArray array;
+    array.place = place;
+    array.shape = header.shape;
+    const std::string& descr = header.descr;
+    array.complex = descr == "<c8" || descr == "<c16";
+    if (!array.complex && descr != "<f4" && descr != "<f8") {
+        fail(fmt::format("expected dtype <f4, <f8, <c8 or <c16, found {}", descr));
+    }
+    const std::size_t width = descr.back() == '4' ? 4 : descr == "<c16" ? 16 : 8;
+    std::uint64_t expected = width;
+    for (const std::size_t length : array.shape) {
+        if (length > 0 && expected > std::numeric_limits<std::uint64_t>::max() / length) {
+            fail(fmt::format("{} is more than the file holds", array.shape_text()));
+        }
+        expected *= length;
+    }
+    if (expected != bytes) {
+        fail(fmt::format("{}: expected {} bytes of {}, found {}",
+                         expected > bytes ? "truncated" : "too long", expected, array.shape_text(),
+                         bytes));
+    }
+    return array;
+}
+
+void fill(const Header& header, const char* bytes, std::uint64_t count, NumericArray& array) {
+    const bool single = header.descr == "<f4" || header.descr == "<c8";
+    array.values.resize(count / (single ? 4 : 8));
+    single ? copy_numbers<float>(bytes, array.values) : copy_numbers<double>(bytes, array.values);
+    if (header.fortran_order && array.shape.size() > 1) {
+        reorder(array.shape, array.complex ? 2 : 1, array.values);
+    }
+}
+
+std::string without_suffix(const std::string& name) {
+    return name.ends_with(".npy") ? name.substr(0, name.size() - 4) : name;
+}
+
+}  // namespace
+
+std::string NumericArray::shape_text() const {
+    return fmt::format("({}{})", fmt::join(shape, ", "), shape.size() == 1 ? "," : "");
+}
+
+NumericArray read_npy(const std::string& path) {
+    BinaryFile file(path);
+    const Fail fail = [&](const std::string& what) { file.fail(what); };
+    const std::string first =
+        file.read(0, std::min<std::uint64_t>(file.size(), kLongestHeader + 12));
+    const Preamble preamble = read_preamble(first, fail);
+    const std::uint64_t bytes = file.size() - preamble.offset;
+    NumericArray array = described(preamble.header, bytes, path, fail);
+    fill(preamble.header, file.read(preamble.offset, bytes).data(), bytes, array);
+    return array;
+}
+
+std::vector<std::string> npz_names(const std::string& path) {
+    BinaryFile file(path);
+    std::vector<std::string> names;
+    for (const ZipMember& member : zip_members(file)) names.push_back(without_suffix(member.name));
+    return names;
+}
+
+NumericArray read_npz(const std::string& path, const std::string& name) {
+    BinaryFile file(path);
+    const std::vector<ZipMember> members = zip_members(file);
+    const auto found = std::find_if(members.begin(), members.end(), [&](const ZipMember& member) {
+        return member.name == name + ".npy" || member.name == name;
+    });
+    if (found == members.end()) {
+        std::vector<std::string> names;
+        for (const ZipMember& member : members) names.push_back(without_suffix(member.name));
+        file.fail(fmt::format("expected an array {}, found {}", name,
+                              names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
+    }
+    const Fail fail = [&](const std::string& what) { file.fail(name + ": " + what); };
+    const std::string contents = zip_contents(file, *found);
+    const Preamble preamble = read_preamble(contents, fail);
+    const std::uint64_t bytes = contents.size() - preamble.offset;
+    NumericArray array = described(preamble.header, bytes, path + ": " + name, fail);
+    fill(preamble.header, contents.data() + preamble.offset, bytes, array);
+    return array;
+}
+
+}  // namespace nmrsim
