@@ -24,5 +24,5 @@ add_test(NAME embed
                                  -DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER}
                                  "-DCMAKE_CXX_FLAGS=${CMAKE_CXX_FLAGS}"
                  --test-command echo)
-set_tests_properties(embed PROPERTIES LABELS consume TIMEOUT 900
+set_tests_properties(embed PROPERTIES LABELS "consume;slow" TIMEOUT 900
                      PASS_REGULAR_EXPRESSION "856 points.*8 curves")
