@@ -204,6 +204,10 @@ int main(int argc, char** argv) {
                 nmrapps::read_curves(input, experiment, curves, curve_format,
                                      [&](const std::string& line) { axes.push_back(line); });
             }
+            if (joint && curves.count() < 2) {
+                throw std::invalid_argument(
+                    fmt::format("--joint needs two or more curves, got {}", curves.count()));
+            }
             for (const std::string& line : axes) say(line);
             const std::vector<std::size_t> unreadable = nmrapps::unreadable_curves(curves);
             readable = nmrapps::with_empty_curves(curves, unreadable);

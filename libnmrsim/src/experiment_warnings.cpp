@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "derived_rows.h"
 #include "detection.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/units.h"
@@ -209,7 +210,10 @@ void warn_of_interaction(Warnings& warnings, const Experiment& e) {
     if (is_uniform(e) || std::holds_alternative<PowerLawKernel>(interaction.kernel)) return;
     const double xi = parameter("xi").get(e);
     const bool meant = std::any_of(e.prior.begin(), e.prior.end(), [&](const PriorRange& range) {
-        return range.name == "xi" && xi >= range.low && xi <= range.high;
+        if (plain_row(range.name) != "xi") return false;
+        const double drawn = parameter(range.name).get(e);
+        const double rounding = 1e-9 * std::abs(drawn);  // of a derived row
+        return drawn >= range.low - rounding && drawn <= range.high + rounding;
     });
     // A side of one site is no direction: chains and planes.
     int side = std::numeric_limits<int>::max();

@@ -409,7 +409,7 @@ TEST_CASE("nmr-fit: flags of measured curves and joint fits that do not go toget
     refused({"--dwell", "3"}, "--dwell needs --start");
     refused({"--columns", "time=1,re=1"}, "exclude each other");
     refused({"--time-unit", "h"}, "--time-unit");
-    refused({"--joint", "--noise", "1e-3"}, "two or more curves");
+    refused({"--joint", "--noise", "1e-3"}, "--joint needs two or more curves");
 }
 
 TEST_CASE("nmr-fit: the same curve in other files") {

@@ -102,7 +102,7 @@ TEST_CASE("a curve and its derivatives are those of C++", "[c_interface]") {
 
 TEST_CASE("draws and batches are a data set's", "[c_interface]") {
     const bool uniform = GENERATE(true, false);
-    Both pair = uniform ? both("challenge-2021", kShort) : both("challenge-2024-gaussian", kSmall);
+    Both pair = uniform ? both("challenge-2021", kShort) : both("challenge-2020", kSmall);
     const std::size_t count = 5;
     const Dataset data = generate_dataset(pair.cpp, count, 7, 3);
     const std::size_t unknowns = nmrsim_unknowns(pair.c.get());

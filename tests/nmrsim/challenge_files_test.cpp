@@ -90,13 +90,14 @@ TEST_CASE("columns are in the challenge's units") {
     const double values_2021[] = {13.0, 264.0, 81.0};
     CHECK(challenge_values(load_experiment("challenge-2021"), values_2021) ==
           std::vector<double>{13.0, 264.0, 81.0});
-    // 2024: summed coupling / 2 = 50 kHz, Gamma_3 = 0.001 in units of 2 pi 1 MHz.
+    // 2024: alpha / (2 N) = 0.2 kHz; summed coupling / 2, Gamma_3 = 0.001 in units of 2 pi 1 MHz.
     const Experiment e = load_experiment("challenge-2024-gaussian");
-    const double values_2024[] = {50.0, 10.0, 0.001 * kChallengeRatePerS};
+    // The sum of exp(-(r/10)^2) is pi 10^2 - 1 up to exp(-(10 pi)^2) and, at the lattice's edge,
+    // exp(-25).
+    const double values_2024[] = {0.2, 0.2 * (100.0 * kPi - 1.0), 0.001 * kChallengeRatePerS};
     const std::vector<double> columns_2024 = challenge_values(e, values_2024);
-    // The sum of exp(-(r/10)^2) is pi 10^2 - 1 up to exp(-(10 pi)^2).
-    CHECK(columns_2024[0] == Approx(2.0 * 0.05 * 1e4 / (100.0 * kPi - 1.0)).epsilon(1e-10));
-    CHECK(columns_2024[1] == 10.0);
+    CHECK(columns_2024[0] == Approx(4.0).epsilon(1e-14));
+    CHECK(columns_2024[1] == Approx(10.0).epsilon(1e-10));
     CHECK(columns_2024[2] == Approx(-std::log(0.001)).epsilon(1e-14));
 }
 

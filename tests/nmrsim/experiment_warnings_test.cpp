@@ -150,8 +150,9 @@ TEST_CASE("small and round angles are no radians") {
 }
 
 TEST_CASE("a range within its prior is as it was meant") {
-    Experiment e = load_experiment("challenge-2024-gaussian");
-    e.interaction.kernel = GaussianKernel{80.0};
+    Experiment e = load_experiment("summed-kernel");
+    e.lattice.nx = e.lattice.ny = 50;
+    e.interaction.kernel = GaussianKernel{28.0};
     CHECK(experiment_warnings(e).empty());
     e.prior.clear();
     CHECK(experiment_warnings(e).size() == 1);
