@@ -140,7 +140,7 @@ int main(int argc, char** argv) {
         ->type_name("S");
     app.add_option("--out", out, "File for the curve (default: standard output)")
         ->type_name("curve.csv");
-    app.add_option("--plot", plot, "Draw the curve too")->type_name("curve.svg");
+    app.add_option("--plot", plot, "Draw the curve too: .svg or .png")->type_name("curve.svg");
     app.add_flag("--list", list, "Show the experiments that ship");
 
     return nmrapps::run_program(app, argc, argv, [&] {
@@ -154,6 +154,7 @@ int main(int argc, char** argv) {
         const nmrsim::Experiment experiment = nmrapps::chosen_experiment(choice);
         nmrapps::check_output_folder("--out", out);
         nmrapps::check_output_folder("--plot", plot);
+        if (!plot.empty()) nmrinverse::check_picture_name(plot);
         std::string csv;
         nmrinverse::Figure figure;
         std::string table;
@@ -211,7 +212,7 @@ int main(int argc, char** argv) {
         }
         nmrapps::stop_if_interrupted("nothing written");
         // The picture first: where gnuplot is missing, no output appears at all.
-        if (!plot.empty()) nmrsim::write_whole_file(plot, nmrinverse::figure_svg(figure));
+        if (!plot.empty()) nmrsim::write_whole_file(plot, nmrinverse::figure_picture(figure, plot));
         if (!bound || !out.empty()) nmrapps::write_result(out, csv);
         if (bound) nmrapps::write_result("", table);
         if (!common.quiet && estimated_error > 0.0) {

@@ -14,6 +14,7 @@
 #include <memory>
 #include <numeric>
 #include <stdexcept>
+#include <string_view>
 
 extern char** environ;
 
@@ -52,8 +53,12 @@ std::string whole_text(std::FILE* file) {
     return text;
 }
 
+/// What a whole picture has near its end.
+constexpr std::string_view kSvgEnd = "</svg>";
+constexpr std::string_view kPngEnd = "IEND";
+
 /// Runs gnuplot on a script and returns what it draws on standard output.
-std::string run_gnuplot(const std::string& script) {
+std::string run_gnuplot(const std::string& script, std::string_view end = kSvgEnd) {
     const File input = temporary_file();
     const File output = temporary_file();
     const File errors = temporary_file();
@@ -83,8 +88,8 @@ std::string run_gnuplot(const std::string& script) {
     int status = 0;
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
-    std::string svg = whole_text(output.get());
-    if (status != 0 || svg.find("</svg>") == std::string::npos) {
+    std::string picture = whole_text(output.get());
+    if (status != 0 || picture.find(end) == std::string::npos) {
         const std::string message = whole_text(errors.get());
         const std::size_t begin = std::min(message.find_first_not_of("\n "), message.size());
         throw std::runtime_error("gnuplot: " +
@@ -92,7 +97,7 @@ std::string run_gnuplot(const std::string& script) {
                                       ? "no picture came back"
                                       : message.substr(begin, message.find('\n', begin) - begin)));
     }
-    return svg;
+    return picture;
 }
 
 /// A gnuplot string in single quotes, in which only the quote itself is special.
@@ -256,13 +261,23 @@ figure svg { display: block; width: 100%; max-width: 860px; height: auto; margin
 @media print { body { background: #fff; } }
 )css";
 
-std::string terminal(int width, int height, int font) {
+/// Pixels of a PNG for one of the SVG.
+constexpr int kPngScale = 2;
+
+enum class Format { svg, png };
+
+std::string terminal(int width, int height, int font, Format format = Format::svg) {
+    const std::string device =
+        format == Format::svg
+            ? fmt::format("svg size {},{} noenhanced font 'Helvetica,{}'", width, height, font)
+            : fmt::format("pngcairo size {},{} noenhanced font 'Helvetica,{}' fontscale {} lw {}",
+                          kPngScale * width, kPngScale * height, font * 3 / 4, kPngScale,
+                          kPngScale);
     return fmt::format(
-        "set terminal svg size {},{} noenhanced font 'Helvetica,{}' background rgb 'white'\n"
-        "set encoding utf8\n"
+        "set terminal {} background rgb 'white'\nset encoding utf8\n"
         "set border 3 lc rgb '#5b6875'\nset tics nomirror scale 0.5 textcolor rgb '#1c2733'\n"
         "set grid lc rgb '#dfe5ea' lw 0.6\nset boxwidth 1 relative\n",
-        width, height, font);
+        device);
 }
 
 /// A round step that cuts `length` into three to six: small panels have no room for more.
@@ -314,11 +329,32 @@ std::string panel_script(const Figure& figure, std::size_t first, std::string& d
 
 }  // namespace
 
-std::string figure_svg(const Figure& figure) {
+namespace {
+
+std::string figure_in(const Figure& figure, Format format) {
     std::string data;
     const std::string panel = panel_script(figure, 0, data);
-    return run_gnuplot(terminal(figure.width, figure.height, 15) + data +
-                       "set key outside top center horizontal samplen 1.6\n" + panel);
+    return run_gnuplot(terminal(figure.width, figure.height, 15, format) + data +
+                           "set key outside top center horizontal samplen 1.6\n" + panel,
+                       format == Format::svg ? kSvgEnd : kPngEnd);
+}
+
+}  // namespace
+
+std::string figure_svg(const Figure& figure) {
+    return figure_in(figure, Format::svg);
+}
+
+void check_picture_name(const std::string& path) {
+    if (!path.ends_with(".svg") && !path.ends_with(".png")) {
+        throw std::invalid_argument(
+            fmt::format("{}: a picture's name must end in .svg or .png", path));
+    }
+}
+
+std::string figure_picture(const Figure& figure, const std::string& path) {
+    check_picture_name(path);
+    return figure_in(figure, path.ends_with(".png") ? Format::png : Format::svg);
 }
 
 std::string figure_svg(const FigureGrid& grid) {

@@ -113,6 +113,19 @@ TEST_CASE("nmr-simulate: the sequences in docs/formats.md run, and no warning is
     CHECK(texts == 7);
 }
 
+TEST_CASE("nmr-simulate: --plot draws a PNG where the name asks for one") {
+    const Folder folder;
+    const Outcome outcome = run("nmr-simulate", {"challenge-2021", "--out", folder.path("c.csv"),
+                                                 "--plot", folder.path("c.png")});
+    INFO(outcome.err);
+    REQUIRE(outcome.status == 0);
+    const std::string png = read_text(folder.path("c.png"));
+    CHECK(png.rfind("\x89PNG\r\n\x1a\n", 0) == 0);
+    CHECK(png.find("IEND") != png.npos);
+    require_refused("nmr-simulate", {"challenge-2021", "--plot", folder.path("c.pdf")},
+                    "a picture's name must end in .svg or .png");
+}
+
 TEST_CASE("nmr-simulate: --plot draws an SVG") {
     const Folder folder;
     const Outcome outcome = run("nmr-simulate", {"challenge-2021", "--out", folder.path("c.csv"),

@@ -58,6 +58,15 @@ struct FigureGrid {
 std::string figure_svg(const Figure& figure);
 std::string figure_svg(const FigureGrid& grid);
 
+/// Throws: std::invalid_argument unless a picture's name ends in .svg or .png.
+void check_picture_name(const std::string& path);
+
+/// The figure as the file called `path` should hold it: SVG text, or PNG of twice the pixels.
+///
+/// Throws: std::invalid_argument for another ending; std::runtime_error where gnuplot cannot be
+/// run.
+std::string figure_picture(const Figure& figure, const std::string& path);
+
 /// A table: header and rows of text.
 struct Table {
     std::vector<std::string> header;
