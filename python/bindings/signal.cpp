@@ -99,8 +99,9 @@ Args: sigma: standard deviation [units of M], >= 0. index: with the same seed, g
         "read_curve",
         [](const std::filesystem::path& path) { return nmrsim::read_curve(path.string()); },
         py::arg("path"), py::call_guard<py::gil_scoped_release>(),
-        R"(One curve from a CSV file: time_us, mx, my and, if there, mz, by the header's names.
+        R"(One curve from a text file: columns by the header's names, or time, Re, Im, Mz without one.
 
+Times without a unit in the header are microseconds. See docs/formats.md.
 Raises: InputError, "echo.csv:17: expected 3 numbers, found 2".)");
     module.def(
         "write_curve",
