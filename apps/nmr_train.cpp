@@ -137,6 +137,10 @@ int main(int argc, char** argv) {
                    "(default: auto, the second where curves are few)")
         ->check(CLI::IsMember({"auto", "all", "phase-free"}))
         ->type_name("NAME");
+    app.add_flag(
+        "!--no-aliases", options.alpha_z_aliases,
+        "Few curves only: do not learn from the aliases of alpha_z, the same curves turned, "
+        "beside them");
     app.add_option("--held-out", options.held_out,
                    "Share of the data kept for early stopping and calibration (default: 0.1)")
         ->check(CLI::Range(1e-4, 0.5))

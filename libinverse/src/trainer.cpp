@@ -13,6 +13,7 @@
 #include <stdexcept>
 
 #include "disturbance.h"
+#include "nmrsim/alpha_z_aliases.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/random.h"
 #include "nmrsim/units.h"
@@ -469,6 +470,27 @@ bool resumes(const TrainingOptions& options) {
            std::filesystem::exists(options.checkpoint);
 }
 
+/// The data set's curves at these positions.
+nmrsim::Dataset rows_of(const nmrsim::Dataset& data, const torch::Tensor& positions) {
+    nmrsim::Dataset rows = data;
+    rows.signal.clear();
+    rows.parameters.clear();
+    const std::size_t values = 2 * data.points();
+    const std::size_t unknowns = data.unknowns.size();
+    const torch::Tensor order = positions.contiguous();
+    for (std::int64_t at = 0; at < order.size(0); ++at) {
+        const auto row = static_cast<std::size_t>(order[at].item<std::int64_t>());
+        const auto piece = [row](const auto& all, std::size_t size) {
+            return std::span(all).subspan(row * size, size);
+        };
+        const std::span<const float> curve = piece(data.signal, values);
+        const std::span<const double> truth = piece(data.parameters, unknowns);
+        rows.signal.insert(rows.signal.end(), curve.begin(), curve.end());
+        rows.parameters.insert(rows.parameters.end(), truth.begin(), truth.end());
+    }
+    return rows;
+}
+
 Curves picked(const Curves& curves, const torch::Tensor& positions) {
     return {curves.reduced.index_select(0, positions), curves.unknowns.index_select(0, positions)};
 }
@@ -479,7 +501,8 @@ Model train(const nmrsim::Dataset& data, const TrainingOptions& given,
             const TrainingReport& report) {
     given.validate();
     require_usable(data);
-    const TrainingOptions options = settled(given, data.count() < kManyCurves);
+    const bool few_curves = data.count() < kManyCurves;
+    const TrainingOptions options = settled(given, few_curves);
     const auto count = static_cast<std::int64_t>(data.count());
     const auto held_out =
         std::max<std::int64_t>(1, std::llround(options.held_out * static_cast<double>(count)));
@@ -513,10 +536,18 @@ Model train(const nmrsim::Dataset& data, const TrainingOptions& given,
                          sample, options, options.threads),
             options, device);
     }
-    const Curves curves = low_passed(data, state->model->features.spec().low_pass, options.threads);
+    const LowPass& low_pass = state->model->features.spec().low_pass;
     const torch::Tensor order = torch::randperm(count, generator(options.seed, 0, Purpose::split));
+    const torch::Tensor to_learn = order.slice(0, held_out);
+    const Curves curves = low_passed(data, low_pass, options.threads);
+    Curves learnt = picked(curves, to_learn);
+    if (options.alpha_z_aliases && few_curves && nmrsim::has_alpha_z_aliases(experiment)) {
+        learnt = low_passed(
+            nmrsim::with_alpha_z_aliases(rows_of(data, to_learn), options.threads), low_pass,
+            options.threads);
+    }
     return Training(std::move(*state), options, report)
-        .run(picked(curves, order.slice(0, held_out)), picked(curves, order.slice(0, 0, held_out)));
+        .run(learnt, picked(curves, order.slice(0, 0, held_out)));
 }
 
 Model train(const nmrsim::Experiment& described, const TrainingOptions& given,

@@ -32,6 +32,7 @@ std::string fingerprint(const nmrsim::Experiment& experiment, const TrainingOpti
         {"replays", options.replays},
         {"embedding", options.embedding},
         {"features", options.features},
+        {"alpha_z_aliases", options.alpha_z_aliases},
         {"width", options.width},
         {"hidden", options.hidden},
         {"blocks", options.blocks},

@@ -38,6 +38,9 @@ struct TrainingOptions {
     /// What it sees: all, phase-free (log amplitude and turn from sample to sample: the same
     /// whatever the receiver's phase), or auto: the second for a data set of few curves.
     std::string features = "auto";
+    /// Learn from the aliases of alpha_z beside each curve, where a data set has few curves and the
+    /// symmetry is exact: nmrsim::with_alpha_z_aliases.
+    bool alpha_z_aliases = true;
     int width = 64;             ///< of the network's residual stream
     int hidden = 256;           ///< of each block's hidden layer
     int blocks = 6;             ///< residual blocks
