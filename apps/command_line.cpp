@@ -14,6 +14,7 @@
 
 #include "completion.h"
 #include "man_page.h"
+#include "markdown_tables.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/file_output.h"
@@ -21,6 +22,7 @@
 #include "nmrsim/sequence_text.h"
 #include "nmrsim/version.h"
 #include "option_table.h"
+#include "provenance.h"
 
 namespace nmrapps {
 namespace {
@@ -134,10 +136,12 @@ std::string option_hint(const CLI::App& app) {
     return "";
 }
 
-/// What the build asks for to install; --help does not mention it.
+/// What the build asks for to install, and scripts/reference.sh; --help does not mention it.
 std::optional<std::string> generated_text(const CLI::App& app, int argc, char** argv) {
     const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
     if (arguments == std::vector<std::string>{"--man-page"}) return man_page(app);
+    if (arguments == std::vector<std::string>{"--option-table"}) return option_markdown(app);
+    if (arguments == std::vector<std::string>{"--parameter-table"}) return parameter_markdown();
     if (arguments.size() == 2 && arguments[0] == "--completion") {
         return completion(app, arguments[1]);
     }
@@ -148,6 +152,7 @@ std::optional<std::string> generated_text(const CLI::App& app, int argc, char** 
 
 int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& work) {
     const std::string program = app.get_name();
+    remember_command(argc, argv);
     try {
         if (const auto text = generated_text(app, argc, argv)) {
             write_result("", *text);

@@ -10,6 +10,7 @@
 #include "diagnostic_figures.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/file_output.h"
+#include "provenance.h"
 #include "refined_estimates.h"
 #include "report_sections.h"
 
@@ -48,10 +49,11 @@ void add_one_posterior(nmrinverse::Page& page, const nmrinverse::Model& model,
                                            curve, model.gradient(curve, noise))});
 }
 
-void write_report(const std::string& folder, const nmrinverse::Model& model,
+void write_report(const CLI::App& app, const std::string& folder, const nmrinverse::Model& model,
                   const nmrsim::Dataset& data, const nmrinverse::Evaluation& evaluation,
                   double noise, bool refined, int threads) {
     nmrinverse::Page page("Evaluation of a model for " + model.experiment().name);
+    page.paragraph(nmrapps::made_by(app));
     page.table(nmrapps::model_table(model));
     page.heading("Scores");
     page.table(nmrapps::score_table(evaluation));
@@ -79,6 +81,10 @@ void write_report(const std::string& folder, const nmrinverse::Model& model,
     nmrsim::write_whole_file(folder + "/report.html", page.html());
     nmrsim::write_whole_file(folder + "/report.json",
                              nmrinverse::evaluation_json(evaluation, model) + "\n");
+    nmrapps::write_provenance(app, model.experiment(), folder + "/report.html");
+    for (const auto& [name, svg] : page.pictures()) {
+        nmrsim::write_whole_file(folder + "/" + name + ".svg", svg);
+    }
 }
 
 }  // namespace
@@ -97,7 +103,8 @@ int main(int argc, char** argv) {
     app.add_option("DATA", data_path, "HDF5 data set, or challenge folder with mat_info.txt")
         ->required()
         ->type_name("");
-    app.add_option("--out", out, "Folder for report.html and report.json")->type_name("REPORT");
+    app.add_option("--out", out, "Folder for report.html, its figures as SVG, and report.json")
+        ->type_name("REPORT");
     app.add_flag("--refine", refine,
                  "Score the estimates after following them down to the best fit; needs data with "
                  "noise, uniform kernel only");
@@ -142,7 +149,8 @@ int main(int argc, char** argv) {
                                       posterior_arrays(model, data, noise, common.threads), data);
         }
         nmrapps::stop_if_interrupted("nothing written");
-        if (!out.empty()) write_report(out, model, data, evaluation, noise, refine, common.threads);
+        if (!out.empty())
+            write_report(app, out, model, data, evaluation, noise, refine, common.threads);
         nmrapps::write_result("", nmrinverse::evaluation_table(evaluation));
     });
 }

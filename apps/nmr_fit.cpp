@@ -13,6 +13,7 @@
 #include "nmrinverse/joint_fit.h"
 #include "nmrinverse/model.h"
 #include "nmrsim/file_output.h"
+#include "provenance.h"
 #include "reading_options.h"
 #include "refined_estimates.h"
 #include "report_sections.h"
@@ -32,12 +33,15 @@ constexpr double kTimeZeroRange_us = 2.0;
 /// Of all draws.
 constexpr std::uint64_t kSeed = 1;
 
-void write_pictures(const std::string& folder, const Curves& curves, const Predictions& estimates,
+void write_pictures(const CLI::App& app, const std::string& folder, const std::string& picture,
+                    const Curves& curves, const Predictions& estimates,
                     const Judgements& judgements, const nmrinverse::Model& model,
                     nmrapps::Progress& progress) {
     const nmrsim::Prior& prior = model.experiment().prior;
     std::filesystem::create_directories(folder);
+    nmrapps::write_provenance(app, model.experiment(), folder + "/report.html");
     nmrinverse::Page page("Fits of " + model.experiment().name);
+    page.paragraph(nmrapps::made_by(app));
     page.table(nmrapps::model_table(model));
     nmrinverse::Table table;
     table.header = {"curve"};
@@ -59,8 +63,8 @@ void write_pictures(const std::string& folder, const Curves& curves, const Predi
         const nmrinverse::FigureGrid figure =
             nmrapps::fit_figure(curves.names[c], curves, judgements, c);
         const std::string stem = std::filesystem::path(curves.names[c]).stem().string();
-        nmrsim::write_whole_file(fmt::format("{}/{:04}_{}.svg", folder, c, stem),
-                                 nmrinverse::figure_svg(figure));
+        const std::string file = fmt::format("{}/{:04}_{}.{}", folder, c, stem, picture);
+        nmrsim::write_whole_file(file, nmrinverse::figure_picture(figure, file));
         if (c < kReportFigures) figures.push_back(figure);
         progress.show(static_cast<double>(c + 1) / curves.count(), "drawing");
         nmrapps::stop_if_interrupted("some pictures are missing in " + folder);
@@ -87,6 +91,7 @@ int main(int argc, char** argv) {
     std::string out;
     std::string plot;
     std::string format = "csv";
+    std::string picture = "svg";
     double noise = 0.0;
     int samples = 0;
     bool refine = false;
@@ -111,6 +116,9 @@ int main(int argc, char** argv) {
         ->type_name("NAME");
     app.add_option("--plot", plot, "Folder for a picture of each curve and report.html")
         ->type_name("DIR");
+    app.add_option("--picture", picture, "With --plot: svg or png (default: svg)")
+        ->check(CLI::IsMember({"svg", "png"}))
+        ->type_name("NAME");
     app.add_flag("--refine", refine,
                  "Follow the network's estimate down to the best fit of the simulated curve; needs "
                  "--noise, uniform kernel only");
@@ -282,6 +290,7 @@ int main(int argc, char** argv) {
         }
 
         if (format == "challenge" && plot.empty()) {
+            nmrapps::write_provenance(app, experiment, out);
             nmrapps::write_result(out, nmrapps::estimates_as_challenge(estimates, experiment));
             return;
         }
@@ -299,9 +308,10 @@ int main(int argc, char** argv) {
         }
         if (!plot.empty()) {
             nmrapps::Progress drawing(app, common);
-            write_pictures(plot, curves, estimates, judgements, model, drawing);
+            write_pictures(app, plot, picture, curves, estimates, judgements, model, drawing);
             drawing.finish();
         }
+        nmrapps::write_provenance(app, experiment, out);
         nmrapps::write_result(
             out, format == "csv"
                      ? nmrapps::estimates_as_csv(curves, estimates, judgements, experiment.prior)

@@ -17,6 +17,8 @@
 #include "nmrsim/errors.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/experiment_warnings.h"
+#include "nmrsim/file_output.h"
+#include "provenance.h"
 
 namespace {
 
@@ -179,6 +181,8 @@ int main(int argc, char** argv) {
         progress.finish();
         if (challenge) {
             nmrsim::write_challenge(data, experiment, out);
+            nmrsim::write_whole_file((std::filesystem::path(out) / "experiment.toml").string(),
+                                     nmrapps::provenance_toml(app, experiment));
         } else {
             nmrsim::write_dataset(data, out);
         }

@@ -19,6 +19,7 @@
 #include "nmrsim/parameters.h"
 #include "nmrsim/simulate.h"
 #include "nmrsim/sweep.h"
+#include "provenance.h"
 
 namespace {
 
@@ -214,6 +215,7 @@ int main(int argc, char** argv) {
         // The picture first: where gnuplot is missing, no output appears at all.
         if (!plot.empty()) nmrsim::write_whole_file(plot, nmrinverse::figure_picture(figure, plot));
         if (!bound || !out.empty()) nmrapps::write_result(out, csv);
+        nmrapps::write_provenance(app, experiment, out.empty() ? plot : out);
         if (bound) nmrapps::write_result("", table);
         if (!common.quiet && estimated_error > 0.0) {
             fmt::print(stderr, "estimated error {:.0e} of the largest |M|\n", estimated_error);

@@ -11,10 +11,12 @@
 #include <thread>
 
 #include "command_line.h"
+#include "nmrsim/experiment_file.h"
 #include "nmrsim/peak.h"
 #include "nmrsim/prior.h"
 #include "nmrsim/random.h"
 #include "nmrsim/simulate.h"
+#include "nmrsim/version.h"
 
 namespace {
 
@@ -200,6 +202,7 @@ int main(int argc, char** argv) {
         const double peak = nmrsim::measured_peak_flops(threads);
 
         nlohmann::ordered_json result;
+        result["version"] = nmrsim::kVersion;
         result["experiment"] = experiment.name;
         result["threads"] = threads;
         result["curves_per_s"] = rate.curves_per_s;
@@ -213,6 +216,7 @@ int main(int argc, char** argv) {
         result["memory_mib"] = peak_memory_mib();
         result["curves"] = rate.curves;
         result["seconds"] = rate.seconds;
+        if (json) result["settings"] = nmrsim::experiment_to_toml(experiment);
         nmrapps::write_result("", json ? result.dump() + "\n" : as_table(result));
     });
 }

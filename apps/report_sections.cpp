@@ -8,6 +8,8 @@
 
 #include "nmrsim/experiment.h"
 #include "nmrsim/parameters.h"
+#include "nmrsim/version.h"
+#include "provenance.h"
 
 namespace nmrapps {
 namespace {
@@ -197,6 +199,10 @@ nmrinverse::Table score_table(const nmrinverse::Evaluation& evaluation) {
              fmt::format("{:.1f}%", 100.0 * score.coverage90)});
     }
     return table;
+}
+
+std::string made_by(const CLI::App& app) {
+    return fmt::format("Made by {} {}: {}", app.get_name(), nmrsim::kVersion, command_text());
 }
 
 nmrinverse::Table model_table(const nmrinverse::Model& model) {

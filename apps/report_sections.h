@@ -1,6 +1,7 @@
 /// Parts of the reports that nmr-fit, nmr-evaluate and the demo write.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <string>
 
 #include "curve_input.h"
@@ -29,6 +30,9 @@ std::vector<nmrinverse::Figure> error_figures(const nmrinverse::Evaluation& eval
 
 /// One row an unknown, as nmr-evaluate prints it.
 nmrinverse::Table score_table(const nmrinverse::Evaluation& evaluation);
+
+/// "Made by nmr-fit 0.1.0: nmr-fit challenge-2021 echo.csv".
+std::string made_by(const CLI::App& app);
 
 /// What the model is and how it was trained.
 nmrinverse::Table model_table(const nmrinverse::Model& model);

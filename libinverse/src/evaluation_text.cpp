@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "nmrinverse/evaluation.h"
+#include "nmrsim/experiment_file.h"
+#include "nmrsim/version.h"
 #include "training_record.h"
 
 namespace nmrinverse {
@@ -112,7 +114,9 @@ std::string evaluation_table(const Evaluation& evaluation) {
 
 std::string evaluation_json(const Evaluation& evaluation, const Model& model) {
     Json json;
+    json["version"] = nmrsim::kVersion;
     json["experiment"] = model.experiment().name;
+    json["settings"] = nmrsim::experiment_to_toml(model.experiment());
     json["count"] = evaluation.count;
     json["seconds"] = evaluation.seconds;
     json["unknowns"] = Json::array();

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
@@ -331,6 +332,22 @@ std::string panel_script(const Figure& figure, std::size_t first, std::string& d
 
 namespace {
 
+/// A title as the stem of a file's name: "Errors of alpha_x" -> "errors-of-alpha-x".
+std::string file_stem(const std::string& title) {
+    constexpr std::size_t kLongest = 60;
+    std::string stem;
+    for (const char c : title.substr(0, kLongest)) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (std::isalnum(byte) != 0) {
+            stem += static_cast<char>(std::tolower(byte));
+        } else if (!stem.empty() && stem.back() != '-') {
+            stem += '-';
+        }
+    }
+    while (!stem.empty() && stem.back() == '-') stem.pop_back();
+    return stem.empty() ? "figure" : stem;
+}
+
 std::string figure_in(const Figure& figure, Format format) {
     std::string data;
     const std::string panel = panel_script(figure, 0, data);
@@ -357,7 +374,9 @@ std::string figure_picture(const Figure& figure, const std::string& path) {
     return figure_in(figure, path.ends_with(".png") ? Format::png : Format::svg);
 }
 
-std::string figure_svg(const FigureGrid& grid) {
+namespace {
+
+std::string grid_in(const FigureGrid& grid, Format format) {
     const std::size_t rows = grid.columns ? grid.panels.size() / grid.columns : 0;
     if (rows == 0 || rows * grid.columns != grid.panels.size() ||
         (!grid.row_shares.empty() && grid.row_shares.size() != rows)) {
@@ -399,14 +418,27 @@ std::string figure_svg(const FigureGrid& grid) {
     if (index == 0) throw std::invalid_argument("grid " + grid.title + ": must have a panel");
     const std::string title =
         grid.title.empty() ? "" : "title " + quoted(grid.title) + " font ',15'";
-    return run_gnuplot(terminal(grid.width, grid.height, 13) + data + "set multiplot " + title +
-                       "\n" + panels + "unset multiplot\n");
+    return run_gnuplot(terminal(grid.width, grid.height, 13, format) + data + "set multiplot " +
+                           title + "\n" + panels + "unset multiplot\n",
+                       format == Format::svg ? kSvgEnd : kPngEnd);
+}
+
+}  // namespace
+
+std::string figure_svg(const FigureGrid& grid) {
+    return grid_in(grid, Format::svg);
+}
+
+std::string figure_picture(const FigureGrid& grid, const std::string& path) {
+    check_picture_name(path);
+    return grid_in(grid, path.ends_with(".png") ? Format::png : Format::svg);
 }
 
 Page::Page(std::string title) : title_(std::move(title)) {}
 
 void Page::heading(const std::string& text) {
     body_ += "<h2>" + escaped(text) + "</h2>\n";
+    heading_ = text;
 }
 
 void Page::paragraph(const std::string& text) {
@@ -438,25 +470,30 @@ void Page::table(const Table& table) {
     body_ += "</tbody></table></div></div>\n";
 }
 
-void Page::add_svgs(const std::vector<std::string>& svgs, bool wide) {
+void Page::begin_figures(bool wide) {
     body_ += fmt::format("<div class=\"figures{}\">\n", wide ? " wide" : "");
-    for (const std::string& svg : svgs) {
-        // Inside a page the XML declaration has no place.
-        body_ += "<figure>" + svg.substr(svg.find("<svg")) + "</figure>\n";
+}
+
+void Page::add_svg(const std::string& title, std::string svg) {
+    // Inside a page the XML declaration has no place.
+    body_ += "<figure>" + svg.substr(svg.find("<svg")) + "</figure>\n";
+    pictures_.emplace_back(fmt::format("{:02}-{}", pictures_.size() + 1, file_stem(heading_ + " " + title)),
+                           std::move(svg));
+}
+
+void Page::figures(const std::vector<Figure>& figures) {
+    begin_figures(!figures.empty() && figures.front().width >= kWideFigure);
+    for (const Figure& figure : figures) {
+        const std::string& name = figure.title.empty() ? figure.y_label : figure.title;
+        add_svg(name, figure_svg(figure));
     }
     body_ += "</div>\n";
 }
 
-void Page::figures(const std::vector<Figure>& figures) {
-    std::vector<std::string> svgs;
-    for (const Figure& figure : figures) svgs.push_back(figure_svg(figure));
-    add_svgs(svgs, !figures.empty() && figures.front().width >= kWideFigure);
-}
-
 void Page::figures(const std::vector<FigureGrid>& grids) {
-    std::vector<std::string> svgs;
-    for (const FigureGrid& grid : grids) svgs.push_back(figure_svg(grid));
-    add_svgs(svgs, !grids.empty() && grids.front().width >= kWideFigure);
+    begin_figures(!grids.empty() && grids.front().width >= kWideFigure);
+    for (const FigureGrid& grid : grids) add_svg(grid.title, figure_svg(grid));
+    body_ += "</div>\n";
 }
 
 std::string Page::html() const {

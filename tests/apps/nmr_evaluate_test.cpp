@@ -22,7 +22,11 @@ TEST_CASE("nmr-evaluate: the table, the report, and bad input") {
         CHECK_THAT(outcome.out, ContainsSubstring(word));
     }
     CHECK_THAT(read_text(folder.path("report/report.html")), ContainsSubstring("</svg>"));
-    CHECK_NOTHROW(nlohmann::json::parse(read_text(folder.path("report/report.json"))));
+    const nlohmann::json json = nlohmann::json::parse(read_text(folder.path("report/report.json")));
+    CHECK(json.at("settings").get<std::string>().find("[interaction]") != std::string::npos);
+    CHECK(exists(folder.path("report/report.html.toml")));
+    CHECK_THAT(read_text(folder.path("report/01-estimate-against-true-value-alpha-x-khz.svg")),
+               ContainsSubstring("</svg>"));
 
     // The same curves as challenge files score the same.
     REQUIRE(run("nmr-generate", short_challenge({"--count", "50", "--seed", "2", "--format",

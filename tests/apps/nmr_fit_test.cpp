@@ -127,6 +127,10 @@ TEST_CASE("nmr-fit: --plot draws each curve and a report") {
     CHECK(outcome.status == 0);
     CHECK_THAT(read_text(folder.path("plots/0000_echo.svg")), ContainsSubstring("</svg>"));
     CHECK_THAT(read_text(folder.path("plots/report.html")), ContainsSubstring("</html>"));
+    REQUIRE(
+        run("nmr-fit", {model(), csv, "--plot", folder.path("png"), "--picture", "png"}).status ==
+        0);
+    CHECK(read_text(folder.path("png/0000_echo.png")).starts_with("\x89PNG"));
 }
 
 TEST_CASE("nmr-fit: bad input is refused in one line and nothing is overwritten") {

@@ -286,6 +286,21 @@ TEST_CASE("nmr-simulate: --bound prints what noise leaves of each unknown") {
     CHECK(with({"--bound", "--sweep", "sequence.flip_deg=10,20"}).status == 2);
 }
 
+TEST_CASE("nmr-simulate: what stands beside a curve makes the same curve again") {
+    const Folder folder;
+    const std::string out = folder.path("curve.csv");
+    REQUIRE(run("nmr-simulate", {"challenge-2021", "--set", "interaction.alpha_x_khz=61.25",
+                                 "--set", "acquisition.points=20", "--out", out})
+                .status == 0);
+    const std::string made_of = read_text(out + ".toml");
+    CHECK_THAT(made_of, ContainsSubstring("nmr-simulate challenge-2021 --set "
+                                          "interaction.alpha_x_khz=61.25"));
+    CHECK_THAT(made_of, Catch::Matchers::StartsWith("# nmr-simulate "));
+    const std::string again = folder.path("again.csv");
+    REQUIRE(run("nmr-simulate", {out + ".toml", "--out", again}).status == 0);
+    CHECK(same_bytes(out, again));
+}
+
 TEST_CASE("nmr-simulate: --noise-seed adds noise that can be had again") {
     const std::vector<std::string> quiet = {"challenge-2021", "--set", "acquisition.noise=0.01"};
     const auto with_seed = [&](const std::string& seed) {

@@ -66,6 +66,7 @@ void check_picture_name(const std::string& path);
 /// Throws: std::invalid_argument for another ending; std::runtime_error where gnuplot cannot be
 /// run.
 std::string figure_picture(const Figure& figure, const std::string& path);
+std::string figure_picture(const FigureGrid& grid, const std::string& path);
 
 /// A table: header and rows of text.
 struct Table {
@@ -84,12 +85,17 @@ public:
     void figures(const std::vector<Figure>& figures);  ///< side by side where there is room
     void figures(const std::vector<FigureGrid>& grids);
     std::string html() const;  ///< self-contained: style and SVG inside
+    /// All figures so far, each with a name for its file: "03-errors-alpha-x-khz".
+    const std::vector<std::pair<std::string, std::string>>& pictures() const { return pictures_; }
 
 private:
-    void add_svgs(const std::vector<std::string>& svgs, bool wide);
+    void add_svg(const std::string& title, std::string svg);
+    void begin_figures(bool wide);
 
+    std::vector<std::pair<std::string, std::string>> pictures_;
     std::string title_;
     std::string body_;
+    std::string heading_;  ///< the last one
 };
 
 }  // namespace nmrinverse
