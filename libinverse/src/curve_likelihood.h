@@ -56,6 +56,14 @@ public:
     std::vector<Eigen::VectorXd> residuals(std::span<const Eigen::VectorXd> positions,
                                            double tolerance, Freedom freedom = Freedom::as_asked);
 
+    /// Starts at the aliases of alpha_z (nmrsim/alpha_z_aliases.h) of a fit, each moved by the step
+    /// that its turned curve and derivatives predict to be best; none where there is no such
+    /// symmetry. Costs one simulation.
+    ///
+    /// Args: fit: with residual and slopes. most: chi-square that a start is predicted to reach at
+    /// most. Returns: the best `kept` of them, best first.
+    std::vector<Eigen::VectorXd> alias_starts(const Fit& fit, double most, std::size_t kept);
+
 private:
     std::vector<double> simulated_parameters(std::span<const Eigen::VectorXd> positions) const;
     void read(const float* curve, double time_zero_us, Eigen::Ref<Eigen::VectorXd> x,

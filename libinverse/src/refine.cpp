@@ -30,6 +30,15 @@ constexpr double kSure = 1.0;
 constexpr double kConsistent = 3.5;
 constexpr int kDoubts = 2;
 
+/// Aliases of alpha_z that are predicted to come within so many times the degrees of freedom of the
+/// best chi-square are followed too, so many at most.
+constexpr double kAliasMargin = 4.0;
+constexpr std::size_t kAliases = 8;
+
+/// A fit with a standard deviation above this share of the prior's range lies in a valley that may
+/// hold other minima: all starts are followed to their ends there.
+constexpr double kBroad = 0.005;
+
 /// Last steps of each minimum on one set of derivatives, and sets of derivatives.
 constexpr int kLastSteps = 3;
 constexpr int kLastLinearisations = 6;
@@ -96,12 +105,15 @@ void settle(CurveLikelihood& likelihood, std::vector<Fit>& fits, const RefineOpt
     }
 }
 
+/// On the unit box.
+MatrixXd box_covariance(const Linearised& at) {
+    const Eigen::Index k = at.information.rows();
+    return bounded(at.information).ldlt().solve(MatrixXd::Identity(k, k));
+}
+
 MatrixXd covariance_of(const CurveLikelihood& likelihood, const Fit& fit) {
-    const Eigen::Index k = fit.position.size();
     const VectorXd width = likelihood.widths();
-    const MatrixXd covariance = width.asDiagonal() *
-                                bounded(fit.at.information).ldlt().solve(MatrixXd::Identity(k, k)) *
-                                width.asDiagonal();
+    const MatrixXd covariance = width.asDiagonal() * box_covariance(fit.at) * width.asDiagonal();
     const Eigen::Index unknowns = static_cast<Eigen::Index>(likelihood.unknowns());
     return covariance.topLeftCorner(unknowns, unknowns);
 }
@@ -201,6 +213,7 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
     search.follow({{given.begin(), portion}}, kept, Freedom::phase);
     Refinement result;
     std::vector<Fit> ends;
+    bool others_tried = false;
     for (;;) {
         ends = search.found();
         std::erase_if(ends, [&](const Fit& fit) {
@@ -215,7 +228,19 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
             const double chi_square = end.at.chi_square;
             const bool done = chi_square <= consistent &&
                               (chi_square <= limit(kSure) || result.widenings >= kDoubts);
-            if (done || result.widenings == options.widenings) break;
+            if (done || result.widenings == options.widenings) {
+                if (others_tried) break;
+                others_tried = true;
+                StartGroups others;
+                others.push_back(
+                    likelihood.alias_starts(end, chi_square + kAliasMargin * degrees, kAliases));
+                const VectorXd deviation = box_covariance(end.at).diagonal().cwiseSqrt();
+                if (deviation.maxCoeff() > kBroad) others.push_back({given.begin(), portion});
+                if (others.front().empty() && others.size() == 1) break;
+                search.add(ends);
+                search.follow(others, kept, Freedom::as_asked, /*to_the_end=*/true);
+                continue;
+            }
             search.add(ends);
         }
         ++result.widenings;

@@ -71,7 +71,7 @@ std::vector<Fit> distinct(const std::vector<Fit>& fits, std::size_t most) {
 Search::Search(CurveLikelihood& likelihood, const RefineOptions& options, double consistent)
     : likelihood_(likelihood), options_(options), consistent_(consistent) {}
 
-void Search::follow(const StartGroups& groups, std::size_t kept, Freedom freedom) {
+void Search::follow(const StartGroups& groups, std::size_t kept, Freedom freedom, bool to_the_end) {
     std::vector<Fit> fits = screened(groups, kept, freedom);
     bool far = true;  // so far that a coarse simulation's error does not matter
     const auto linearise = [&](std::span<const VectorXd> positions,
@@ -86,8 +86,9 @@ void Search::follow(const StartGroups& groups, std::size_t kept, Freedom freedom
         sort_by_chi_square(fits);
         const Fit& best = fits.front();
         far = best.at.chi_square > kFar * likelihood_.degrees();
-        if (best.freedom == Freedom::as_asked && best.at.chi_square <= consistent_)
+        if (!to_the_end && best.freedom == Freedom::as_asked && best.at.chi_square <= consistent_) {
             left = std::min(left, kRivalRounds);
+        }
         if (round % kRoundsToHalving == 0 && fits.size() > kFewestFollowed) {
             fits.resize(std::max(kFewestFollowed, fits.size() / 2));
         }

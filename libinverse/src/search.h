@@ -37,7 +37,10 @@ public:
     bool fits() const { return !found_.empty() && found_.front().at.chi_square <= consistent_; }
 
     /// Screens the starts, follows the best `kept` of each group, and keeps what they lead to.
-    void follow(const StartGroups& groups, std::size_t kept, Freedom freedom);
+    ///
+    /// Args: to_the_end: go on with the others after one has come within the noise.
+    void follow(const StartGroups& groups, std::size_t kept, Freedom freedom,
+                bool to_the_end = false);
 
     /// Keeps these fits too, where they are new.
     void add(const std::vector<Fit>& fits);

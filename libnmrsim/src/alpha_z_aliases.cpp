@@ -25,8 +25,6 @@ namespace {
 constexpr std::string_view kAlphaZ = "alpha_z_khz";
 /// Mz counts as zero below this share of 1/2: the next alias is farther than any prior reaches.
 constexpr double kSmallestMz = 1e-6;
-/// A turn of a hundred periods is still right to a few thousandths.
-constexpr double kTolerance = 1e-6;
 
 std::size_t alpha_z_column(const Prior& prior) {
     const auto at = std::find_if(prior.begin(), prior.end(),
@@ -71,7 +69,7 @@ bool has_alpha_z_aliases(const Experiment& experiment) {
            experiment.acquisition.start_us >= echo->tau_us;
 }
 
-AlphaZAlias alpha_z_alias(const Experiment& experiment) {
+AlphaZAlias alpha_z_alias(const Experiment& experiment, double tolerance) {
     if (!has_alpha_z_aliases(experiment)) {
         throw std::invalid_argument(
             "alpha_z has aliases only in Hahn echoes of the uniform kernel with ideal pulses, "
@@ -84,7 +82,7 @@ AlphaZAlias alpha_z_alias(const Experiment& experiment) {
     around.acquisition.points = 2;
     around.acquisition.dead_time_us = 0.0;
     around.accuracy = {};
-    around.accuracy.tolerance = kTolerance;
+    around.accuracy.tolerance = tolerance;
     const Signal signal = simulate(around);
     const double before = signal.mz.front();
     const double after = signal.mz.back();

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "catch_compat.h"
+#include "nmrsim/alpha_z_aliases.h"
 #include "nmrsim/dataset.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/prior.h"
@@ -92,14 +93,13 @@ TEST_CASE("refinement comes home within the noise", "[refine]") {
 }
 
 TEST_CASE("starts that are all wrong are widened until one comes home", "[refine]") {
-    // One start, one wrap of the phase before the second pulse away in alpha_z: a minimum of its
-    // own.
+    // One start, so far away that it leads neither home nor to an alias of alpha_z.
     const nmrsim::Experiment e = task();
     const std::vector<double> truth{52.6, 147.1, 47.2};
     const std::vector<float> curve = noisy_curve(e, truth, 4);
     RefineOptions options;
     options.widenings = 0;
-    const std::vector<double> start{52.2, 177.7, 46.6};
+    const std::vector<double> start{110.0, 30.0, 75.0};
     const Refinement stuck = refine(e, curve, start, options);
     CHECK_FALSE(stuck.within_noise());
     CHECK(stuck.widenings == 0);
@@ -108,6 +108,22 @@ TEST_CASE("starts that are all wrong are widened until one comes home", "[refine
     CHECK(fit.within_noise());
     CHECK(fit.widenings > 0);
     CHECK(fit.simulations > stuck.simulations);
+    check_home(fit, truth);
+}
+
+TEST_CASE("starts at an alias of alpha_z lead to the right one", "[refine]") {
+    // Four turns more before the second pulse; after it Mz is small, so that the curves are nearly
+    // the same: alpha_x, off by 100 of its standard deviations, makes up for much of the turn.
+    const nmrsim::Experiment e = task();
+    const std::vector<double> truth{84.4, 30.0, 45.5};
+    const double period = nmrsim::alpha_z_alias(nmrsim::with_parameters(e, truth)).period_khz;
+    CHECK(period == Approx(30.5).margin(0.5));
+    RefineOptions options;
+    options.noise = kNoise;
+    options.widenings = 0;  // it must not be chance that finds it
+    const std::vector<double> start{84.23, 30.0 + 4.0 * period, 45.48};
+    const Refinement fit = refine(e, noisy_curve(e, truth, 7), start, options);
+    CHECK(fit.within_noise());
     check_home(fit, truth);
 }
 

@@ -22,9 +22,10 @@ struct AlphaZAlias {
 /// second pulse.
 bool has_alpha_z_aliases(const Experiment& experiment);
 
-/// At the experiment's own parameters; Mz comes from a simulation to the second pulse.
-/// Throws: std::invalid_argument where the symmetry does not hold.
-AlphaZAlias alpha_z_alias(const Experiment& experiment);
+/// At the experiment's own parameters; Mz comes from a simulation past the second pulse, at this
+/// tolerance: by default one at which a turn of a hundred periods is still right to a few
+/// thousandths. Throws: std::invalid_argument where the symmetry does not hold.
+AlphaZAlias alpha_z_alias(const Experiment& experiment, double tolerance = 1e-6);
 
 /// The data set with, after each curve, its aliases within the prior: about 1 / (tau Mz) apart, 8
 /// a curve on average in challenge-2021. Nothing is simulated but Mz.
