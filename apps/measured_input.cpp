@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "nmrinverse/measured_noise.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/resampling.h"
 #include "nmrsim/simulate.h"
@@ -19,37 +20,12 @@ namespace {
 /// A time zero this near to the end of its range (a share of it) may lie beyond.
 constexpr double kAtEnd = 0.99;
 
-/// Noise at the model's spacing, after what lies above its band is averaged away.
-struct Noise {
-    double sigma = 0.0;  ///< in the curve's unit
-    std::complex<double> offset = 0.0;
-    std::string words;
-};
-
-Noise noise_of(const std::vector<double>& time_us, std::span<const float> signal, double spacing_us,
-               double model_spacing_us, double given) {
-    const double coarser = std::max(spacing_us, model_spacing_us);
-    const double averaged = std::sqrt(spacing_us / coarser);
-    Noise noise;
-    std::vector<double> grid;
-    for (double t = time_us.front(); t <= time_us.back(); t += coarser) grid.push_back(t);
-    const std::vector<float> coarse = nmrsim::resampled(time_us, signal, grid);
-    const double scatter = averaged * nmrinverse::estimated_noise(signal);
-    const nmrinverse::NoiseEstimate tail = nmrinverse::tail_noise(coarse, scatter);
-    noise.offset = tail.offset;
-    if (given > 0.0) {
-        noise.sigma = averaged * given;
-        noise.words = "as given";
-    } else {
-        noise.sigma = tail.sigma;
-        noise.words = tail.from_tail
-                          ? fmt::format("from the tail of {:.4g} us", tail.samples * coarser)
+std::string noise_in_words(const nmrinverse::NoiseEstimate& noise, bool given) {
+    const std::string from =
+        given             ? "as given"
+        : noise.from_tail ? fmt::format("from the tail of {:.4g} us", noise.tail_us)
                           : "from neighbouring samples' scatter, since the tail is not noise alone";
-    }
-    // Sampled more coarsely than the model, neighbouring samples will share their noise.
-    noise.sigma *= std::sqrt(coarser / model_spacing_us);
-    noise.words = fmt::format("noise {:.3g} a sample of the model, {}", noise.sigma, noise.words);
-    return noise;
+    return fmt::format("noise {:.3g} a sample of the model, {}", noise.sigma, from);
 }
 
 double phase_deg(std::complex<double> factor) {
@@ -160,8 +136,10 @@ MeasuredCurvesFitted fit_measured(const std::vector<std::string>& inputs,
                 input.curves.signal.begin() + static_cast<long>((c + 1) * row));
             const bool clipped = longest_clipped_run(signal) >= kClippedRun;
             if (clipped) say(name + ": the largest samples are equal: clipped by the receiver");
-            const Noise found = noise_of(time_us, signal, spacing, model_spacing, noise);
-            say(name + ": " + found.words);
+            const nmrinverse::NoiseEstimate found =
+                nmrinverse::noise_at_spacing(time_us, signal, model_spacing, noise);
+            const std::string noise_words = noise_in_words(found, noise > 0.0);
+            say(name + ": " + noise_words);
             if (found.offset != 0.0) {
                 for (std::size_t i = 0; i < row; ++i) {
                     signal[i] -=
@@ -201,7 +179,7 @@ MeasuredCurvesFitted fit_measured(const std::vector<std::string>& inputs,
             steps.push_back({{"curve", name},
                              {"axis", nmrsim::axis_in_words(input.curves)},
                              {"noise", found.sigma},
-                             {"noise_from", found.words},
+                             {"noise_from", noise_words},
                              {"offset", {found.offset.real(), found.offset.imag()}},
                              {"clipped", clipped},
                              {"aligned", !options.no_align},

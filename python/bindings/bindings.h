@@ -15,6 +15,7 @@ void bind_dataset(pybind11::module_& module);
 
 void bind_model(pybind11::module_& module);
 void bind_refine(pybind11::module_& module);
+void bind_measured(pybind11::module_& module);
 
 /// Stops a batch that runs without the GIL once Python has a signal to handle (Ctrl-C). After the
 /// batch: raise_signal().

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <complex>
 
+#include "nmrsim/resampling.h"
 #include "nmrsim/signal.h"
 
 namespace nmrpython {
@@ -17,30 +18,39 @@ using nmrsim::Signal;
 /// Times count as the same within this share of the spacing between samples.
 constexpr double kSameTime = 1e-3;
 
-void require_times(const Signal& signal, const Experiment& experiment) {
-    const std::vector<double> times = nmrsim::acquisition_times_us(experiment.acquisition);
+/// Writes Mx and My of the signal at `times` to `to`, resampled where its own are others.
+float* append(const Signal& signal, const std::vector<double>& times, float* to) {
     const double spacing = times.size() > 1 ? times[1] - times[0] : 1.0;
     bool same = signal.points() == times.size();
     for (std::size_t k = 0; same && k < times.size(); ++k) {
         same = std::abs(signal.time_us[k] - times[k]) <= kSameTime * spacing;
     }
+    std::vector<float> values(signal.mx.begin(), signal.mx.end());
+    values.insert(values.end(), signal.my.begin(), signal.my.end());
     if (!same) {
-        throw py::value_error(fmt::format(
-            "signal must be sampled at the model's times, {} points from {:g} to {:g} us "
-            "(model.experiment.time_us): interpolate it, or use nmr-fit, which does",
-            times.size(), times.front(), times.back()));
+        const std::vector<double>& own = signal.time_us;
+        const bool covers = !own.empty() && own.front() <= times.front() + kSameTime * spacing &&
+                            own.back() >= times.back() - kSameTime * spacing;
+        if (!covers || nmrsim::even_spacing_us(own) == 0.0 || times.size() < 2) {
+            throw py::value_error(
+                fmt::format("signal must be sampled at the model's times, {} points from {:g} to "
+                            "{:g} us (model.experiment.time_us), or evenly at others that cover "
+                            "them",
+                            times.size(), times.front(), times.back()));
+        }
+        std::vector<double> inside(times);
+        inside.front() = std::max(inside.front(), own.front());
+        inside.back() = std::min(inside.back(), own.back());
+        values = nmrsim::resampled(own, values, inside);
     }
+    return std::copy(values.begin(), values.end(), to);
 }
 
 Curves of_signals(const std::vector<const Signal*>& signals, const Experiment& experiment) {
+    const std::vector<double> times = nmrsim::acquisition_times_us(experiment.acquisition);
     py::array_t<float> all(Shape{extent(signals.size()), 2, experiment.acquisition.points});
     float* to = all.mutable_data();
-    for (const Signal* signal : signals) {
-        require_times(*signal, experiment);
-        for (const std::vector<double>* column : {&signal->mx, &signal->my}) {
-            for (const double value : *column) *to++ = static_cast<float>(value);
-        }
-    }
+    for (const Signal* signal : signals) to = append(*signal, times, to);
     return {all, signals.size()};
 }
 
@@ -60,20 +70,7 @@ py::array_t<float> split(const Input<std::complex<double>>& m) {
     return all;
 }
 
-}  // namespace
-
-Curves curves_of(const py::object& signal, const Experiment& experiment) {
-    if (py::isinstance<Signal>(signal))
-        return of_signals({&signal.cast<const Signal&>()}, experiment);
-    if (py::isinstance<py::list>(signal) || py::isinstance<py::tuple>(signal)) {
-        const py::sequence items(signal);
-        if (!items.empty() && py::isinstance<Signal>(items[0])) {
-            std::vector<const Signal*> signals;
-            for (const auto& item : items) signals.push_back(&item.cast<const Signal&>());
-            return of_signals(signals, experiment);
-        }
-    }
-    const py::ssize_t points = experiment.acquisition.points;
+Curves of_array(const py::object& signal, py::ssize_t points) {
     const auto given = py::array::ensure(signal);
     if (!given) throw py::error_already_set();
     const bool is_complex = given.dtype().kind() == 'c';
@@ -94,12 +91,35 @@ Curves curves_of(const py::object& signal, const Experiment& experiment) {
         points, py::str(given.attr("shape")).cast<std::string>()));
 }
 
-Curves one_curve_of(const py::object& signal, const Experiment& experiment) {
-    Curves curves = curves_of(signal, experiment);
+Curves only_one(Curves curves) {
     if (curves.count != 1) {
         throw py::value_error(fmt::format("expected one curve, got {}", curves.count));
     }
     return curves;
+}
+
+}  // namespace
+
+Curves curves_of(const py::object& signal, const Experiment& experiment) {
+    if (py::isinstance<Signal>(signal))
+        return of_signals({&signal.cast<const Signal&>()}, experiment);
+    if (py::isinstance<py::list>(signal) || py::isinstance<py::tuple>(signal)) {
+        const py::sequence items(signal);
+        if (!items.empty() && py::isinstance<Signal>(items[0])) {
+            std::vector<const Signal*> signals;
+            for (const auto& item : items) signals.push_back(&item.cast<const Signal&>());
+            return of_signals(signals, experiment);
+        }
+    }
+    return of_array(signal, experiment.acquisition.points);
+}
+
+Curves any_curve_of(const py::object& signal, py::ssize_t points) {
+    return only_one(of_array(signal, points));
+}
+
+Curves one_curve_of(const py::object& signal, const Experiment& experiment) {
+    return only_one(curves_of(signal, experiment));
 }
 
 std::vector<double> noise_of(const Input<double>& noise, std::size_t count) {

@@ -8,4 +8,5 @@ PYBIND11_MODULE(_inverse, module) {
     pybind11::module_::import("nmrsim._core");
     nmrpython::bind_refine(module);
     nmrpython::bind_model(module);
+    nmrpython::bind_measured(module);
 }

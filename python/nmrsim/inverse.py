@@ -16,11 +16,15 @@ from . import InputError
 try:
     from ._inverse import (
         Estimates,
+        JointFit,
+        MeasuredFit,
         Minimum,
         Model,
         Posterior,
         Refinement,
         estimated_noise,
+        fit_jointly,
+        fit_measured,
         refine,
     )
     from ._inverse import load_file as _load_file
@@ -32,11 +36,15 @@ except ModuleNotFoundError as error:
 
 __all__ = [
     "Estimates",
+    "JointFit",
+    "MeasuredFit",
     "Minimum",
     "Model",
     "Posterior",
     "Refinement",
     "estimated_noise",
+    "fit_jointly",
+    "fit_measured",
     "load_model",
     "refine",
     "shipped_models",

@@ -121,3 +121,64 @@ def test_gradient_is_the_slope_of_the_estimate(model, curve):
     means = [model.fit(m + sign * step * change, NOISE).mean[0] for sign in (1, -1)]
     difference = (means[0] - means[1]) / (2 * step)
     np.testing.assert_allclose(difference, exact, rtol=1e-2)
+
+
+def test_other_times_are_resampled(model, curve):
+    """A curve on a finer, longer axis gives what the one at the model's times does."""
+    echo = nmrsim.with_parameters(model.experiment, TRUTH)
+    fine = nmrsim.Experiment(
+        "challenge-2021",
+        {
+            "interaction.alpha_x_khz": TRUTH[0],
+            "interaction.alpha_z_khz": TRUTH[1],
+            "sequence.flip_deg": TRUTH[2],
+            "acquisition.start_us": 125.0,
+            "acquisition.stop_us": 280.0,
+            "acquisition.points": 3101,
+        },
+    )
+    own = model.fit(nmrsim.simulate(echo), NOISE)
+    resampled = model.fit(nmrsim.simulate(fine), NOISE)
+    # The resampling keeps a curve to 1e-4, a tenth of the noise that the widths are for.
+    assert np.all(np.abs(own.mean - resampled.mean) < 0.3 * own.sd)
+
+
+def test_a_measured_echo_comes_home(model):
+    """Unknown gain, phase and zero of time, noise from the tail."""
+    experiment = nmrsim.Experiment(
+        "challenge-2021",
+        {
+            "interaction.alpha_x_khz": TRUTH[0],
+            "interaction.alpha_z_khz": TRUTH[1],
+            "sequence.flip_deg": TRUTH[2],
+            "acquisition.start_us": 110.0,
+            "acquisition.stop_us": 310.0,
+            "acquisition.points": 1001,
+        },
+    )
+    echo = nmrsim.simulate(experiment).with_noise(NOISE, seed=2)
+    factor = 300.0 * np.exp(0.7j)
+    found = inverse.fit_measured(model, echo.time_us - 95.0, factor * echo.m, seed=1)
+    assert found.fit.within_noise()
+    # Five standard deviations each; the curve and its noise are always the same.
+    assert np.all(np.abs(found.fit.estimate - TRUTH) < 5 * found.fit.sd)
+    assert abs(found.factor / factor - 1.0) < 0.02
+    assert found.shift_us == pytest.approx(-95.0, abs=0.1)
+    assert found.signal.shape == (2, 856) and found.starts.shape[1] == 3
+
+
+def test_joint_fit(model):
+    angles = (30.0, 60.0)
+    curves = [
+        nmrsim.simulate(
+            nmrsim.with_parameters(model.experiment, np.array([TRUTH[0], TRUTH[1], angle]))
+        ).with_noise(NOISE, seed=i)
+        for i, angle in enumerate(angles)
+    ]
+    starts = model.posterior(curves, NOISE).sample(64, seed=1)
+    fit = inverse.fit_jointly(model.experiment, curves, starts, NOISE)
+    assert fit.within_noise()
+    assert fit.estimate.shape == (2, 3) and np.array_equal(fit.estimate[0, :2], fit.estimate[1, :2])
+    truth = np.array([[TRUTH[0], TRUTH[1], angle] for angle in angles])
+    assert np.all(np.abs(fit.estimate - truth) < 5 * fit.sd)
+    assert fit.names[:2] == ["alpha_x_khz", "alpha_z_khz"]

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "catch_compat.h"
+#include "nmrinverse/measured_noise.h"
 #include "nmrsim/random.h"
 
 using namespace nmrinverse;

@@ -13,23 +13,6 @@
 
 namespace nmrinverse {
 
-/// White noise of a curve.
-struct NoiseEstimate {
-    double sigma = 0.0;       ///< on each of Re and Im, in the curve's unit
-    bool from_tail = false;   ///< of the last samples; otherwise of neighbouring samples' scatter
-    std::size_t samples = 0;  ///< of that tail
-    std::complex<double> offset = 0.0;  ///< the tail's mean, where it is none of the noise
-};
-
-/// The noise from the curve's tail where that is nothing but noise: the last eighth, at least 32
-/// samples, its quarters of one strength within four standard deviations, below a fifth of the
-/// largest sample and at most 1.3 times what neighbouring samples say; otherwise from neighbouring
-/// samples (estimated_noise()).
-///
-/// Args: signal: (2, points), at least 16 points. scatter: what neighbouring samples say, where it
-/// is known better than from these; 0: from these.
-NoiseEstimate tail_noise(std::span<const float> signal, double scatter = 0.0);
-
 /// What is not known of a measurement.
 struct EchoOptions {
     bool align = true;    ///< where the echo lies
