@@ -195,7 +195,9 @@ MeasuredCurvesFitted fit_measured(const std::vector<std::string>& inputs,
             result.curves.signal.insert(result.curves.signal.end(), fit.echo.signal.begin(),
                                         fit.echo.signal.end());
             result.noise.push_back(fit.noise);
-            result.doubtful.push_back(clipped || at_end);
+            result.doubt.emplace_back(clipped  ? "clipped by the receiver"
+                                      : at_end ? "time zero at the end of its range"
+                                               : "");
             result.fits.push_back(std::move(fit));
             const double share =
                 static_cast<double>(result.fits.size()) / static_cast<double>(count);

@@ -30,8 +30,9 @@ struct MeasuredCurvesFitted {
     Curves curves;              ///< at the model's times, in its units, in so far as is known
     std::vector<double> noise;  ///< (count), in units of M
     std::vector<nmrinverse::EchoFit> fits;  ///< (count)
-    std::vector<bool> doubtful;  ///< (count): clipped, or its time zero at its range's end
-    std::string steps;           ///< JSON: what was done, an object for each curve
+    /// (count): what speaks against it: "" or clipped, or its time zero at its range's end.
+    std::vector<std::string> doubt;
+    std::string steps;  ///< JSON: what was done, an object for each curve
 };
 
 /// Reads and fits all inputs, one line for each step.

@@ -30,8 +30,16 @@ constexpr std::size_t kReportFigures = 60;
 constexpr std::size_t kJudgedDraws = 8;
 /// With --measured, a time zero is fitted within this of where the echo was found [us].
 constexpr double kTimeZeroRange_us = 2.0;
+/// Curves whose verdict's reason is said, of those that come first.
+constexpr std::size_t kReasonsSaid = 20;
 /// Of all draws.
 constexpr std::uint64_t kSeed = 1;
+
+/// Puts "; more" at the end of `reasons`.
+void add_reason(const std::string& more, std::string& reasons) {
+    if (more.empty()) return;
+    reasons += (reasons.empty() ? "" : "; ") + more;
+}
 
 void write_pictures(const CLI::App& app, const std::string& folder, const std::string& picture,
                     const Curves& curves, const Predictions& estimates,
@@ -46,7 +54,7 @@ void write_pictures(const CLI::App& app, const std::string& folder, const std::s
     nmrinverse::Table table;
     table.header = {"curve"};
     for (const nmrsim::PriorRange& range : prior) table.header.push_back(range.name);
-    table.header.insert(table.header.end(), {"residual", "expected", "verdict"});
+    table.header.insert(table.header.end(), {"residual", "expected", "verdict", "why"});
     std::vector<nmrinverse::FigureGrid> figures;
     for (std::size_t c = 0; c < curves.count(); ++c) {
         std::vector<std::string> row = {curves.names[c]};
@@ -58,6 +66,7 @@ void write_pictures(const CLI::App& app, const std::string& folder, const std::s
         row.push_back(fmt::format("{:.4f}", judgements.residual[c]));
         row.push_back(fmt::format("{:.4f}", judgements.expected[c]));
         row.emplace_back(verdict_name(judgements.verdict[c]));
+        row.push_back(judgements.reason[c]);
         table.rows.push_back(std::move(row));
 
         const nmrinverse::FigureGrid figure =
@@ -182,7 +191,7 @@ int main(int argc, char** argv) {
         judging.noise = noise;
         judging.threads = common.threads;
         judging.best_fit = refine;
-        std::vector<bool> doubtful;
+        std::vector<std::string> doubt;
         nmrapps::RefinedEstimates refined;
         std::vector<double> starts;  // (count, draws, unknowns)
         const auto advance = [&](nmrapps::Progress& progress, double share) {
@@ -221,7 +230,8 @@ int main(int argc, char** argv) {
             readable = nmrapps::with_empty_curves(curves, unreadable);
             // Refined, an estimate does not rest on the network's idea of noise.
             const std::vector<double> levels = nmrapps::noise_levels(app, readable, model, noise);
-            doubtful.assign(curves.count(), !refine && nmrapps::warn_if_noisier(app, model, noise));
+            const bool noisier = !refine && nmrapps::warn_if_noisier(app, model, noise);
+            doubt.assign(curves.count(), noisier ? "more noise than the model was trained on" : "");
             posterior = model.posterior(readable.signal, readable.count(), levels, common.threads);
             if (refine) starts = posterior->sample(nmrapps::kStartsFromPosterior, kSeed);
         }
@@ -261,7 +271,7 @@ int main(int argc, char** argv) {
         }
         if (refine) {
             estimates = std::move(refined.estimates);
-            doubtful = std::move(refined.doubtful);
+            doubt = std::move(refined.doubt);
             judged = estimates;
             for (std::size_t c = 0; c < curves.count(); ++c) {
                 const double share = refined.effective_share[c];
@@ -273,7 +283,7 @@ int main(int argc, char** argv) {
                                   static_cast<std::ptrdiff_t>(c * experiment.prior.size()));
                 }
                 judging.time_zero_us.push_back(refined.fits[c].time_zero_us);
-                if (measuring.on && measured.doubtful[c]) doubtful[c] = true;
+                if (measuring.on) add_reason(measured.doubt[c], doubt[c]);
             }
         }
         if (measuring.on && !out.empty() && out != "-") {
@@ -304,7 +314,13 @@ int main(int argc, char** argv) {
         progress.finish();
         for (std::size_t c = 0; c < judgements.verdict.size(); ++c) {
             nmrapps::Verdict& verdict = judgements.verdict[c];
-            if (doubtful[c] && verdict == nmrapps::Verdict::ok) verdict = nmrapps::Verdict::caution;
+            const bool doubted = !doubt[c].empty();
+            if (doubted && verdict == nmrapps::Verdict::ok) verdict = nmrapps::Verdict::caution;
+            add_reason(doubt[c], judgements.reason[c]);
+            if (verdict != nmrapps::Verdict::ok && c < kReasonsSaid) {
+                say(fmt::format("{}: {}: {}", curves.names[c], verdict_name(verdict),
+                                judgements.reason[c]));
+            }
         }
         if (!plot.empty()) {
             nmrapps::Progress drawing(app, common);

@@ -1,6 +1,7 @@
 #include "refined_estimates.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <omp.h>
 
 #include <algorithm>
@@ -38,6 +39,22 @@ bool makes_posterior(const nmrinverse::Refinement& fit, const nmrsim::Prior& pri
         }
     }
     return true;
+}
+
+/// All that speaks against a fit, with "; " between.
+std::string doubt_of(bool converged, std::size_t rivals, double chi_square, double degrees,
+                     bool within_noise) {
+    std::vector<std::string> doubts;
+    if (!within_noise) {
+        doubts.push_back(
+            fmt::format("chi-square {:.5g} where {:.5g} is expected", chi_square, degrees));
+    }
+    if (rivals > 0) {
+        doubts.push_back(fmt::format("{} other minim{} fit{} as well", rivals,
+                                     rivals == 1 ? "um" : "a", rivals == 1 ? "s" : ""));
+    }
+    if (!converged) doubts.emplace_back("the fit did not come to rest");
+    return fmt::format("{}", fmt::join(doubts, "; "));
 }
 
 /// What becomes of one curve: its row of the estimates and the rest.
@@ -95,8 +112,8 @@ void append(Refined one, RefinedEstimates& result) {
     append(one.row.q75, out.q75);
     append(one.row.q95, out.q95);
     ++out.count;
-    result.doubtful.push_back(!one.fit.converged || !one.fit.rivals.empty() ||
-                              !one.fit.within_noise());
+    result.doubt.push_back(doubt_of(one.fit.converged, one.fit.rivals.size(), one.fit.chi_square,
+                                    one.fit.degrees, one.fit.within_noise()));
     result.effective_share.push_back(one.effective_share);
     result.fits.push_back(std::move(one.fit));
 }
@@ -119,7 +136,8 @@ RefinedEstimates joint_estimates(const nmrinverse::JointFit& fit) {
         append_normal(fit.estimate[i], fit.deviations[i], out);
     }
     result.effective_share.assign(fit.curves, 0.0);
-    result.doubtful.assign(fit.curves, !fit.converged || fit.rivals > 0 || !fit.within_noise());
+    result.doubt.assign(fit.curves, doubt_of(fit.converged, fit.rivals, fit.chi_square, fit.degrees,
+                                             fit.within_noise()));
     result.fits = fit.alone;
     for (std::size_t c = 0; c < fit.curves; ++c) {
         result.fits[c].factor = fit.factor[c];

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "curve_input.h"
@@ -24,9 +25,9 @@ struct RefinedEstimates {
     std::vector<nmrinverse::Refinement> fits;  ///< (count)
     /// (count): effective share of the weighted samples; 0 where none were needed.
     std::vector<double> effective_share;
-    /// (count): the fit did not come to rest, its chi-square is off by more than five standard
-    /// deviations, or another minimum fits as well.
-    std::vector<bool> doubtful;
+    /// (count): what speaks against a fit, "" where nothing does: it did not come to rest, its
+    /// chi-square is off by more than five standard deviations, or another minimum fits as well.
+    std::vector<std::string> doubt;
 };
 
 /// Refines each curve from samples of its posterior.
