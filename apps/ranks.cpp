@@ -11,7 +11,9 @@
 #include <mpi.h>
 #include <sched.h>
 
+#include <chrono>
 #include <cmath>
+#include <thread>
 // OpenMPI's handles are casts of C.
 #pragma GCC diagnostic ignored "-Wold-style-cast"
 #endif
@@ -147,6 +149,8 @@ int Ranks::leave(int status) {
     if (!shared_) return status;
     if (size_ > 1 && status != 0 && status < kFirstSignalStatus) {
         std::fflush(nullptr);
+        // What all ranks refuse alike the first one has yet to say.
+        if (!first()) std::this_thread::sleep_for(std::chrono::seconds(1));
         MPI_Abort(MPI_COMM_WORLD, status);
     }
     if (shared_->window_open) {

@@ -42,7 +42,11 @@ struct Temporary {
     Temporary(const Temporary&) = delete;
     Temporary& operator=(const Temporary&) = delete;
     ~Temporary() {
-        if (!renamed) ::unlink(path.c_str());
+        if (renamed) return;
+        // Whoever still has it open holds no space.
+        if (::truncate(path.c_str(), 0) != 0) { /* there is nothing more to do */
+        }
+        ::unlink(path.c_str());
     }
 };
 

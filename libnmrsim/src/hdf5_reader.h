@@ -23,6 +23,10 @@ namespace nmrsim {
 class QuietHdf5 {
 public:
     QuietHdf5() {
+        // A file that could not be written for want of space stays open, and when the program ends
+        // HDF5 would try again and crash. All files are closed without its help.
+        static const bool once = H5dont_atexit() >= 0;
+        static_cast<void>(once);
         H5open();
         H5Eget_auto2(H5E_DEFAULT, &function_, &data_);
         H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
