@@ -382,7 +382,9 @@ Model Training::run(DataWindows& windows) {
         const Curves window = whole(windows.take(), place.begin, place.count);
         pool_ = window.reduced.to(device_);
         unknowns_ = window.unknowns.to(device_);
-        windows.start(state_.chunks + 1);
+        if (state_.chunks + 1 < options_.epochs * windows.per_pass()) {
+            windows.start(state_.chunks + 1);
+        }
         go = learn(torch::randperm(place.count, random), random);
         if (go == Go::stop) break;
         ++state_.chunks;
