@@ -32,10 +32,10 @@ constexpr int kBadInput = 2;
 constexpr double kBarPeriodS = 0.2;
 constexpr double kLinePeriodS = 10.0;
 
-volatile sig_atomic_t received_signal = 0;
+volatile sig_atomic_t signal_number = 0;
 
 void receive(int number) {
-    received_signal = number;
+    signal_number = number;
 }
 
 struct Interrupted {
@@ -50,6 +50,7 @@ void catch_signals() {
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, nullptr);
     sigaction(SIGTERM, &action, nullptr);
+    signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is a full disk: an error of write()
 }
 
 /// Prints "program: message" as one line, whatever the message holds.
@@ -150,34 +151,37 @@ std::optional<std::string> generated_text(const CLI::App& app, int argc, char** 
 
 }  // namespace
 
-int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& work) {
+int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& work,
+                bool speaks) {
     const std::string program = app.get_name();
     remember_command(argc, argv);
+    const auto refuse = [&](const std::string& message) {
+        if (speaks) print_line(program, message);
+        return kBadInput;
+    };
     try {
         if (const auto text = generated_text(app, argc, argv)) {
-            write_result("", *text);
+            if (speaks) write_result("", *text);
             return 0;
         }
         app.parse(argc, argv);
     } catch (const CLI::Success& success) {  // --help, --version
-        return app.exit(success);
+        return speaks ? app.exit(success) : 0;
     } catch (const CLI::ExtrasError& error) {
-        print_line(program, error.what() + option_hint(app));
-        return kBadInput;
-    } catch (const CLI::ParseError& error) {
-        print_line(program, error.what());
-        return kBadInput;
+        return refuse(error.what() + option_hint(app));
     } catch (const std::exception& error) {
-        print_line(program, error.what());
-        return kBadInput;
+        return refuse(error.what());
     }
     catch_signals();
     try {
         work();
         return 0;
     } catch (const Interrupted& stop) {
-        print_line(program, fmt::format("interrupted by {}; {}",
-                                        stop.number == SIGINT ? "SIGINT" : "SIGTERM", stop.saved));
+        if (speaks) {
+            print_line(program,
+                       fmt::format("interrupted by {}; {}",
+                                   stop.number == SIGINT ? "SIGINT" : "SIGTERM", stop.saved));
+        }
         return 128 + stop.number;
     } catch (const std::invalid_argument& error) {
         print_line(program, error.what());
@@ -194,11 +198,19 @@ int run_program(CLI::App& app, int argc, char** argv, const std::function<void()
 }
 
 bool interrupted() {
-    return received_signal != 0;
+    return signal_number != 0;
+}
+
+int received_signal() {
+    return signal_number;
+}
+
+void share_signal(int number) {
+    if (number != 0) signal_number = number;
 }
 
 void stop_if_interrupted(const std::string& saved) {
-    if (interrupted()) throw Interrupted{received_signal, saved};
+    if (interrupted()) throw Interrupted{signal_number, saved};
 }
 
 void warn(const CLI::App& app, const std::string& message) {

@@ -38,12 +38,20 @@ nmrsim::Experiment chosen_experiment(const ExperimentChoice& choice);
 /// A program's main(): parses, works, and says what went wrong in one line on standard error.
 ///
 /// Returns: the exit status: 0; 2 for a bad command line or bad input; 1 for a failure on the way;
-/// 130 and 143 after SIGINT and SIGTERM.
-int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& work);
+/// 130 and 143 after SIGINT and SIGTERM. Args: speaks: says so; of many processes with the same
+/// command line one is enough, but for what goes wrong in `work`.
+int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& work,
+                bool speaks = true);
 
 /// Whether SIGINT or SIGTERM has come. The first is held for the program to save its work; a second
 /// one ends it at once.
 bool interrupted();
+
+/// The signal that has come, 0 where none has.
+int received_signal();
+
+/// Takes a signal that another process of the run received as this one's own.
+void share_signal(int number);
 
 /// Ends the program with the signal's exit status if one has come. Args: saved: what became of the
 /// work, for the line on standard error.

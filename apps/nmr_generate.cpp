@@ -3,107 +3,305 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <filesystem>
 #include <optional>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 
 #include "command_line.h"
+#include "index_range.h"
 #include "nmrsim/challenge_files.h"
 #include "nmrsim/dataset.h"
 #include "nmrsim/dataset_file.h"
+#include "nmrsim/dataset_reader.h"
 #include "nmrsim/errors.h"
-#include "nmrsim/experiment_file.h"
 #include "nmrsim/experiment_warnings.h"
 #include "nmrsim/file_output.h"
+#include "nmrsim/manifest.h"
+#include "nmrsim/sha256.h"
 #include "provenance.h"
+#include "ranks.h"
+#include "saved_parts.h"
 
 namespace {
 
-/// How often the curves done so far are saved, for --resume after a crash [s].
-constexpr double kSavePeriodS = 60.0;
+using nmrapps::IndexRange;
+using Clock = std::chrono::steady_clock;
+
 /// Curves made at a time; a signal loses at most these. A few seconds' work in either regime.
 constexpr std::size_t kUniformChunk = 4096;
 constexpr std::size_t kLatticeChunk = 128;
+/// Held in memory before they are saved, and copied at a time into the file in the end [bytes].
+constexpr std::size_t kHeldBytes = std::size_t{128} << 20;
+constexpr std::size_t kCopiedBytes = std::size_t{16} << 20;
+/// How long the names of files may take to reach a network file system's other machines.
+constexpr int kNameWaitS = 60;
 
-/// The curves first ... first + count - 1 of a data set.
-struct IndexRange {
-    std::uint64_t first = 0;
-    std::size_t count = 0;
+struct Task {
+    nmrsim::Experiment experiment;
+    nmrsim::Dataset description;  ///< of the set, without curves
+    IndexRange range;
+    std::uint64_t seed = 0;
+    std::string out;
+    bool challenge = false;
+    int threads = 0;
+    double save_every_s = 60.0;
+
+    std::size_t curve_bytes() const {
+        return 2 * description.points() * sizeof(float) +
+               description.unknowns.size() * sizeof(double);
+    }
+    std::size_t curves_in(std::size_t bytes) const {
+        return std::max<std::size_t>(1, bytes / curve_bytes());
+    }
 };
 
-/// Part `shard` = "I/N" of `count` curves, I from 1 to N.
-IndexRange shard_range(const std::string& shard, std::size_t count) {
-    if (shard.empty()) return {0, count};
-    const char* end = shard.data() + shard.size();
-    std::uint64_t part = 0;
-    std::uint64_t parts = 0;
-    const auto first = std::from_chars(shard.data(), end, part);
-    const bool slash = first.ec == std::errc() && first.ptr != end && *first.ptr == '/';
-    const auto second = slash ? std::from_chars(first.ptr + 1, end, parts) : first;
-    if (!slash || second.ec != std::errc() || second.ptr != end || part < 1 || part > parts) {
-        throw std::invalid_argument("--shard must be I/N with 1 <= I <= N, got " + shard);
-    }
-    const std::uint64_t begin = (part - 1) * count / parts;
-    return {begin, static_cast<std::size_t>(part * count / parts - begin)};
+/// train.h5 -> train.json
+std::string manifest_path(const std::string& out) {
+    return std::filesystem::path(out).replace_extension(".json").string();
 }
 
-/// Where an interrupted run leaves its curves: train.h5 -> train.part.h5.
-std::string part_path(const std::string& out) {
+/// train.h5 -> train.2-of-3.h5
+std::string shard_path(const std::string& out, int part, int parts) {
     std::filesystem::path path(out);
-    if (!path.has_filename()) path = path.parent_path();  // "DIR/"
-    if (path.extension() == ".h5") path.replace_extension();
-    return path.string() + ".part.h5";
+    if (path.extension() == ".h5" || path.extension() == ".json") path.replace_extension();
+    return fmt::format("{}.{}-of-{}.h5", path.string(), part, parts);
 }
 
-/// Appends curves to the `total` that will be there in the end.
-void append(nmrsim::Dataset& whole, nmrsim::Dataset more, std::size_t total) {
-    if (whole.time_us.empty()) {
-        whole = std::move(more);
+/// Whether `out` is already all that is asked for.
+bool is_done(const Task& task, const std::string& out) {
+    if (task.challenge || !std::filesystem::exists(out)) return false;
+    try {
+        const nmrsim::DatasetReader reader({out}, false);
+        const nmrsim::Dataset& found = reader.description();
+        return found.experiment_toml == task.description.experiment_toml &&
+               found.version == task.description.version && found.seed == task.seed &&
+               found.first_index == task.range.first && reader.count() == task.range.count;
+    } catch (const nmrsim::InputError&) {
+        return false;
+    }
+}
+
+/// Makes the curves of its share of the blocks and saves them from time to time, so that memory
+/// stays as it is however many there are.
+class Maker {
+public:
+    /// Args: blocks: what is to be made, the same on all ranks, which take them in turn.
+    Maker(const Task& task, std::vector<IndexRange> blocks, nmrapps::SavedParts& parts,
+          nmrapps::Ranks& ranks, nmrapps::Progress& progress)
+        : task_(task),
+          parts_(parts),
+          ranks_(ranks),
+          progress_(progress),
+          blocks_(std::move(blocks)),
+          held_(task.description) {
+        done_ = task.range.count;
+        for (const IndexRange& block : blocks_) done_ -= block.count;
+    }
+
+    /// Until all blocks are taken or a signal comes. The last curves may be only held.
+    void run() {
+        for (std::uint64_t next = 0; !nmrapps::interrupted();) {
+            const std::uint64_t taken = ranks_.count_on();
+            // What others have taken since is as good as done.
+            for (; next < std::min<std::uint64_t>(taken, blocks_.size()); ++next) {
+                done_ += blocks_[next].count;
+            }
+            if (taken >= blocks_.size()) break;
+            make(blocks_[taken]);
+        }
+        // The others need not go on either.
+        if (nmrapps::interrupted()) ranks_.count_on(blocks_.size());
+    }
+
+    void save() {
+        if (held_.count() > 0) parts_.save(held_);
+        held_.signal.clear();
+        held_.parameters.clear();
+        saved_ = Clock::now();  // writing takes its time too
+    }
+
+    /// Curves that are not saved.
+    const nmrsim::Dataset& held() const { return held_; }
+
+private:
+    void make(const IndexRange& block) {
+        if (held_.count() > 0) save();
+        held_.first_index = block.first;
+        held_.signal.reserve(block.count * 2 * task_.description.points());
+        held_.parameters.reserve(block.count * task_.description.unknowns.size());
+        const std::size_t chunk =
+            nmrsim::is_uniform(task_.experiment) ? kUniformChunk : kLatticeChunk;
+        for (std::size_t made = 0; made < block.count && !nmrapps::interrupted();) {
+            const auto report = [&](std::size_t done) {
+                ranks_.poll();
+                progress_.show_curves(done_ + made + done, task_.range.count);
+                return !nmrapps::interrupted();
+            };
+            const nmrsim::Dataset more =
+                nmrsim::generate_dataset(task_.experiment, std::min(chunk, block.count - made),
+                                         task_.seed, block.first + made, task_.threads, report);
+            held_.signal.insert(held_.signal.end(), more.signal.begin(), more.signal.end());
+            held_.parameters.insert(held_.parameters.end(), more.parameters.begin(),
+                                    more.parameters.end());
+            made += more.count();
+            const std::chrono::duration<double> unsaved = Clock::now() - saved_;
+            if (unsaved.count() >= task_.save_every_s && made < block.count) {
+                save();
+                held_.first_index = block.first + made;
+            }
+        }
+    }
+
+    const Task& task_;
+    nmrapps::SavedParts& parts_;
+    nmrapps::Ranks& ranks_;
+    nmrapps::Progress& progress_;
+    std::vector<IndexRange> blocks_;
+    nmrsim::Dataset held_;
+    std::size_t done_ = 0;  ///< curves that are there or in other hands, but for this rank's block
+    Clock::time_point saved_ = Clock::now();
+};
+
+/// Copies curves of `range` into one file, of a form or the other.
+void write_out(const Task& task, nmrapps::SavedParts& parts, const IndexRange& range,
+               const std::string& path) {
+    const std::size_t most = task.curves_in(kCopiedBytes);
+    const auto pieces = [&](std::size_t first) {
+        return parts.rows(range.first + first, std::min(most, range.count - first));
+    };
+    if (task.challenge) {
+        nmrsim::write_challenge(task.experiment, range.count, pieces, path);
         return;
     }
-    whole.signal.reserve(total * 2 * whole.points());
-    whole.signal.insert(whole.signal.end(), more.signal.begin(), more.signal.end());
-    whole.parameters.insert(whole.parameters.end(), more.parameters.begin(), more.parameters.end());
+    nmrsim::Dataset description = task.description;
+    description.first_index = range.first;
+    nmrsim::write_dataset(description, range.count, pieces, path);
 }
 
-/// The part of an earlier run, if there is one, checked against what is asked now.
-std::optional<nmrsim::Dataset> earlier_part(const std::string& path,
-                                            const nmrsim::Experiment& experiment,
-                                            std::uint64_t seed, const IndexRange& range) {
-    if (!std::filesystem::exists(path)) return std::nullopt;
-    nmrsim::Dataset part = nmrsim::read_dataset(path);
-    const auto refuse = [&](const std::string& what) {
-        throw nmrsim::InputError(fmt::format(
-            "{}: cannot resume: {}; remove it or drop --resume to start again", path, what));
-    };
-    if (part.experiment_toml != nmrsim::experiment_to_toml(experiment)) {
-        refuse("it holds curves of another experiment");
+/// Waits until this machine, too, knows the names of all parts.
+void find_all(nmrapps::SavedParts& parts) {
+    for (int second = 0;; ++second) {
+        parts.scan(false);
+        if (parts.missing().empty()) return;
+        if (second == kNameWaitS) {
+            throw std::runtime_error(
+                fmt::format("{}: curves from {} on are missing; is the folder the same for all?",
+                            parts.folder(), parts.missing().front().first));
+        }
+        std::this_thread::sleep_for(std::chrono::seconds(1));
     }
-    if (part.seed != seed) refuse(fmt::format("it has seed {}, expected {}", part.seed, seed));
-    if (part.first_index != range.first || part.count() > range.count) {
-        refuse(fmt::format("it holds curves {} to {}, expected {} to {}", part.first_index,
-                           part.first_index + part.count(), range.first,
-                           range.first + range.count));
+}
+
+/// A shard of each rank, and the manifest of them.
+void write_shards(const Task& task, nmrapps::SavedParts& parts, nmrapps::Ranks& ranks) {
+    const IndexRange mine =
+        nmrapps::part_of(task.range, static_cast<std::uint64_t>(ranks.rank()) + 1,
+                         static_cast<std::uint64_t>(ranks.size()));
+    nmrsim::Manifest manifest{task.description.version,
+                              task.description.experiment_toml,
+                              task.seed,
+                              task.range.first,
+                              {}};
+    std::string sha256;
+    if (mine.count > 0) {
+        const std::string path = shard_path(task.out, ranks.rank() + 1, ranks.size());
+        write_out(task, parts, mine, path);
+        sha256 = nmrsim::sha256_of_file(path);
     }
-    return part;
+    const std::vector<std::string> all = ranks.gather(sha256);
+    if (!ranks.first()) return;
+    for (int rank = 0; rank < ranks.size(); ++rank) {
+        const IndexRange range =
+            nmrapps::part_of(task.range, static_cast<std::uint64_t>(rank) + 1, all.size());
+        if (range.count == 0) continue;
+        const std::filesystem::path path(shard_path(task.out, rank + 1, ranks.size()));
+        manifest.shards.push_back({path.filename().string(), range.first, range.count,
+                                   std::filesystem::file_size(path),
+                                   all[static_cast<std::size_t>(rank)]});
+    }
+    nmrsim::write_manifest(manifest, manifest_path(task.out));
+}
+
+/// What rank 0 does before any rank starts. Returns: whether all is done already.
+bool prepare(const Task& task, nmrapps::SavedParts& parts, const nmrapps::Ranks& ranks,
+             bool resume) {
+    const bool shards = ranks.size() > 1 && !task.challenge;
+    const std::string last = shards ? manifest_path(task.out) : task.out;
+    for (const std::string& path : {task.out, last}) nmrsim::remove_unfinished(path);
+    for (int part = 1; shards && part <= ranks.size(); ++part) {
+        nmrsim::remove_unfinished(shard_path(task.out, part, ranks.size()));
+    }
+    if (!resume) {
+        parts.clear();
+        return false;
+    }
+    parts.scan(true);
+    if (!is_done(task, last)) return false;
+    parts.clear();
+    return true;
+}
+
+void generate(const Task& task, nmrapps::Ranks& ranks, nmrapps::Progress& progress, bool resume) {
+    nmrapps::SavedParts parts(task.out, task.description, task.range);
+    if (ranks.largest(ranks.first() && prepare(task, parts, ranks, resume))) return;
+    if (!ranks.first()) parts.scan(false);
+    const std::size_t chunk = nmrsim::is_uniform(task.experiment) ? kUniformChunk : kLatticeChunk;
+    Maker maker(
+        task, nmrapps::blocks_of(parts.missing(), ranks.size(), chunk, task.curves_in(kHeldBytes)),
+        parts, ranks, progress);
+    ranks.barrier();  // none saves before all have looked
+    maker.run();
+
+    nmrapps::share_signal(ranks.largest(nmrapps::received_signal()));
+    const bool whole = ranks.size() == 1 && maker.held().count() == task.range.count;
+    if (!whole) maker.save();
+    ranks.barrier();
+    if (whole) {
+        progress.finish();
+        if (task.challenge) {
+            nmrsim::write_challenge(maker.held(), task.experiment, task.out);
+        } else {
+            nmrsim::write_dataset(maker.held(), task.out);
+        }
+        return;
+    }
+    if (nmrapps::interrupted()) {
+        parts.scan(false);
+        const std::size_t done = parts.count();
+        if (done < task.range.count) {
+            nmrapps::stop_if_interrupted(
+                done > 0 ? fmt::format("{} of {} curves saved in {}; --resume goes on", done,
+                                       task.range.count, parts.folder())
+                         : "nothing done yet");
+        }
+    }
+    find_all(parts);
+    progress.finish();
+    if (ranks.size() > 1 && !task.challenge) {
+        write_shards(task, parts, ranks);
+    } else if (ranks.first()) {
+        write_out(task, parts, task.range, task.out);
+    }
+    ranks.barrier();
+    if (ranks.first()) parts.clear();
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+    nmrapps::Ranks ranks;
     CLI::App app(
         "Makes a data set: curves with parameters drawn from the experiment's prior. Curve i "
-        "depends "
-        "on the experiment, the seed and i alone.",
+        "depends on the experiment, the seed and i alone. Under mpirun, many processes make it "
+        "together: a shard each, PATH.I-of-N.h5, and a manifest of them, PATH.json.",
         "nmr-generate");
     nmrapps::CommonOptions common;
     nmrapps::ExperimentChoice choice;
+    Task task;
     std::size_t count = 0;
-    std::uint64_t seed = 0;
-    std::string out;
     std::string shard;
     std::string format = "hdf5";
     bool resume = false;
@@ -114,8 +312,8 @@ int main(int argc, char** argv) {
         ->required()
         ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 40))
         ->type_name("N");
-    app.add_option("--seed", seed, "Seed of all draws")->required()->type_name("S");
-    app.add_option("--out", out, "HDF5 file, or folder of the challenge's text files")
+    app.add_option("--seed", task.seed, "Seed of all draws")->required()->type_name("S");
+    app.add_option("--out", task.out, "HDF5 file, or folder of the challenge's text files")
         ->required()
         ->type_name("PATH");
     app.add_option("--shard", shard,
@@ -124,68 +322,50 @@ int main(int argc, char** argv) {
     app.add_option("--format", format, "hdf5 or challenge")
         ->check(CLI::IsMember({"hdf5", "challenge"}))
         ->type_name("NAME");
-    app.add_flag("--resume", resume, "Go on from what an interrupted run left in PATH's .part.h5");
+    app.add_option("--save-every", task.save_every_s,
+                   "Save what is done at least so often, in PATH's .part folder (default: 60)")
+        ->check(CLI::NonNegativeNumber)
+        ->type_name("SECONDS");
+    app.add_flag("--resume", resume,
+                 "Go on from what an interrupted or killed run left in PATH's .part folder");
 
-    return nmrapps::run_program(app, argc, argv, [&] {
-        const nmrsim::Experiment experiment = nmrapps::chosen_experiment(choice);
-        nmrapps::warn(app, nmrsim::prior_warnings(experiment));
-        const IndexRange range = shard_range(shard, count);
-        if (range.count == 0) {
-            throw std::invalid_argument(
-                fmt::format("--shard {}: no curves in it, --count is {}", shard, count));
-        }
-        const bool challenge = format == "challenge";
-        const std::string part_file = part_path(out);
-        if (challenge) {
-            if (std::filesystem::exists(out) && !std::filesystem::is_directory(out)) {
-                throw std::invalid_argument("--out " + out + ": expected a folder, found a file");
+    const int status = nmrapps::run_program(
+        app, argc, argv,
+        [&] {
+            // The first rank speaks where all would refuse the same.
+            if (!ranks.first()) ranks.barrier();
+            task.experiment = nmrapps::chosen_experiment(choice);
+            task.range = nmrapps::shard_range(shard, count);
+            if (task.range.count == 0) {
+                throw std::invalid_argument(
+                    fmt::format("--shard {}: no curves in it, --count is {}", shard, count));
             }
-        } else {
-            nmrapps::check_output_folder("--out", out);
-        }
-
-        nmrsim::Dataset data;
-        if (resume) {
-            if (auto part = earlier_part(part_file, experiment, seed, range)) {
-                data = std::move(*part);
+            task.challenge = format == "challenge";
+            if (task.challenge) {
+                if (std::filesystem::exists(task.out) && !std::filesystem::is_directory(task.out)) {
+                    throw std::invalid_argument("--out " + task.out +
+                                                ": expected a folder, found a file");
+                }
+            } else {
+                nmrapps::check_output_folder("--out", task.out);
             }
-        }
-        nmrapps::Progress progress(app, common);
-        auto saved = std::chrono::steady_clock::now();
-        const auto unsaved_s = [&] {
-            return std::chrono::duration<double>(std::chrono::steady_clock::now() - saved).count();
-        };
-        const std::size_t chunk = nmrsim::is_uniform(experiment) ? kUniformChunk : kLatticeChunk;
-        while (data.count() < range.count && !nmrapps::interrupted()) {
-            const std::size_t before = data.count();
-            const auto report = [&](std::size_t done) {
-                progress.show_curves(before + done, range.count);
-                return !nmrapps::interrupted();
-            };
-            append(data,
-                   nmrsim::generate_dataset(experiment, std::min(chunk, range.count - before), seed,
-                                            range.first + before, common.threads, report),
-                   range.count);
-            if (unsaved_s() >= kSavePeriodS && data.count() < range.count) {
-                nmrsim::write_dataset(data, part_file);
-                saved = std::chrono::steady_clock::now();  // writing takes its time too
+            task.description =
+                nmrsim::generate_dataset(task.experiment, 0, task.seed, task.range.first);
+            if (ranks.first()) {
+                nmrapps::warn(app, nmrsim::prior_warnings(task.experiment));
+                ranks.barrier();
+            } else {
+                common.quiet = true;
             }
-        }
-        if (data.count() < range.count) {
-            if (data.count() > 0) nmrsim::write_dataset(data, part_file);
-            nmrapps::stop_if_interrupted(
-                data.count() > 0 ? fmt::format("{} of {} curves saved in {}; --resume goes on",
-                                               data.count(), range.count, part_file)
-                                 : "nothing done yet");
-        }
-        progress.finish();
-        if (challenge) {
-            nmrsim::write_challenge(data, experiment, out);
-            nmrsim::write_whole_file((std::filesystem::path(out) / "experiment.toml").string(),
-                                     nmrapps::provenance_toml(app, experiment));
-        } else {
-            nmrsim::write_dataset(data, out);
-        }
-        std::filesystem::remove(part_file);
-    });
+            task.threads = common.threads > 0 ? common.threads : ranks.threads();
+            nmrapps::Progress progress(app, common);
+            generate(task, ranks, progress, resume);
+            if (task.challenge && ranks.first()) {
+                nmrsim::write_whole_file(
+                    (std::filesystem::path(task.out) / "experiment.toml").string(),
+                    nmrapps::provenance_toml(app, task.experiment));
+            }
+        },
+        ranks.first());
+    return ranks.leave(status);
 }

@@ -11,9 +11,11 @@
 #include "curve_input.h"
 #include "experiment_match.h"
 #include "nmrinverse/trainer.h"
-#include "nmrsim/dataset_file.h"
+#include "nmrsim/dataset_reader.h"
 #include "nmrsim/experiment_file.h"
+#include "nmrsim/file_output.h"
 #include "nmrsim/parameters.h"
+#include "ranks.h"
 
 namespace {
 
@@ -28,13 +30,27 @@ double noise_level(const std::string& text, const std::string& whole) {
     return value;
 }
 
-/// Curves of the experiment with what made them: an HDF5 data set or a challenge folder.
-nmrsim::Dataset training_data(const std::string& path, const nmrsim::Experiment& experiment) {
-    if (std::filesystem::is_directory(path)) return nmrapps::read_labelled(path, experiment);
-    nmrsim::Dataset data = nmrsim::read_dataset(path);
-    nmrapps::check_same_experiment(path, nmrsim::parse_experiment(data.experiment_toml, path),
-                                   experiment, true);
+/// Data sets of the experiment, one after the other.
+nmrsim::DatasetReader open_data(const std::vector<std::string>& paths,
+                                const nmrsim::Experiment& experiment) {
+    nmrsim::DatasetReader data(paths);
+    nmrapps::check_same_experiment(
+        paths.front(), nmrsim::parse_experiment(data.description().experiment_toml, paths.front()),
+        experiment, true);
     return data;
+}
+
+/// Whether the data are a challenge folder, which has to be read at once.
+bool is_folder(const std::vector<std::string>& paths) {
+    return paths.size() == 1 && std::filesystem::is_directory(paths.front());
+}
+
+/// All curves of the experiment with what made them.
+nmrsim::Dataset whole_data(const std::vector<std::string>& paths,
+                           const nmrsim::Experiment& experiment) {
+    if (is_folder(paths)) return nmrapps::read_labelled(paths.front(), experiment);
+    const nmrsim::DatasetReader data = open_data(paths, experiment);
+    return data.rows(0, data.count());
 }
 
 /// "SIGMA" or "LOW:HIGH" into the options.
@@ -72,13 +88,16 @@ std::string status_of(const nmrinverse::TrainingProgress& now, const nmrsim::Pri
 }  // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app("Trains a model that reads an experiment's unknowns from its curves.",
-                 "nmr-train");
+    nmrapps::Ranks ranks;
+    CLI::App app(
+        "Trains a model that reads an experiment's unknowns from its curves. Under mpirun, many "
+        "processes share each step.",
+        "nmr-train");
     nmrapps::CommonOptions common;
     nmrapps::ExperimentChoice choice;
     nmrinverse::TrainingOptions options;
     std::string out;
-    std::string data_path;
+    std::vector<std::string> data_paths;
     std::string noise;
     std::string calibrated;
     std::size_t simulated = 0;
@@ -87,8 +106,10 @@ int main(int argc, char** argv) {
     nmrapps::add_experiment_choice(app, choice)->required();
     app.add_option("--out", out, "File for the model")->required()->type_name("MODEL");
     auto* from_file =
-        app.add_option("--data", data_path,
-                       "Train on this data set, or challenge folder with mat_info.txt")
+        app.add_option("--data", data_paths,
+                       "Train on this data set, manifest or challenge folder with mat_info.txt; "
+                       "may be repeated for several files of one set")
+            ->allow_extra_args(false)
             ->type_name("train.h5");
     app.add_option("--simulate", simulated, "Train on N curves in all, simulated as it goes")
         ->excludes(from_file)
@@ -162,6 +183,10 @@ int main(int argc, char** argv) {
                    "Peak of the learning rate; ten times as much for matrices (default: 0.002)")
         ->check(CLI::PositiveNumber)
         ->type_name("RATE");
+    app.add_option("--memory", options.memory_mb,
+                   "Data sets that take more memory are read as they are used [MiB] (default: 512)")
+        ->check(CLI::Range(1, 1 << 24))
+        ->type_name("MB");
     app.add_option("--seed", options.seed, "Seed of all draws (default: 1)")->type_name("S");
     app.add_option("--device", options.device, "auto, cpu or cuda (default: auto)")
         ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
@@ -173,17 +198,20 @@ int main(int argc, char** argv) {
     app.add_flag("--resume", options.resume,
                  "Go on from MODEL.checkpoint, which an interrupted run leaves");
 
-    return nmrapps::run_program(app, argc, argv, [&] {
-        if (data_path.empty() == (simulated == 0)) {
+    const auto work = [&] {
+        // The first rank speaks where all would refuse the same.
+        if (!ranks.first()) ranks.barrier();
+        if (data_paths.empty() == (simulated == 0)) {
             throw std::invalid_argument("one of --data and --simulate is required");
         }
         const nmrsim::Experiment experiment = nmrapps::chosen_experiment(choice);
         nmrapps::check_output_folder("--out", out);
         set_noise(noise, options);
         options.threads = common.threads;
+        if (options.threads == 0 && ranks.size() > 1) options.threads = ranks.threads();
         options.checkpoint = out + ".checkpoint";
         // Time alone ends a training that has a time and no number of passes.
-        if (options.minutes > 0.0 && epochs->empty() && !data_path.empty())
+        if (options.minutes > 0.0 && epochs->empty() && !data_paths.empty())
             options.epochs = 1000000;
         if (simulated > 0) {
             if (static_cast<std::size_t>(options.epochs) > simulated) {
@@ -193,10 +221,18 @@ int main(int argc, char** argv) {
             options.curves_per_epoch = simulated / static_cast<std::size_t>(options.epochs);
         }
         options.validate();
+        if (ranks.first()) {
+            nmrsim::remove_unfinished(out);
+            nmrsim::remove_unfinished(options.checkpoint);
+            ranks.barrier();
+        } else {
+            common.quiet = true;
+        }
 
         if (!calibrated.empty()) {
+            if (!ranks.first()) return;
             const nmrinverse::Model model = nmrinverse::load_model(nmrapps::find_model(calibrated));
-            const nmrsim::Dataset data = training_data(data_path, model.experiment());
+            const nmrsim::Dataset data = whole_data(data_paths, model.experiment());
             nmrinverse::save_model(
                 nmrinverse::calibrate(model, data, options.receiver, options.seed, common.threads),
                 out);
@@ -207,17 +243,24 @@ int main(int argc, char** argv) {
             progress.show(now.fraction, status_of(now, experiment.prior));
             return !nmrapps::interrupted();
         };
+        const nmrinverse::TrainingPeers peers{ranks.rank(), ranks.size(),
+                                              [&](std::span<float> values) { ranks.sum(values); },
+                                              [&](int value) { return ranks.largest(value); }};
         const auto trained = [&] {
-            if (data_path.empty()) return nmrinverse::train(experiment, options, report);
-            const nmrsim::Dataset data = training_data(data_path, experiment);
-            return nmrinverse::train(data, options, report);
+            if (data_paths.empty()) return nmrinverse::train(experiment, options, report, peers);
+            if (is_folder(data_paths)) {
+                return nmrinverse::train(whole_data(data_paths, experiment), options, report,
+                                         peers);
+            }
+            return nmrinverse::train(open_data(data_paths, experiment), options, report, peers);
         };
         const nmrinverse::Model model = trained();
-        nmrinverse::save_model(model, out);
+        if (ranks.first()) nmrinverse::save_model(model, out);
+        nmrapps::share_signal(ranks.largest(nmrapps::received_signal()));
         nmrapps::stop_if_interrupted(
             fmt::format("the best model so far is {}; --resume goes on", out));
         progress.finish();
-        std::filesystem::remove(options.checkpoint);
+        if (ranks.first()) std::filesystem::remove(options.checkpoint);
         if (!common.quiet) {
             const nmrinverse::TrainingRecord& record = model.record();
             fmt::print(stderr,
@@ -225,5 +268,6 @@ int main(int argc, char** argv) {
                        record.curves_seen, record.seconds,
                        errors_in_words(record.held_out_mse, experiment.prior));
         }
-    });
+    };
+    return ranks.leave(nmrapps::run_program(app, argc, argv, work, ranks.first()));
 }

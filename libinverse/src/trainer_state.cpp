@@ -42,6 +42,7 @@ std::string fingerprint(const nmrsim::Experiment& experiment, const TrainingOpti
         {"posterior_weight", options.posterior_weight},
         {"noise", {options.noise_low, options.noise_high}},
         {"receiver", {options.receiver.phase_deg, options.receiver.gain, options.time_zero_us}},
+        {"memory_mb", options.memory_mb},
         {"seed", options.seed}}
         .dump();
 }

@@ -136,8 +136,12 @@ Curves simulate_curves(const CurveSource& source, std::uint64_t first, std::int6
     return {torch::cat(reduced), torch::cat(unknowns)};
 }
 
-CurveStream::CurveStream(CurveSource source, std::int64_t chunk, int threads)
-    : source_(std::move(source)), chunk_(chunk), threads_(threads) {}
+CurveStream::CurveStream(CurveSource source, std::int64_t chunk, int threads, int rank, int ranks)
+    : source_(std::move(source)),
+      chunk_(chunk),
+      begin_(chunk * rank / ranks),
+      end_(chunk * (rank + 1) / ranks),
+      threads_(threads) {}
 
 CurveStream::~CurveStream() {
     stop_ = true;
@@ -146,9 +150,8 @@ CurveStream::~CurveStream() {
 
 void CurveStream::start(std::int64_t index) {
     next_ = std::async(std::launch::async, [this, index] {
-        return simulate_curves(
-            source_, static_cast<std::uint64_t>(index) * static_cast<std::uint64_t>(chunk_), chunk_,
-            threads_, stop_);
+        return simulate_curves(source_, static_cast<std::uint64_t>(index * chunk_ + begin_),
+                               end_ - begin_, threads_, stop_);
     });
 }
 

@@ -47,7 +47,8 @@ Curves simulate_curves(const CurveSource& source, std::uint64_t first, std::int6
 /// curve c * chunk + i of the seed, whoever asks and when.
 class CurveStream {
 public:
-    CurveStream(CurveSource source, std::int64_t chunk, int threads);
+    /// Args: rank, ranks: which part of each chunk this process simulates.
+    CurveStream(CurveSource source, std::int64_t chunk, int threads, int rank = 0, int ranks = 1);
     ~CurveStream();
     CurveStream(const CurveStream&) = delete;
     CurveStream& operator=(const CurveStream&) = delete;
@@ -56,12 +57,15 @@ public:
     void start(std::int64_t index);
     /// Whether the chunk that was started is done.
     bool ready() const;
-    /// The chunk that was started; waits for it.
+    /// This process's part of the chunk that was started; waits for it.
     Curves take();
+    std::int64_t begin() const { return begin_; }  ///< of that part in its chunk
 
 private:
     CurveSource source_;
     std::int64_t chunk_;
+    std::int64_t begin_;
+    std::int64_t end_;
     int threads_;
     std::atomic<bool> stop_ = false;
     std::future<Curves> next_;

@@ -56,6 +56,7 @@ void TrainingOptions::validate() const {
     if (features != "auto" && features != "all" && features != "phase-free") {
         require(false, "features must be auto, all or phase-free", features);
     }
+    require(memory_mb >= 1, "memory_mb must be >= 1", memory_mb);
     require(threads >= 0, "threads must be >= 0", threads);
     if (device != "auto" && device != "cpu" && device != "cuda") {
         require(false, "device must be auto, cpu or cuda", device);

@@ -123,31 +123,52 @@ std::vector<double> challenge_values(const Experiment& experiment,
     return values;
 }
 
+void write_challenge(const Experiment& experiment, std::size_t count, const DatasetPieces& pieces,
+                     const std::string& path) {
+    make_folder(path);
+    const std::filesystem::path folder(path);
+    const std::size_t k = experiment.prior.size();
+    const auto points = static_cast<std::size_t>(experiment.acquisition.points);
+    // Writes one file, a line of `row(piece, i)` for curve i of each piece.
+    const auto write = [&](const char* name, int digits, const auto& row) {
+        Dataset piece;
+        std::size_t begin = 0, held = 0;
+        write_rows((folder / name).string(), count, digits, [&](std::size_t i) {
+            if (i >= begin + held) {
+                begin = i;
+                piece = pieces(i);
+                held = piece.count();
+                if (held == 0 || piece.points() != points || piece.parameters.size() != held * k) {
+                    throw std::invalid_argument(fmt::format(
+                        "a data set of {} curves must have {} parameters for mat_info.txt, got {}",
+                        held, held * k, piece.parameters.size()));
+                }
+            }
+            return row(piece, i - begin);
+        });
+    };
+    // 9 digits hold every float.
+    write("echos_r.txt", 9, [&](const Dataset& piece, std::size_t i) {
+        return std::span(piece.signal).subspan(2 * i * points, points);
+    });
+    write("echos_i.txt", 9, [&](const Dataset& piece, std::size_t i) {
+        return std::span(piece.signal).subspan((2 * i + 1) * points, points);
+    });
+    write("mat_info.txt", 12, [&](const Dataset& piece, std::size_t i) {
+        return challenge_values(experiment, std::span(piece.parameters).subspan(i * k, k));
+    });
+}
+
 void write_challenge(const Dataset& dataset, const Experiment& experiment,
                      const std::string& path) {
-    const std::size_t count = dataset.count(), points = dataset.points();
-    const std::size_t k = experiment.prior.size();
-    if (dataset.parameters.size() != count * k) {
+    const std::size_t values = dataset.count() * experiment.prior.size();
+    if (dataset.parameters.size() != values) {
         throw std::invalid_argument(
             fmt::format("a data set of {} curves must have {} parameters for mat_info.txt, got {}",
-                        count, count * k, dataset.parameters.size()));
+                        dataset.count(), values, dataset.parameters.size()));
     }
-    std::error_code error;
-    std::filesystem::create_directories(path, error);
-    if (error) {
-        throw std::runtime_error(fmt::format("{}: cannot be made: {}", path, error.message()));
-    }
-    const std::filesystem::path folder(path);
-    const std::span<const float> signal(dataset.signal);
-    const std::span<const double> parameters(dataset.parameters);
-    // 9 digits hold every float.
-    write_rows((folder / "echos_r.txt").string(), count, 9,
-               [&](std::size_t i) { return signal.subspan(2 * i * points, points); });
-    write_rows((folder / "echos_i.txt").string(), count, 9,
-               [&](std::size_t i) { return signal.subspan((2 * i + 1) * points, points); });
-    write_rows((folder / "mat_info.txt").string(), count, 12, [&](std::size_t i) {
-        return challenge_values(experiment, parameters.subspan(i * k, k));
-    });
+    write_challenge(
+        experiment, dataset.count(), [&](std::size_t) { return dataset; }, path);
 }
 
 Dataset read_challenge(const std::string& path, const Experiment& experiment) {

@@ -1,163 +1,21 @@
-#include "nmrsim/dataset_file.h"
-
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
-#include "hdf5_reader.h"
+#include "dataset_format.h"
+#include "nmrsim/dataset_file.h"
+#include "nmrsim/dataset_reader.h"
 #include "nmrsim/errors.h"
-#include "nmrsim/file_output.h"
+#include "nmrsim/manifest.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/units.h"
-
-// HDF5's macros hold casts of C.
-#pragma GCC diagnostic ignored "-Wold-style-cast"
+#include "open_dataset.h"
 
 namespace nmrsim {
 
 namespace {
-
-constexpr int kFormatVersion = 2;
-/// What a set without categorical unknowns is written as, so that older programs read it.
-constexpr int kFormatWithoutChoices = 1;
-/// Between the choices of one unknown, in one text.
-constexpr char kChoiceSeparator = ',';
-
-Hdf5Handle text_type() {
-    Hdf5Handle type(H5Tcopy(H5T_C_S1), H5Tclose);
-    H5Tset_size(type.id(), H5T_VARIABLE);
-    H5Tset_cset(type.id(), H5T_CSET_UTF8);
-    return type;
-}
-
-// ---- writing -----------------------------------------------------------------------------------
-
-class Writer {
-public:
-    explicit Writer(const std::string& path) : path_(path) {}
-
-    Hdf5Handle check(Hdf5Handle handle) const {
-        if (!handle.valid()) fail();
-        return handle;
-    }
-    void check(herr_t status) const {
-        if (status < 0) fail();
-    }
-    [[noreturn]] void fail() const {
-        throw std::runtime_error(fmt::format("{}: cannot be written as HDF5", path_));
-    }
-
-    Hdf5Handle space(const std::vector<hsize_t>& shape) const {
-        if (shape.empty()) return check(Hdf5Handle(H5Screate(H5S_SCALAR), H5Sclose));
-        return check(Hdf5Handle(
-            H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr), H5Sclose));
-    }
-
-    Hdf5Handle dataset(hid_t file, const char* name, hid_t file_type, hid_t memory_type,
-                       const std::vector<hsize_t>& shape, const void* values) const {
-        const Hdf5Handle extent = space(shape);
-        // The same data give the same bytes: no time of writing inside.
-        const Hdf5Handle creation = check(Hdf5Handle(H5Pcreate(H5P_DATASET_CREATE), H5Pclose));
-        check(H5Pset_obj_track_times(creation.id(), false));
-        Hdf5Handle set = check(Hdf5Handle(
-            H5Dcreate2(file, name, file_type, extent.id(), H5P_DEFAULT, creation.id(), H5P_DEFAULT),
-            H5Dclose));
-        const bool empty = std::find(shape.begin(), shape.end(), hsize_t{0}) != shape.end();
-        if (!empty) check(H5Dwrite(set.id(), memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values));
-        return set;
-    }
-
-    void attribute(hid_t object, const char* name, hid_t file_type, hid_t memory_type,
-                   const std::vector<hsize_t>& shape, const void* values) const {
-        const Hdf5Handle extent = space(shape);
-        const Hdf5Handle written = check(Hdf5Handle(
-            H5Acreate2(object, name, file_type, extent.id(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose));
-        const bool empty = !shape.empty() && shape.front() == 0;
-        if (!empty) check(H5Awrite(written.id(), memory_type, values));
-    }
-
-    void texts(hid_t object, const char* name, const std::vector<std::string>& values) const {
-        std::vector<const char*> pointers;
-        for (const std::string& value : values) pointers.push_back(value.c_str());
-        const Hdf5Handle type = text_type();
-        attribute(object, name, type.id(), type.id(), {pointers.size()}, pointers.data());
-    }
-
-    void text(hid_t object, const char* name, const std::string& value) const {
-        const char* pointer = value.c_str();
-        const Hdf5Handle type = text_type();
-        attribute(object, name, type.id(), type.id(), {}, &pointer);
-    }
-
-    void reals(hid_t object, const char* name, const std::vector<double>& values) const {
-        attribute(object, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, {values.size()}, values.data());
-    }
-
-    void seed(hid_t object, const char* name, std::uint64_t value) const {
-        attribute(object, name, H5T_STD_U64LE, H5T_NATIVE_UINT64, {}, &value);
-    }
-
-private:
-    std::string path_;
-};
-
-void write_contents(const Dataset& dataset, hid_t file, const Writer& writer) {
-    const hsize_t count = dataset.count(), points = dataset.points(), k = dataset.unknowns.size();
-
-    writer.dataset(file, "signal", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, {count, 2, points},
-                   dataset.signal.data());
-    std::vector<double> time_s(dataset.time_us);
-    for (double& time : time_s) time *= kSecondsPerUs;
-    const Hdf5Handle time =
-        writer.dataset(file, "time", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, {points}, time_s.data());
-    writer.text(time.id(), "unit", "s");
-    // A set whose parameters nobody knows has no rows here.
-    const hsize_t rows = dataset.parameters.empty() ? 0 : count;
-    const Hdf5Handle parameters =
-        writer.dataset(file, "parameters", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, {rows, k},
-                       dataset.parameters.data());
-    std::vector<std::string> names, units;
-    std::vector<double> lower, upper;
-    for (const PriorRange& range : dataset.unknowns) {
-        names.push_back(range.name);
-        units.emplace_back(parameter(range.name).unit);
-        lower.push_back(range.low);
-        upper.push_back(range.high);
-    }
-    writer.texts(parameters.id(), "names", names);
-    writer.texts(parameters.id(), "units", units);
-    writer.reals(parameters.id(), "lower", lower);
-    writer.reals(parameters.id(), "upper", upper);
-    int version = kFormatWithoutChoices;
-    if (find_categorical(dataset.unknowns)) {
-        version = kFormatVersion;
-        std::vector<std::string> choices;
-        for (const PriorRange& range : dataset.unknowns) {
-            choices.push_back(
-                fmt::format("{}", fmt::join(range.choices, std::string(1, kChoiceSeparator))));
-        }
-        writer.texts(parameters.id(), "choices", choices);
-    }
-
-    writer.attribute(file, "format_version", H5T_STD_I32LE, H5T_NATIVE_INT, {}, &version);
-    writer.text(file, "experiment", dataset.experiment_toml);
-    writer.seed(file, "seed", dataset.seed);
-    writer.seed(file, "first_index", dataset.first_index);
-    writer.text(file, "version", dataset.version);
-}
-
-void write_hdf5(const Dataset& dataset, const std::string& path, const Writer& writer) {
-    Hdf5Handle file = writer.check(
-        Hdf5Handle(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose));
-    write_contents(dataset, file.id(), writer);
-    writer.check(H5Fflush(file.id(), H5F_SCOPE_GLOBAL));
-    if (!file.close()) writer.fail();
-}
-
-// ---- reading -----------------------------------------------------------------------------------
 
 std::vector<std::string> split_choices(const std::string& text) {
     std::vector<std::string> choices;
@@ -195,23 +53,11 @@ void read_unknowns(const Hdf5Reader& reader, hid_t parameters, std::size_t k, in
 
 }  // namespace
 
-void write_dataset(const Dataset& dataset, const std::string& path) {
-    const std::size_t values = dataset.count() * dataset.unknowns.size();
-    if (dataset.signal.size() != dataset.count() * 2 * dataset.points() ||
-        (!dataset.parameters.empty() && dataset.parameters.size() != values)) {
-        throw std::invalid_argument(
-            fmt::format("a data set of {} curves must have {} parameters, got {}", dataset.count(),
-                        values, dataset.parameters.size()));
-    }
-    const QuietHdf5 quiet;
-    write_whole_file(
-        path, [&](const std::string& temporary) { write_hdf5(dataset, temporary, Writer(path)); });
-}
-
-Dataset read_dataset(const std::string& path) {
-    const QuietHdf5 quiet;
-    const Hdf5Reader reader(path);
-    const Hdf5Handle file = reader.open();
+OpenDataset::OpenDataset(const std::string& path)
+    : reader_(path), file_(reader_.open()), signal_(closed()), parameters_(closed()) {
+    const Hdf5Reader& reader = reader_;
+    const Hdf5Handle& file = file_;
+    Dataset& dataset = description_;
     if (H5Aexists(file.id(), "format_version") <= 0) {
         reader.fail(
             "expected an attribute format_version (a plain array is named as FILE.h5:/PATH)");
@@ -221,8 +67,6 @@ Dataset read_dataset(const std::string& path) {
         reader.fail(fmt::format("expected format_version {} or {}, found {}", kFormatWithoutChoices,
                                 kFormatVersion, version));
     }
-
-    Dataset dataset;
     const Hdf5Handle time = reader.dataset(file.id(), "time");
     const std::vector<hsize_t> time_shape = reader.dataset_shape(time.id());
     if (time_shape.size() != 1 || time_shape[0] == 0) {
@@ -230,32 +74,56 @@ Dataset read_dataset(const std::string& path) {
             fmt::format("/time: expected shape (points), found {}", Hdf5Reader::text(time_shape)));
     }
     const hsize_t points = time_shape[0];
-    const Hdf5Handle signal = reader.dataset(file.id(), "signal");
-    const std::vector<hsize_t> signal_shape = reader.dataset_shape(signal.id());
+    signal_ = reader.dataset(file.id(), "signal");
+    const std::vector<hsize_t> signal_shape = reader.dataset_shape(signal_.id());
     if (signal_shape.size() != 3 || signal_shape[1] != 2 || signal_shape[2] != points) {
         reader.fail(fmt::format("/signal: expected shape (n, 2, {}), found {}", points,
                                 Hdf5Reader::text(signal_shape)));
     }
-    const Hdf5Handle parameters = reader.dataset(file.id(), "parameters");
-    const std::vector<hsize_t> parameters_shape = reader.dataset_shape(parameters.id());
+    parameters_ = reader.dataset(file.id(), "parameters");
+    const std::vector<hsize_t> parameters_shape = reader.dataset_shape(parameters_.id());
     if (parameters_shape.size() != 2 ||
         (parameters_shape[0] != signal_shape[0] && parameters_shape[0] != 0)) {
         reader.fail(fmt::format("/parameters: expected shape ({}, k), found {}", signal_shape[0],
                                 Hdf5Reader::text(parameters_shape)));
     }
-    read_unknowns(reader, parameters.id(), parameters_shape[1], version, dataset);
+    read_unknowns(reader, parameters_.id(), parameters_shape[1], version, dataset);
 
     dataset.time_us = reader.values<double>(time.id(), "time", time_shape);
     for (double& value : dataset.time_us) value /= kSecondsPerUs;
     if (!std::is_sorted(dataset.time_us.begin(), dataset.time_us.end(), std::less_equal<>())) {
         reader.fail("/time: expected times that ascend");
     }
-    dataset.signal = reader.values<float>(signal.id(), "signal", signal_shape);
-    dataset.parameters = reader.values<double>(parameters.id(), "parameters", parameters_shape);
+    reader.require_reals(signal_.id(), "signal");
+    reader.checked_total(signal_.id(), "signal", signal_shape);
+    reader.require_reals(parameters_.id(), "parameters");
+    reader.checked_total(parameters_.id(), "parameters", parameters_shape);
+    count_ = signal_shape[0];
+    labelled_ = parameters_shape[0] == count_;
     dataset.experiment_toml = reader.text(file.id(), "experiment");
     dataset.seed = reader.number<std::uint64_t>(file.id(), "seed", H5T_NATIVE_UINT64);
     dataset.first_index = reader.number<std::uint64_t>(file.id(), "first_index", H5T_NATIVE_UINT64);
     dataset.version = reader.text(file.id(), "version");
+    quiet_.reset();
+}
+
+void OpenDataset::read(std::size_t first, std::size_t count, Dataset& to) const {
+    const QuietHdf5 quiet;
+    const std::size_t points = description_.points(), unknowns = description_.unknowns.size();
+    reader_.append_rows(signal_.id(), "signal", {count_, 2, points}, first, count, to.signal);
+    if (!labelled_) return;
+    reader_.append_rows(parameters_.id(), "parameters", {count_, unknowns}, first, count,
+                        to.parameters);
+}
+
+Dataset read_dataset(const std::string& path) {
+    if (is_manifest(path)) {
+        const DatasetReader reader({path});
+        return reader.rows(0, reader.count());
+    }
+    const OpenDataset open(path);
+    Dataset dataset = open.description();
+    open.read(0, open.count(), dataset);
     return dataset;
 }
 

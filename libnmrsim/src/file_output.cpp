@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -40,7 +42,11 @@ struct Temporary {
     Temporary(const Temporary&) = delete;
     Temporary& operator=(const Temporary&) = delete;
     ~Temporary() {
-        if (!renamed) ::unlink(path.c_str());
+        if (renamed) return;
+        // Whoever still has it open holds no space.
+        if (::truncate(path.c_str(), 0) != 0) { /* there is nothing more to do */
+        }
+        ::unlink(path.c_str());
     }
 };
 
@@ -87,6 +93,35 @@ void write_whole_file(const std::string& path, std::string_view text) {
         file.close();
         if (!file) fail(path, errno ? errno : EIO);
     });
+}
+
+void remove_unfinished(const std::string& path) {
+    std::error_code error;
+    fs::path target = fs::is_symlink(path, error) ? fs::weakly_canonical(path) : fs::path(path);
+    const fs::path folder = target.has_parent_path() ? target.parent_path() : fs::path(".");
+    const std::string prefix = fmt::format(".{}.", target.filename().string());
+    const std::string suffix = ".partial";
+    for (const auto& entry : fs::directory_iterator(folder, error)) {
+        const std::string name = entry.path().filename().string();
+        if (!name.starts_with(prefix) || !name.ends_with(suffix)) continue;
+        long process = 0;
+        int length = 0;
+        if (std::sscanf(name.c_str() + prefix.size(), "%ld-%*u.partial%n", &process, &length) !=
+                1 ||
+            prefix.size() + static_cast<std::size_t>(length) != name.size() || process <= 0) {
+            continue;
+        }
+        const bool runs = ::kill(static_cast<pid_t>(process), 0) == 0 || errno != ESRCH;
+        if (!runs) fs::remove(entry.path(), error);
+    }
+}
+
+void make_folder(const std::string& path) {
+    std::error_code error;
+    if (fs::is_directory(path, error)) return;
+    if (!fs::create_directories(path, error) && error) fail(path, error.value());
+    const fs::path above = fs::absolute(fs::path(path) / "..").lexically_normal();
+    sync_to_disk(above.string(), O_RDONLY | O_DIRECTORY, path);
 }
 
 }  // namespace nmrsim

@@ -7,7 +7,9 @@
 
 #include <cmath>
 #include <filesystem>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "nmrsim/errors.h"
@@ -21,6 +23,10 @@ namespace nmrsim {
 class QuietHdf5 {
 public:
     QuietHdf5() {
+        // A file that could not be written for want of space stays open, and when the program ends
+        // HDF5 would try again and crash. All files are closed without its help.
+        static const bool once = H5dont_atexit() >= 0;
+        static_cast<void>(once);
         H5open();
         H5Eget_auto2(H5E_DEFAULT, &function_, &data_);
         H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
@@ -43,6 +49,11 @@ public:
     }
     Hdf5Handle(Hdf5Handle&& other) noexcept : id_(other.id_), close_(other.close_) {
         other.id_ = H5I_INVALID_HID;
+    }
+    Hdf5Handle& operator=(Hdf5Handle&& other) noexcept {
+        std::swap(id_, other.id_);
+        std::swap(close_, other.close_);
+        return *this;
     }
     Hdf5Handle(const Hdf5Handle&) = delete;
     Hdf5Handle& operator=(const Hdf5Handle&) = delete;
@@ -119,14 +130,19 @@ public:
         return total;
     }
 
-    /// Values of a set of floating-point numbers of the given extent.
-    template <typename Real>
-    std::vector<Real> values(hid_t set, const char* name,
-                             const std::vector<hsize_t>& extent) const {
+    /// Refuses a set of anything but floating-point numbers.
+    void require_reals(hid_t set, const char* name) const {
         const Hdf5Handle type(H5Dget_type(set), H5Tclose);
         if (H5Tget_class(type.id()) != H5T_FLOAT) {
             fail(fmt::format("/{}: expected floating-point numbers", name));
         }
+    }
+
+    /// Values of a set of floating-point numbers of the given extent.
+    template <typename Real>
+    std::vector<Real> values(hid_t set, const char* name,
+                             const std::vector<hsize_t>& extent) const {
+        require_reals(set, name);
         const std::size_t total = checked_total(set, name, extent);
         if (total == 0) return {};
         std::vector<Real> result(total);
@@ -134,13 +150,34 @@ public:
         if (H5Dread(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, result.data()) < 0) {
             fail(fmt::format("/{} cannot be read: truncated or damaged", name));
         }
-        for (std::size_t i = 0; i < total; ++i) {
-            if (!std::isfinite(result[i])) {
-                fail(fmt::format("/{}: expected finite numbers, found {} at row {}", name,
-                                 result[i], i / (total / extent.front())));
-            }
-        }
+        require_finite<Real>(name, result, 0, total / extent.front());
         return result;
+    }
+
+    /// Appends rows first ... first + count - 1 of a set of reals to `to`; the set's extent is
+    /// known to be there.
+    template <typename Real>
+    void append_rows(hid_t set, const char* name, std::vector<hsize_t> extent, hsize_t first,
+                     hsize_t count, std::vector<Real>& to) const {
+        std::vector<hsize_t> start(extent.size(), 0);
+        start.front() = first;
+        extent.front() = count;
+        std::size_t row = 1;
+        for (std::size_t i = 1; i < extent.size(); ++i) row *= extent[i];
+        if (count * row == 0) return;
+        const std::size_t before = to.size();
+        to.resize(before + count * row);
+        const Hdf5Handle in_file(H5Dget_space(set), H5Sclose);
+        H5Sselect_hyperslab(in_file.id(), H5S_SELECT_SET, start.data(), nullptr, extent.data(),
+                            nullptr);
+        const Hdf5Handle in_memory(
+            H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr), H5Sclose);
+        const hid_t memory = sizeof(Real) == 4 ? H5T_NATIVE_FLOAT : H5T_NATIVE_DOUBLE;
+        const std::span<Real> added = std::span(to).subspan(before);
+        if (H5Dread(set, memory, in_memory.id(), in_file.id(), H5P_DEFAULT, added.data()) < 0) {
+            fail(fmt::format("/{} cannot be read: truncated or damaged", name));
+        }
+        require_finite<Real>(name, added, first, row);
     }
 
     Hdf5Handle attribute(hid_t object, const char* name) const {
@@ -222,6 +259,18 @@ public:
     }
 
 private:
+    /// Args: first: row of the first value. row: values of a row.
+    template <typename Real>
+    void require_finite(const char* name, std::span<const Real> found, std::size_t first,
+                        std::size_t row) const {
+        for (std::size_t i = 0; i < found.size(); ++i) {
+            if (!std::isfinite(found[i])) {
+                fail(fmt::format("/{}: expected finite numbers, found {} at row {}", name, found[i],
+                                 first + i / row));
+            }
+        }
+    }
+
     std::string path_;
     std::uintmax_t size_;
 };

@@ -1,3 +1,6 @@
+#include <chrono>
+#include <filesystem>
+#include <random>
 #include <set>
 
 #include "catch_compat.h"
@@ -131,14 +134,14 @@ TEST_CASE("nmr-generate: SIGTERM saves what is done, and --resume ends with the 
     CHECK(lines_of(stopped.err).size() == 1);
     CHECK_THAT(stopped.err, ContainsSubstring("SIGTERM"));
     CHECK_FALSE(exists(out));
-    REQUIRE(exists(folder.path("set.part.h5")));
+    REQUIRE(exists(folder.path("set.part")));
 
     // Another seed does not fit to the part, and leaves it alone.
     std::vector<std::string> other = arguments;
     other[11] = "6";
     other.push_back("--resume");
     require_refused("nmr-generate", other, "seed");
-    REQUIRE(exists(folder.path("set.part.h5")));
+    REQUIRE(exists(folder.path("set.part")));
 
     // A second interruption keeps the first part's curves.
     arguments.push_back("--resume");
@@ -146,12 +149,132 @@ TEST_CASE("nmr-generate: SIGTERM saves what is done, and --resume ends with the 
     CHECK(again.status == 130);
     arguments[13] = "2";  // threads
     require_done(arguments);
-    CHECK_FALSE(exists(folder.path("set.part.h5")));
+    CHECK_FALSE(exists(folder.path("set.part")));
 
     arguments.pop_back();
     arguments.back() = folder.path("undisturbed.h5");
     require_done(arguments);
     CHECK(same_bytes(out, folder.path("undisturbed.h5")));
+}
+
+TEST_CASE("nmr-generate: saved in parts or at once, the bytes are the same") {
+    const Folder folder;
+    const auto make = [&](const std::string& name, const std::vector<std::string>& more) {
+        std::vector<std::string> arguments =
+            small_lattice({"--count", "300", "--seed", "2", "--out", folder.path(name)});
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        require_done(arguments);
+    };
+    make("once.h5", {});
+    make("parts.h5", {"--save-every", "0"});
+    CHECK(same_bytes(folder.path("once.h5"), folder.path("parts.h5")));
+    make("once", {"--format", "challenge"});
+    make("parts", {"--format", "challenge", "--save-every", "0"});
+    CHECK(challenge_text(folder.path("once")) == challenge_text(folder.path("parts")));
+    CHECK(folder.entries() == 4);
+    // What is whole is not made again: the file is not even replaced.
+    const auto written = std::filesystem::last_write_time(folder.path("once.h5"));
+    make("once.h5", {"--resume"});
+    CHECK(std::filesystem::last_write_time(folder.path("once.h5")) == written);
+}
+
+TEST_CASE("nmr-generate: two processes make the shards of one") {
+    if (!has_ranks()) {
+        WARN("skipped: no mpirun here, or built without MPI");
+        return;
+    }
+    const Folder folder;
+    const auto arguments = [&](const std::string& name, const std::vector<std::string>& more) {
+        std::vector<std::string> all =
+            small_lattice({"--count", "301", "--seed", "2", "--out", folder.path(name)});
+        all.insert(all.end(), more.begin(), more.end());
+        return all;
+    };
+    const Outcome two =
+        run_ranks(2, "nmr-generate", arguments("set.h5", {"--save-every", "0", "--threads", "1"}));
+    INFO(two.err);
+    REQUIRE(two.status == 0);
+    CHECK(two.err.empty());
+    CHECK(folder.entries() == 3);
+    require_done(arguments("first.h5", {"--shard", "1/2"}));
+    require_done(arguments("second.h5", {"--shard", "2/2"}));
+    CHECK(same_bytes(folder.path("first.h5"), folder.path("set.1-of-2.h5")));
+    CHECK(same_bytes(folder.path("second.h5"), folder.path("set.2-of-2.h5")));
+    const std::string manifest = read_text(folder.path("set.json"));
+    CHECK_THAT(manifest, ContainsSubstring("\"count\": 301,"));
+    CHECK_THAT(manifest, ContainsSubstring("\"file\": \"set.2-of-2.h5\""));
+
+    // Begun by one process, killed, ended by two.
+    run_and_signal("nmr-generate", arguments("again.h5", {"--save-every", "0"}), SIGKILL, 0.0,
+                   folder.path("again.part"));
+    REQUIRE(exists(folder.path("again.part")));
+    const Outcome ended = run_ranks(2, "nmr-generate", arguments("again.h5", {"--resume"}));
+    INFO(ended.err);
+    REQUIRE(ended.status == 0);
+    CHECK_FALSE(exists(folder.path("again.part")));
+    CHECK(same_bytes(folder.path("again.1-of-2.h5"), folder.path("set.1-of-2.h5")));
+    CHECK(same_bytes(folder.path("again.2-of-2.h5"), folder.path("set.2-of-2.h5")));
+
+    // One line from one process of what all would say.
+    const Outcome refused = run_ranks(2, "nmr-generate", {"challenge-2021", "--count", "x"});
+    CHECK(refused.status == 2);
+    CHECK_THAT(refused.err, ContainsSubstring("nmr-generate: --count"));
+    CHECK(refused.err.find("nmr-generate: --count") == refused.err.rfind("nmr-generate: --count"));
+}
+
+TEST_CASE("nmr-generate: a full disk is one clear line, and the old file stays") {
+    const Folder folder;
+    const std::string out = folder.path("set.h5");
+    write_text(out, "old");
+    const auto refused = [&](const std::string& save_every, const std::string& path) {
+        // 300 curves of 64 points are 154 kB.
+        const Outcome outcome =
+            run_with_file_limit(64 * 1024, "nmr-generate",
+                                short_challenge({"--count", "300", "--seed", "1", "--out", out,
+                                                 "--save-every", save_every}));
+        CHECK(outcome.status == 1);
+        CHECK(outcome.err ==
+              "nmr-generate: " + folder.path(path) + ": cannot be written: File too large\n");
+        CHECK(read_text(out) == "old");
+        CHECK(folder.entries() == 1);
+    };
+    refused("60", "set.h5");
+    refused("0", "set.h5");
+}
+
+TEST_CASE("nmr-generate: killed at 50 random moments, --resume ends with the same bytes",
+          "[slow]") {
+    const Folder folder;
+    const std::string out = folder.path("set.h5");
+    const auto arguments = [](const std::string& path, const std::string& threads) {
+        return small_lattice({"--count", "900", "--seed", "5", "--threads", threads, "--out", path,
+                              "--save-every", "0"});
+    };
+    const auto start = std::chrono::steady_clock::now();
+    require_done(arguments(folder.path("undisturbed.h5"), "1"));
+    const std::chrono::duration<double> whole = std::chrono::steady_clock::now() - start;
+    std::mt19937_64 random(7);
+    // A bit beyond the end, so that the last steps are hit too.
+    std::uniform_real_distribution<double> moment(0.0, 1.1 * whole.count());
+    int killed = 0, with_parts = 0;
+    for (int i = 0; i < 50; ++i) {
+        const double after_s = moment(random);
+        INFO("kill " << i << " after " << after_s << " s of " << whole.count());
+        const Outcome outcome =
+            run_and_signal("nmr-generate", arguments(out, "1"), SIGKILL, after_s);
+        killed += outcome.status == 128 + SIGKILL;
+        with_parts += exists(folder.path("set.part"));
+        std::vector<std::string> again = arguments(out, "2");
+        again.push_back("--resume");
+        require_done(again);
+        REQUIRE(same_bytes(out, folder.path("undisturbed.h5")));
+        REQUIRE(folder.entries() == 2);
+        std::filesystem::remove(out);
+    }
+    WARN(killed << " of 50 were killed at work, " << with_parts << " with parts saved; all ended "
+                << "with the same bytes");
+    CHECK(killed > 25);
+    CHECK(with_parts > 10);
 }
 
 TEST_CASE("nmr-generate: challenge files have one curve a line") {
@@ -204,7 +327,7 @@ TEST_CASE("nmr-generate: bad input is refused in one line and nothing is overwri
     CHECK(read_text(out) == "old");
     CHECK(folder.entries() == 1);
     // What is left of an interrupted run may be damaged too.
-    write_text(folder.path("set.part.h5"), "\x89HDF\r\n\x1a\n and no more");
-    refused({"challenge-2021", "--count", "3", "--seed", "1", "--resume"}, "set.part.h5");
+    write_text(folder.path("set.part"), "\x89HDF\r\n\x1a\n and no more");
+    refused({"challenge-2021", "--count", "3", "--seed", "1", "--resume"}, "set.part");
     CHECK(read_text(out) == "old");
 }

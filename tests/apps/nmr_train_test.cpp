@@ -1,5 +1,59 @@
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <random>
+
 #include "catch_compat.h"
 #include "program.h"
+
+namespace {
+
+/// A model's file as its tensors' bytes and its header without the time that training took.
+struct ModelContent {
+    nlohmann::json header;
+    nlohmann::json record;
+    std::string tensors;
+};
+
+ModelContent content_of(const std::string& path) {
+    const std::string file = read_text(path);
+    std::uint64_t length = 0;
+    REQUIRE(file.size() > sizeof length);
+    std::memcpy(&length, file.data(), sizeof length);
+    ModelContent content;
+    content.header = nlohmann::json::parse(file.substr(sizeof length, length));
+    content.record =
+        nlohmann::json::parse(content.header["__metadata__"]["record"].get<std::string>());
+    content.record.erase("seconds");
+    content.header["__metadata__"].erase("record");
+    content.tensors = file.substr(sizeof length + length);
+    return content;
+}
+
+bool same_model(const std::string& a, const std::string& b) {
+    const ModelContent first = content_of(a);
+    const ModelContent second = content_of(b);
+    return first.header == second.header && first.record == second.record &&
+           first.tensors == second.tensors;
+}
+
+std::vector<std::string> tiny_training(const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = short_challenge(
+        {"--batch", "64", "--noise", "1e-3:1e-2", "--threads", "1", "--width", "16", "--hidden",
+         "16", "--blocks", "1", "--members", "1", "--embedding", "dense", "--features", "all"});
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+}
+
+void require_trained(const Outcome& outcome) {
+    INFO(outcome.err);
+    REQUIRE(outcome.status == 0);
+    CHECK(outcome.err.empty());
+}
+
+}  // namespace
 
 TEST_CASE("nmr-train: help and version") {
     require_help_and_version("nmr-train");
@@ -49,6 +103,98 @@ TEST_CASE("nmr-train: SIGTERM leaves a model and a checkpoint, and --resume goes
     INFO(again.err);
     CHECK(again.status == 130);
     CHECK(exists(out));
+}
+
+TEST_CASE("nmr-train: a set larger than memory, from one file, several or a manifest") {
+    const Folder folder;
+    // 536 bytes a curve: 1 MiB holds 1956.
+    generate_short(folder.path("whole.h5"), 2500, 1);
+    for (const std::string part : {"1", "2"}) {
+        require_trained(run("nmr-generate", short_challenge({"--count", "2500", "--seed", "1",
+                                                             "--shard", part + "/2", "--out",
+                                                             folder.path("part" + part + ".h5")})));
+    }
+    const auto train = [&](const std::string& name, std::vector<std::string> more) {
+        more.insert(more.end(), {"--memory", "1", "--epochs", "2", "--out", folder.path(name)});
+        require_trained(run("nmr-train", tiny_training(more)));
+    };
+    train("whole.safetensors", {"--data", folder.path("whole.h5")});
+    train("parts.safetensors",
+          {"--data", folder.path("part1.h5"), "--data", folder.path("part2.h5")});
+    CHECK(same_model(folder.path("whole.safetensors"), folder.path("parts.safetensors")));
+    require_refused("nmr-train",
+                    tiny_training({"--data", folder.path("whole.h5"), "--data",
+                                   folder.path("none.h5"), "--out", folder.path("m")}),
+                    "none.h5");
+
+    if (!has_ranks()) {
+        WARN("the manifest was skipped: no mpirun here, or built without MPI");
+        return;
+    }
+    require_trained(run_ranks(
+        2, "nmr-generate",
+        short_challenge({"--count", "2500", "--seed", "1", "--out", folder.path("set.h5")})));
+    train("manifest.safetensors", {"--data", folder.path("set.json")});
+    CHECK(same_model(folder.path("whole.safetensors"), folder.path("manifest.safetensors")));
+}
+
+TEST_CASE("nmr-train: two processes train the model of one, to rounding") {
+    if (!has_ranks()) {
+        WARN("skipped: no mpirun here, or built without MPI");
+        return;
+    }
+    const Folder folder;
+    generate_short(folder.path("train.h5"), 500, 1);
+    const auto arguments = [&](const std::string& name) {
+        std::vector<std::string> all = tiny_training(
+            {"--data", folder.path("train.h5"), "--epochs", "1", "--out", folder.path(name)});
+        *(std::find(all.begin(), all.end(), "--batch") + 1) = "200";
+        return all;
+    };
+    require_trained(run("nmr-train", arguments("one.safetensors")));
+    require_trained(run_ranks(2, "nmr-train", arguments("two.safetensors")));
+    const ModelContent one = content_of(folder.path("one.safetensors"));
+    const ModelContent two = content_of(folder.path("two.safetensors"));
+    CHECK(one.record["curves_seen"] == two.record["curves_seen"]);
+    // Nats an unknown, after two steps, each of which adds float's 6e-8 in another order: see
+    // trainer_test.
+    CHECK(two.record["held_out_loss"].get<double>() ==
+          Approx(one.record["held_out_loss"].get<double>()).margin(1e-3));
+    CHECK_FALSE(exists(folder.path("two.safetensors.checkpoint")));
+}
+
+TEST_CASE("nmr-train: killed at 50 random moments, --resume ends with the same model", "[slow]") {
+    const Folder folder;
+    generate_short(folder.path("train.h5"), 3000, 1);
+    const std::string out = folder.path("model.safetensors");
+    const auto arguments = [&](const std::string& path) {
+        // Windows of a set larger than memory, so that its checkpoints are met too.
+        return tiny_training(
+            {"--data", folder.path("train.h5"), "--memory", "1", "--epochs", "4", "--out", path});
+    };
+    const auto start = std::chrono::steady_clock::now();
+    require_trained(run("nmr-train", arguments(folder.path("undisturbed.safetensors"))));
+    const std::chrono::duration<double> whole = std::chrono::steady_clock::now() - start;
+    std::mt19937_64 random(7);
+    std::uniform_real_distribution<double> moment(0.0, 1.1 * whole.count());
+    int killed = 0, with_checkpoint = 0;
+    for (int i = 0; i < 50; ++i) {
+        const double after_s = moment(random);
+        INFO("kill " << i << " after " << after_s << " s of " << whole.count());
+        const Outcome outcome = run_and_signal("nmr-train", arguments(out), SIGKILL, after_s);
+        killed += outcome.status == 128 + SIGKILL;
+        with_checkpoint += exists(out + ".checkpoint");
+        std::vector<std::string> again = arguments(out);
+        again.push_back("--resume");
+        require_trained(run("nmr-train", again));
+        REQUIRE(same_model(out, folder.path("undisturbed.safetensors")));
+        REQUIRE(folder.entries() == 3);
+        std::filesystem::remove(out);
+    }
+    WARN(killed << " of 50 were killed at work, " << with_checkpoint
+                << " with a checkpoint; all ended with the same model");
+    CHECK(killed > 25);
+    CHECK(with_checkpoint > 5);
 }
 
 TEST_CASE("nmr-train: bad input is refused in one line and nothing is overwritten") {

@@ -23,7 +23,7 @@ namespace {
 
 pid_t start(const std::string& program, const std::vector<std::string>& arguments,
             const std::string& out, const std::string& err) {
-    const std::string path = std::string(NMRSIM_PROGRAMS) + "/" + program;
+    const std::string path = program_path(program);
     std::vector<std::string> owned = arguments;
     owned.insert(owned.begin(), path);
     std::vector<char*> pointers;
@@ -50,6 +50,11 @@ Outcome finish(pid_t child, const std::string& out, const std::string& err) {
 
 }  // namespace
 
+std::string program_path(const std::string& program) {
+    return program.find('/') == program.npos ? std::string(NMRSIM_PROGRAMS) + "/" + program
+                                             : program;
+}
+
 Outcome run(const std::string& program, const std::vector<std::string>& arguments) {
     const Folder folder;
     const std::string out = folder.path("out");
@@ -69,6 +74,40 @@ Outcome run_and_signal(const std::string& program, const std::vector<std::string
     std::this_thread::sleep_for(std::chrono::duration<double>(after_s));
     kill(child, number);
     return finish(child, out, err);
+}
+
+bool has_ranks() {
+#ifdef NMRSIM_MPIRUN
+    return exists(NMRSIM_MPIRUN);
+#else
+    return false;
+#endif
+}
+
+Outcome run_ranks(int ranks, const std::string& program,
+                  const std::vector<std::string>& arguments) {
+#ifdef NMRSIM_MPIRUN
+    // More ranks than cores, and by root, which containers are.
+    setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
+    setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
+    std::vector<std::string> all = {"--oversubscribe", "-n", std::to_string(ranks),
+                                    program_path(program)};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    return run(NMRSIM_MPIRUN, all);
+#else
+    static_cast<void>(arguments);
+    throw std::runtime_error("no mpirun for " + std::to_string(ranks) + " of " + program);
+#endif
+}
+
+Outcome run_with_file_limit(int bytes, const std::string& program,
+                            const std::vector<std::string>& arguments) {
+    // In units of 512 bytes, as POSIX has it.
+    std::vector<std::string> all = {
+        "-c", "ulimit -f " + std::to_string(bytes / 512) + "; exec \"$0\" \"$@\"",
+        program_path(program)};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    return run("/bin/sh", all);
 }
 
 void require_refused(const std::string& program, const std::vector<std::string>& arguments,

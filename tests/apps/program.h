@@ -13,13 +13,26 @@ struct Outcome {
     std::string err;
 };
 
-/// Runs `program` of the build.
+/// Path of a program of the build.
+std::string program_path(const std::string& program);
+
+/// Runs `program` of the build, or another by its whole path.
 Outcome run(const std::string& program, const std::vector<std::string>& arguments);
 
 /// The same, with `number` sent once the file `wait_for` exists (at once where empty) and
 /// `after_s` more seconds have passed.
 Outcome run_and_signal(const std::string& program, const std::vector<std::string>& arguments,
                        int number, double after_s, const std::string& wait_for = "");
+
+/// Whether programs can run as many processes here: built with MPI, and mpirun is there.
+bool has_ranks();
+
+/// Runs `program` of the build as so many processes.
+Outcome run_ranks(int ranks, const std::string& program, const std::vector<std::string>& arguments);
+
+/// Runs it with no file growing beyond `bytes`, a multiple of 1024, as on a disk that is full.
+Outcome run_with_file_limit(int bytes, const std::string& program,
+                            const std::vector<std::string>& arguments);
 
 /// Requires: that status, nothing on standard output, and one line "program: ..." on standard error
 /// that holds `words`.

@@ -4,11 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "nmrinverse/model.h"
 #include "nmrsim/dataset.h"
+#include "nmrsim/dataset_reader.h"
 
 namespace nmrinverse {
 
@@ -55,6 +57,8 @@ struct TrainingOptions {
                                 ///< where curves are simulated
     double noise_low = 0.0;     ///< noise added on the fly, log-uniform between low and high,
     double noise_high = 0.0;    ///< in units of M; 0, 0: none
+    int memory_mb = 512;  ///< a data set that takes more memory is read as it is used, through a
+                          ///< buffer of half as much that shuffles its curves, >= 1 [MiB]
     std::uint64_t seed = 1;
     int threads = 0;              ///< 0: all cores
     std::string device = "auto";  ///< auto, cpu or cuda
@@ -79,6 +83,17 @@ struct TrainingProgress {
 /// Called a few times a second; false stops the training, which then returns the best model so far.
 using TrainingReport = std::function<bool(const TrainingProgress&)>;
 
+/// Processes that train one model together: each computes its part of every batch. All pass the
+/// same data and options, and the same random draws make it the training of one process, to
+/// rounding; all return the same model, and the first alone writes checkpoints.
+struct TrainingPeers {
+    int rank = 0;  ///< of this one, from 0
+    int size = 1;
+    /// Sums arrays of one length over all, in place, to the same bits on each.
+    std::function<void(std::span<float>)> sum;
+    std::function<int(int)> largest;  ///< of the values of all
+};
+
 /// Trains on a data set at hand. The experiment is the data set's own.
 ///
 /// The same data, options and number of threads give the same model, but for `minutes`. Stopped by
@@ -87,13 +102,19 @@ using TrainingReport = std::function<bool(const TrainingProgress&)>;
 /// Throws: std::invalid_argument for options or data that cannot be used; std::runtime_error where
 /// the loss stops being a number.
 Model train(const nmrsim::Dataset& data, const TrainingOptions& options,
-            const TrainingReport& report = {});
+            const TrainingReport& report = {}, const TrainingPeers& peers = {});
+
+/// The same of a data set of any size. One that fits options.memory_mb is read at once; of a larger
+/// one the curves held out are spread evenly over it, at most 16384, and a checkpoint may come
+/// after each filling of the buffer.
+Model train(const nmrsim::DatasetReader& data, const TrainingOptions& options,
+            const TrainingReport& report = {}, const TrainingPeers& peers = {});
 
 /// Trains on curves simulated as it goes, in the background: epochs * curves_per_epoch of them,
 /// fewer where `minutes` end before. Noise is the options', or the experiment's where they have
 /// none.
 Model train(const nmrsim::Experiment& experiment, const TrainingOptions& options,
-            const TrainingReport& report = {});
+            const TrainingReport& report = {}, const TrainingPeers& peers = {});
 
 /// The model with its widths fitted anew, on curves that it was not trained on.
 ///

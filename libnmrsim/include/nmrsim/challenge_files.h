@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "nmrsim/dataset.h"
+#include "nmrsim/dataset_file.h"
 
 namespace nmrsim {
 
@@ -14,6 +14,11 @@ namespace nmrsim {
 /// replaced only by whole ones. mat_info.txt has the experiment's challenge columns (its unknowns
 /// where it names none).
 void write_challenge(const Dataset& dataset, const Experiment& experiment, const std::string& path);
+
+/// The same of a set that is never whole in memory: `pieces` are asked for three times over, once
+/// for each file.
+void write_challenge(const Experiment& experiment, std::size_t count, const DatasetPieces& pieces,
+                     const std::string& path);
 
 /// Reads a challenge folder as curves of `experiment`; parameters stay empty where mat_info.txt is
 /// absent.

@@ -17,4 +17,12 @@ void write_whole_file(const std::string& path,
 /// The same for a text at hand.
 void write_whole_file(const std::string& path, std::string_view text);
 
+/// Removes what processes that were killed while they wrote `path` have left beside it: files that
+/// write_whole_file() names, of processes that do not run on this machine.
+void remove_unfinished(const std::string& path);
+
+/// Makes a folder where there is none, those above it too, and syncs its name.
+/// Throws: std::runtime_error that names it.
+void make_folder(const std::string& path);
+
 }  // namespace nmrsim

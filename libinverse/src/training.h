@@ -1,0 +1,92 @@
+/// One training, step by step.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <chrono>
+#include <cstdint>
+
+#include "data_windows.h"
+#include "nmrinverse/trainer.h"
+#include "trainer_state.h"
+#include "training_data.h"
+
+namespace nmrinverse {
+
+/// What random numbers are drawn for: each has a stream of its own.
+enum class Purpose : std::uint32_t { split = 101, order = 102, held_out_noise = 103 };
+
+/// Torch's generator for one purpose, at one place of a training.
+torch::Generator generator(std::uint64_t seed, std::uint64_t index, Purpose purpose);
+
+/// One training, from its data to a model.
+class Training {
+public:
+    Training(TrainerState state, const TrainingOptions& options, const TrainingReport& report,
+             const TrainingPeers& peers);
+
+    /// On the curves at hand.
+    Model run(const Curves& curves, Curves held_out);
+
+    /// On curves that are read window after window.
+    Model run(DataWindows& windows);
+
+    /// On `epochs * chunks_per_epoch` chunks of the stream.
+    Model run(CurveStream& stream, std::int64_t chunk, std::int64_t chunks_per_epoch,
+              Curves held_out);
+
+private:
+    enum class Go { on, stop };
+    /// This process's part of a batch.
+    struct Share {
+        std::int64_t begin = 0;
+        std::int64_t end = 0;
+        double weight = 1.0;  ///< of its means in those of the batch
+    };
+
+    double elapsed() const;  ///< [s], those of earlier runs too
+    double fraction() const;
+    bool alone() const { return peers_.size == 1; }
+    Share share_of(std::int64_t count) const;
+    /// The sum of the processes' tensors.
+    torch::Tensor summed(const torch::Tensor& mine) const;
+    /// The whole of curves of which this process has a part.
+    Curves whole(const Curves& mine, std::int64_t at, std::int64_t count) const;
+    double learning_rate() const;
+    void sum_gradients();
+    /// Takes the first process's state. Those of the others differ from it by roundings at most.
+    void agree();
+    bool any_stops(bool mine) const { return alone() ? mine : peers_.largest(mine) != 0; }
+    void save_checkpoint();
+    void hold_out(Curves held_out);
+    NetworkAnswer run_held_out(const std::vector<std::pair<std::string, torch::Tensor>>& weights);
+    /// Steps through `order`, positions in the pool.
+    Go learn(const torch::Tensor& order, const torch::Generator& random);
+    double loss_of(const torch::Tensor& mse) const;
+    void step(const torch::Tensor& positions, const torch::Generator& random);
+    Go end_epoch();
+    void evaluate_epoch();
+    Model finish();
+
+    const TrainingOptions& options_;
+    const TrainingReport& report_;
+    const TrainingPeers& peers_;
+    TrainerState state_;
+    torch::Device device_;
+    PosteriorNet probe_;            ///< carries averaged weights when they are looked at
+    torch::Tensor real_;            ///< (unknowns), 0 for a categorical one
+    Calibration plain_;             ///< that changes nothing
+    torch::Tensor pool_;            ///< (capacity, 2, samples)
+    torch::Tensor unknowns_;        ///< (capacity, unknowns)
+    Curves held_out_;               ///< with noise
+    torch::Tensor held_out_clean_;  ///< (n, 2, samples), without
+    torch::Tensor held_out_noise_;  ///< (n), level of each
+    long steps_in_all_ = 0;
+    bool time_alone_ = false;  ///< the number of steps does not end it
+    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+    double last_report_ = 0.0;
+    double last_checkpoint_ = -1e9;  ///< the first one comes at once
+    std::size_t seen_before_ = 0;
+};
+
+}  // namespace nmrinverse

@@ -1,0 +1,33 @@
+/// What a training settles before it starts.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <span>
+
+#include "curve_features.h"
+#include "nmrinverse/trainer.h"
+
+namespace nmrinverse {
+
+/// Where there are fewer curves than this to learn from, by default several members look at them
+/// through convolutions, blind to the phase. More curves than that do more for one network than
+/// other networks beside it.
+constexpr std::size_t kManyCurves = 20'000;
+
+/// Throws: std::invalid_argument for cuda where there is none.
+torch::Device device_of(const TrainingOptions& options);
+
+/// What is left open by the options, settled.
+TrainingOptions settled(TrainingOptions options, bool few_curves);
+
+/// Threads that a step is shared among: with less to do, they would wait for each other.
+int learning_threads(const TrainingOptions& options, int cores);
+
+/// Features for curves like these.
+///
+/// Args: signal: (count, 2, points).
+Features features_for(const nmrsim::Experiment& experiment, std::span<const float> signal,
+                      std::size_t count, const TrainingOptions& options, int threads);
+
+}  // namespace nmrinverse
