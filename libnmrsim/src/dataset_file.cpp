@@ -7,7 +7,9 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "guarded_read.h"
 #include "hdf5_reader.h"
+#include "memory_allowance.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/file_output.h"
 #include "nmrsim/parameters.h"
@@ -193,22 +195,8 @@ void read_unknowns(const Hdf5Reader& reader, hid_t parameters, std::size_t k, in
     }
 }
 
-}  // namespace
-
-void write_dataset(const Dataset& dataset, const std::string& path) {
-    const std::size_t values = dataset.count() * dataset.unknowns.size();
-    if (dataset.signal.size() != dataset.count() * 2 * dataset.points() ||
-        (!dataset.parameters.empty() && dataset.parameters.size() != values)) {
-        throw std::invalid_argument(
-            fmt::format("a data set of {} curves must have {} parameters, got {}", dataset.count(),
-                        values, dataset.parameters.size()));
-    }
-    const QuietHdf5 quiet;
-    write_whole_file(
-        path, [&](const std::string& temporary) { write_hdf5(dataset, temporary, Writer(path)); });
-}
-
-Dataset read_dataset(const std::string& path) {
+/// In the child: checks the file and hands its contents over.
+void send_dataset(const std::string& path, Answer& answer) {
     const QuietHdf5 quiet;
     const Hdf5Reader reader(path);
     const Hdf5Handle file = reader.open();
@@ -243,6 +231,10 @@ Dataset read_dataset(const std::string& path) {
         reader.fail(fmt::format("/parameters: expected shape ({}, k), found {}", signal_shape[0],
                                 Hdf5Reader::text(parameters_shape)));
     }
+    if (parameters_shape[1] > parameter_table().size()) {
+        reader.fail(fmt::format("/parameters: expected at most {} unknowns, found {}",
+                                parameter_table().size(), parameters_shape[1]));
+    }
     read_unknowns(reader, parameters.id(), parameters_shape[1], version, dataset);
 
     dataset.time_us = reader.values<double>(time.id(), "time", time_shape);
@@ -250,12 +242,65 @@ Dataset read_dataset(const std::string& path) {
     if (!std::is_sorted(dataset.time_us.begin(), dataset.time_us.end(), std::less_equal<>())) {
         reader.fail("/time: expected times that ascend");
     }
-    dataset.signal = reader.values<float>(signal.id(), "signal", signal_shape);
-    dataset.parameters = reader.values<double>(parameters.id(), "parameters", parameters_shape);
-    dataset.experiment_toml = reader.text(file.id(), "experiment");
-    dataset.seed = reader.number<std::uint64_t>(file.id(), "seed", H5T_NATIVE_UINT64);
-    dataset.first_index = reader.number<std::uint64_t>(file.id(), "first_index", H5T_NATIVE_UINT64);
-    dataset.version = reader.text(file.id(), "version");
+    answer.number(dataset.unknowns.size());
+    for (const PriorRange& range : dataset.unknowns) {
+        answer.text(range.name);
+        answer.array(std::vector<double>{range.low, range.high});
+        answer.text(fmt::format("{}", fmt::join(range.choices, std::string(1, kChoiceSeparator))));
+    }
+    answer.array(dataset.time_us);
+    reader.send_reals<float>(signal.id(), "signal", signal_shape, answer);
+    reader.send_reals<double>(parameters.id(), "parameters", parameters_shape, answer);
+    answer.text(reader.text(file.id(), "experiment"));
+    answer.number(reader.number<std::uint64_t>(file.id(), "seed", H5T_NATIVE_UINT64));
+    answer.number(reader.number<std::uint64_t>(file.id(), "first_index", H5T_NATIVE_UINT64));
+    answer.text(reader.text(file.id(), "version"));
+}
+
+void take_dataset(Received& received, Dataset& dataset) {
+    const std::uint64_t unknowns = received.number();
+    if (unknowns > parameter_table().size()) received.fail("damaged");
+    for (std::uint64_t i = 0; i < unknowns; ++i) {
+        const std::string name = received.text();
+        const std::vector<double> ends = received.array<double>();
+        if (ends.size() != 2) received.fail("damaged");
+        dataset.unknowns.push_back({name, ends[0], ends[1], split_choices(received.text())});
+    }
+    dataset.time_us = received.array<double>();
+    dataset.signal = received.array<float>();
+    dataset.parameters = received.array<double>();
+    dataset.experiment_toml = received.text();
+    dataset.seed = received.number();
+    dataset.first_index = received.number();
+    dataset.version = received.text();
+    const std::size_t values = dataset.count() * dataset.unknowns.size();
+    if (dataset.points() == 0 || dataset.signal.size() % (2 * dataset.points()) != 0 ||
+        (!dataset.parameters.empty() && dataset.parameters.size() != values)) {
+        received.fail("damaged");
+    }
+}
+
+}  // namespace
+
+void write_dataset(const Dataset& dataset, const std::string& path) {
+    const std::size_t values = dataset.count() * dataset.unknowns.size();
+    if (dataset.signal.size() != dataset.count() * 2 * dataset.points() ||
+        (!dataset.parameters.empty() && dataset.parameters.size() != values)) {
+        throw std::invalid_argument(
+            fmt::format("a data set of {} curves must have {} parameters, got {}", dataset.count(),
+                        values, dataset.parameters.size()));
+    }
+    const QuietHdf5 quiet;
+    write_whole_file(
+        path, [&](const std::string& temporary) { write_hdf5(dataset, temporary, Writer(path)); });
+}
+
+Dataset read_dataset(const std::string& path) {
+    Dataset dataset;
+    read_in_child(
+        path, memory_allowance(Hdf5Reader(path).size()),
+        [&](Answer& answer) { send_dataset(path, answer); },
+        [&](Received& received) { take_dataset(received, dataset); });
     return dataset;
 }
 

@@ -13,6 +13,7 @@
 #include "nmrsim/errors.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/sequence_text.h"
+#include "text_numbers.h"
 
 namespace nmrsim {
 
@@ -27,8 +28,9 @@ constexpr ShippedExperiment kShipped[] = {
 #include "shipped_experiments.inc"
 };
 
-/// An experiment is a page of text; a larger file is something else.
-constexpr std::uintmax_t kLargestFile = 1 << 24;
+/// An experiment is a page of text; a larger file is something else. Parsed, each of its bytes
+/// takes up to some 40, which this keeps in bounds.
+constexpr std::uintmax_t kLargestFile = 1 << 20;
 
 /// One key with its place in the file.
 struct Entry {
@@ -52,7 +54,7 @@ struct Entry {
 std::string one_line(std::string_view text) {
     std::string line(text);
     std::replace(line.begin(), line.end(), '\n', ' ');
-    return line;
+    return printable(line, 1000);
 }
 
 /// Runs `action` and puts the place before what goes wrong.
@@ -71,7 +73,45 @@ std::string place_of(const std::string& origin, const toml::source_position& pos
     return fmt::format("{}:{}", origin, position.line);
 }
 
+/// Line of the first character outside of strings and comments that is not ASCII, which TOML has
+/// none of; 0 where there is none. toml++ 3.3 asks such a character whether it is a blank in a way
+/// that is undefined for many of them.
+std::uint32_t line_of_foreign_character(std::string_view text) {
+    std::uint32_t line = 1;
+    std::size_t i = text.starts_with("\xEF\xBB\xBF") ? 3 : 0;
+    while (i < text.size()) {
+        const char c = text[i];
+        if (static_cast<unsigned char>(c) >= 0x80) return line;
+        if (c == '\n') ++line;
+        if (c == '#') {
+            i = std::min(text.find('\n', i), text.size());
+            continue;
+        }
+        if (c != '"' && c != '\'') {
+            ++i;
+            continue;
+        }
+        const std::string three(3, c);
+        const bool many_lines = text.substr(i).starts_with(three);
+        const std::string_view end = std::string_view(three).substr(0, many_lines ? 3 : 1);
+        i += end.size();
+        while (i < text.size() && !text.substr(i).starts_with(end)) {
+            if (text[i] == '\n') ++line;
+            if (text[i] == '\n' && !many_lines) break;
+            i += c == '"' && text[i] == '\\' ? 2 : 1;
+        }
+        i += i < text.size() && text[i] == c ? end.size() : 1;
+        // Two quotes may stand before the three that end a string.
+        for (int more = 0; many_lines && more < 2 && i < text.size() && text[i] == c; ++more) ++i;
+    }
+    return 0;
+}
+
 toml::table parse_toml(std::string_view text, const std::string& origin) {
+    if (const std::uint32_t line = line_of_foreign_character(text)) {
+        throw InputError(fmt::format(
+            "{}:{}: expected letters beyond ASCII in strings and comments only", origin, line));
+    }
     try {
         return toml::parse(text);
     } catch (const toml::parse_error& error) {
@@ -146,7 +186,7 @@ std::vector<Entry> read_entries(const toml::table& root, const std::string& orig
         }
         if (std::find(tables.begin(), tables.end(), name) == tables.end()) {
             throw InputError(fmt::format("{}: unknown {} {}{}", place,
-                                         value.is_table() ? "table" : "key", name,
+                                         value.is_table() ? "table" : "key", one_line(name),
                                          hint(name, known)));
         }
         const auto* table = value.as_table();
@@ -248,15 +288,19 @@ void apply_setting(Experiment& experiment, std::string_view setting) {
     }
     toml::table parsed;
     try {
-        parsed = toml::parse("value = " + text);
+        if (line_of_foreign_character(text)) {
+            parsed.insert("value", text);
+        } else {
+            parsed = toml::parse("value = " + text);
+        }
     } catch (const toml::parse_error& error) {
         if (text.find_first_of("\"'[]{}#=,") != std::string::npos) {
-            throw InputError(
-                fmt::format("setting \"{}\": {}", setting, one_line(error.description())));
+            throw InputError(fmt::format("setting \"{}\": {}", one_line(setting),
+                                         one_line(error.description())));
         }
         parsed.insert("value", text);
     }
-    at(fmt::format("setting \"{}\"", setting), [&] {
+    at(fmt::format("setting \"{}\"", one_line(setting)), [&] {
         const toml::node& node = *parsed.get("value");
         const auto dot = key.find('.');
         if (key == "name") {
