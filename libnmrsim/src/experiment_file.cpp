@@ -73,47 +73,88 @@ std::string place_of(const std::string& origin, const toml::source_position& pos
     return fmt::format("{}:{}", origin, position.line);
 }
 
-/// Line of the first character outside of strings and comments that is not ASCII, which TOML has
-/// none of; 0 where there is none. toml++ 3.3 asks such a character whether it is a blank in a way
-/// that is undefined for many of them.
-std::uint32_t line_of_foreign_character(std::string_view text) {
-    std::uint32_t line = 1;
-    std::size_t i = text.starts_with("\xEF\xBB\xBF") ? 3 : 0;
-    while (i < text.size()) {
-        const char c = text[i];
-        if (static_cast<unsigned char>(c) >= 0x80) return line;
-        if (c == '\n') ++line;
-        if (c == '#') {
-            i = std::min(text.find('\n', i), text.size());
-            continue;
-        }
-        if (c != '"' && c != '\'') {
-            ++i;
-            continue;
-        }
-        const std::string three(3, c);
-        const bool many_lines = text.substr(i).starts_with(three);
-        const std::string_view end = std::string_view(three).substr(0, many_lines ? 3 : 1);
-        i += end.size();
-        while (i < text.size() && !text.substr(i).starts_with(end)) {
-            if (text[i] == '\n') ++line;
-            if (text[i] == '\n' && !many_lines) break;
-            i += c == '"' && text[i] == '\\' ? 2 : 1;
-        }
-        i += i < text.size() && text[i] == c ? end.size() : 1;
-        // Two quotes may stand before the three that end a string.
-        for (int more = 0; many_lines && more < 2 && i < text.size() && text[i] == c; ++more) ++i;
+/// The character at `i` of UTF-8, and how many bytes it has; none where they are no character.
+std::pair<std::uint32_t, std::size_t> decoded(std::string_view text, std::size_t i) {
+    const auto byte = [&](std::size_t k) -> std::uint32_t {
+        return i + k < text.size() ? static_cast<unsigned char>(text[i + k]) : 0;
+    };
+    const std::size_t length = byte(0) >= 0xf0 ? 4 : byte(0) >= 0xe0 ? 3 : 2;
+    std::uint32_t character = byte(0) & (0xffu >> (length + 1));
+    bool valid = byte(0) >= 0xc2 && byte(0) < 0xf5;
+    for (std::size_t k = 1; k < length; ++k) {
+        valid = valid && (byte(k) & 0xc0) == 0x80;
+        character = character << 6 | (byte(k) & 0x3f);
     }
-    return 0;
+    constexpr std::uint32_t kLeast[] = {0x80, 0x800, 0x10000};
+    valid = valid && character >= kLeast[length - 2] && character <= 0x10ffff &&
+            (character < 0xd800 || character > 0xdfff);
+    return {character, valid ? length : 0};
+}
+
+/// The text with letters beyond ASCII as escapes in strings and as ? in comments, the only places
+/// where TOML has them: toml++ 3.3 asks such a letter whether it is a blank in a way that is
+/// undefined for many of them.
+///
+/// Throws: InputError for letters elsewhere, in strings of single quotes, or for no UTF-8.
+std::string in_ascii(std::string_view text, const std::string& origin) {
+    if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+    std::string ascii;
+    std::string_view quotes;  // of the string that `i` is in
+    bool comment = false;
+    std::uint32_t line = 1;
+    for (std::size_t i = 0; i < text.size();) {
+        const char c = text[i];
+        const std::string_view rest = text.substr(i);
+        if (static_cast<unsigned char>(c) >= 0x80) {
+            const auto [character, length] = decoded(text, i);
+            if (comment) {
+                ascii += '?';
+                ++i;
+                continue;
+            }
+            if (length == 0 || quotes.empty() || quotes.front() != '"') {
+                throw InputError(
+                    fmt::format("{}:{}: expected letters beyond ASCII, in UTF-8, in "
+                                "comments and strings of double quotes only",
+                                origin, line));
+            }
+            ascii += fmt::format("\\U{:08X}", character);
+            i += length;
+            continue;
+        }
+        if (c == '\n') {
+            ++line;
+            comment = false;
+            if (quotes.size() == 1) quotes = {};
+        }
+        std::size_t length = 1;
+        if (comment) {
+        } else if (quotes.empty()) {
+            comment = c == '#';
+            for (const std::string_view begin : {"\"\"\"", "'''", "\"", "'"}) {
+                if (!rest.starts_with(begin)) continue;
+                quotes = begin;
+                length = begin.size();
+                break;
+            }
+        } else if (c == '\\' && quotes.front() == '"') {
+            length = rest.size() > 1 && (rest[1] == '"' || rest[1] == '\\') ? 2 : 1;
+        } else if (rest.starts_with(quotes)) {
+            length = quotes.size();
+            // Two quotes may stand before the three that end a string.
+            while (quotes.size() == 3 && length < 5 && rest.substr(length).starts_with(c)) ++length;
+            quotes = {};
+        }
+        ascii += rest.substr(0, length);
+        i += length;
+    }
+    return ascii;
 }
 
 toml::table parse_toml(std::string_view text, const std::string& origin) {
-    if (const std::uint32_t line = line_of_foreign_character(text)) {
-        throw InputError(fmt::format(
-            "{}:{}: expected letters beyond ASCII in strings and comments only", origin, line));
-    }
+    const std::string ascii = in_ascii(text, origin);
     try {
-        return toml::parse(text);
+        return toml::parse(ascii);
     } catch (const toml::parse_error& error) {
         throw InputError(fmt::format("{}: {}", place_of(origin, error.source().begin),
                                      one_line(error.description())));
@@ -288,11 +329,9 @@ void apply_setting(Experiment& experiment, std::string_view setting) {
     }
     toml::table parsed;
     try {
-        if (line_of_foreign_character(text)) {
-            parsed.insert("value", text);
-        } else {
-            parsed = toml::parse("value = " + text);
-        }
+        parsed = toml::parse("value = " + in_ascii(text, "value"));
+    } catch (const InputError&) {
+        parsed.insert("value", text);
     } catch (const toml::parse_error& error) {
         if (text.find_first_of("\"'[]{}#=,") != std::string::npos) {
             throw InputError(fmt::format("setting \"{}\": {}", one_line(setting),

@@ -260,7 +260,9 @@ TimeScale time_scale(const std::string& place, const CurveFormat& format, const 
                           "times in " + format.time_unit + " as asked"};
 }
 
-TextCurve read_text_curve(const std::string& path, const CurveFormat& format) {
+namespace {
+
+TextCurve read_lines(const std::string& path, const CurveFormat& format) {
     format.validate();
     LineReader reader(path);
     std::error_code error;
@@ -348,6 +350,17 @@ TextCurve read_text_curve(const std::string& path, const CurveFormat& format) {
         throw InputError(fmt::format("{}: expected lines of time, Re and Im, found none", path));
     }
     return curve;
+}
+
+}  // namespace
+
+TextCurve read_text_curve(const std::string& path, const CurveFormat& format) {
+    try {
+        return read_lines(path, format);
+    } catch (const InputError& error) {
+        // It may quote the file.
+        throw InputError(printable(error.what(), 1000));
+    }
 }
 
 }  // namespace nmrsim
