@@ -64,7 +64,6 @@ draw_settings() {
               acquisition.start_us=0 acquisition.stop_us="$(real d7 15 30)"
               acquisition.points="$(whole d8 2 60)")
     base=challenge-2021
-    nodes=512
     if [ $(($(number base) % 3)) = 0 ]; then
         base=challenge-2024-gaussian
         settings=(interaction.alpha_x_khz="$(real d9 0 2000)" interaction.xi="$(real d10 1 3)"
@@ -86,12 +85,11 @@ round_simulate() {  # against the oracle, and against itself
     below "$d" 1.1e-4 || wrong "tolerance $tolerance gave $d: ${set_options[*]}"
     note="$base, $d of 1e-4 against 1e-7"
     if [ -x "$reference" ]; then
-        # Of second order: a step of 1 ns turns a spin of 250 kHz by 1.6e-3.
-        "$reference" "$base" 0.004 $nodes "${settings[@]}" >"$folder/c.out" 2>"$folder/c.err" ||
+        "$reference" "$base" 0.02 256 "${settings[@]}" >"$folder/c.out" 2>"$folder/c.err" ||
             wrong "reference_curve failed: ${settings[*]}"
-        "$reference" "$base" 0.002 $nodes "${settings[@]}" >"$folder/d.out" 2>"$folder/d.err" ||
+        "$reference" "$base" 0.01 256 "${settings[@]}" >"$folder/d.out" 2>"$folder/d.err" ||
             wrong "reference_curve failed: ${settings[*]}"
-        # Its own error is a third of what halving the step changed.
+        # Of second order: its own error is a third of what halving the step changed.
         local own
         own=$(difference "$folder/d.out" "$folder/c.out")
         d=$(difference "$folder/d.out" "$folder/b.out")
