@@ -129,7 +129,7 @@ std::string option_hint(const CLI::App& app) {
         known.insert(known.end(), row.names.begin(), row.names.end());
     }
     for (std::string word : app.remaining()) {
-        word = word.substr(0, word.find('='));
+        word.resize(std::min(word.find('='), word.size()));
         if (!word.starts_with("--")) continue;
         const std::string nearest = nmrsim::nearest_name(word, known);
         return nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest);

@@ -48,7 +48,7 @@ std::string italic(std::string_view text) {
 
 /// What the program does in a few words: the first clause of its description.
 std::string in_short(std::string text) {
-    text = text.substr(0, std::min({text.find(": "), text.find(". "), text.find(", ")}));
+    text.resize(std::min({text.find(": "), text.find(". "), text.find(", "), text.size()}));
     while (!text.empty() && text.back() == '.') text.pop_back();
     if (!text.empty()) {
         text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));

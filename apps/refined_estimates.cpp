@@ -168,7 +168,7 @@ RefinedEstimates refined_estimates(const Curves& curves, std::span<const double>
     const int threads = given.threads;
     // Each core takes a curve of its own, as long as there are enough of them.
     const std::size_t cores =
-        static_cast<std::size_t>(std::max(1, threads > 0 ? threads : omp_get_max_threads()));
+        static_cast<std::size_t>(std::max(1, threads > 0 ? threads : omp_get_num_procs()));
     const std::size_t block = count >= cores ? 4 * cores : 1;
     options.threads = count >= cores ? 1 : threads;
     for (std::size_t first = 0; first < count; first += block) {

@@ -151,7 +151,7 @@ void apply_low_pass(const LowPass& low_pass, std::span<const float> signal, std:
                                                 count, points, signal.size()));
     }
     const std::vector<float> matrix = low_pass_matrix(low_pass);
-    const int team = threads > 0 ? threads : omp_get_max_threads();
+    const int team = threads > 0 ? threads : omp_get_num_procs();
 #pragma omp parallel for num_threads(team) if (count > 64)
     for (std::size_t row = 0; row < 2 * count; ++row) {
         const float* in = signal.data() + row * points;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -18,7 +19,12 @@ static_assert(std::endian::native == std::endian::little, "the format is little-
 
 using nmrsim::InputError;
 
-constexpr std::uint64_t kLongestHeader = 100'000'000;  // the format's own limit
+/// A header, which takes a dozen times its length once parsed, is a small part of a model: at most
+/// this long, or this share of its file.
+constexpr std::uint64_t kLongestHeader = 1 << 20;
+constexpr std::uint64_t kHeaderShare = 8;
+/// Sizes of a tensor, and texts beside the tensors: more are not those of a model.
+constexpr int kMostItems = 64;
 constexpr std::uint64_t kAlignment = 8;
 
 /// Number of values of a shape. Throws: InputError for negative sizes or an absurd product.
@@ -34,6 +40,42 @@ std::uint64_t values_of(const std::vector<std::int64_t>& shape, const std::strin
     return product;
 }
 
+/// Lets pass what a header holds, {name: {dtype, shape: [...], data_offsets: [...]}} and
+/// {__metadata__: {...}}, before memory is taken for more.
+class HeaderFilter {
+public:
+    explicit HeaderFilter(const std::string& path) : path_(path) {}
+
+    bool operator()(int depth, nlohmann::json::parse_event_t event, nlohmann::json& parsed) {
+        using Event = nlohmann::json::parse_event_t;
+        const auto allow = [&](bool known) {
+            if (!known) throw InputError(path_ + ": bad header: expected tensors and metadata");
+        };
+        if (event == Event::key && depth == 1) {
+            metadata_ = parsed == "__metadata__";
+            items_ = 0;
+        } else if (event == Event::key) {
+            allow(depth == 2 &&
+                  (metadata_ ? ++items_ <= kMostItems
+                             : parsed == "dtype" || parsed == "shape" || parsed == "data_offsets"));
+        } else if (event == Event::object_start) {
+            allow(depth <= 1);
+        } else if (event == Event::array_start) {
+            if (depth == 0) throw InputError(path_ + ": the header is not a JSON object");
+            allow(depth == 2 && !metadata_);
+            items_ = 0;
+        } else if (event == Event::value && depth == 3) {
+            allow(++items_ <= kMostItems);
+        }
+        return true;
+    }
+
+private:
+    std::string path_;
+    bool metadata_ = false;
+    int items_ = 0;
+};
+
 nlohmann::json read_header(std::ifstream& stream, std::uint64_t file_size, const std::string& path,
                            std::uint64_t& data_start) {
     std::uint64_t length = 0;
@@ -42,7 +84,8 @@ nlohmann::json read_header(std::ifstream& stream, std::uint64_t file_size, const
         throw InputError(
             fmt::format("{}: expected a safetensors file, found {} bytes", path, file_size));
     }
-    if (length < 2 || length > kLongestHeader || length > file_size - sizeof length) {
+    if (length < 2 || length > std::max(kLongestHeader, file_size / kHeaderShare) ||
+        length > file_size - sizeof length) {
         throw InputError(fmt::format(
             "{}: expected a safetensors file, but a header of {} bytes does not fit in {}", path,
             length, file_size));
@@ -52,7 +95,8 @@ nlohmann::json read_header(std::ifstream& stream, std::uint64_t file_size, const
         throw InputError(fmt::format("{}: the header cannot be read", path));
     }
     data_start = sizeof length + length;
-    nlohmann::json header = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+    nlohmann::json header =
+        nlohmann::json::parse(text, HeaderFilter(path), /*allow_exceptions=*/false);
     if (!header.is_object()) {
         throw InputError(fmt::format("{}: the header is not a JSON object", path));
     }

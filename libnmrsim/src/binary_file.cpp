@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "nmrsim/errors.h"
+#include "text_numbers.h"
 
 namespace nmrsim {
 
@@ -19,20 +20,29 @@ BinaryFile::BinaryFile(const std::string& path) : path_(path) {
 }
 
 std::string BinaryFile::read(std::uint64_t offset, std::uint64_t count) {
+    check(offset, count);
+    std::string bytes(count, '\0');
+    read(offset, count, bytes.data());
+    return bytes;
+}
+
+void BinaryFile::read(std::uint64_t offset, std::uint64_t count, char* to) {
+    check(offset, count);
+    file_.clear();
+    file_.seekg(static_cast<std::streamoff>(offset));
+    file_.read(to, static_cast<std::streamsize>(count));
+    if (!file_ && count > 0) fail("cannot be read");
+}
+
+void BinaryFile::check(std::uint64_t offset, std::uint64_t count) const {
     if (offset > size_ || count > size_ - offset) {
         fail(fmt::format("truncated or damaged: expected {} bytes from byte {}, found {} in all",
                          count, offset, size_));
     }
-    std::string bytes(count, '\0');
-    file_.clear();
-    file_.seekg(static_cast<std::streamoff>(offset));
-    file_.read(bytes.data(), static_cast<std::streamsize>(count));
-    if (!file_ && count > 0) fail("cannot be read");
-    return bytes;
 }
 
 void BinaryFile::fail(const std::string& what) const {
-    throw InputError(fmt::format("{}: {}", path_, what));
+    throw InputError(fmt::format("{}: {}", path_, printable(what, 400)));
 }
 
 std::uint64_t little_endian(const std::string& bytes, std::size_t offset, std::size_t width) {

@@ -17,11 +17,14 @@ public:
 
     /// `count` bytes from `offset`. Throws: InputError, "truncated", where the file has no such.
     std::string read(std::uint64_t offset, std::uint64_t count);
+    void read(std::uint64_t offset, std::uint64_t count, char* to);
 
     /// Throws InputError, "PATH: WHAT".
     [[noreturn]] void fail(const std::string& what) const;
 
 private:
+    void check(std::uint64_t offset, std::uint64_t count) const;
+
     std::string path_;
     std::ifstream file_;
     std::uint64_t size_ = 0;

@@ -49,11 +49,19 @@ void write_rows(const std::string& path, std::size_t rows, int digits, const Row
 template <typename Real, typename Check>
 std::vector<Real> read_rows(const std::string& path, std::size_t columns, const Check& check) {
     LineReader reader(path);
+    std::error_code error;
+    const std::uintmax_t size = std::filesystem::file_size(path, error);
     std::vector<Real> numbers;
+    // A number takes two characters; a vector that grows takes up to three times its numbers.
+    if (!error) {
+        const std::size_t most = size / 2 + 1;
+        const std::size_t lines = lines_in(path, 2 * std::max<std::size_t>(columns, 1) - 1);
+        numbers.reserve(lines > most / std::max<std::size_t>(columns, 1) ? most : lines * columns);
+    }
     std::string empty_at;
     while (reader.next()) {
         const std::size_t before = numbers.size();
-        const std::size_t found = append_numbers(reader.line(), reader.place(), numbers);
+        const std::size_t found = append_numbers(reader.line(), reader.place(), columns, numbers);
         if (found == 0 && empty_at.empty()) empty_at = reader.place();
         if (found == 0) continue;
         if (!empty_at.empty()) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <stdexcept>
 
@@ -160,6 +161,7 @@ public:
 
     /// Args: signal: (n, 2, points). parameters: (n, unknowns) or none.
     void append(std::span<const float> signal, std::span<const double> parameters) {
+        const QuietHdf5 quiet;
         const std::size_t count = points_ ? signal.size() / (2 * points_) : 0;
         writer_.write_rows(signal_.id(), H5T_NATIVE_FLOAT, {count, 2, points_}, written_,
                            signal.data());
@@ -223,13 +225,26 @@ void DatasetWriter::describe(const Dataset& set) const {
 template <typename Fill>
 void write_file(const Dataset& description, std::size_t count, std::size_t labelled_count,
                 const std::string& path, const Fill& fill) {
-    const QuietHdf5 quiet;
     write_whole_file(path, [&](const std::string& temporary) {
         errno = 0;
         const Writer writer(path);
-        DatasetWriter file(temporary, description, count, labelled_count, writer);
-        fill(file);
-        file.close();
+        // Outside HDF5 while pieces are made: they may be read from files, in a child process.
+        std::optional<DatasetWriter> file;
+        const auto inside = [](const auto& call) {
+            const QuietHdf5 quiet;
+            call();
+        };
+        try {
+            inside([&] { file.emplace(temporary, description, count, labelled_count, writer); });
+            fill(*file);
+            inside([&] {
+                file->close();
+                file.reset();
+            });
+        } catch (...) {
+            inside([&] { file.reset(); });
+            throw;
+        }
     });
 }
 

@@ -49,40 +49,63 @@ std::string unit_of(const Hdf5Reader& reader, hid_t set) {
     return "";
 }
 
-}  // namespace
-
-NumericArray read_hdf5_array(const std::string& path, const std::string& full_name) {
+/// In the child.
+void send_array(const std::string& path, const std::string& name, Answer& answer) {
     const QuietHdf5 quiet;
     const Hdf5Reader reader(path);
     const Hdf5Handle file = reader.open();
-    const std::string name = inner_name(full_name);
     if (!exists(file.id(), name)) reader.fail(fmt::format("expected a data set /{}", name));
     const Hdf5Handle set(H5Dopen2(file.id(), name.c_str(), H5P_DEFAULT), H5Dclose);
     if (!set.valid()) reader.fail(fmt::format("expected a data set at /{}, found a group", name));
     const std::vector<hsize_t> extent = reader.dataset_shape(set.id());
-    NumericArray array;
-    array.place = fmt::format("{}:/{}", path, name);
-    array.shape.assign(extent.begin(), extent.end());
-    array.unit = unit_of(reader, set.id());
+    answer.array(extent);
+    answer.text(unit_of(reader, set.id()));
     const Hdf5Handle type(H5Dget_type(set.id()), H5Tclose);
     const Hdf5Handle memory = complex_type(type.id());
-    array.complex = memory.valid();
-    if (!array.complex) {
-        array.values = reader.values<double>(set.id(), name.c_str(), extent);
-        return array;
+    answer.number(memory.valid());
+    if (memory.valid()) {
+        reader.send<double>(set.id(), name.c_str(), extent, memory.id(), 2, answer);
+    } else {
+        reader.send_reals<double>(set.id(), name.c_str(), extent, answer);
     }
-    array.values.resize(2 * reader.checked_total(set.id(), name.c_str(), extent));
-    if (!array.values.empty() &&
-        H5Dread(set.id(), memory.id(), H5S_ALL, H5S_ALL, H5P_DEFAULT, array.values.data()) < 0) {
-        reader.fail(fmt::format("/{} cannot be read: truncated or damaged", name));
-    }
+}
+
+}  // namespace
+
+NumericArray read_hdf5_array(const std::string& path, const std::string& full_name) {
+    const std::string name = inner_name(full_name);
+    const Hdf5Reader reader(path);
+    NumericArray array;
+    array.place = fmt::format("{}:/{}", path, name);
+    const auto take = [&](Received& received) {
+        const std::vector<hsize_t> extent = received.array<hsize_t>();
+        array.shape.assign(extent.begin(), extent.end());
+        array.unit = received.text();
+        array.complex = received.number() != 0;
+        array.values = received.array<double>();
+        std::size_t total = array.complex ? 2 : 1;
+        for (const std::size_t length : array.shape) {
+            if (length > 0 && total > array.values.size() / length) received.fail("damaged");
+            total *= length;
+        }
+        if (total != array.values.size()) received.fail("damaged");
+    };
+    read_in_child(
+        path, memory_allowance(reader.size()),
+        [&](Answer& answer) { send_array(path, name, answer); }, take);
     return array;
 }
 
 bool has_hdf5_array(const std::string& path, const std::string& name) {
-    const QuietHdf5 quiet;
-    const Hdf5Handle file = Hdf5Reader(path).open();
-    return exists(file.id(), inner_name(name));
+    bool found = false;
+    const auto look = [&](Answer& answer) {
+        const QuietHdf5 quiet;
+        const Hdf5Handle file = Hdf5Reader(path).open();
+        answer.number(exists(file.id(), inner_name(name)));
+    };
+    read_in_child(path, memory_allowance(Hdf5Reader(path).size()), look,
+                  [&](Received& received) { found = received.number() != 0; });
+    return found;
 }
 
 }  // namespace nmrsim

@@ -5,24 +5,31 @@
 #include <fmt/ranges.h>
 #include <hdf5.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <filesystem>
-#include <span>
+#include <limits>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "guarded_read.h"
+#include "memory_allowance.h"
 #include "nmrsim/errors.h"
+#include "text_numbers.h"
 
 // HDF5's macros hold casts of C.
 #pragma GCC diagnostic ignored "-Wold-style-cast"
 
 namespace nmrsim {
 
-/// HDF5 prints its own traces unless told not to; errors here are one line, by us.
+/// HDF5 prints its own traces unless told not to; errors here are one line, by us. Whoever holds
+/// one is inside HDF5.
 class QuietHdf5 {
 public:
-    QuietHdf5() {
+    QuietHdf5() : lock_(hdf5_mutex()) {
         // A file that could not be written for want of space stays open, and when the program ends
         // HDF5 would try again and crash. All files are closed without its help.
         static const bool once = H5dont_atexit() >= 0;
@@ -36,6 +43,7 @@ public:
     QuietHdf5& operator=(const QuietHdf5&) = delete;
 
 private:
+    std::lock_guard<std::mutex> lock_;
     H5E_auto2_t function_ = nullptr;
     void* data_ = nullptr;
 };
@@ -50,13 +58,13 @@ public:
     Hdf5Handle(Hdf5Handle&& other) noexcept : id_(other.id_), close_(other.close_) {
         other.id_ = H5I_INVALID_HID;
     }
+    Hdf5Handle(const Hdf5Handle&) = delete;
+    Hdf5Handle& operator=(const Hdf5Handle&) = delete;
     Hdf5Handle& operator=(Hdf5Handle&& other) noexcept {
         std::swap(id_, other.id_);
         std::swap(close_, other.close_);
         return *this;
     }
-    Hdf5Handle(const Hdf5Handle&) = delete;
-    Hdf5Handle& operator=(const Hdf5Handle&) = delete;
 
     hid_t id() const { return id_; }
     bool valid() const { return id_ >= 0; }
@@ -74,6 +82,7 @@ private:
 class Hdf5Reader {
 public:
     explicit Hdf5Reader(const std::string& path) : path_(path), size_(0) {
+        H5open();  // once here, not in every child
         std::error_code error;
         if (!std::filesystem::exists(path, error)) fail("no such file");
         if (std::filesystem::is_directory(path, error)) fail("expected HDF5, found a folder");
@@ -82,10 +91,16 @@ public:
     }
 
     [[noreturn]] void fail(const std::string& what) const {
-        throw InputError(fmt::format("{}: {}", path_, what));
+        throw InputError(fmt::format("{}: {}", path_, printable(what, 400)));
     }
 
+    std::uintmax_t size() const { return size_; }
+
+    /// The file, of which nothing leads elsewhere: no code of a filter that HDF5 would look for, no
+    /// link to another file.
     Hdf5Handle open() const {
+        H5PLset_loading_state(0);
+        H5Lunregister(H5L_TYPE_EXTERNAL);
         if (H5Fis_hdf5(path_.c_str()) <= 0) fail("expected an HDF5 file, found something else");
         Hdf5Handle file(H5Fopen(path_.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
         if (!file.valid()) fail("truncated or damaged HDF5 file");
@@ -95,7 +110,7 @@ public:
     /// Extent of a space: (rank).
     std::vector<hsize_t> shape(hid_t space) const {
         const int rank = H5Sget_simple_extent_ndims(space);
-        if (rank < 0) fail("truncated or damaged HDF5 file");
+        if (rank < 0 || rank > H5S_MAX_RANK) fail("truncated or damaged HDF5 file");
         std::vector<hsize_t> extent(static_cast<std::size_t>(rank));
         if (rank > 0) H5Sget_simple_extent_dims(space, extent.data(), nullptr);
         return extent;
@@ -112,29 +127,68 @@ public:
         return shape(Hdf5Handle(H5Dget_space(set), H5Sclose).id());
     }
 
-    /// Numbers of a set of this extent, once what the file claims is known to be there.
-    std::size_t checked_total(hid_t set, const char* name,
-                              const std::vector<hsize_t>& extent) const {
-        const Hdf5Handle type(H5Dget_type(set), H5Tclose);
-        // Before memory is asked for: no filter of HDF5 packs by
-        // more than 1032 to 1 (deflate).
-        const hsize_t stored = H5Dget_storage_size(set);
-        hsize_t left = stored > size_ ? 0 : stored * 1032 / H5Tget_size(type.id());
-        std::size_t total = 1;
-        for (const hsize_t length : extent) {
-            total *= length;
-            left = length > 0 ? left / length : 0;
+    /// How a set lies in its file: extent of a chunk, or nothing.
+    std::vector<hsize_t> chunk(hid_t set, const char* name, std::size_t rank) const {
+        const Hdf5Handle creation(H5Dget_create_plist(set), H5Pclose);
+        const H5D_layout_t layout = H5Pget_layout(creation.id());
+        if (layout < 0) fail(fmt::format("/{} cannot be read: truncated or damaged", name));
+        if (layout == H5D_VIRTUAL || H5Pget_external_count(creation.id()) != 0) {
+            fail(fmt::format("/{}: expected its numbers in this file, found another's name", name));
         }
-        if (total > 0 && left == 0)
+        if (layout != H5D_CHUNKED) return {};
+        std::vector<hsize_t> extent(rank);
+        if (H5Pget_chunk(creation.id(), static_cast<int>(rank), extent.data()) !=
+            static_cast<int>(rank)) {
+            fail(fmt::format("/{} cannot be read: truncated or damaged", name));
+        }
+        return extent;
+    }
+
+    /// Numbers of a set of this extent, once what the file claims is known to be there and to fit
+    /// into memory. Args: width: of a number in memory [bytes].
+    std::size_t checked_total(hid_t set, const char* name, const std::vector<hsize_t>& extent,
+                              std::size_t width) const {
+        const auto too_much = [&] {
             fail(fmt::format("/{}: {} is more than the file holds", name, text(extent)));
+        };
+        const Hdf5Handle type(H5Dget_type(set), H5Tclose);
+        const hsize_t in_file = H5Tget_size(type.id());
+        if (in_file == 0) fail(fmt::format("/{} cannot be read: truncated or damaged", name));
+        if (std::find(extent.begin(), extent.end(), hsize_t{0}) != extent.end()) return 0;
+        // Before memory is asked for: no filter of HDF5 packs by more than 1032 to 1 (deflate).
+        const hsize_t stored = H5Dget_storage_size(set);
+        if (stored == 0 || stored > size_) too_much();
+        const hsize_t most = std::min<hsize_t>(
+            stored * 1032 / in_file, memory_allowance(size_) / std::max<hsize_t>(width, in_file));
+        hsize_t total = 1, piece = 1;
+        for (const hsize_t length : extent) {
+            if (length > most / total) too_much();
+            total *= length;
+        }
+        for (const hsize_t length : chunk(set, name, extent.size())) {
+            if (length == 0 || length > memory_allowance(size_) / in_file / piece) too_much();
+            piece *= length;
+        }
         return total;
     }
 
-    /// Refuses a set of anything but floating-point numbers.
+    /// Throws: InputError where the set does not hold floating-point numbers.
     void require_reals(hid_t set, const char* name) const {
         const Hdf5Handle type(H5Dget_type(set), H5Tclose);
         if (H5Tget_class(type.id()) != H5T_FLOAT) {
             fail(fmt::format("/{}: expected floating-point numbers", name));
+        }
+    }
+
+    /// Throws: InputError for a number that is not finite. Args: row: the numbers of one index of
+    /// the first dimension.
+    template <typename Real>
+    void require_finite(const Real* values, std::size_t count, const char* name,
+                        std::size_t first_row, std::size_t row) const {
+        for (std::size_t i = 0; i < count; ++i) {
+            if (std::isfinite(values[i])) continue;
+            fail(fmt::format("/{}: expected finite numbers, found {} at row {}", name, values[i],
+                             first_row + i / row));
         }
     }
 
@@ -143,41 +197,74 @@ public:
     std::vector<Real> values(hid_t set, const char* name,
                              const std::vector<hsize_t>& extent) const {
         require_reals(set, name);
-        const std::size_t total = checked_total(set, name, extent);
+        const std::size_t total = checked_total(set, name, extent, sizeof(Real));
         if (total == 0) return {};
         std::vector<Real> result(total);
         const hid_t memory = sizeof(Real) == 4 ? H5T_NATIVE_FLOAT : H5T_NATIVE_DOUBLE;
         if (H5Dread(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, result.data()) < 0) {
             fail(fmt::format("/{} cannot be read: truncated or damaged", name));
         }
-        require_finite<Real>(name, result, 0, total / extent.front());
+        require_finite(result.data(), total, name, 0, extent.empty() ? 1 : total / extent.front());
         return result;
     }
 
-    /// Appends rows first ... first + count - 1 of a set of reals to `to`; the set's extent is
-    /// known to be there.
+    /// Rows of a set: its indices of the first dimension; by default all.
+    struct Rows {
+        std::size_t first = 0;
+        std::size_t count = std::numeric_limits<std::size_t>::max();
+    };
+
+    /// Hands over the numbers of a set, some rows at a time, so that this process never holds all.
+    /// Args: memory: their type, of `parts` numbers of type Real each. which: inside the extent.
     template <typename Real>
-    void append_rows(hid_t set, const char* name, std::vector<hsize_t> extent, hsize_t first,
-                     hsize_t count, std::vector<Real>& to) const {
-        std::vector<hsize_t> start(extent.size(), 0);
-        start.front() = first;
-        extent.front() = count;
-        std::size_t row = 1;
-        for (std::size_t i = 1; i < extent.size(); ++i) row *= extent[i];
-        if (count * row == 0) return;
-        const std::size_t before = to.size();
-        to.resize(before + count * row);
-        const Hdf5Handle in_file(H5Dget_space(set), H5Sclose);
-        H5Sselect_hyperslab(in_file.id(), H5S_SELECT_SET, start.data(), nullptr, extent.data(),
-                            nullptr);
-        const Hdf5Handle in_memory(
-            H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr), H5Sclose);
-        const hid_t memory = sizeof(Real) == 4 ? H5T_NATIVE_FLOAT : H5T_NATIVE_DOUBLE;
-        const std::span<Real> added = std::span(to).subspan(before);
-        if (H5Dread(set, memory, in_memory.id(), in_file.id(), H5P_DEFAULT, added.data()) < 0) {
-            fail(fmt::format("/{} cannot be read: truncated or damaged", name));
+    void send(hid_t set, const char* name, const std::vector<hsize_t>& extent, hid_t memory,
+              std::size_t parts, Answer& answer, Rows which = {}) const {
+        constexpr std::size_t kBlock = std::size_t{1} << 20;  // [bytes]
+        const std::size_t total = checked_total(set, name, extent, parts * sizeof(Real));
+        if (total == 0) return answer.begin_array(0);
+        const std::size_t set_rows = extent.empty() ? 1 : extent.front();
+        const std::size_t row = total / set_rows;
+        const std::size_t begin = std::min(which.first, set_rows);
+        const std::size_t end = begin + std::min(which.count, set_rows - begin);
+        answer.begin_array((end - begin) * row * parts * sizeof(Real));
+        std::size_t rows = std::max<std::size_t>(kBlock / (row * parts * sizeof(Real)), 1);
+        const std::vector<hsize_t> pieces = chunk(set, name, extent.size());
+        if (!pieces.empty()) {
+            // Whole chunks, or each would be unpacked for every block that it reaches into.
+            const std::size_t high = std::min<hsize_t>(pieces.front(), set_rows);
+            rows = std::max<std::size_t>(rows / high, 1) * high;
         }
-        require_finite<Real>(name, added, first, row);
+        rows = std::min(rows, set_rows);
+        std::vector<Real> block(rows * row * parts);
+        const Hdf5Handle file_space(H5Dget_space(set), H5Sclose);
+        for (std::size_t first = begin; first < end; first += rows) {
+            std::vector<hsize_t> start(extent.size(), 0), count(extent);
+            const std::size_t some = std::min(rows, end - first);
+            hid_t chosen = H5S_ALL;
+            if (!extent.empty()) {
+                start.front() = first;
+                count.front() = some;
+                H5Sselect_hyperslab(file_space.id(), H5S_SELECT_SET, start.data(), nullptr,
+                                    count.data(), nullptr);
+                chosen = file_space.id();
+            }
+            const hsize_t numbers = some * row;
+            const Hdf5Handle block_space(H5Screate_simple(1, &numbers, nullptr), H5Sclose);
+            if (H5Dread(set, memory, extent.empty() ? H5S_ALL : block_space.id(), chosen,
+                        H5P_DEFAULT, block.data()) < 0) {
+                fail(fmt::format("/{} cannot be read: truncated or damaged", name));
+            }
+            require_finite(block.data(), numbers * parts, name, first, row * parts);
+            answer.part(block.data(), numbers * parts * sizeof(Real));
+        }
+    }
+
+    template <typename Real>
+    void send_reals(hid_t set, const char* name, const std::vector<hsize_t>& extent, Answer& answer,
+                    Rows which = {}) const {
+        require_reals(set, name);
+        send<Real>(set, name, extent, sizeof(Real) == 4 ? H5T_NATIVE_FLOAT : H5T_NATIVE_DOUBLE, 1,
+                   answer, which);
     }
 
     Hdf5Handle attribute(hid_t object, const char* name) const {
@@ -206,12 +293,15 @@ public:
         const Hdf5Handle found = attribute(object, name);
         const Hdf5Handle type(H5Aget_type(found.id()), H5Tclose);
         const Hdf5Handle space(H5Aget_space(found.id()), H5Sclose);
-        std::vector<double> result(length);
-        if (H5Tget_class(type.id()) != H5T_FLOAT ||
-            H5Sget_simple_extent_npoints(space.id()) != static_cast<hssize_t>(length) ||
-            (length > 0 && H5Aread(found.id(), H5T_NATIVE_DOUBLE, result.data()) < 0)) {
+        const auto wrong = [&] {
             fail(fmt::format("attribute {}: expected {} numbers", name, length));
+        };
+        if (H5Tget_class(type.id()) != H5T_FLOAT || length > size_ ||
+            H5Sget_simple_extent_npoints(space.id()) != static_cast<hssize_t>(length)) {
+            wrong();
         }
+        std::vector<double> result(length);
+        if (length > 0 && H5Aread(found.id(), H5T_NATIVE_DOUBLE, result.data()) < 0) wrong();
         return result;
     }
 
@@ -224,7 +314,7 @@ public:
             fail(fmt::format("attribute {}: expected {} text{}", name, length,
                              length == 1 ? "" : "s"));
         };
-        if (H5Tget_class(type.id()) != H5T_STRING ||
+        if (H5Tget_class(type.id()) != H5T_STRING || length > size_ ||
             H5Sget_simple_extent_npoints(space.id()) != static_cast<hssize_t>(length)) {
             wrong();
         }
@@ -238,7 +328,7 @@ public:
             H5Dvlen_reclaim(memory.id(), space.id(), H5P_DEFAULT, pointers.data());
         } else {
             const std::size_t size = H5Tget_size(type.id());
-            if (size * length > size_) wrong();
+            if (size == 0 || size > size_ / length) wrong();
             std::string all(size * length, '\0');
             if (H5Aread(found.id(), type.id(), all.data()) < 0) wrong();
             for (std::size_t i = 0; i < length; ++i) {
@@ -259,18 +349,6 @@ public:
     }
 
 private:
-    /// Args: first: row of the first value. row: values of a row.
-    template <typename Real>
-    void require_finite(const char* name, std::span<const Real> found, std::size_t first,
-                        std::size_t row) const {
-        for (std::size_t i = 0; i < found.size(); ++i) {
-            if (!std::isfinite(found[i])) {
-                fail(fmt::format("/{}: expected finite numbers, found {} at row {}", name, found[i],
-                                 first + i / row));
-            }
-        }
-    }
-
     std::string path_;
     std::uintmax_t size_;
 };

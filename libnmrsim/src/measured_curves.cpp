@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <utility>
 
 #include "nmrsim/errors.h"
 #include "text_curve.h"
@@ -24,12 +25,12 @@ using ReadArray = std::function<NumericArray(const std::string&)>;
     throw InputError(fmt::format("{}: {}", place, what));
 }
 
-void append(const NumericArray& array, double value, std::vector<float>& signal) {
-    const float single = static_cast<float>(value);
-    if (!std::isfinite(single)) {
+float single(const NumericArray& array, double value) {
+    const float rounded = static_cast<float>(value);
+    if (!std::isfinite(rounded)) {
         fail(array.place, fmt::format("expected finite numbers, found {}", value));
     }
-    signal.push_back(single);
+    return rounded;
 }
 
 /// How an array's numbers lie: that of curve c, part p and point i is at
@@ -95,10 +96,14 @@ Lie lie_of(const NumericArray& array, const CurveFormat& format, std::optional<s
     return lie;
 }
 
-void take_times(const std::vector<double>& times, const std::string& place, const std::string& unit,
-                const CurveFormat& format, MeasuredCurves& curves) {
+/// Args: time_of: the time at each of the points, in its own unit.
+template <typename TimeOf>
+void take_times(std::size_t points, const TimeOf& time_of, const std::string& place,
+                const std::string& unit, const CurveFormat& format, MeasuredCurves& curves) {
     const TimeScale scale = time_scale(place, format, unit);
-    for (const double time : times) {
+    curves.time_us.reserve(points);
+    for (std::size_t i = 0; i < points; ++i) {
+        const double time = time_of(i);
         const double us = time * scale.us;
         if (!std::isfinite(us)) fail(place, fmt::format("expected finite times, found {}", time));
         if (!curves.time_us.empty() && !(us > curves.time_us.back())) {
@@ -115,15 +120,26 @@ void take_spacing(const std::string& place, std::size_t points, const CurveForma
     if (!format.dwell) {
         fail(place, "expected times beside the signal, or a given spacing (dwell) and start");
     }
-    std::vector<double> times(points);
-    for (std::size_t i = 0; i < points; ++i) {
-        times[i] = format.start.value_or(0.0) + *format.dwell * static_cast<double>(i);
-    }
-    take_times(times, place, "", format, curves);
+    const auto time_of = [&](std::size_t i) {
+        return format.start.value_or(0.0) + *format.dwell * static_cast<double>(i);
+    };
+    take_times(points, time_of, place, "", format, curves);
     curves.axis = "spacing as given";
 }
 
 /// Args: times: the array of times, where there is one beside the signal.
+void take_axis(const std::string& place, std::size_t points,
+               const std::optional<NumericArray>& times, const CurveFormat& format,
+               MeasuredCurves& curves) {
+    if (!times) return take_spacing(place, points, format, curves);
+    if (times->complex || times->shape.size() != 1 || times->shape[0] != points) {
+        fail(times->place, fmt::format("expected {} real times, found {} {}", points,
+                                       times->complex ? "complex" : "real", times->shape_text()));
+    }
+    const auto time_of = [&](std::size_t i) { return times->values[i]; };
+    take_times(points, time_of, times->place, times->unit, format, curves);
+}
+
 MeasuredCurves from_signal(const NumericArray& array, const std::optional<NumericArray>& times,
                            const CurveFormat& format) {
     MeasuredCurves curves;
@@ -133,52 +149,53 @@ MeasuredCurves from_signal(const NumericArray& array, const std::optional<Numeri
         fail(array.place, "the first of three columns is the time: found other times beside it");
     }
     if (time) {
-        std::vector<double> column;
-        for (std::size_t i = 0; i < lie.points; ++i) {
-            column.push_back(array.values[i * lie.point + *time]);
-        }
-        take_times(column, array.place, array.unit, format, curves);
-    } else if (times) {
-        if (times->complex || times->shape.size() != 1 || times->shape[0] != lie.points) {
-            fail(times->place,
-                 fmt::format("expected {} real times, found {} {}", lie.points,
-                             times->complex ? "complex" : "real", times->shape_text()));
-        }
-        take_times(times->values, times->place, times->unit, format, curves);
+        const auto time_of = [&](std::size_t i) { return array.values[i * lie.point + *time]; };
+        take_times(lie.points, time_of, array.place, array.unit, format, curves);
     } else {
-        take_spacing(array.place, lie.points, format, curves);
+        take_axis(array.place, lie.points, times, format, curves);
     }
+    curves.signal.reserve(2 * lie.count * lie.points);
     for (std::size_t c = 0; c < lie.count; ++c) {
         for (std::size_t part = 0; part < 2; ++part) {
             const std::size_t base = lie.first + c * lie.curve + part * lie.part;
             for (std::size_t i = 0; i < lie.points; ++i) {
-                append(array, array.values[base + i * lie.point], curves.signal);
+                curves.signal.push_back(single(array, array.values[base + i * lie.point]));
             }
         }
     }
     return curves;
 }
 
-/// Re and Im in arrays of their own as one of (count, 2, points).
-NumericArray joined(const NumericArray& re, const NumericArray& im) {
-    if (re.complex || im.complex || re.shape != im.shape || re.shape.empty() ||
-        re.shape.size() > 2) {
-        fail(im.place, fmt::format("expected Re and Im as real arrays of one shape, (points) or "
-                                   "(count, points), found {} and {}",
-                                   re.shape_text(), im.shape_text()));
-    }
-    const std::size_t points = re.shape.back();
-    const std::size_t count = re.shape.size() == 2 ? re.shape[0] : 1;
-    NumericArray both;
-    both.place = re.place;
-    both.shape = {count, 2, points};
-    for (std::size_t c = 0; c < count; ++c) {
-        for (const NumericArray* part : {&re, &im}) {
-            const auto row = part->values.begin() + static_cast<std::ptrdiff_t>(c * points);
-            both.values.insert(both.values.end(), row, row + static_cast<std::ptrdiff_t>(points));
+/// Of Re and Im in arrays of their own, of which only one is in memory at a time.
+MeasuredCurves from_parts(const std::string& re, const std::string& im,
+                          const std::optional<NumericArray>& times, const CurveFormat& format,
+                          const ReadArray& read) {
+    MeasuredCurves curves;
+    std::vector<std::size_t> shape;
+    for (std::size_t part = 0; part < 2; ++part) {
+        const NumericArray array = read(part == 0 ? re : im);
+        if (part == 0) shape = array.shape;
+        if (array.complex || array.shape != shape || shape.empty() || shape.size() > 2) {
+            fail(array.place,
+                 fmt::format("expected Re and Im as real arrays of one shape, (points) or (count, "
+                             "points), found {} {}{}",
+                             array.complex ? "complex" : "real", array.shape_text(),
+                             part == 0 ? "" : " for Im"));
+        }
+        const std::size_t points = shape.back();
+        if (array.values.empty()) {
+            fail(array.place, fmt::format("expected curves, found none in {}", array.shape_text()));
+        }
+        if (part == 0) {
+            take_axis(array.place, points, times, format, curves);
+            curves.signal.resize(2 * array.values.size());
+        }
+        for (std::size_t i = 0; i < array.values.size(); ++i) {
+            curves.signal[(2 * (i / points) + part) * points + i % points] =
+                single(array, array.values[i]);
         }
     }
-    return both;
+    return curves;
 }
 
 /// Args: signal, time: names where the format gives none; an empty time: there is none.
@@ -202,7 +219,7 @@ MeasuredCurves from_named(const CurveFormat& format, const std::string& place,
     }
     CurveFormat rest = format;
     if (!numbers) rest.columns.clear();
-    if (re) return from_signal(joined(read(*re), read(*im)), times, rest);
+    if (re) return from_parts(*re, *im, times, rest, read);
     const std::string* name = numbers ? nullptr : format.column("signal");
     return from_signal(read(name ? *name : signal), times, rest);
 }
@@ -243,18 +260,21 @@ MeasuredCurves read_measured_curves(const std::string& input, const CurveFormat&
     const std::string extension = std::filesystem::path(input).extension().string();
     if (extension == ".npz") return from_npz(input, format);
     if (extension == ".npy") return from_signal(read_npy(input), {}, format);
-    const TextCurve text = read_text_curve(input, format);
+    TextCurve text = read_text_curve(input, format);
     MeasuredCurves curves;
-    curves.time_us = text.signal.time_us;
+    curves.time_us = std::move(text.signal.time_us);
     curves.axis = text.axis;
-    for (const std::vector<double>* part : {&text.signal.mx, &text.signal.my}) {
+    text.signal.mz = {};
+    curves.signal.reserve(2 * curves.points());
+    for (std::vector<double>* part : {&text.signal.mx, &text.signal.my}) {
         for (const double value : *part) {
-            const float single = static_cast<float>(value);
-            if (!std::isfinite(single)) {
+            const float rounded = static_cast<float>(value);
+            if (!std::isfinite(rounded)) {
                 fail(input, fmt::format("expected numbers below 3e38, found {}", value));
             }
-            curves.signal.push_back(single);
+            curves.signal.push_back(rounded);
         }
+        *part = {};
     }
     return curves;
 }

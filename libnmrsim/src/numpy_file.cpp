@@ -2,14 +2,16 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cctype>
-#include <cstring>
 #include <functional>
 #include <limits>
 #include <string_view>
+#include <utility>
 
 #include "binary_file.h"
+#include "memory_allowance.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/numeric_array.h"
 #include "zip_archive.h"
@@ -38,7 +40,8 @@ struct Header {
 /// Python's literal {'descr': '<f8', 'fortran_order': False, 'shape': (3, 4), } and nothing else.
 class HeaderParser {
 public:
-    HeaderParser(std::string_view text, const Fail& fail) : rest_(text), fail_(fail) {}
+    HeaderParser(std::string text, const Fail& fail)
+        : text_(std::move(text)), rest_(text_), fail_(fail) {}
 
     Header parse() {
         Header header;
@@ -126,16 +129,23 @@ private:
         return numbers;
     }
 
+    std::string text_;
     std::string_view rest_;
     const Fail& fail_;
 };
 
+/// Gives the next `count` bytes of an array, or throws.
+using ReadBytes = std::function<void(char* to, std::size_t count)>;
+
+/// Some at a time, so that the bytes and the numbers are never both in memory.
 template <typename Real>
-void copy_numbers(const char* from, std::vector<double>& to) {
-    for (std::size_t i = 0; i < to.size(); ++i) {
-        Real value;
-        std::memcpy(&value, from + i * sizeof(Real), sizeof(Real));
-        to[i] = static_cast<double>(value);
+void read_numbers(const ReadBytes& read, std::vector<double>& to) {
+    std::array<Real, 8192> some;
+    for (std::size_t i = 0; i < to.size();) {
+        const std::size_t count = std::min(some.size(), to.size() - i);
+        read(reinterpret_cast<char*>(some.data()), count * sizeof(Real));
+        std::copy_n(some.begin(), count, to.begin() + static_cast<std::ptrdiff_t>(i));
+        i += count;
     }
 }
 
@@ -159,29 +169,34 @@ void reorder(const std::vector<std::size_t>& shape, std::size_t parts,
     }
 }
 
-/// Where the numbers begin, and what they are.
+/// What the array is, and how many of its bytes say so.
 struct Preamble {
     Header header;
-    std::size_t offset = 0;
+    std::uint64_t size = 0;
 };
 
-/// Args: first: the first bytes of the array, up to kLongestHeader and a little more.
-Preamble read_preamble(const std::string& first, const Fail& fail) {
-    if (first.size() < kPreamble || !std::string_view(first).starts_with(kMagic)) {
+/// Args: bytes: of the whole array.
+Preamble read_preamble(const ReadBytes& read, std::uint64_t bytes, const Fail& fail) {
+    Preamble preamble;
+    const auto next = [&](std::size_t count) {
+        if (count > bytes - preamble.size) fail("truncated in its header");
+        std::string some(count, '\0');
+        read(some.data(), count);
+        preamble.size += count;
+        return some;
+    };
+    std::string first = bytes < kPreamble ? "" : next(kPreamble);
+    if (!std::string_view(first).starts_with(kMagic)) {
         fail("expected a NumPy array, found something else");
     }
     const unsigned version = static_cast<unsigned char>(first[6]);
     if (version < 1 || version > 3) {
         fail(fmt::format("expected version 1, 2 or 3 of the .npy format, found {}", version));
     }
-    const std::size_t width = version == 1 ? 2 : 4;
-    if (first.size() < 8 + width) fail("truncated in its header");
-    const std::size_t length = little_endian(first, 8, width);
-    Preamble preamble;
-    preamble.offset = 8 + width + length;
+    if (version > 1) first += next(2);
+    const std::size_t length = little_endian(first, 8, first.size() - 8);
     if (length > kLongestHeader) fail("the array's header is longer than that of any plain array");
-    if (preamble.offset > first.size()) fail("truncated in its header");
-    preamble.header = HeaderParser(std::string_view(first).substr(8 + width, length), fail).parse();
+    preamble.header = HeaderParser(next(length), fail).parse();
     return preamble;
 }
 
@@ -212,13 +227,27 @@ NumericArray described(const Header& header, std::uint64_t bytes, const std::str
     return array;
 }
 
-void fill(const Header& header, const char* bytes, std::uint64_t count, NumericArray& array) {
+/// Args: bytes: of the whole array. file_bytes: of the file it lies in.
+NumericArray read_array(const ReadBytes& read, std::uint64_t bytes, std::uint64_t file_bytes,
+                        const std::string& place, const Fail& fail) {
+    const Preamble preamble = read_preamble(read, bytes, fail);
+    const Header& header = preamble.header;
+    const std::uint64_t count = bytes - preamble.size;
+    NumericArray array = described(header, count, place, fail);
     const bool single = header.descr == "<f4" || header.descr == "<c8";
-    array.values.resize(count / (single ? 4 : 8));
-    single ? copy_numbers<float>(bytes, array.values) : copy_numbers<double>(bytes, array.values);
-    if (header.fortran_order && array.shape.size() > 1) {
-        reorder(array.shape, array.complex ? 2 : 1, array.values);
+    const bool turned = header.fortran_order && array.shape.size() > 1;
+    // The numbers, and beside them their copy in the other order or the curves in single precision.
+    const std::uint64_t taken = (turned ? 4 : 3) * (single ? 2 * count : count) / 2;
+    if (taken > memory_allowance(file_bytes)) {
+        fail(
+            fmt::format("its {} bytes unpack to more than a file of {} bytes may hold: store them "
+                        "without compression",
+                        bytes, file_bytes));
     }
+    array.values.resize(count / (single ? 4 : 8));
+    single ? read_numbers<float>(read, array.values) : read_numbers<double>(read, array.values);
+    if (turned) reorder(array.shape, array.complex ? 2 : 1, array.values);
+    return array;
 }
 
 std::string without_suffix(const std::string& name) {
@@ -234,13 +263,12 @@ std::string NumericArray::shape_text() const {
 NumericArray read_npy(const std::string& path) {
     BinaryFile file(path);
     const Fail fail = [&](const std::string& what) { file.fail(what); };
-    const std::string first =
-        file.read(0, std::min<std::uint64_t>(file.size(), kLongestHeader + 12));
-    const Preamble preamble = read_preamble(first, fail);
-    const std::uint64_t bytes = file.size() - preamble.offset;
-    NumericArray array = described(preamble.header, bytes, path, fail);
-    fill(preamble.header, file.read(preamble.offset, bytes).data(), bytes, array);
-    return array;
+    std::uint64_t at = 0;
+    const auto read = [&](char* to, std::size_t count) {
+        file.read(at, count, to);
+        at += count;
+    };
+    return read_array(read, file.size(), file.size(), path, fail);
 }
 
 std::vector<std::string> npz_names(const std::string& path) {
@@ -263,11 +291,10 @@ NumericArray read_npz(const std::string& path, const std::string& name) {
                               names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
     }
     const Fail fail = [&](const std::string& what) { file.fail(name + ": " + what); };
-    const std::string contents = zip_contents(file, *found);
-    const Preamble preamble = read_preamble(contents, fail);
-    const std::uint64_t bytes = contents.size() - preamble.offset;
-    NumericArray array = described(preamble.header, bytes, path + ": " + name, fail);
-    fill(preamble.header, contents.data() + preamble.offset, bytes, array);
+    ZipContents contents(file, *found);
+    const auto read = [&](char* to, std::size_t count) { contents.read(to, count); };
+    NumericArray array = read_array(read, found->size, file.size(), path + ": " + name, fail);
+    contents.finish();
     return array;
 }
 

@@ -1,13 +1,19 @@
 /// A data set's file that is read a few curves at a time.
 #pragma once
 
+#include <cstdint>
+#include <memory>
 #include <optional>
+#include <string>
 
-#include "hdf5_reader.h"
 #include "nmrsim/dataset.h"
 
 namespace nmrsim {
 
+/// What is not the curves is read, and checked, in a child process (guarded_read.h), which also
+/// says where in the file the numbers begin. Where they lie there as this machine holds them,
+/// one behind the other, as this library writes them, they are then read as plain bytes; otherwise
+/// (compressed, in chunks, of another type) by a child again.
 class OpenDataset {
 public:
     /// Reads all but the curves and checks that shapes and types agree with each other and with the
@@ -15,6 +21,9 @@ public:
     ///
     /// Throws: InputError, as read_dataset().
     explicit OpenDataset(const std::string& path);
+    ~OpenDataset();
+    OpenDataset(OpenDataset&&) noexcept;
+    OpenDataset& operator=(OpenDataset&&) noexcept;
 
     const Dataset& description() const { return description_; }  ///< without curves
     std::size_t count() const { return count_; }
@@ -25,16 +34,13 @@ public:
     void read(std::size_t first, std::size_t count, Dataset& to) const;
 
 private:
-    static Hdf5Handle closed() { return {H5I_INVALID_HID, H5Dclose}; }
+    struct Bytes;
 
-    std::optional<QuietHdf5> quiet_{std::in_place};  ///< while it opens
-    Hdf5Reader reader_;
-    Hdf5Handle file_;
-    Hdf5Handle signal_;
-    Hdf5Handle parameters_;
+    std::string path_;
     Dataset description_;
     std::size_t count_ = 0;
     bool labelled_ = false;
+    std::unique_ptr<Bytes> bytes_;  ///< empty where a child has to read the curves
 };
 
 }  // namespace nmrsim

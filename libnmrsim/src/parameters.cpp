@@ -320,6 +320,8 @@ void set_parameter(Experiment& experiment, std::string_view name, double value) 
 
 std::string nearest_name(std::string_view word, std::span<const std::string> candidates) {
     std::string nearest;
+    // No name is so long, and the distance takes the product of the lengths.
+    if (word.size() > 100) return nearest;
     // A third of the letters wrong is still the same word; more is another one.
     std::size_t least = std::max<std::size_t>(2, word.size() / 3) + 1;
     for (const std::string& candidate : candidates) {

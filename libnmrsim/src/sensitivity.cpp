@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "detection.h"
+#include "finite_numbers.h"
 #include "nmrsim/parameters.h"
 #include "spin_simulation.h"
 
@@ -93,11 +94,20 @@ SignalJacobian simulate_with_jacobian(const Experiment& experiment,
         result.dmz.push_back(std::move(row.mz));
     }
     result.signal = std::move(rows[0]);
+    for (const auto* m : {&result.signal.mx, &result.signal.my, &result.signal.mz}) {
+        require_finite<double>(*m);
+    }
+    for (const auto* slopes : {&result.dmx, &result.dmy, &result.dmz}) {
+        for (const std::vector<double>& row : *slopes) require_finite<double>(row);
+    }
     return result;
 }
 
-void simulate_batch_with_jacobian(const Experiment& experiment, std::span<const double> parameters,
-                                  std::span<float> signal, std::span<float> jacobian, int threads) {
+namespace {
+
+void differentiate_batch_unchecked(const Experiment& experiment, std::span<const double> parameters,
+                                   std::span<float> signal, std::span<float> jacobian,
+                                   int threads) {
     experiment.validate();
     const std::vector<std::string> names = unknown_names(experiment);
     const std::size_t unknowns = names.size();
@@ -170,6 +180,15 @@ void simulate_batch_with_jacobian(const Experiment& experiment, std::span<const 
             }
         }
     }
+}
+
+}  // namespace
+
+void simulate_batch_with_jacobian(const Experiment& experiment, std::span<const double> parameters,
+                                  std::span<float> signal, std::span<float> jacobian, int threads) {
+    differentiate_batch_unchecked(experiment, parameters, signal, jacobian, threads);
+    require_finite<float>(signal);
+    require_finite<float>(jacobian);
 }
 
 }  // namespace nmrsim

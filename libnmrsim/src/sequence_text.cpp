@@ -380,7 +380,11 @@ std::string hahn_text(const HahnEcho& echo) {
 }  // namespace
 
 ParsedSequence parse_sequence(std::string_view text) {
-    return Parser(text).parse();
+    try {
+        return Parser(text).parse();
+    } catch (const InputError& error) {
+        throw InputError(printable(error.what(), 1000));
+    }
 }
 
 void set_sequence(Experiment& experiment, std::string_view text) {

@@ -9,6 +9,7 @@
 
 #include "detection.h"
 #include "ensemble_simulator.h"
+#include "finite_numbers.h"
 #include "lattice_simulator.h"
 #include "nmrsim/parameters.h"
 #include "spin_simulation.h"
@@ -20,9 +21,7 @@ namespace {
 /// Additions and multiplications of a pass, per node: nine shears and two sums.
 constexpr double kFlopsPerNodePass = 20.0;
 
-}  // namespace
-
-Signal simulate(const Experiment& experiment) {
+Signal simulate_unchecked(const Experiment& experiment) {
     experiment.validate();
     if (reads_spins_directly(experiment)) return simulate_spins(experiment);
     Experiment spins = spin_experiment(experiment).experiment;
@@ -47,9 +46,11 @@ Signal simulate(const Experiment& experiment) {
     return mean;
 }
 
-std::size_t simulate_batch(const Experiment& experiment, std::span<const double> parameters,
-                           std::span<const std::uint64_t> lattice_seeds, std::span<float> signal,
-                           int threads, const BatchProgress& progress) {
+std::size_t simulate_batch_unchecked(const Experiment& experiment,
+                                     std::span<const double> parameters,
+                                     std::span<const std::uint64_t> lattice_seeds,
+                                     std::span<float> signal, int threads,
+                                     const BatchProgress& progress) {
     experiment.validate();
     const std::size_t unknowns = experiment.prior.size();
     const std::size_t points = static_cast<std::size_t>(experiment.acquisition.points);
@@ -110,6 +111,25 @@ std::size_t simulate_batch(const Experiment& experiment, std::span<const double>
                   signal.begin() + static_cast<std::ptrdiff_t>(first * 2 * points));
     }
     return count;
+}
+
+}  // namespace
+
+Signal simulate(const Experiment& experiment) {
+    Signal signal = simulate_unchecked(experiment);
+    for (const auto* m : {&signal.mx, &signal.my, &signal.mz}) require_finite<double>(*m);
+    return signal;
+}
+
+std::size_t simulate_batch(const Experiment& experiment, std::span<const double> parameters,
+                           std::span<const std::uint64_t> lattice_seeds, std::span<float> signal,
+                           int threads, const BatchProgress& progress) {
+    const std::size_t done =
+        simulate_batch_unchecked(experiment, parameters, lattice_seeds, signal, threads, progress);
+    const std::size_t points = static_cast<std::size_t>(experiment.acquisition.points);
+    // A batch that was stopped has gaps, since it does not take the curves in order.
+    if (done * 2 * points == signal.size()) require_finite<float>(signal);
+    return done;
 }
 
 SimulationCost simulation_cost(const Experiment& experiment) {

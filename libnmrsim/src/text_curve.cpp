@@ -6,10 +6,14 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cmath>
+#include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string_view>
 #include <vector>
 
+#include "memory_allowance.h"
 #include "nmrsim/errors.h"
 #include "text_numbers.h"
 
@@ -28,6 +32,11 @@ constexpr std::array<std::array<std::string_view, 7>, kColumns> kNames = {
      {"my", "im", "imag", "imaginary", "y", "m_im", "signal_im"},
      {"mz", "z", "", "", "", "", ""}}};
 
+/// More columns than any instrument writes; a list of a line's fields takes more than the line.
+constexpr std::size_t kMostColumns = 1000;
+/// Of a point in a Signal [bytes].
+constexpr std::uint64_t kPointBytes = 4 * sizeof(double);
+
 /// Runs of blanks separate where no other separator is found.
 constexpr char kBlanks = ' ';
 
@@ -45,12 +54,19 @@ std::string_view unquoted(std::string_view field) {
     return field;
 }
 
+/// At most one more than kMostColumns.
 std::vector<std::string_view> fields_of(std::string_view line, char separator) {
     std::vector<std::string_view> fields;
     if (separator != kBlanks) {
-        fields = split(line, separator);
+        std::size_t end = 0;
+        for (std::size_t i = 0; i < kMostColumns && end != line.npos; ++i) {
+            end = line.find(separator, i == 0 ? 0 : end + 1);
+        }
+        fields = split(line.substr(0, end), separator);
+        if (end != line.npos) fields.emplace_back();
     } else {
-        for (std::string_view rest = trimmed(line); !rest.empty(); rest = trimmed(rest)) {
+        for (std::string_view rest = trimmed(line); !rest.empty() && fields.size() <= kMostColumns;
+             rest = trimmed(rest)) {
             const auto end = std::min(rest.find_first_of(" \t"), rest.size());
             fields.push_back(rest.substr(0, end));
             rest.remove_prefix(end);
@@ -188,13 +204,15 @@ Layout layout_of(const std::vector<std::string_view>& header, std::size_t fields
         }
         if (std::find(chosen.begin(), chosen.end(), std::optional(field)) != chosen.end()) continue;
         if (layout.field_of[column]) {
-            throw InputError(fmt::format("{}: column {} is named twice", place, header[field]));
+            throw InputError(
+                fmt::format("{}: column {} is named twice", place, printable(header[field])));
         }
         layout.field_of[column] = field;
         if (column == kTime) layout.unit = name.unit;
     }
-    const std::string found = header.empty() ? fmt::format("{} numbers", fields)
-                                             : fmt::format("{}", fmt::join(header, ", "));
+    const std::string found = header.empty()
+                                  ? fmt::format("{} numbers", fields)
+                                  : printable(fmt::format("{}", fmt::join(header, ", ")));
     if (format.dwell && layout.field_of[kTime]) {
         throw InputError(
             fmt::format("{}: the spacing is given, but there is a column of times", place));
@@ -230,8 +248,8 @@ TimeScale time_scale(const std::string& place, const CurveFormat& format, const 
     }
     const std::optional<double> us = unit_in_us(own);
     if (!us && format.time_unit.empty()) {
-        throw InputError(
-            fmt::format("{}: expected times in ns, us, ms or s, found \"{}\"", place, own));
+        throw InputError(fmt::format("{}: expected times in ns, us, ms or s, found \"{}\"", place,
+                                     printable(own)));
     }
     if (us && !format.time_unit.empty() && *us != *unit_in_us(format.time_unit)) {
         throw InputError(fmt::format("{}: expected times in {} as asked, found {}", place,
@@ -242,16 +260,31 @@ TimeScale time_scale(const std::string& place, const CurveFormat& format, const 
                           "times in " + format.time_unit + " as asked"};
 }
 
-TextCurve read_text_curve(const std::string& path, const CurveFormat& format) {
+namespace {
+
+TextCurve read_lines(const std::string& path, const CurveFormat& format) {
     format.validate();
     LineReader reader(path);
+    std::error_code error;
+    const std::uintmax_t size = std::filesystem::file_size(path, error);
+    // No shorter line holds Re and Im.
+    const std::size_t reserved =
+        error ? 0
+              : std::min<std::uint64_t>(lines_in(path, 3), memory_allowance(size) / kPointBytes);
     std::optional<Layout> layout;
     TextCurve curve;
     Signal& signal = curve.signal;
     std::string comment;  // the last one
     double us = 1.0;
+    for (std::vector<double>* column : {&signal.time_us, &signal.mx, &signal.my, &signal.mz}) {
+        column->reserve(reserved);
+    }
     const auto lay_out = [&](const std::vector<std::string_view>& header, std::size_t fields,
                              char separator) {
+        if (fields > kMostColumns) {
+            throw InputError(
+                fmt::format("{}: expected at most {} columns", reader.place(), kMostColumns));
+        }
         layout = layout_of(header, fields, separator, format, reader.place());
         const TimeScale scale = time_scale(reader.place(), format, layout->unit);
         us = scale.us;
@@ -298,6 +331,16 @@ TextCurve read_text_curve(const std::string& path, const CurveFormat& format) {
             throw InputError(fmt::format("{}: time must ascend, got {} after {}", reader.place(),
                                          time, signal.time_us.back() / us));
         }
+        if (!std::isfinite(time * us)) {
+            throw InputError(
+                fmt::format("{}: expected a finite time, got {}", reader.place(), time * us));
+        }
+        if ((signal.points() + 1) * kPointBytes > memory_allowance(reader.bytes())) {
+            throw InputError(
+                fmt::format("{}: expected longer lines: {} points are more than a "
+                            "file of its size may hold",
+                            reader.place(), signal.points() + 1));
+        }
         signal.time_us.push_back(time * us);
         signal.mx.push_back(values[kRe]);
         signal.my.push_back(values[kIm]);
@@ -307,6 +350,17 @@ TextCurve read_text_curve(const std::string& path, const CurveFormat& format) {
         throw InputError(fmt::format("{}: expected lines of time, Re and Im, found none", path));
     }
     return curve;
+}
+
+}  // namespace
+
+TextCurve read_text_curve(const std::string& path, const CurveFormat& format) {
+    try {
+        return read_lines(path, format);
+    } catch (const InputError& error) {
+        // It may quote the file.
+        throw InputError(printable(error.what(), 1000));
+    }
 }
 
 }  // namespace nmrsim

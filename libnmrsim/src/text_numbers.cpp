@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <filesystem>
@@ -51,6 +52,7 @@ bool LineReader::next() {
         if (file_.bad()) throw InputError(fmt::format("{}: cannot be read", path_));
         return false;
     }
+    bytes_ += line_.size() + 1;
     if (!line_.empty() && line_.back() == '\r') line_.pop_back();
     ++number_;
     return true;
@@ -58,6 +60,34 @@ bool LineReader::next() {
 
 std::string LineReader::place() const {
     return fmt::format("{}:{}", path_, number_);
+}
+
+std::size_t lines_in(const std::string& path, std::size_t least) {
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(path, error)) return 0;
+    std::ifstream file(path, std::ios::binary);
+    std::size_t lines = 0, length = 0;
+    std::array<char, 1 << 16> some;
+    while (file.read(some.data(), some.size()), file.gcount() > 0) {
+        for (const char c :
+             std::string_view(some.data(), static_cast<std::size_t>(file.gcount()))) {
+            if (c != '\n') {
+                ++length;
+                continue;
+            }
+            lines += length >= least;
+            length = 0;
+        }
+    }
+    return lines + (length >= least);
+}
+
+std::string printable(std::string_view text, std::size_t most) {
+    std::string shown;
+    for (const char c : text.substr(0, most)) {
+        shown += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
+    }
+    return text.size() > most ? shown + "..." : shown;
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -94,19 +124,25 @@ bool is_number(std::string_view field) {
 }
 
 template <typename Real>
-std::size_t append_numbers(std::string_view line, const std::string& place,
+std::size_t append_numbers(std::string_view line, const std::string& place, std::size_t most,
                            std::vector<Real>& numbers) {
     std::size_t found = 0;
     for (std::string_view rest = trimmed(line); !rest.empty(); rest = trimmed(rest)) {
         const auto end = std::min(rest.find_first_of(" \t"), rest.size());
-        numbers.push_back(static_cast<Real>(read_number(rest.substr(0, end), place)));
+        const Real value = static_cast<Real>(read_number(rest.substr(0, end), place));
+        if (!std::isfinite(value)) {
+            throw InputError(fmt::format("{}: expected a number below 3e38, found {}", place,
+                                         shown(rest.substr(0, end))));
+        }
+        if (++found <= most) numbers.push_back(value);
         rest.remove_prefix(end);
-        ++found;
     }
     return found;
 }
 
-template std::size_t append_numbers(std::string_view, const std::string&, std::vector<float>&);
-template std::size_t append_numbers(std::string_view, const std::string&, std::vector<double>&);
+template std::size_t append_numbers(std::string_view, const std::string&, std::size_t,
+                                    std::vector<float>&);
+template std::size_t append_numbers(std::string_view, const std::string&, std::size_t,
+                                    std::vector<double>&);
 
 }  // namespace nmrsim

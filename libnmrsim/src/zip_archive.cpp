@@ -18,38 +18,6 @@ constexpr unsigned kEncrypted = 1;
 /// Deflate packs by no more than this.
 constexpr std::uint64_t kMostPacked = 1032;
 
-std::string inflated(BinaryFile& file, const ZipMember& member, const std::string& packed) {
-    const auto damaged = [&] { file.fail(member.name + " is damaged: it cannot be unpacked"); };
-    z_stream stream = {};
-    if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) damaged();
-    struct End {
-        z_stream* stream;
-        ~End() { inflateEnd(stream); }
-    } const end{&stream};
-    std::string contents;
-    std::array<unsigned char, 1 << 16> chunk;
-    std::size_t given = 0;
-    for (int status = Z_OK; status != Z_STREAM_END;) {
-        if (stream.avail_in == 0) {
-            const std::size_t some = std::min<std::size_t>(packed.size() - given, 1u << 30);
-            if (some == 0) damaged();
-            // zlib's interface takes bytes that it does not change without const.
-            stream.next_in =
-                reinterpret_cast<unsigned char*>(const_cast<char*>(packed.data() + given));
-            stream.avail_in = static_cast<unsigned>(some);
-            given += some;
-        }
-        stream.next_out = chunk.data();
-        stream.avail_out = chunk.size();
-        status = inflate(&stream, Z_NO_FLUSH);
-        if (status != Z_OK && status != Z_STREAM_END) damaged();
-        contents.append(reinterpret_cast<const char*>(chunk.data()),
-                        chunk.size() - stream.avail_out);
-        if (contents.size() > member.size) damaged();
-    }
-    return contents;
-}
-
 }  // namespace
 
 std::vector<ZipMember> zip_members(BinaryFile& file) {
@@ -64,6 +32,7 @@ std::vector<ZipMember> zip_members(BinaryFile& file) {
     const std::uint64_t size = little_endian(end, at + 12, 4);
     const std::string directory = file.read(little_endian(end, at + 16, 4), size);
     std::vector<ZipMember> members;
+    members.reserve(std::min<std::uint64_t>(count, size / kEntrySize));
     std::size_t p = 0;
     for (std::uint64_t i = 0; i < count; ++i) {
         if (directory.size() - p < kEntrySize || directory.compare(p, 4, "PK\x01\x02") != 0) {
@@ -106,7 +75,13 @@ std::vector<ZipMember> zip_members(BinaryFile& file) {
     return members;
 }
 
-std::string zip_contents(BinaryFile& file, const ZipMember& member) {
+struct ZipContents::Inflater {
+    z_stream stream = {};
+    std::array<unsigned char, 1 << 16> packed;
+    bool at_end = false;
+};
+
+ZipContents::ZipContents(BinaryFile& file, const ZipMember& member) : file_(file), member_(member) {
     if (member.flags & kEncrypted) file.fail(member.name + " is encrypted");
     if (member.method != 0 && member.method != Z_DEFLATED) {
         file.fail(fmt::format("{}: expected stored or deflated data, found method {}", member.name,
@@ -115,22 +90,90 @@ std::string zip_contents(BinaryFile& file, const ZipMember& member) {
     const std::string local = file.read(member.offset, kLocalSize);
     if (local.compare(0, 4, "PK\x03\x04") != 0)
         file.fail(member.name + " is not where it should be");
-    const std::uint64_t start =
-        member.offset + kLocalSize + little_endian(local, 26, 2) + little_endian(local, 28, 2);
+    next_ = member.offset + kLocalSize + little_endian(local, 26, 2) + little_endian(local, 28, 2);
+    left_ = member.packed;
     const bool stored = member.method == 0;
     if (stored ? member.size != member.packed : member.size / kMostPacked > member.packed) {
         file.fail(
             fmt::format("{}: {} bytes are more than the file holds", member.name, member.size));
     }
-    std::string contents = file.read(start, member.packed);
-    if (!stored) contents = inflated(file, member, contents);
-    uLong checksum = crc32_z(0, nullptr, 0);
-    checksum =
-        crc32_z(checksum, reinterpret_cast<const unsigned char*>(contents.data()), contents.size());
-    if (contents.size() != member.size || checksum != member.checksum) {
-        file.fail(member.name + " is damaged: its checksum does not agree");
+    if (next_ > file.size() || left_ > file.size() - next_)
+        file.fail(member.name + " is truncated");
+    checksum_ = crc32_z(0, nullptr, 0);
+    if (stored) return;
+    inflater_ = std::make_unique<Inflater>();
+    if (inflateInit2(&inflater_->stream, -MAX_WBITS) != Z_OK) {
+        inflater_.reset();
+        damaged();
     }
-    return contents;
+}
+
+ZipContents::~ZipContents() {
+    if (inflater_) inflateEnd(&inflater_->stream);
+}
+
+void ZipContents::damaged() const {
+    file_.fail(member_.name + " is damaged: it cannot be unpacked");
+}
+
+/// The next packed bytes, where there are any.
+bool ZipContents::refill() {
+    const std::uint64_t some = std::min<std::uint64_t>(left_, inflater_->packed.size());
+    if (some == 0) return false;
+    file_.read(next_, some, reinterpret_cast<char*>(inflater_->packed.data()));
+    next_ += some;
+    left_ -= some;
+    inflater_->stream.next_in = inflater_->packed.data();
+    inflater_->stream.avail_in = static_cast<unsigned>(some);
+    return true;
+}
+
+void ZipContents::read(char* to, std::size_t count) {
+    if (count > member_.size - given_) {
+        file_.fail(fmt::format("{} is truncated: expected {} bytes from byte {}, found {} in all",
+                               member_.name, count, given_, member_.size));
+    }
+    given_ += count;
+    if (!inflater_) {
+        file_.read(next_, count, to);
+        next_ += count;
+        left_ -= count;
+        checksum_ = crc32_z(checksum_, reinterpret_cast<const unsigned char*>(to), count);
+        return;
+    }
+    z_stream& stream = inflater_->stream;
+    while (count > 0) {
+        if (inflater_->at_end || (stream.avail_in == 0 && !refill())) damaged();
+        const unsigned some = static_cast<unsigned>(std::min<std::size_t>(count, 1u << 30));
+        stream.next_out = reinterpret_cast<unsigned char*>(to);
+        stream.avail_out = some;
+        const int status = inflate(&stream, Z_NO_FLUSH);
+        if (status != Z_OK && status != Z_STREAM_END) damaged();
+        inflater_->at_end = status == Z_STREAM_END;
+        const unsigned got = some - stream.avail_out;
+        checksum_ = crc32_z(checksum_, reinterpret_cast<const unsigned char*>(to), got);
+        to += got;
+        count -= got;
+    }
+}
+
+void ZipContents::finish() {
+    if (inflater_ && !inflater_->at_end) {
+        // One more byte than was announced, or the end that may follow the last one.
+        unsigned char more = 0;
+        int status = Z_OK;
+        do {
+            if (inflater_->stream.avail_in == 0 && !refill()) damaged();
+            inflater_->stream.next_out = &more;
+            inflater_->stream.avail_out = 1;
+            status = inflate(&inflater_->stream, Z_NO_FLUSH);
+            if (inflater_->stream.avail_out == 0) damaged();
+        } while (status == Z_OK);
+        if (status != Z_STREAM_END) damaged();
+    }
+    if (given_ != member_.size || checksum_ != member_.checksum) {
+        file_.fail(member_.name + " is damaged: its checksum does not agree");
+    }
 }
 
 }  // namespace nmrsim

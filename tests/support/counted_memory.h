@@ -1,0 +1,60 @@
+/// Counts what a program takes by new; include in one source only, since it replaces new and
+/// delete.
+#pragma once
+
+#include <malloc.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+namespace counted_memory {
+
+inline std::atomic<long long> now{0};
+inline std::atomic<long long> most{0};
+
+inline void* take(std::size_t size) {
+    void* const bytes = std::malloc(std::max<std::size_t>(size, 1));
+    if (!bytes) throw std::bad_alloc();
+    const long long taken = now += static_cast<long long>(malloc_usable_size(bytes));
+    long long before = most;
+    while (taken > before && !most.compare_exchange_weak(before, taken)) {
+    }
+    return bytes;
+}
+
+inline void give(void* bytes) {
+    now -= static_cast<long long>(malloc_usable_size(bytes));
+    std::free(bytes);
+}
+
+/// Most bytes that were taken at one time while `action` ran, beside those before it.
+template <typename Action>
+long long peak(const Action& action) {
+    const long long before = now;
+    most = before;
+    action();
+    return most - before;
+}
+
+}  // namespace counted_memory
+
+void* operator new(std::size_t size) {
+    return counted_memory::take(size);
+}
+void* operator new[](std::size_t size) {
+    return counted_memory::take(size);
+}
+void operator delete(void* bytes) noexcept {
+    counted_memory::give(bytes);
+}
+void operator delete[](void* bytes) noexcept {
+    counted_memory::give(bytes);
+}
+void operator delete(void* bytes, std::size_t) noexcept {
+    counted_memory::give(bytes);
+}
+void operator delete[](void* bytes, std::size_t) noexcept {
+    counted_memory::give(bytes);
+}
