@@ -259,7 +259,14 @@ th.n, td.n { text-align: right; }
 figure { margin: 0; padding: .4rem; background: #fff; border: 1px solid var(--line);
          border-radius: 8px; }
 figure svg { display: block; width: 100%; max-width: 860px; height: auto; margin: 0 auto; }
-@media print { body { background: #fff; } }
+@media print {
+  body { background: #fff; }
+  .scroll { overflow: visible; }
+  table { font-size: 75%; }
+  th, td { padding: .2rem .4rem; white-space: normal; }
+  figure, tr { break-inside: avoid; }
+  h2 { break-after: avoid; }
+}
 )css";
 
 /// Pixels of a PNG for one of the SVG.

@@ -22,8 +22,10 @@ torch::Device device_of(const TrainingOptions& options) {
     if (options.device == "cuda" && !available) {
         throw std::invalid_argument("device cuda asked for, but this LibTorch finds none");
     }
-    return options.device != "cpu" && available ? torch::Device(torch::kCUDA)
-                                                : torch::Device(torch::kCPU);
+    if (options.device == "cpu" || !available) return torch::Device(torch::kCPU);
+    // Mixed precision: factors of matrix products in TF32, sums in float.
+    at::globalContext().setFloat32MatmulPrecision("high");
+    return torch::Device(torch::kCUDA);
 }
 
 TrainingOptions settled(TrainingOptions options, bool few_curves) {
