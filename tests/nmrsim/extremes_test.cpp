@@ -96,8 +96,8 @@ TEST_CASE("a line without width is refused, a narrow one keeps its magnetization
 }
 
 TEST_CASE("a line far narrower than its cut is as wide as it says") {
-    // The cut is 250 kHz, 50 half widths. Nodes lie evenly in it, and finding them takes the square
-    // of the ratio: 500 half widths are 6 s, 1000 half a minute.
+    // The cut is 250 kHz, 50 half widths. Nodes lie evenly in it, and finding them takes about the
+    // square of the ratio: half a second for 50 half widths, six for 250.
     Experiment e = uniform();
     e.interaction.alpha_x_khz = e.interaction.alpha_z_khz = 0.0;
     e.line.shape = LineShape::gaussian;
