@@ -49,6 +49,10 @@ struct Task {
     int threads = 0;
     double save_every_s = 60.0;
 
+    /// Curves made at a time.
+    std::size_t chunk() const {
+        return nmrsim::is_uniform(experiment) ? kUniformChunk : kLatticeChunk;
+    }
     std::size_t curve_bytes() const {
         return 2 * description.points() * sizeof(float) +
                description.unknowns.size() * sizeof(double);
@@ -132,17 +136,15 @@ private:
         held_.first_index = block.first;
         held_.signal.reserve(block.count * 2 * task_.description.points());
         held_.parameters.reserve(block.count * task_.description.unknowns.size());
-        const std::size_t chunk =
-            nmrsim::is_uniform(task_.experiment) ? kUniformChunk : kLatticeChunk;
         for (std::size_t made = 0; made < block.count && !nmrapps::interrupted();) {
             const auto report = [&](std::size_t done) {
                 ranks_.poll();
                 progress_.show_curves(done_ + made + done, task_.range.count);
                 return !nmrapps::interrupted();
             };
-            const nmrsim::Dataset more =
-                nmrsim::generate_dataset(task_.experiment, std::min(chunk, block.count - made),
-                                         task_.seed, block.first + made, task_.threads, report);
+            const nmrsim::Dataset more = nmrsim::generate_dataset(
+                task_.experiment, std::min(task_.chunk(), block.count - made), task_.seed,
+                block.first + made, task_.threads, report);
             held_.signal.insert(held_.signal.end(), more.signal.begin(), more.signal.end());
             held_.parameters.insert(held_.parameters.end(), more.parameters.begin(),
                                     more.parameters.end());
@@ -248,9 +250,9 @@ void generate(const Task& task, nmrapps::Ranks& ranks, nmrapps::Progress& progre
     nmrapps::SavedParts parts(task.out, task.description, task.range);
     if (ranks.largest(ranks.first() && prepare(task, parts, ranks, resume))) return;
     if (!ranks.first()) parts.scan(false);
-    const std::size_t chunk = nmrsim::is_uniform(task.experiment) ? kUniformChunk : kLatticeChunk;
     Maker maker(
-        task, nmrapps::blocks_of(parts.missing(), ranks.size(), chunk, task.curves_in(kHeldBytes)),
+        task,
+        nmrapps::blocks_of(parts.missing(), ranks.size(), task.chunk(), task.curves_in(kHeldBytes)),
         parts, ranks, progress);
     ranks.barrier();  // none saves before all have looked
     maker.run();

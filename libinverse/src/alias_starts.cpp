@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 #include <variant>
 
 #include "curve_likelihood.h"
 #include "nmrsim/alpha_z_aliases.h"
-#include "nmrsim/parameters.h"
+#include "nmrsim/prior.h"
 #include "nmrsim/sequence.h"
-#include "receiver_freedom.h"
 #include "search.h"
 
 namespace nmrinverse {
@@ -33,13 +33,11 @@ void turn_each(const VectorXd& cosine, const VectorXd& sine, Eigen::Ref<VectorXd
 std::vector<VectorXd> CurveLikelihood::alias_starts(const Fit& fit, double most, std::size_t kept) {
     if (!nmrsim::has_alpha_z_aliases(experiment_)) return {};
     const nmrsim::Prior& prior = experiment_.prior;
-    nmrsim::Experiment own = experiment_;
-    const std::vector<double> values = parameters(fit.position);
-    Eigen::Index column = 0;
-    for (std::size_t k = 0; k < prior.size(); ++k) {
-        nmrsim::set_parameter(own, prior[k].name, values[k]);
-        if (prior[k].name == "alpha_z_khz") column = static_cast<Eigen::Index>(k);
-    }
+    const nmrsim::Experiment own = nmrsim::with_parameters(experiment_, parameters(fit.position));
+    const auto column = static_cast<Eigen::Index>(
+        std::find_if(prior.begin(), prior.end(),
+                     [](const nmrsim::PriorRange& range) { return range.name == "alpha_z_khz"; }) -
+        prior.begin());
     const nmrsim::AlphaZAlias alias = nmrsim::alpha_z_alias(own, kTolerance);
     ++simulations_;
     const nmrsim::PriorRange& range = prior[static_cast<std::size_t>(column)];
@@ -71,24 +69,12 @@ std::vector<VectorXd> CurveLikelihood::alias_starts(const Fit& fit, double most,
         turn_each(cosine, sine, model);
         MatrixXd slopes = *fit.at.slopes;
         for (Eigen::Index a = 0; a < slopes.cols(); ++a) turn_each(cosine, sine, slopes.col(a));
-        const std::complex<double> factor_here =
-            factor(correlation(model, x_, y_), model.squaredNorm(), options_.fit_phase);
-        turn(factor_here, model);
-        for (Eigen::Index a = 0; a < slopes.cols(); ++a) turn(factor_here, slopes.col(a));
-        if (options_.fit_gain) project_out(model, slopes);
-        if (options_.fit_phase) {
-            VectorXd quadrature(2 * n);
-            quadrature << -model.tail(n), model.head(n);
-            project_out(quadrature, slopes);
-        }
-        const VectorXd residual = (model - data) / options_.noise;
-        Linearised there;
-        there.information = slopes.transpose() * slopes;
-        there.gradient = slopes.transpose() * residual;
+        const Linearised there =
+            linearised(Freedom::as_asked, std::move(model), std::move(slopes), nullptr);
         VectorXd position = fit.position;
         position(column) += turns * period;
         const VectorXd step = damped_step(position, there, 0.0);
-        const double reached = residual.squaredNorm() - predicted_fall(there, step);
+        const double reached = there.chi_square - predicted_fall(there, step);
         if (reached <= most) candidates.push_back({reached, position + step});
     }
     std::sort(candidates.begin(), candidates.end(),

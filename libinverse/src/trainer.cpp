@@ -117,11 +117,12 @@ Model train(const nmrsim::Dataset& data, const TrainingOptions& given, const Tra
     const torch::Tensor order = torch::randperm(count, generator(options.seed, 0, Purpose::split));
     const torch::Tensor to_learn = order.slice(0, held_out);
     const Curves curves = low_passed(data, low_pass, options.threads);
-    Curves learnt = picked(curves, to_learn);
-    if (options.alpha_z_aliases && few_curves && nmrsim::has_alpha_z_aliases(experiment)) {
-        learnt = low_passed(nmrsim::with_alpha_z_aliases(rows_of(data, to_learn), options.threads),
-                            low_pass, options.threads);
-    }
+    const bool aliased =
+        options.alpha_z_aliases && few_curves && nmrsim::has_alpha_z_aliases(experiment);
+    const Curves learnt =
+        aliased ? low_passed(nmrsim::with_alpha_z_aliases(rows_of(data, to_learn), options.threads),
+                             low_pass, options.threads)
+                : picked(curves, to_learn);
     return Training(std::move(*state), options, report, peers)
         .run(learnt, picked(curves, order.slice(0, 0, held_out)));
 }

@@ -9,12 +9,13 @@
 #include <complex>
 #include <exception>
 #include <limits>
+#include <span>
 #include <stdexcept>
 #include <string_view>
 #include <variant>
 
 #include "nmrsim/experiment_file.h"
-#include "nmrsim/parameters.h"
+#include "nmrsim/prior.h"
 #include "nmrsim/simulate.h"
 #include "nmrsim/units.h"
 
@@ -113,12 +114,9 @@ Dataset with_alpha_z_aliases(const Dataset& dataset, int threads) {
 #pragma omp parallel for num_threads(team) schedule(dynamic)
     for (std::ptrdiff_t i = 0; i < count; ++i) {
         try {
-            Experiment own = shared;
-            for (std::size_t u = 0; u < k; ++u) {
-                set_parameter(own, dataset.unknowns[u].name,
-                              dataset.parameters[static_cast<std::size_t>(i) * k + u]);
-            }
-            aliases[static_cast<std::size_t>(i)] = alpha_z_alias(own);
+            const auto curve = static_cast<std::size_t>(i);
+            const std::span<const double> own = std::span(dataset.parameters).subspan(curve * k, k);
+            aliases[curve] = alpha_z_alias(with_parameters(shared, own));
         } catch (...) {
 #pragma omp critical
             failure = std::current_exception();

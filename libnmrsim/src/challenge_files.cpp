@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <stdexcept>
 
@@ -131,28 +132,33 @@ std::vector<double> challenge_values(const Experiment& experiment,
     return values;
 }
 
-void write_challenge(const Experiment& experiment, std::size_t count, const DatasetPieces& pieces,
-                     const std::string& path) {
+namespace {
+
+/// Args: piece_from: the curves from an index on; they stay until the next are asked for.
+void write_files(const Experiment& experiment, std::size_t count,
+                 const std::function<const Dataset&(std::size_t first)>& piece_from,
+                 const std::string& path) {
     make_folder(path);
     const std::filesystem::path folder(path);
     const std::size_t k = experiment.prior.size();
     const auto points = static_cast<std::size_t>(experiment.acquisition.points);
     // Writes one file, a line of `row(piece, i)` for curve i of each piece.
     const auto write = [&](const char* name, int digits, const auto& row) {
-        Dataset piece;
+        const Dataset* piece = nullptr;
         std::size_t begin = 0, held = 0;
         write_rows((folder / name).string(), count, digits, [&](std::size_t i) {
             if (i >= begin + held) {
                 begin = i;
-                piece = pieces(i);
-                held = piece.count();
-                if (held == 0 || piece.points() != points || piece.parameters.size() != held * k) {
+                piece = &piece_from(i);
+                held = piece->count();
+                if (held == 0 || piece->points() != points ||
+                    piece->parameters.size() != held * k) {
                     throw std::invalid_argument(fmt::format(
                         "a data set of {} curves must have {} parameters for mat_info.txt, got {}",
-                        held, held * k, piece.parameters.size()));
+                        held, held * k, piece->parameters.size()));
                 }
             }
-            return row(piece, i - begin);
+            return row(*piece, i - begin);
         });
     };
     // 9 digits hold every float.
@@ -167,6 +173,16 @@ void write_challenge(const Experiment& experiment, std::size_t count, const Data
     });
 }
 
+}  // namespace
+
+void write_challenge(const Experiment& experiment, std::size_t count, const DatasetPieces& pieces,
+                     const std::string& path) {
+    Dataset held;
+    write_files(
+        experiment, count,
+        [&](std::size_t first) -> const Dataset& { return held = pieces(first); }, path);
+}
+
 void write_challenge(const Dataset& dataset, const Experiment& experiment,
                      const std::string& path) {
     const std::size_t values = dataset.count() * experiment.prior.size();
@@ -175,8 +191,8 @@ void write_challenge(const Dataset& dataset, const Experiment& experiment,
             fmt::format("a data set of {} curves must have {} parameters for mat_info.txt, got {}",
                         dataset.count(), values, dataset.parameters.size()));
     }
-    write_challenge(
-        experiment, dataset.count(), [&](std::size_t) { return dataset; }, path);
+    write_files(
+        experiment, dataset.count(), [&](std::size_t) -> const Dataset& { return dataset; }, path);
 }
 
 Dataset read_challenge(const std::string& path, const Experiment& experiment) {

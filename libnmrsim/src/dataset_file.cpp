@@ -1,13 +1,9 @@
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
-#include <cerrno>
 #include <cmath>
-#include <cstring>
 #include <stdexcept>
 
 #include "dataset_format.h"
@@ -173,47 +169,18 @@ void take_description(Received& received, Dataset& dataset) {
     if (dataset.points() == 0) received.fail("damaged");
 }
 
+/// Appends `count` numbers of a set that begins at `place`, from number `first` on.
+template <typename Real>
+void append(BinaryFile& file, const Hdf5Reader& reader, const char* name, std::uint64_t place,
+            std::size_t first, std::size_t count, std::size_t row, std::vector<Real>& to) {
+    const std::size_t before = to.size();
+    to.resize(before + count);
+    Real* added = to.data() + before;
+    file.read(place + first * sizeof(Real), count * sizeof(Real), reinterpret_cast<char*>(added));
+    reader.require_finite(added, count, name, first / row, row);
+}
+
 }  // namespace
-
-/// The open file, and where the numbers begin in it.
-struct OpenDataset::Bytes {
-    int file = -1;
-    std::uint64_t signal = 0;
-    std::uint64_t parameters = 0;
-
-    Bytes() = default;
-    Bytes(const Bytes&) = delete;
-    Bytes& operator=(const Bytes&) = delete;
-    ~Bytes() {
-        if (file >= 0) close(file);
-    }
-
-    /// Appends `count` numbers from number `first` on.
-    template <typename Real>
-    void append(const std::string& path, const char* name, std::uint64_t place, std::size_t first,
-                std::size_t count, std::size_t row, std::vector<Real>& to) const {
-        const std::size_t before = to.size();
-        to.resize(before + count);
-        char* into = reinterpret_cast<char*>(to.data() + before);
-        std::uint64_t at = place + first * sizeof(Real);
-        for (std::size_t left = count * sizeof(Real); left > 0;) {
-            const ssize_t got = pread(file, into, left, static_cast<off_t>(at));
-            if (got < 0 && errno == EINTR) continue;
-            if (got <= 0) {
-                throw InputError(fmt::format("{}: /{} cannot be read: {}", path, name,
-                                             got < 0 ? std::strerror(errno) : "truncated"));
-            }
-            into += got;
-            at += static_cast<std::uint64_t>(got);
-            left -= static_cast<std::size_t>(got);
-        }
-        for (std::size_t i = before; i < to.size(); ++i) {
-            if (std::isfinite(to[i])) continue;
-            throw InputError(fmt::format("{}: /{}: expected finite numbers, found {} at row {}",
-                                         path, name, to[i], (first + i - before) / row));
-        }
-    }
-};
 
 OpenDataset::OpenDataset(const std::string& path) : path_(path) {
     const std::uint64_t file_bytes = Hdf5Reader(path).size();
@@ -244,30 +211,25 @@ OpenDataset::OpenDataset(const std::string& path) : path_(path) {
         !fits(parameters_at, rows * description_.unknowns.size(), sizeof(double))) {
         return;
     }
-    bytes_ = std::make_unique<Bytes>();
-    bytes_->file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (bytes_->file < 0) throw InputError(path + ": cannot be read");
-    bytes_->signal = signal_at;
-    bytes_->parameters = parameters_at;
+    bytes_ = std::make_unique<BinaryFile>(path);
+    signal_at_ = signal_at;
+    parameters_at_ = parameters_at;
 }
-
-OpenDataset::~OpenDataset() = default;
-OpenDataset::OpenDataset(OpenDataset&&) noexcept = default;
-OpenDataset& OpenDataset::operator=(OpenDataset&&) noexcept = default;
 
 void OpenDataset::read(std::size_t first, std::size_t count, Dataset& to) const {
     if (count == 0) return;
     const std::size_t row = 2 * description_.points(), unknowns = description_.unknowns.size();
+    const Hdf5Reader reader(path_);
     if (bytes_) {
-        bytes_->append(path_, "signal", bytes_->signal, first * row, count * row, row, to.signal);
+        append(*bytes_, reader, "signal", signal_at_, first * row, count * row, row, to.signal);
         if (labelled_) {
-            bytes_->append(path_, "parameters", bytes_->parameters, first * unknowns,
-                           count * unknowns, unknowns, to.parameters);
+            append(*bytes_, reader, "parameters", parameters_at_, first * unknowns,
+                   count * unknowns, unknowns, to.parameters);
         }
         return;
     }
     read_in_child(
-        path_, memory_allowance(Hdf5Reader(path_).size()),
+        path_, memory_allowance(reader.size()),
         [&](Answer& answer) {
             const QuietHdf5 quiet;
             const CheckedFile file = send_description(path_, answer);

@@ -3,9 +3,9 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 
+#include "binary_file.h"
 #include "nmrsim/dataset.h"
 
 namespace nmrsim {
@@ -21,9 +21,6 @@ public:
     ///
     /// Throws: InputError, as read_dataset().
     explicit OpenDataset(const std::string& path);
-    ~OpenDataset();
-    OpenDataset(OpenDataset&&) noexcept;
-    OpenDataset& operator=(OpenDataset&&) noexcept;
 
     const Dataset& description() const { return description_; }  ///< without curves
     std::size_t count() const { return count_; }
@@ -34,13 +31,13 @@ public:
     void read(std::size_t first, std::size_t count, Dataset& to) const;
 
 private:
-    struct Bytes;
-
     std::string path_;
     Dataset description_;
     std::size_t count_ = 0;
     bool labelled_ = false;
-    std::unique_ptr<Bytes> bytes_;  ///< empty where a child has to read the curves
+    std::unique_ptr<BinaryFile> bytes_;  ///< empty where a child has to read the curves
+    std::uint64_t signal_at_ = 0;        ///< in the file, where bytes_ is
+    std::uint64_t parameters_at_ = 0;
 };
 
 }  // namespace nmrsim
