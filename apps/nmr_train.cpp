@@ -153,15 +153,19 @@ int main(int argc, char** argv) {
                    "where curves are few)")
         ->check(CLI::IsMember({"auto", "dense", "convolution"}))
         ->type_name("NAME");
-    app.add_option("--features", options.features,
-                   "What it sees: all, or phase-free, the same whatever the receiver's phase "
-                   "(default: auto, the second where curves are few)")
-        ->check(CLI::IsMember({"auto", "all", "phase-free"}))
+    app.add_option(
+           "--features", options.features,
+           "What it sees: all, plain (the curve's numbers and no more), or phase-free, the "
+           "same whatever the receiver's phase (default: auto, all, or where curves are few "
+           "phase-free)")
+        ->check(CLI::IsMember({"auto", "all", "plain", "phase-free"}))
         ->type_name("NAME");
     app.add_flag(
         "!--no-aliases", options.alpha_z_aliases,
         "Few curves only: do not learn from the aliases of alpha_z, the same curves turned, "
         "beside them");
+    app.add_flag("!--no-mirror", options.mirrored,
+                 "Do not learn from mirror images of curves, where they are as likely");
     app.add_option("--held-out", options.held_out,
                    "Share of the data kept for early stopping and calibration (default: 0.1)")
         ->check(CLI::Range(1e-4, 0.5))
@@ -175,6 +179,11 @@ int main(int argc, char** argv) {
     app.add_option("--blocks", options.blocks, "Its residual blocks (default: 6)")
         ->check(CLI::Range(1, 256))
         ->type_name("B");
+    app.add_option("--gates", options.gates,
+                   "Filters of a second look at the curve, weighted by what the first saw of it "
+                   "(default: 0, none)")
+        ->check(CLI::Range(0, 1 << 14))
+        ->type_name("G");
     app.add_option("--posterior-weight", options.posterior_weight,
                    "Weight of the posterior beside the estimates in the loss (default: 0.1)")
         ->check(CLI::PositiveNumber)

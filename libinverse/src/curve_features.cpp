@@ -31,6 +31,12 @@ FeatureSpec phase_free_features() {
     return spec;
 }
 
+FeatureSpec plain_features() {
+    FeatureSpec spec;
+    spec.amplitude = spec.turn = spec.spectrum = false;
+    return spec;
+}
+
 int FeatureSpec::channels() const {
     return 2 * cartesian + amplitude + log_amplitude + 2 * turn + 2 * spectrum + log_power;
 }
@@ -202,6 +208,11 @@ void Features::standardise(const torch::Tensor& reduced) {
     for (std::size_t c = 0; c < all.size(); ++c) {
         spec_.channel_mean[c] = all[c].mean().item<double>();
         spec_.channel_sd[c] = spread(all[c]);
+    }
+    // Alone, they keep their ratio.
+    if (spec_.cartesian && all.size() == 2) {
+        spec_.channel_sd[0] = spec_.channel_sd[1] =
+            std::hypot(spec_.channel_sd[0], spec_.channel_sd[1]);
     }
     const torch::Tensor log_scale = scale.log();
     spec_.log_scale_mean = log_scale.mean().item<double>();

@@ -45,6 +45,12 @@ struct FeatureSpec {
 /// sees only by how much it turns (docs/validation.md).
 FeatureSpec phase_free_features();
 
+/// The curve's numbers as they are, Re m and Im m on one scale, and nothing that is made of them.
+///
+/// What is made of them by quotients makes much of a faint sample's noise; where the noise is that
+/// of a draw and curves are few, a network learns it by heart (docs/validation.md).
+FeatureSpec plain_features();
+
 std::string to_json(const FeatureSpec& spec);
 
 /// Throws: std::invalid_argument that says what is wrong.

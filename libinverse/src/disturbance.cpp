@@ -14,6 +14,19 @@ torch::Tensor noise_levels(const FeatureSpec& spec, std::int64_t count,
     return (torch::rand({count}, random) * (high - low) + low).exp();
 }
 
+torch::Tensor mirrored_by_chance(const torch::Tensor& reduced, double axis_deg,
+                                 const torch::Generator& random) {
+    const double twice = axis_deg * (2.0 * nmrsim::kPi / 180.0);
+    const double re = std::cos(twice);
+    const double im = std::sin(twice);
+    const torch::Tensor mx = reduced.select(1, 0);
+    const torch::Tensor my = reduced.select(1, 1);
+    const torch::Tensor mirrored = torch::stack({re * mx + im * my, im * mx - re * my}, 1);
+    const torch::Tensor chosen =
+        (torch::rand({reduced.size(0), 1, 1}, random) < 0.5).to(reduced.device());
+    return torch::where(chosen, mirrored, reduced);
+}
+
 torch::Tensor disturbed(const Features& features, const ReceiverSpread& receiver,
                         const torch::Tensor& reduced, const torch::Tensor& noise,
                         const torch::Generator& random) {

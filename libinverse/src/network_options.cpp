@@ -43,6 +43,7 @@ void NetworkOptions::validate() const {
     require("members", members, kMostMembers);
     require("pieces", head.pieces, kMostPieces);
     require("joint", joint, kWidest);
+    if (gates != 0) require("gates", gates, kWidest);
     if (convolutions.channels != 0) {
         convolutions.validate();
         // Beside the curve there are single numbers.
@@ -82,6 +83,7 @@ std::string to_json(const NetworkOptions& options) {
         json["samples"] = options.convolutions.samples;
         json["filters"] = options.convolutions.filters;
     }
+    if (options.gates > 0) json["gates"] = options.gates;
     return json.dump();
 }
 
@@ -104,6 +106,7 @@ NetworkOptions network_options_from_json(const std::string& text) {
         json.at("pieces").get_to(options.head.pieces);
         json.at("joint").get_to(options.joint);
         json.at("choices").get_to(options.choices);
+        options.gates = json.value("gates", 0);  // most models have none
         if (kind == kConvolutional) {
             json.at("channels").get_to(options.convolutions.channels);
             json.at("samples").get_to(options.convolutions.samples);
@@ -146,6 +149,13 @@ std::vector<std::pair<std::string, std::vector<std::int64_t>>> weight_shapes(
             norm(block + "norm");
             linear(block + "widen", width, hidden);
             linear(block + "narrow", hidden, width);
+        }
+        if (options.gates > 0) {
+            const std::string gated = member + "embedding.gated.";
+            norm(gated + "norm");
+            linear(gated + "read", inputs, options.gates);
+            linear(gated + "weigh", width, options.gates);
+            linear(gated + "combine", options.gates, width);
         }
         norm(member + "embedding.norm");
         linear(member + "estimate", width, 2 * options.unknowns);

@@ -67,9 +67,9 @@ NetworkAnswer NetworkAnswer::repeated(std::int64_t times) const {
 }
 
 MemberNetImpl::MemberNetImpl(const NetworkOptions& options) : options_(options) {
-    embedding_ =
-        register_module("embedding", EmbeddingNet(options.inputs, options.width, options.hidden,
-                                                  options.blocks, options.convolutions));
+    embedding_ = register_module(
+        "embedding", EmbeddingNet(options.inputs, options.width, options.hidden, options.blocks,
+                                  options.convolutions, options.gates));
     estimate_ = register_module("estimate", torch::nn::Linear(options.width, 2 * options.unknowns));
     const int numbers = options.density_parameters();
     marginals_ =

@@ -20,6 +20,7 @@ struct NetworkOptions {
     int width = 64;                 ///< of the embedding
     int hidden = 256;               ///< of each block's hidden layer
     int blocks = 6;                 ///< residual blocks
+    int gates = 0;                  ///< of the embedding's gated reading; 0: there is none
     int members = 1;                ///< networks side by side, whose posteriors are averaged
     ConvolutionShape convolutions;  ///< before the dense layers; without channels: none
     DensityShape head;

@@ -33,9 +33,11 @@ std::string fingerprint(const nmrsim::Experiment& experiment, const TrainingOpti
         {"embedding", options.embedding},
         {"features", options.features},
         {"alpha_z_aliases", options.alpha_z_aliases},
+        {"mirrored", options.mirrored},
         {"width", options.width},
         {"hidden", options.hidden},
         {"blocks", options.blocks},
+        {"gates", options.gates},
         {"members", options.members},
         {"head", options.head},
         {"pieces", options.pieces},
@@ -77,6 +79,7 @@ TrainerState new_trainer_state(const nmrsim::Experiment& experiment, Features fe
     sizes.width = options.width;
     sizes.hidden = options.hidden;
     sizes.blocks = options.blocks;
+    sizes.gates = options.gates;
     sizes.members = std::max(1, options.members);
     sizes.head = {family_from_name(options.head), options.pieces};
     for (const nmrsim::PriorRange& range : experiment.prior) {

@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "disturbance.h"
+#include "nmrsim/mirrored_echo.h"
 #include "nmrsim/random.h"
 #include "nmrsim/units.h"
 
@@ -68,6 +69,7 @@ Training::Training(TrainerState state, const TrainingOptions& options, const Tra
       probe_(state_.model->net->options()),
       real_(real_unknowns(state_.model->experiment.prior).to(device_)),
       plain_(state_.model->experiment.prior.size()) {
+    if (options_.mirrored) mirror_axis_deg_ = nmrsim::mirror_axis_deg(state_.model->experiment);
     probe_->to(device_);
     probe_->eval();
 }
@@ -188,8 +190,9 @@ void Training::step(const torch::Tensor& positions, const torch::Generator& rand
         const Features& features = state_.model->features;
         // Drawn for all of the batch, so that the draws are the same however it is shared.
         const torch::Tensor noise = noise_levels(features.spec(), count, random);
-        const torch::Tensor curves =
-            disturbed(features, options_.receiver, pool_.index_select(0, positions), noise, random);
+        torch::Tensor curves = pool_.index_select(0, positions);
+        if (mirror_axis_deg_) curves = mirrored_by_chance(curves, *mirror_axis_deg_, random);
+        curves = disturbed(features, options_.receiver, curves, noise, random);
         inputs = features.inputs(curves.slice(0, share.begin, share.end),
                                  noise.to(device_).slice(0, share.begin, share.end));
     }

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 
 #include "data_windows.h"
 #include "nmrinverse/trainer.h"
@@ -73,14 +74,15 @@ private:
     const TrainingPeers& peers_;
     TrainerState state_;
     torch::Device device_;
-    PosteriorNet probe_;            ///< carries averaged weights when they are looked at
-    torch::Tensor real_;            ///< (unknowns), 0 for a categorical one
-    Calibration plain_;             ///< that changes nothing
-    torch::Tensor pool_;            ///< (capacity, 2, samples)
-    torch::Tensor unknowns_;        ///< (capacity, unknowns)
-    Curves held_out_;               ///< with noise
-    torch::Tensor held_out_clean_;  ///< (n, 2, samples), without
-    torch::Tensor held_out_noise_;  ///< (n), level of each
+    PosteriorNet probe_;                     ///< carries averaged weights when they are looked at
+    torch::Tensor real_;                     ///< (unknowns), 0 for a categorical one
+    Calibration plain_;                      ///< that changes nothing
+    std::optional<double> mirror_axis_deg_;  ///< where curves are mirrored by chance
+    torch::Tensor pool_;                     ///< (capacity, 2, samples)
+    torch::Tensor unknowns_;                 ///< (capacity, unknowns)
+    Curves held_out_;                        ///< with noise
+    torch::Tensor held_out_clean_;           ///< (n, 2, samples), without
+    torch::Tensor held_out_noise_;           ///< (n), level of each
     long steps_in_all_ = 0;
     bool time_alone_ = false;  ///< the number of steps does not end it
     std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();

@@ -32,6 +32,7 @@ void TrainingOptions::validate() const {
     require(width >= 1 && width <= 1 << 14, "width must be in [1, 16384]", width);
     require(hidden >= 1 && hidden <= 1 << 14, "hidden must be in [1, 16384]", hidden);
     require(blocks >= 1 && blocks <= 256, "blocks must be in [1, 256]", blocks);
+    require(gates >= 0 && gates <= 1 << 14, "gates must be in [0, 16384]", gates);
     require(members >= 0 && members <= 64, "members must be in [0, 64]", members);
     require(noise_low >= 0.0 && std::isfinite(noise_low), "noise_low must be >= 0", noise_low);
     require(noise_high >= noise_low && std::isfinite(noise_high),
@@ -53,8 +54,9 @@ void TrainingOptions::validate() const {
     if (embedding != "auto" && embedding != "dense" && embedding != "convolution") {
         require(false, "embedding must be auto, dense or convolution", embedding);
     }
-    if (features != "auto" && features != "all" && features != "phase-free") {
-        require(false, "features must be auto, all or phase-free", features);
+    if (features != "auto" && features != "all" && features != "phase-free" &&
+        features != "plain") {
+        require(false, "features must be auto, all, plain or phase-free", features);
     }
     require(memory_mb >= 1, "memory_mb must be >= 1", memory_mb);
     require(threads >= 0, "threads must be >= 0", threads);

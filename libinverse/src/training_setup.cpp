@@ -44,7 +44,9 @@ int learning_threads(const TrainingOptions& options, int cores) {
 Features features_for(const nmrsim::Experiment& experiment, std::span<const float> signal,
                       std::size_t count, const TrainingOptions& options, int threads) {
     const int points = experiment.acquisition.points;
-    FeatureSpec spec = options.features == "phase-free" ? phase_free_features() : FeatureSpec();
+    FeatureSpec spec = options.features == "phase-free" ? phase_free_features()
+                       : options.features == "plain"    ? plain_features()
+                                                        : FeatureSpec();
     int step = std::max(decimation_for(signal, count, points), decimation_for(experiment));
     // A logarithm and a quotient are not as smooth as the curve that they are made of.
     if (options.features == "phase-free") step = std::max(1, step / kFinerForQuotients);

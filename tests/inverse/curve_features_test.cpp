@@ -1,11 +1,14 @@
 // Features: what they must and must not depend on, noise, and their text form.
 #include "curve_features.h"
 
+#include <ATen/CPUGeneratorImpl.h>
+
 #include <torch/torch.h>
 
 #include <cmath>
 
 #include "catch_compat.h"
+#include "disturbance.h"
 #include "nmrsim/units.h"
 #include "optimizer.h"
 
@@ -107,6 +110,44 @@ TEST_CASE("Standardised features have mean 0 and standard deviation 1 in each ch
         const torch::Tensor channel = inputs.slice(1, c * samples, (c + 1) * samples);
         CHECK(std::abs(channel.mean().item<double>()) < 1e-3);
         CHECK(std::abs(channel.std(false).item<double>() - 1.0) < 1e-3);
+    }
+}
+
+TEST_CASE("Plain features are the curve's numbers on one scale", "[features]") {
+    FeatureSpec spec = plain_features();
+    spec.low_pass = make_low_pass(100, 4);
+    Features features(spec);
+    torch::manual_seed(6);
+    const int samples = spec.low_pass.samples;
+    torch::Tensor curves = 0.1 * torch::randn({300, 2, samples});
+    curves.select(1, 0) *= 0.02;  // faint, and stays so
+    features.standardise(curves);
+    REQUIRE(features.spec().inputs() == 2 * samples + 1);
+    const torch::Tensor inputs = features.inputs(curves, torch::Tensor());
+    const auto spread = [&](int c) {
+        return inputs.slice(1, c * samples, (c + 1) * samples).std(false).item<double>();
+    };
+    CHECK(std::abs(spread(0) / spread(1) - 0.02) < 1e-3);
+    CHECK(std::abs(spread(1) - 1.0) < 1e-2);
+}
+
+TEST_CASE("Mirrored curves are mirrored in the axis, about half of them", "[features]") {
+    torch::manual_seed(7);
+    const std::int64_t count = 400;
+    const torch::Tensor curves = torch::randn({count, 2, 5});
+    // In the y axis Mx changes its sign; in the axis at 45 degrees Mx and My change places.
+    for (const double axis_deg : {90.0, 45.0}) {
+        const torch::Tensor result = mirrored_by_chance(
+            curves, axis_deg, at::make_generator<at::CPUGeneratorImpl>(std::uint64_t{5}));
+        const torch::Tensor mx = curves.select(1, 0), my = curves.select(1, 1);
+        const torch::Tensor mirrored = axis_deg == 90.0 ? torch::stack({-mx, my}, 1)  // see above
+                                                        : torch::stack({my, mx}, 1);
+        const torch::Tensor kept = (result - curves).abs().amax({1, 2}) < 1e-6;
+        const torch::Tensor turned = (result - mirrored).abs().amax({1, 2}) < 1e-6;
+        CHECK((kept ^ turned).all().item<bool>());
+        const auto how_many = turned.sum().item<std::int64_t>();
+        CHECK(how_many > 150);
+        CHECK(how_many < 250);
     }
 }
 

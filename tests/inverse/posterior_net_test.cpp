@@ -270,6 +270,48 @@ TEST_CASE("A network with convolutions has the weights and the text form it is c
     CHECK_THROWS_WITH(options.validate(), ContainsSubstring("filters must be a multiple of 8"));
 }
 
+TEST_CASE("A gated reading starts as nothing, then multiplies what is seen by what is known",
+          "[network]") {
+    NetworkOptions options;
+    options.inputs = 12;
+    options.unknowns = 2;
+    options.choices = {0, 0};
+    options.width = 16;
+    options.hidden = 24;
+    options.blocks = 3;
+    options.gates = 20;
+    PosteriorNet net(options);
+    const auto shapes = weight_shapes(options);
+    const auto parameters = net->named_parameters();
+    REQUIRE(parameters.size() == shapes.size());
+    for (std::size_t i = 0; i < shapes.size(); ++i) {
+        CHECK(parameters[i].key() == shapes[i].first);
+        CHECK(parameters[i].value().sizes().vec() == shapes[i].second);
+    }
+    CHECK(network_options_from_json(to_json(options)).gates == 20);
+    options.gates = 0;
+    CHECK(to_json(options).find("gates") == std::string::npos);  // as older models are
+    CHECK(network_options_from_json(to_json(options)).gates == 0);
+    options.gates = -1;
+    CHECK_THROWS_WITH(options.validate(), ContainsSubstring("gates must be in"));
+
+    torch::manual_seed(3);
+    GatedReading gated(4, 6, 5);
+    const torch::Tensor x = torch::randn({7, 6});
+    const torch::Tensor seen = torch::randn({7, 4});
+    CHECK(torch::equal(gated->forward(x, seen), x));
+    torch::NoGradGuard no_grad;
+    for (torch::Tensor& weight : gated->parameters()) weight.normal_();
+    for (auto& weight : gated->named_parameters()) {
+        if (weight.key().find("bias") != std::string::npos) weight.value().zero_();
+    }
+    // Linear in what is seen, at one x.
+    const torch::Tensor once = gated->forward(x, seen) - x;
+    const torch::Tensor twice = gated->forward(x, 2.0 * seen) - x;
+    CHECK(once.abs().max().item<double>() > 0.1);
+    CHECK((twice - 2.0 * once).abs().max().item<double>() < 1e-4);
+}
+
 TEST_CASE("Members' estimates are combined as the mixture they are", "[network]") {
     // Means 0.4 and 0.6, standard deviations 0.1 and 0.2: variance (0.01 + 0.04) / 2 + 0.1^2 =
     // 0.035.

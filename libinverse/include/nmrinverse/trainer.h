@@ -37,19 +37,25 @@ struct TrainingOptions {
     /// What looks at the curve first: dense (layers on all its numbers), convolution, or auto: the
     /// second for a data set of few curves.
     std::string embedding = "auto";
-    /// What it sees: all, phase-free (log amplitude and turn from sample to sample: the same
-    /// whatever the receiver's phase), or auto: the second for a data set of few curves.
+    /// What it sees: all, plain (the curve's numbers and no more), phase-free (log amplitude and
+    /// turn from sample to sample: the same whatever the receiver's phase), or auto: the second for
+    /// a data set of few curves.
     std::string features = "auto";
     /// Learn from the aliases of alpha_z beside each curve, where a data set has few curves and the
     /// symmetry is exact: nmrsim::with_alpha_z_aliases.
     bool alpha_z_aliases = true;
-    int width = 64;             ///< of the network's residual stream
-    int hidden = 256;           ///< of each block's hidden layer
-    int blocks = 6;             ///< residual blocks
-    int members = 0;            ///< networks side by side, at most 64; 0: one, or where curves are
-                                ///< few, several
-    std::string head = "flow";  ///< form of the posterior: flow, mixture or gaussian
-    int pieces = 16;            ///< of the flow's splines, or components of the mixture
+    /// Learn from each curve's mirror image, where it is as likely, half of the times that the
+    /// curve is used: nmrsim::mirror_axis_deg.
+    bool mirrored = true;
+    int width = 64;    ///< of the network's residual stream
+    int hidden = 256;  ///< of each block's hidden layer
+    int blocks = 6;    ///< residual blocks
+    int gates = 0;     ///< of a second look at the curve half-way, through filters that the
+                       ///< first look has weighted; 0: none
+    int members = 0;   ///< networks side by side, at most 64; 0: one, or where curves are
+                       ///< few, several
+    std::string head = "flow";      ///< form of the posterior: flow, mixture or gaussian
+    int pieces = 16;                ///< of the flow's splines, or components of the mixture
     double posterior_weight = 0.1;  ///< of the posterior's likelihood beside the estimates' errors,
                                     ///< > 0
     ReceiverSpread receiver;
