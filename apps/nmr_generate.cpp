@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <future>
 #include <optional>
 #include <stdexcept>
 #include <thread>
@@ -100,9 +101,14 @@ public:
           ranks_(ranks),
           progress_(progress),
           blocks_(std::move(blocks)),
-          held_(task.description) {
+          held_(task.description),
+          aside_(task.description) {
         done_ = task.range.count;
         for (const IndexRange& block : blocks_) done_ -= block.count;
+    }
+
+    ~Maker() {
+        if (saving_.valid()) saving_.wait();
     }
 
     /// Until all blocks are taken or a signal comes. The last curves may be only held.
@@ -120,19 +126,30 @@ public:
         if (nmrapps::interrupted()) ranks_.count_on(blocks_.size());
     }
 
+    /// Saves what is held and waits until it is on the disk.
     void save() {
-        if (held_.count() > 0) parts_.save(held_);
-        held_.signal.clear();
-        held_.parameters.clear();
-        saved_ = Clock::now();  // writing takes its time too
+        save_aside();
+        if (saving_.valid()) saving_.get();
     }
 
     /// Curves that are not saved.
     const nmrsim::Dataset& held() const { return held_; }
 
 private:
+    /// Hands what is held to a thread that saves it: no core waits for the disk.
+    void save_aside() {
+        if (saving_.valid()) saving_.get();
+        if (held_.count() > 0) {
+            std::swap(held_, aside_);
+            saving_ = std::async(std::launch::async, [this] { parts_.save(aside_); });
+        }
+        held_.signal.clear();
+        held_.parameters.clear();
+        saved_ = Clock::now();  // writing takes its time too
+    }
+
     void make(const IndexRange& block) {
-        if (held_.count() > 0) save();
+        if (held_.count() > 0) save_aside();
         held_.first_index = block.first;
         held_.signal.reserve(block.count * 2 * task_.description.points());
         held_.parameters.reserve(block.count * task_.description.unknowns.size());
@@ -151,7 +168,7 @@ private:
             made += more.count();
             const std::chrono::duration<double> unsaved = Clock::now() - saved_;
             if (unsaved.count() >= task_.save_every_s && made < block.count) {
-                save();
+                save_aside();
                 held_.first_index = block.first + made;
             }
         }
@@ -163,6 +180,8 @@ private:
     nmrapps::Progress& progress_;
     std::vector<IndexRange> blocks_;
     nmrsim::Dataset held_;
+    nmrsim::Dataset aside_;  ///< on its way to the disk
+    std::future<void> saving_;
     std::size_t done_ = 0;  ///< curves that are there or in other hands, but for this rank's block
     Clock::time_point saved_ = Clock::now();
 };

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <cmath>
 #include <cstring>
 #include <fstream>
@@ -119,6 +120,7 @@ void write_tensor_file(const TensorFile& file, const std::string& path) {
     const std::uint64_t length = text.size();
 
     nmrsim::write_whole_file(path, [&](const std::string& temporary) {
+        errno = 0;
         std::ofstream stream(temporary, std::ios::binary);
         stream.write(reinterpret_cast<const char*>(&length), sizeof length);
         stream.write(text.data(), static_cast<std::streamsize>(text.size()));
@@ -127,7 +129,10 @@ void write_tensor_file(const TensorFile& file, const std::string& path) {
                          static_cast<std::streamsize>(sizeof(float) * tensor.values.size()));
         }
         stream.close();
-        if (!stream) throw std::runtime_error(fmt::format("{}: cannot be written", path));
+        if (!stream) {
+            throw std::runtime_error(
+                fmt::format("{}: cannot be written: {}", path, std::strerror(errno ? errno : EIO)));
+        }
     });
 }
 
