@@ -153,11 +153,10 @@ int main(int argc, char** argv) {
                    "where curves are few)")
         ->check(CLI::IsMember({"auto", "dense", "convolution"}))
         ->type_name("NAME");
-    app.add_option(
-           "--features", options.features,
-           "What it sees: all, plain (the curve's numbers and no more), or phase-free, the "
-           "same whatever the receiver's phase (default: auto, all, or where curves are few "
-           "phase-free)")
+    app.add_option("--features", options.features,
+                   "What it sees: all, plain (the curve's numbers and no more), or phase-free, the "
+                   "same whatever the receiver's phase (default: auto, all; plain for many curves "
+                   "of drawn ensembles; phase-free where curves are few)")
         ->check(CLI::IsMember({"auto", "all", "plain", "phase-free"}))
         ->type_name("NAME");
     app.add_flag(
@@ -181,7 +180,7 @@ int main(int argc, char** argv) {
         ->type_name("B");
     app.add_option("--gates", options.gates,
                    "Filters of a second look at the curve, weighted by what the first saw of it "
-                   "(default: 0, none)")
+                   "(default: 512 for many curves of drawn ensembles, otherwise 0, none)")
         ->check(CLI::Range(0, 1 << 14))
         ->type_name("G");
     app.add_option("--posterior-weight", options.posterior_weight,

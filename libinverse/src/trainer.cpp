@@ -88,7 +88,8 @@ Model train(const nmrsim::Dataset& data, const TrainingOptions& given, const Tra
     given.validate();
     require_usable(data);
     const bool few_curves = data.count() < kManyCurves;
-    TrainingOptions options = settled(given, few_curves);
+    const nmrsim::Experiment experiment = experiment_of(data);
+    TrainingOptions options = settled(given, experiment, few_curves);
     options.memory_mb = 0;  // of no effect here, and so not of the checkpoint
     require_no_shift(options);
     const auto count = static_cast<std::int64_t>(data.count());
@@ -101,7 +102,6 @@ Model train(const nmrsim::Dataset& data, const TrainingOptions& given, const Tra
     const ThreadGuard threads(
         learning_threads(options, options.threads > 0 ? options.threads : omp_get_num_procs()));
     const torch::Device device = device_of(options);
-    const nmrsim::Experiment experiment = experiment_of(data);
     std::optional<TrainerState> state;
     if (resumes(options)) {
         state = read_checkpoint(experiment, options, device);
@@ -133,12 +133,12 @@ Model train(const nmrsim::DatasetReader& data, const TrainingOptions& given,
     if (data.bytes_in_memory() <= static_cast<std::size_t>(given.memory_mb) << 20) {
         return train(data.rows(0, data.count()), given, report, peers);
     }
-    const TrainingOptions options = settled(given, data.count() < kManyCurves);
+    const nmrsim::Experiment experiment = experiment_of(data.description());
+    const TrainingOptions options = settled(given, experiment, data.count() < kManyCurves);
     require_no_shift(options);
     const int cores = options.threads > 0 ? options.threads : omp_get_num_procs();
     const ThreadGuard threads(learning_threads(options, cores));
     const torch::Device device = device_of(options);
-    const nmrsim::Experiment experiment = experiment_of(data.description());
     std::optional<TrainerState> state;
     if (resumes(options)) {
         state = read_checkpoint(experiment, options, device);
@@ -157,7 +157,7 @@ Model train(const nmrsim::DatasetReader& data, const TrainingOptions& given,
 Model train(const nmrsim::Experiment& described, const TrainingOptions& given,
             const TrainingReport& report, const TrainingPeers& peers) {
     given.validate();
-    TrainingOptions options = settled(given, false);
+    TrainingOptions options = settled(given, described, false);
     options.memory_mb = 0;
     described.validate();
     if (described.prior.empty()) {

@@ -32,7 +32,7 @@ void TrainingOptions::validate() const {
     require(width >= 1 && width <= 1 << 14, "width must be in [1, 16384]", width);
     require(hidden >= 1 && hidden <= 1 << 14, "hidden must be in [1, 16384]", hidden);
     require(blocks >= 1 && blocks <= 256, "blocks must be in [1, 256]", blocks);
-    require(gates >= 0 && gates <= 1 << 14, "gates must be in [0, 16384]", gates);
+    require(gates >= -1 && gates <= 1 << 14, "gates must be in [-1, 16384]", gates);
     require(members >= 0 && members <= 64, "members must be in [0, 64]", members);
     require(noise_low >= 0.0 && std::isfinite(noise_low), "noise_low must be >= 0", noise_low);
     require(noise_high >= noise_low && std::isfinite(noise_high),

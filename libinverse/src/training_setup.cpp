@@ -9,6 +9,9 @@ namespace {
 // Networks where curves are few.
 constexpr int kMembersForFew = 4;
 
+// Filters of a network that learns many drawn echoes.
+constexpr int kGates = 512;
+
 // Channels that are not linear in the curve are sampled so many times as often as the curve needs.
 constexpr int kFinerForQuotients = 3;
 
@@ -28,10 +31,16 @@ torch::Device device_of(const TrainingOptions& options) {
     return torch::Device(torch::kCUDA);
 }
 
-TrainingOptions settled(TrainingOptions options, bool few_curves) {
+TrainingOptions settled(TrainingOptions options, const nmrsim::Experiment& experiment,
+                        bool few_curves) {
+    const bool drawn = !nmrsim::is_uniform(experiment) || experiment.line.spins > 0;
+    const bool second_look = drawn && !few_curves;
+    if (options.gates < 0) options.gates = second_look ? kGates : 0;
     if (options.members == 0) options.members = few_curves ? kMembersForFew : 1;
     if (options.embedding == "auto") options.embedding = few_curves ? "convolution" : "dense";
-    if (options.features == "auto") options.features = few_curves ? "phase-free" : "all";
+    if (options.features == "auto") {
+        options.features = few_curves ? "phase-free" : second_look ? "plain" : "all";
+    }
     return options;
 }
 

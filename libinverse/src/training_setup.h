@@ -19,7 +19,8 @@ constexpr std::size_t kManyCurves = 20'000;
 torch::Device device_of(const TrainingOptions& options);
 
 /// What is left open by the options, settled.
-TrainingOptions settled(TrainingOptions options, bool few_curves);
+TrainingOptions settled(TrainingOptions options, const nmrsim::Experiment& experiment,
+                        bool few_curves);
 
 /// Threads that a step is shared among: with less to do, they would wait for each other.
 int learning_threads(const TrainingOptions& options, int cores);

@@ -38,8 +38,8 @@ struct TrainingOptions {
     /// second for a data set of few curves.
     std::string embedding = "auto";
     /// What it sees: all, plain (the curve's numbers and no more), phase-free (log amplitude and
-    /// turn from sample to sample: the same whatever the receiver's phase), or auto: the second for
-    /// a data set of few curves.
+    /// turn from sample to sample: the same whatever the receiver's phase), or auto:
+    /// phase-free for a data set of few curves, plain for many of drawn ensembles, otherwise all.
     std::string features = "auto";
     /// Learn from the aliases of alpha_z beside each curve, where a data set has few curves and the
     /// symmetry is exact: nmrsim::with_alpha_z_aliases.
@@ -50,12 +50,13 @@ struct TrainingOptions {
     int width = 64;    ///< of the network's residual stream
     int hidden = 256;  ///< of each block's hidden layer
     int blocks = 6;    ///< residual blocks
-    int gates = 0;     ///< of a second look at the curve half-way, through filters that the
-                       ///< first look has weighted; 0: none
-    int members = 0;   ///< networks side by side, at most 64; 0: one, or where curves are
-                       ///< few, several
-    std::string head = "flow";      ///< form of the posterior: flow, mixture or gaussian
-    int pieces = 16;                ///< of the flow's splines, or components of the mixture
+    /// Filters of a second look at the curve half-way, which the first look has weighted; 0: none;
+    /// -1: 512 for a data set of many curves of drawn ensembles, otherwise none.
+    int gates = -1;
+    int members = 0;            ///< networks side by side, at most 64; 0: one, or where curves are
+                                ///< few, several
+    std::string head = "flow";  ///< form of the posterior: flow, mixture or gaussian
+    int pieces = 16;            ///< of the flow's splines, or components of the mixture
     double posterior_weight = 0.1;  ///< of the posterior's likelihood beside the estimates' errors,
                                     ///< > 0
     ReceiverSpread receiver;
