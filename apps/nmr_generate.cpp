@@ -21,7 +21,6 @@
 #include "nmrsim/experiment_warnings.h"
 #include "nmrsim/file_output.h"
 #include "nmrsim/manifest.h"
-#include "nmrsim/sha256.h"
 #include "provenance.h"
 #include "ranks.h"
 #include "saved_parts.h"
@@ -37,6 +36,8 @@ constexpr std::size_t kLatticeChunk = 128;
 /// Held in memory before they are saved, and copied at a time into the file in the end [bytes].
 constexpr std::size_t kHeldBytes = std::size_t{128} << 20;
 constexpr std::size_t kCopiedBytes = std::size_t{16} << 20;
+/// The last blocks that several processes take are so much smaller, so that all end together.
+constexpr std::size_t kLastBlocks = 8;
 /// How long the names of files may take to reach a network file system's other machines.
 constexpr int kNameWaitS = 60;
 
@@ -188,7 +189,7 @@ private:
 
 /// Copies curves of `range` into one file, of a form or the other.
 void write_out(const Task& task, nmrapps::SavedParts& parts, const IndexRange& range,
-               const std::string& path) {
+               const std::string& path, std::string* sha256 = nullptr) {
     const std::size_t most = task.curves_in(kCopiedBytes);
     const auto pieces = [&](std::size_t first) {
         return parts.rows(range.first + first, std::min(most, range.count - first));
@@ -199,7 +200,7 @@ void write_out(const Task& task, nmrapps::SavedParts& parts, const IndexRange& r
     }
     nmrsim::Dataset description = task.description;
     description.first_index = range.first;
-    nmrsim::write_dataset(description, range.count, pieces, path);
+    nmrsim::write_dataset(description, range.count, pieces, path, sha256);
 }
 
 /// Waits until this machine, too, knows the names of all parts.
@@ -229,8 +230,7 @@ void write_shards(const Task& task, nmrapps::SavedParts& parts, nmrapps::Ranks& 
     std::string sha256;
     if (mine.count > 0) {
         const std::string path = shard_path(task.out, ranks.rank() + 1, ranks.size());
-        write_out(task, parts, mine, path);
-        sha256 = nmrsim::sha256_of_file(path);
+        write_out(task, parts, mine, path, &sha256);
     }
     const std::vector<std::string> all = ranks.gather(sha256);
     if (!ranks.first()) return;
@@ -269,10 +269,10 @@ void generate(const Task& task, nmrapps::Ranks& ranks, nmrapps::Progress& progre
     nmrapps::SavedParts parts(task.out, task.description, task.range);
     if (ranks.largest(ranks.first() && prepare(task, parts, ranks, resume))) return;
     if (!ranks.first()) parts.scan(false);
-    Maker maker(
-        task,
-        nmrapps::blocks_of(parts.missing(), ranks.size(), task.chunk(), task.curves_in(kHeldBytes)),
-        parts, ranks, progress);
+    Maker maker(task,
+                nmrapps::blocks_of(parts.missing(), ranks.size(), task.chunk() / kLastBlocks,
+                                   task.curves_in(kHeldBytes)),
+                parts, ranks, progress);
     ranks.barrier();  // none saves before all have looked
     maker.run();
 

@@ -1,5 +1,7 @@
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -13,6 +15,7 @@
 #include "nmrsim/dataset_file.h"
 #include "nmrsim/file_output.h"
 #include "nmrsim/parameters.h"
+#include "nmrsim/sha256.h"
 #include "nmrsim/units.h"
 
 namespace nmrsim {
@@ -221,10 +224,23 @@ void DatasetWriter::describe(const Dataset& set) const {
     writer_.text(file_.id(), "version", set.version);
 }
 
-/// Args: fill: appends the curves.
+/// Has the kernel begin to write the file to the disk, and does not wait for it.
+void start_writing_back(const std::string& path) {
+#ifdef SYNC_FILE_RANGE_WRITE
+    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0) return;
+    ::sync_file_range(file, 0, 0, SYNC_FILE_RANGE_WRITE);  // only a hint: fsync() comes later
+    ::close(file);
+#else
+    (void)path;
+#endif
+}
+
+/// Args: fill: appends the curves. sha256: where not null, gets the file's, which is computed while
+/// the disk is at work.
 template <typename Fill>
 void write_file(const Dataset& description, std::size_t count, std::size_t labelled_count,
-                const std::string& path, const Fill& fill) {
+                const std::string& path, const Fill& fill, std::string* sha256 = nullptr) {
     write_whole_file(path, [&](const std::string& temporary) {
         errno = 0;
         const Writer writer(path);
@@ -245,6 +261,9 @@ void write_file(const Dataset& description, std::size_t count, std::size_t label
             inside([&] { file.reset(); });
             throw;
         }
+        if (sha256 == nullptr) return;
+        start_writing_back(temporary);
+        *sha256 = sha256_of_file(temporary);
     });
 }
 
@@ -265,8 +284,8 @@ void write_dataset(const Dataset& dataset, const std::string& path) {
 }
 
 void write_dataset(const Dataset& description, std::size_t count, const DatasetPieces& pieces,
-                   const std::string& path) {
-    write_file(description, count, count, path, [&](DatasetWriter& file) {
+                   const std::string& path, std::string* sha256) {
+    const auto append_all = [&](DatasetWriter& file) {
         for (std::size_t done = 0; done < count;) {
             const Dataset piece = pieces(done);
             const std::size_t more = piece.count();
@@ -281,7 +300,8 @@ void write_dataset(const Dataset& description, std::size_t count, const DatasetP
             file.append(piece.signal, piece.parameters);
             done += more;
         }
-    });
+    };
+    write_file(description, count, count, path, append_all, sha256);
 }
 
 }  // namespace nmrsim

@@ -108,14 +108,16 @@ TEST_CASE("a file of pieces has the bytes of one written at once") {
     write_dataset(curves(3, 20), folder / "once.h5");
     Dataset description = curves(3, 0);
     std::size_t asked = 0;
+    std::string sha256;
     write_dataset(
         description, 20,
         [&](std::size_t first) {
             ++asked;
             return curves(3 + first, std::min<std::size_t>(7, 20 - first));
         },
-        folder / "pieces.h5");
+        folder / "pieces.h5", &sha256);
     CHECK(asked == 3);
+    CHECK(sha256 == sha256_of_file(folder / "once.h5"));
     CHECK(folder.read("once.h5") == folder.read("pieces.h5"));
     // A piece too long is refused, and the file stays.
     CHECK_THROWS_AS(

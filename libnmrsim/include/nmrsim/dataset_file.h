@@ -28,9 +28,10 @@ using DatasetPieces = std::function<Dataset(std::size_t first)>;
 ///   description: of the set; its curves are not looked at.
 ///   count: of its curves.
 ///   pieces: called until they are all there, in order.
+///   sha256: where not null, gets the file's SHA-256, as sha256_of_file() gives it.
 /// Throws: as above; std::invalid_argument for a piece that does not fit.
 void write_dataset(const Dataset& description, std::size_t count, const DatasetPieces& pieces,
-                   const std::string& path);
+                   const std::string& path, std::string* sha256 = nullptr);
 
 /// The data set of an HDF5 file or a manifest (manifest.h), all of it in memory; DatasetReader
 /// (dataset_reader.h) reads a part.
