@@ -9,6 +9,7 @@
 #include <numeric>
 #include <optional>
 #include <thread>
+#include <tuple>
 
 #include "catch_compat.h"
 #include "nmrsim/dataset_file.h"
@@ -285,6 +286,59 @@ TEST_CASE("A training on simulated curves is reproducible and resumes", "[traine
     CHECK_THROWS_WITH(train(experiment, options), ContainsSubstring("expected the checkpoint of"));
     std::ofstream(options.checkpoint) << "rubbish";
     CHECK_THROWS_AS(train(experiment, options), nmrsim::InputError);
+}
+
+TEST_CASE("What receiver and clock are free to do is learnt not to matter", "[trainer]") {
+    nmrsim::Experiment experiment = echo_experiment();
+    experiment.acquisition.start_us = 25.0;  // room for a clock that is off
+    experiment.acquisition.stop_us = 55.0;
+    TrainingOptions options = small_training();
+    options.epochs = 6;
+    options.curves_per_epoch = 3000;
+    options.noise_low = options.noise_high = 1e-3;
+    const Model plain = train(experiment, options);
+    options.receiver = {90.0, 0.5};
+    options.time_zero_us = 0.5;
+    const Model free = train(experiment, options);
+
+    const std::size_t count = 400;
+    const nmrsim::Dataset test = nmrsim::generate_dataset(experiment, count, 9);
+    nmrsim::Experiment late = experiment;
+    late.acquisition.start_us += 0.4;
+    late.acquisition.stop_us += 0.4;
+    const nmrsim::Dataset shifted = nmrsim::generate_dataset(late, count, 9);
+    // Turned by 70 degrees, and 1.4 times as large.
+    nmrsim::Dataset received = test;
+    const std::size_t points = test.points();
+    const auto re = static_cast<float>(1.4 * std::cos(70.0 * nmrsim::kPi / 180.0));
+    const auto im = static_cast<float>(1.4 * std::sin(70.0 * nmrsim::kPi / 180.0));
+    for (std::size_t i = 0; i < count; ++i) {
+        for (std::size_t t = 0; t < points; ++t) {
+            float& mx = received.signal[2 * i * points + t];
+            float& my = received.signal[(2 * i + 1) * points + t];
+            std::tie(mx, my) = std::pair(re * mx - im * my, im * mx + re * my);
+        }
+    }
+    // Mean squared error of the first unknown over that of the same model on curves as simulated.
+    const auto grows = [&](const Model& model, const nmrsim::Dataset& curves) {
+        const auto mse = [&](const nmrsim::Dataset& data) {
+            const Predictions answer = model.predict(data.signal, count, 1e-3);
+            const std::size_t unknowns = experiment.prior.size();
+            double sum = 0.0;
+            for (std::size_t i = 0; i < count; ++i) {
+                const double error = answer.mean[i * unknowns] - data.parameters[i * unknowns];
+                sum += error * error;
+            }
+            return sum / static_cast<double>(count);
+        };
+        return mse(curves) / mse(test);
+    };
+    // Both lie toward the ends of what was learnt, where errors are larger.
+    CHECK(grows(free, received) < 3.0);
+    CHECK(grows(free, shifted) < 3.0);
+    // Nothing was said of them to the other.
+    CHECK(grows(plain, received) > 100.0);
+    CHECK(grows(plain, shifted) > 10.0);
 }
 
 TEST_CASE("A timed training ends in time, and its model works", "[trainer]") {
