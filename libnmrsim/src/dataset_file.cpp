@@ -233,7 +233,7 @@ void OpenDataset::read(std::size_t first, std::size_t count, Dataset& to) const 
         [&](Answer& answer) {
             const QuietHdf5 quiet;
             const CheckedFile file = send_description(path_, answer);
-            const Hdf5Reader::Rows rows{first, count};
+            const Hdf5Rows rows{first, count};
             file.reader.send_reals<float>(file.signal.id(), "signal", file.signal_shape, answer,
                                           rows);
             file.reader.send_reals<double>(file.parameters.id(), "parameters",

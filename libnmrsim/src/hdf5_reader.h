@@ -79,6 +79,12 @@ private:
     herr_t (*close_)(hid_t);
 };
 
+/// Rows of a set: its indices of the first dimension; by default all.
+struct Hdf5Rows {
+    std::size_t first = 0;
+    std::size_t count = std::numeric_limits<std::size_t>::max();
+};
+
 class Hdf5Reader {
 public:
     explicit Hdf5Reader(const std::string& path) : path_(path), size_(0) {
@@ -208,17 +214,11 @@ public:
         return result;
     }
 
-    /// Rows of a set: its indices of the first dimension; by default all.
-    struct Rows {
-        std::size_t first = 0;
-        std::size_t count = std::numeric_limits<std::size_t>::max();
-    };
-
     /// Hands over the numbers of a set, some rows at a time, so that this process never holds all.
     /// Args: memory: their type, of `parts` numbers of type Real each. which: inside the extent.
     template <typename Real>
     void send(hid_t set, const char* name, const std::vector<hsize_t>& extent, hid_t memory,
-              std::size_t parts, Answer& answer, Rows which = {}) const {
+              std::size_t parts, Answer& answer, Hdf5Rows which = {}) const {
         constexpr std::size_t kBlock = std::size_t{1} << 20;  // [bytes]
         const std::size_t total = checked_total(set, name, extent, parts * sizeof(Real));
         if (total == 0) return answer.begin_array(0);
@@ -261,7 +261,7 @@ public:
 
     template <typename Real>
     void send_reals(hid_t set, const char* name, const std::vector<hsize_t>& extent, Answer& answer,
-                    Rows which = {}) const {
+                    Hdf5Rows which = {}) const {
         require_reals(set, name);
         send<Real>(set, name, extent, sizeof(Real) == 4 ? H5T_NATIVE_FLOAT : H5T_NATIVE_DOUBLE, 1,
                    answer, which);

@@ -42,7 +42,9 @@ namespace {
 
 std::string number_bytes(std::uint64_t value, std::size_t width) {
     std::string bytes;
-    for (std::size_t i = 0; i < width; ++i) bytes += static_cast<char>(value >> 8 * i);
+    for (std::size_t i = 0; i < width; ++i) {
+        bytes += i < sizeof value ? static_cast<char>(value >> 8 * i) : '\0';
+    }
     return bytes;
 }
 
