@@ -67,7 +67,7 @@ def test_plain_pytorch_gives_the_models_estimates(tmp_path):
         pytest.skip("no PyTorch")
     import nmrsim.inverse
 
-    # One dense network, several, and two with convolutions.
+    # One dense network, several, and one with gates. (No model that ships has convolutions.)
     names = ["challenge-2021", "challenge-2020", "challenge-2024-rkky"]
     noise = 1e-3
     asked, expected, ranges = [], [], []
