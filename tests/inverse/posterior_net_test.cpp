@@ -115,6 +115,17 @@ double exact_moons(const torch::Tensor& u, const torch::Tensor& x, int n) {
     return sum / static_cast<double>(u.size(0));
 }
 
+/// The weights have the names and shapes that files are checked against.
+void check_weights(PosteriorNet& net) {
+    const auto shapes = weight_shapes(net->options());
+    const auto parameters = net->named_parameters();
+    REQUIRE(parameters.size() == shapes.size());
+    for (std::size_t i = 0; i < shapes.size(); ++i) {
+        CHECK(parameters[i].key() == shapes[i].first);
+        CHECK(parameters[i].value().sizes().vec() == shapes[i].second);
+    }
+}
+
 }  // namespace
 
 TEST_CASE("The joint posterior of a linear Gaussian problem, by each head", "[posterior]") {
@@ -211,13 +222,7 @@ TEST_CASE("The network's weights have the names and shapes that files are checke
     options.choices = {0, 20, 0};
     CHECK(options.density_parameters() == 20);
     PosteriorNet net(options);
-    const auto shapes = weight_shapes(options);
-    const auto parameters = net->named_parameters();
-    REQUIRE(parameters.size() == shapes.size());
-    for (std::size_t i = 0; i < shapes.size(); ++i) {
-        CHECK(parameters[i].key() == shapes[i].first);
-        CHECK(parameters[i].value().sizes().vec() == shapes[i].second);
-    }
+    check_weights(net);
     const NetworkOptions back = network_options_from_json(to_json(options));
     CHECK(back.choices == options.choices);
     CHECK(back.head.family == options.head.family);
@@ -245,13 +250,7 @@ TEST_CASE("A network with convolutions has the weights and the text form it is c
     CHECK(options.convolutions.left() == 7);
     CHECK(options.convolutions.outputs() == 7 * 24);
     PosteriorNet net(options);
-    const auto shapes = weight_shapes(options);
-    const auto parameters = net->named_parameters();
-    REQUIRE(parameters.size() == shapes.size());
-    for (std::size_t i = 0; i < shapes.size(); ++i) {
-        CHECK(parameters[i].key() == shapes[i].first);
-        CHECK(parameters[i].value().sizes().vec() == shapes[i].second);
-    }
+    check_weights(net);
     const NetworkOptions back = network_options_from_json(to_json(options));
     CHECK(back.convolutions.channels == 3);
     CHECK(back.convolutions.samples == 50);
@@ -281,13 +280,7 @@ TEST_CASE("A gated reading starts as nothing, then multiplies what is seen by wh
     options.blocks = 3;
     options.gates = 20;
     PosteriorNet net(options);
-    const auto shapes = weight_shapes(options);
-    const auto parameters = net->named_parameters();
-    REQUIRE(parameters.size() == shapes.size());
-    for (std::size_t i = 0; i < shapes.size(); ++i) {
-        CHECK(parameters[i].key() == shapes[i].first);
-        CHECK(parameters[i].value().sizes().vec() == shapes[i].second);
-    }
+    check_weights(net);
     CHECK(network_options_from_json(to_json(options)).gates == 20);
     options.gates = 0;
     CHECK(to_json(options).find("gates") == std::string::npos);  // as older models are
