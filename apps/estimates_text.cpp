@@ -93,6 +93,14 @@ std::string samples_as_csv(const Curves& curves, std::span<const double> samples
     return text;
 }
 
+std::string challenge_rows(std::span<const double> values, std::size_t columns) {
+    std::string text;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        text += fmt::format("{:.9g}{}", values[i], (i + 1) % columns == 0 ? '\n' : '\t');
+    }
+    return text;
+}
+
 std::string estimates_as_challenge(const nmrinverse::Predictions& estimates,
                                    const nmrsim::Experiment& experiment) {
     const nmrsim::Prior& prior = experiment.prior;
@@ -105,11 +113,8 @@ std::string estimates_as_challenge(const nmrinverse::Predictions& estimates,
             values[k] = nmrsim::choice_value(
                 nmrinverse::likeliest_choice(probabilities_of(estimates, c, prior[k])));
         }
-        std::string line;
-        for (const double value : nmrsim::challenge_values(experiment, values)) {
-            line += fmt::format("{}{:.9g}", line.empty() ? "" : "\t", value);
-        }
-        text += line + "\n";
+        const std::vector<double> row = nmrsim::challenge_values(experiment, values);
+        text += challenge_rows(row, row.size());
     }
     return text;
 }

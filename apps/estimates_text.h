@@ -20,6 +20,9 @@ std::string estimates_as_csv(const Curves& curves, const nmrinverse::Predictions
 
 /// One tab-separated line a curve, as the experiment's mat_info.txt; the kernel by the likeliest
 /// choice.
+/// Rows of the challenge's columns, (count, columns), row-major, as its answers are written.
+std::string challenge_rows(std::span<const double> values, std::size_t columns);
+
 std::string estimates_as_challenge(const nmrinverse::Predictions& estimates,
                                    const nmrsim::Experiment& experiment);
 

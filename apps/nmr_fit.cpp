@@ -9,7 +9,9 @@
 
 #include "command_line.h"
 #include "estimates_text.h"
+#include "fit_check.h"
 #include "measured_input.h"
+#include "nmrinverse/challenge_score.h"
 #include "nmrinverse/joint_fit.h"
 #include "nmrinverse/model.h"
 #include "nmrsim/file_output.h"
@@ -28,6 +30,8 @@ using nmrinverse::Predictions;
 constexpr std::size_t kReportFigures = 60;
 /// Draws of a posterior whose curves say how far its own error shows.
 constexpr std::size_t kJudgedDraws = 8;
+/// Draws of a posterior that a challenge's columns are averaged over, as nmr-evaluate does.
+constexpr std::size_t kChallengeDraws = 99;
 /// With --measured, a time zero is fitted within this of where the echo was found [us].
 constexpr double kTimeZeroRange_us = 2.0;
 /// Curves whose verdict's reason is said, of those that come first.
@@ -104,6 +108,7 @@ int main(int argc, char** argv) {
     double noise = 0.0;
     int samples = 0;
     bool refine = false;
+    bool checked = false;
     nmrinverse::RefineOptions fitting;
     nmrapps::add_common_options(app, common,
                                 "nmr-fit model.safetensors echo1.csv echo2.csv --out fit.csv");
@@ -128,6 +133,9 @@ int main(int argc, char** argv) {
     app.add_option("--picture", picture, "With --plot: svg or png (default: svg)")
         ->check(CLI::IsMember({"svg", "png"}))
         ->type_name("NAME");
+    auto* check = app.add_flag("--check,!--no-check", checked,
+                               "Fit each curve to judge the network's answer, which is left as it "
+                               "is; uniform kernel only (default: up to 64 curves)");
     app.add_flag("--refine", refine,
                  "Follow the network's estimate down to the best fit of the simulated curve; needs "
                  "--noise, uniform kernel only");
@@ -167,6 +175,9 @@ int main(int argc, char** argv) {
         fitting.fit_time_zero = !time_zero->empty();
         fitting.threads = common.threads;
         if (measuring.on && time_zero->empty()) fitting.time_zero_range_us = kTimeZeroRange_us;
+        if (refine && checked) {
+            throw std::invalid_argument("--check judges a network's answer: without --refine");
+        }
         if (!refine && (fitting.fit_gain || fitting.fit_phase || fitting.fit_time_zero)) {
             throw std::invalid_argument(
                 "--fit-gain, --fit-phase and --fit-time-zero need --refine");
@@ -192,6 +203,7 @@ int main(int argc, char** argv) {
         judging.threads = common.threads;
         judging.best_fit = refine;
         std::vector<std::string> doubt;
+        std::vector<double> levels;  // (count), of noise
         nmrapps::RefinedEstimates refined;
         std::vector<double> starts;  // (count, draws, unknowns)
         const auto advance = [&](nmrapps::Progress& progress, double share) {
@@ -199,6 +211,7 @@ int main(int argc, char** argv) {
             return !nmrapps::interrupted();
         };
         std::optional<nmrinverse::Posterior> posterior;
+        std::vector<nmrapps::Judgement> checks;
         nmrapps::MeasuredCurvesFitted measured;
         Curves readable;
         if (measuring.on) {
@@ -229,7 +242,7 @@ int main(int argc, char** argv) {
             const std::vector<std::size_t> unreadable = nmrapps::unreadable_curves(curves);
             readable = nmrapps::with_empty_curves(curves, unreadable);
             // Refined, an estimate does not rest on the network's idea of noise.
-            const std::vector<double> levels = nmrapps::noise_levels(app, readable, model, noise);
+            levels = nmrapps::noise_levels(app, readable, model, noise);
             const bool noisier = !refine && nmrapps::warn_if_noisier(app, model, noise);
             doubt.assign(curves.count(), noisier ? "more noise than the model was trained on" : "");
             posterior = model.posterior(readable.signal, readable.count(), levels, common.threads);
@@ -265,6 +278,26 @@ int main(int argc, char** argv) {
             progress.finish();
         } else {
             estimates = posterior->summary();
+            if (checked && !nmrapps::can_be_checked(experiment)) {
+                throw std::invalid_argument(
+                    "--check needs an experiment of the uniform kernel, nothing drawn, no choice "
+                    "among the unknowns");
+            }
+            if (check->empty()) {
+                checked = nmrapps::can_be_checked(experiment) &&
+                          curves.count() <= nmrapps::kCheckedUnasked;
+            }
+            if (checked) {
+                nmrapps::Progress progress(app, common);
+                checks = nmrapps::check_by_fits(
+                    readable, estimates, posterior->sample(nmrapps::kStartsFromPosterior, kSeed),
+                    levels, noise == 0.0, experiment, fitting, [&](double share) {
+                        progress.show(share, "checking by fits");
+                        return !nmrapps::interrupted();
+                    });
+                nmrapps::stop_if_interrupted("nothing written");
+                progress.finish();
+            }
             // A refined fit is judged by its own chi-square, not by what led to it.
             judging.distance = posterior->distance();
             judging.samples = posterior->sample(kJudgedDraws, kSeed);
@@ -299,9 +332,21 @@ int main(int argc, char** argv) {
                                         experiment.prior));
         }
 
+        // A column that bends within a posterior is expected to be its mean there, not its value at
+        // the mean.
+        const auto as_challenge = [&] {
+            if (!posterior || refine || experiment.challenge.empty() ||
+                nmrsim::find_categorical(experiment.prior) != nullptr) {
+                return nmrapps::estimates_as_challenge(estimates, experiment);
+            }
+            return nmrapps::challenge_rows(
+                nmrinverse::challenge_means(experiment, posterior->sample(kChallengeDraws, kSeed),
+                                            kChallengeDraws),
+                experiment.challenge.size());
+        };
         if (format == "challenge" && plot.empty()) {
             nmrapps::write_provenance(app, experiment, out);
-            nmrapps::write_result(out, nmrapps::estimates_as_challenge(estimates, experiment));
+            nmrapps::write_result(out, as_challenge());
             return;
         }
         nmrapps::Progress progress(app, common);
@@ -317,6 +362,10 @@ int main(int argc, char** argv) {
             const bool doubted = !doubt[c].empty();
             if (doubted && verdict == nmrapps::Verdict::ok) verdict = nmrapps::Verdict::caution;
             add_reason(doubt[c], judgements.reason[c]);
+            if (!checks.empty()) {
+                verdict = std::max(verdict, checks[c].verdict);
+                add_reason(checks[c].reason, judgements.reason[c]);
+            }
             if (verdict != nmrapps::Verdict::ok && c < kReasonsSaid) {
                 say(fmt::format("{}: {}: {}", curves.names[c], verdict_name(verdict),
                                 judgements.reason[c]));
@@ -331,6 +380,6 @@ int main(int argc, char** argv) {
         nmrapps::write_result(
             out, format == "csv"
                      ? nmrapps::estimates_as_csv(curves, estimates, judgements, experiment.prior)
-                     : nmrapps::estimates_as_challenge(estimates, experiment));
+                     : as_challenge());
     });
 }

@@ -239,6 +239,59 @@ TEST_CASE("nmr-fit: the models that ship are found by name and know their own cu
     }
 }
 
+TEST_CASE("nmr-fit: a few answers are checked by fits, which see what the network does not") {
+    const Folder folder;
+    const auto simulated = [&](const std::string& name, std::vector<std::string> more) {
+        std::vector<std::string> arguments = {"challenge-2021",
+                                              "--set",
+                                              "interaction.alpha_x_khz=90",
+                                              "--set",
+                                              "interaction.alpha_z_khz=120",
+                                              "--set",
+                                              "sequence.flip_deg=60",
+                                              "--set",
+                                              "acquisition.noise=1e-3",
+                                              "--noise-seed",
+                                              "3",
+                                              "--out",
+                                              folder.path(name)};
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        REQUIRE(run("nmr-simulate", arguments).status == 0);
+        return folder.path(name);
+    };
+    const std::string good = simulated("good.csv", {});
+    const std::string louder = simulated("louder.csv", {"--set", "acquisition.gain=1.1"});
+    const auto verdicts = [&](const std::vector<std::string>& more) {
+        std::vector<std::string> arguments = {"challenge-2021", good, louder, "--noise", "1e-3"};
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        const Outcome outcome = run("nmr-fit", arguments);
+        REQUIRE(outcome.status == 0);
+        const std::vector<std::string> lines = lines_of(outcome.out);
+        REQUIRE(lines.size() == 3);
+        const bool said = outcome.err.find("no curve of the experiment fits") != std::string::npos;
+        CHECK(said == (more.empty() || more[0] == "--check"));
+        return std::vector<std::string>{fields_of(lines[1], ',').back(),
+                                        fields_of(lines[2], ',').back(),
+                                        fields_of(lines[1], ',')[1]};
+    };
+    const std::vector<std::string> checked = verdicts({});
+    CHECK(checked[0] == "ok");
+    CHECK(checked[1] != "ok");
+    CHECK(verdicts({"--check"}) == checked);
+    const std::vector<std::string> unchecked = verdicts({"--no-check"});
+    CHECK(unchecked[0] == "ok");
+    CHECK(unchecked[2] == checked[2]);  // the estimate is the network's
+    // No fits of what is drawn.
+    const std::string lattice = folder.path("lattice.csv");
+    REQUIRE(run("nmr-simulate", {"challenge-2020", "--out", lattice}).status == 0);
+    const Outcome refused = run("nmr-fit", {"challenge-2020", lattice, "--check"});
+    CHECK(refused.status == 2);
+    CHECK(refused.err.find("uniform kernel") != std::string::npos);
+    CHECK(
+        run("nmr-fit", {"challenge-2021", good, "--check", "--refine", "--noise", "1e-3"}).status ==
+        2);
+}
+
 TEST_CASE("nmr-fit: --refine from the shipped model brings a curve home") {
     const Folder folder;
     const std::string csv = folder.path("echo.csv");

@@ -1,0 +1,98 @@
+#include "fit_check.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "nmrsim/prior.h"
+
+namespace nmrapps {
+namespace {
+
+/// Of drawing starts anew where no fit is good enough: a fit that is only asked whether there is
+/// one may give up sooner than one that is asked for.
+constexpr int kWidenings = 2;
+/// A fit so many interval lengths beyond the 90% interval is another answer.
+constexpr double kFarIntervals = 2.0;
+/// Chi-square is above what is expected by so many of its standard deviations, or ...
+constexpr double kDeviations = 5.0;
+/// ... where the noise is an estimate, by a share besides.
+constexpr double kEstimateSlack = 1.2;
+
+/// Where the noise is an estimate, it is taken for this share of the largest sample at least: a
+/// curve without noise has other errors, of whoever simulated it.
+constexpr double kLeastShare = 1e-3;
+
+double largest(std::span<const float> curve) {
+    float most = 0.0f;
+    for (const float value : curve) most = std::max(most, std::abs(value));
+    return static_cast<double>(most);
+}
+
+/// Whether a fit lies where the posterior does.
+bool among(const nmrinverse::Refinement& fit, const nmrinverse::Predictions& estimates,
+           std::size_t curve) {
+    for (std::size_t k = 0; k < estimates.unknowns; ++k) {
+        const std::size_t i = curve * estimates.unknowns + k;
+        const double margin = kFarIntervals * (estimates.q95[i] - estimates.q05[i]);
+        if (fit.estimate[k] < estimates.q05[i] - margin ||
+            fit.estimate[k] > estimates.q95[i] + margin) {
+            return false;
+        }
+    }
+    return true;
+}
+
+Judgement judgement_of(const nmrinverse::Refinement& fit, const nmrinverse::Predictions& estimates,
+                       std::size_t curve, bool upper) {
+    const double slack = upper ? kEstimateSlack : 1.0;
+    const double most = slack * fit.degrees + kDeviations * std::sqrt(2.0 * fit.degrees);
+    if (fit.chi_square > most) {
+        const bool far = fit.chi_square > kRejectRatio * kRejectRatio * fit.degrees;
+        return {far ? Verdict::reject : Verdict::caution,
+                fmt::format("no curve of the experiment fits: chi-square {:.5g} where {:.5g} is "
+                            "expected",
+                            fit.chi_square, fit.degrees)};
+    }
+    if (!among(fit, estimates, curve)) {
+        return {Verdict::caution, "the best fit lies elsewhere (--refine gives it)"};
+    }
+    return {};
+}
+
+}  // namespace
+
+bool can_be_checked(const nmrsim::Experiment& experiment) {
+    return nmrsim::is_uniform(experiment) && experiment.line.spins == 0 &&
+           nmrsim::find_categorical(experiment.prior) == nullptr;
+}
+
+std::vector<Judgement> check_by_fits(const Curves& curves, const nmrinverse::Predictions& estimates,
+                                     std::span<const double> starts, std::span<const double> noise,
+                                     bool upper, const nmrsim::Experiment& experiment,
+                                     const nmrinverse::RefineOptions& options,
+                                     const std::function<bool(double)>& progress) {
+    const std::size_t row = 2 * curves.points();
+    const std::size_t of_curve = curves.count() ? starts.size() / curves.count() : 0;
+    nmrinverse::RefineOptions checking = options;
+    checking.widenings = kWidenings;
+    std::vector<Judgement> result;
+    for (std::size_t c = 0; c < curves.count(); ++c) {
+        if (progress && !progress(static_cast<double>(c) / static_cast<double>(curves.count()))) {
+            break;
+        }
+        const std::span<const float> curve = std::span(curves.signal).subspan(c * row, row);
+        checking.noise = upper ? std::max(noise[c], kLeastShare * largest(curve)) : noise[c];
+        if (!(checking.noise > 0.0)) {
+            result.push_back({});
+            continue;
+        }
+        const nmrinverse::Refinement fit =
+            nmrinverse::refine(experiment, curve, starts.subspan(c * of_curve, of_curve), checking);
+        result.push_back(judgement_of(fit, estimates, c, upper));
+    }
+    return result;
+}
+
+}  // namespace nmrapps
