@@ -100,6 +100,7 @@ int main(int argc, char** argv) {
     std::vector<std::string> data_paths;
     std::string noise;
     std::string calibrated;
+    std::string first_look;
     std::size_t simulated = 0;
     nmrapps::add_common_options(
         app, common, "nmr-train challenge-2021 --simulate 200000 --out model.safetensors");
@@ -183,6 +184,11 @@ int main(int argc, char** argv) {
                    "(default: 512 for many curves of drawn ensembles, otherwise 0, none)")
         ->check(CLI::Range(0, 1 << 14))
         ->type_name("G");
+    app.add_option(
+           "--first-look", first_look,
+           "Learn also from what this model, trained on other curves, reads of a curve, and "
+           "from what the curve keeps beyond the mean field: drawn echoes, noise-free")
+        ->type_name("MODEL");
     app.add_option("--posterior-weight", options.posterior_weight,
                    "Weight of the posterior beside the estimates in the loss (default: 0.1)")
         ->check(CLI::PositiveNumber)
@@ -215,6 +221,7 @@ int main(int argc, char** argv) {
         const nmrsim::Experiment experiment = nmrapps::chosen_experiment(choice);
         nmrapps::check_output_folder("--out", out);
         set_noise(noise, options);
+        if (!first_look.empty()) options.first_look = nmrapps::find_model(first_look);
         options.threads = common.threads;
         if (options.threads == 0 && ranks.size() > 1) options.threads = ranks.threads();
         options.checkpoint = out + ".checkpoint";

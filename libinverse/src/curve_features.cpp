@@ -21,6 +21,9 @@ constexpr double kLogFloor = 0.06;
 // A phase-free network of few curves does better without the turns of faint samples.
 constexpr double kPhaseFreeTurnFloor = 0.2;
 
+// A limit against a file that asks for all memory.
+constexpr int kMostLookedAt = 1 << 20;
+
 }  // namespace
 
 FeatureSpec phase_free_features() {
@@ -42,7 +45,7 @@ int FeatureSpec::channels() const {
 }
 
 int FeatureSpec::inputs() const {
-    return channels() * low_pass.samples + 1 + (noise_is_input() ? 1 : 0);
+    return channels() * low_pass.samples + 2 * looked_at + 1 + (noise_is_input() ? 1 : 0);
 }
 
 void FeatureSpec::validate() const {
@@ -53,6 +56,14 @@ void FeatureSpec::validate() const {
         throw std::invalid_argument(
             fmt::format("noise must be 0 <= low <= high, and > 0 for a range, got {}, {}",
                         noise_low, noise_high));
+    }
+    if (looked_at < 0 || looked_at > kMostLookedAt) {
+        throw std::invalid_argument(
+            fmt::format("looked_at must be in [0, {}], got {}", kMostLookedAt, looked_at));
+    }
+    if (looked_at > 0 && noise_high > 0.0) {
+        throw std::invalid_argument(
+            fmt::format("noise must be 0 with a first look, got {}", noise_high));
     }
     if (!(turn_floor > 0.0) || !std::isfinite(turn_floor)) {
         throw std::invalid_argument(fmt::format("turn_floor must be > 0, got {}", turn_floor));
@@ -90,6 +101,7 @@ std::string to_json(const FeatureSpec& spec) {
                           {"spectrum", spec.spectrum},
                           {"log_power", spec.log_power},
                           {"turn_floor", spec.turn_floor},
+                          {"looked_at", spec.looked_at},
                           {"noise_low", spec.noise_low},
                           {"noise_high", spec.noise_high},
                           {"channel_mean", spec.channel_mean},
@@ -115,6 +127,7 @@ FeatureSpec feature_spec_from_json(const std::string& text) {
         json.at("spectrum").get_to(spec.spectrum);
         json.at("log_power").get_to(spec.log_power);
         spec.turn_floor = json.value("turn_floor", FeatureSpec().turn_floor);
+        spec.looked_at = json.value("looked_at", 0);
         json.at("noise_low").get_to(spec.noise_low);
         json.at("noise_high").get_to(spec.noise_high);
         json.at("channel_mean").get_to(spec.channel_mean);
@@ -160,9 +173,10 @@ void Features::to(const torch::Device& device) {
 std::vector<torch::Tensor> Features::channels(const torch::Tensor& reduced,
                                               torch::Tensor& scale) const {
     // By way of the peak, so that squares of absurd numbers do not overflow. (n, 1, 1)
-    const torch::Tensor peak = reduced.abs().amax({1, 2}, true) + kScaleFloor;
-    scale = peak * (2.0 * (reduced / peak).square().mean({1, 2}, true)).sqrt() + kScaleFloor;
-    const torch::Tensor m = reduced / scale;
+    const torch::Tensor curve = reduced.slice(2, 0, spec_.low_pass.samples);
+    const torch::Tensor peak = curve.abs().amax({1, 2}, true) + kScaleFloor;
+    scale = peak * (2.0 * (curve / peak).square().mean({1, 2}, true)).sqrt() + kScaleFloor;
+    const torch::Tensor m = curve / scale;
     const torch::Tensor re = m.select(1, 0);
     const torch::Tensor im = m.select(1, 1);
     std::vector<torch::Tensor> channels;
@@ -225,6 +239,9 @@ torch::Tensor Features::inputs(const torch::Tensor& reduced, const torch::Tensor
     std::vector<torch::Tensor> all = channels(reduced, scale);
     for (std::size_t c = 0; c < all.size(); ++c) {
         all[c] = (all[c] - spec_.channel_mean[c]) / spec_.channel_sd[c];
+    }
+    if (spec_.looked_at > 0) {
+        all.push_back(reduced.slice(2, spec_.low_pass.samples).flatten(1));
     }
     all.push_back((scale.reshape({-1, 1}).log() - spec_.log_scale_mean) / spec_.log_scale_sd);
     if (spec_.noise_is_input()) {

@@ -23,6 +23,9 @@ struct FeatureSpec {
     bool log_power = false;  ///< log |transform|
     /// Of |m|, below which a turn is damped: where there is next to no signal, it tells nothing.
     double turn_floor = 0.03;
+    /// Pairs of numbers beside each curve, which a first look tells (FirstLook); inputs as they
+    /// are.
+    int looked_at = 0;
     /// Noise the model was trained for [units of M]; where high > low, the level is an input.
     double noise_low = 0.0;
     double noise_high = 0.0;
@@ -66,10 +69,10 @@ public:
 
     /// Sets the means and standard deviations of the spec from a sample of curves.
     ///
-    /// Args: reduced: (n, 2, samples), low-passed curves.
+    /// Args: reduced: (n, 2, samples + looked_at), low-passed curves and what is beside them.
     void standardise(const torch::Tensor& reduced);
 
-    /// Args: reduced: (n, 2, samples), low-passed curves. noise: (n), the level of each; not looked
+    /// Args: reduced: as above. noise: (n), the level of each; not looked
     /// at unless it is an input.
     /// Returns: (n, inputs).
     torch::Tensor inputs(const torch::Tensor& reduced, const torch::Tensor& noise) const;

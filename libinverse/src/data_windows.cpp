@@ -25,10 +25,10 @@ constexpr std::uint32_t kRunOrder = 105;
 
 }  // namespace
 
-DataWindows::DataWindows(const nmrsim::DatasetReader& data, const LowPass& low_pass,
+DataWindows::DataWindows(const nmrsim::DatasetReader& data, const Reduction& reduction,
                          const TrainingOptions& options, const TrainingPeers& peers)
     : data_(data),
-      low_pass_(low_pass),
+      reduction_(reduction),
       seed_(options.seed),
       threads_(options.threads),
       rank_(peers.rank),
@@ -45,8 +45,8 @@ DataWindows::DataWindows(const nmrsim::DatasetReader& data, const LowPass& low_p
     stratum_ = count / strata_;
     held_ = held_out / strata_;
     const std::int64_t left = strata_ * (stratum_ - held_);
-    const std::int64_t bytes =
-        4 * (2 * low_pass.samples + static_cast<std::int64_t>(data.description().unknowns.size()));
+    const std::int64_t bytes = 4 * (2 * reduction.samples() +
+                                    static_cast<std::int64_t>(data.description().unknowns.size()));
     const std::int64_t window = std::max<std::int64_t>(
         options.batch, (static_cast<std::int64_t>(options.memory_mb) << 20) / kWindowShare / bytes);
     run_ = std::min({kRun, left, window});
@@ -60,14 +60,14 @@ DataWindows::~DataWindows() {
 }
 
 Curves DataWindows::held_out() const {
-    Curves all{torch::empty({strata_ * held_, 2, low_pass_.samples}),
+    Curves all{torch::empty({strata_ * held_, 2, reduction_.samples()}),
                torch::empty({strata_ * held_,
                              static_cast<std::int64_t>(data_.description().unknowns.size())})};
     for (std::int64_t s = 0; s < strata_; ++s) {
         const nmrsim::Dataset rows =
             data_.rows(static_cast<std::size_t>(s * stratum_), static_cast<std::size_t>(held_));
         require_usable(rows);
-        const Curves some = low_passed(rows, low_pass_, threads_);
+        const Curves some = reduced(rows, reduction_, threads_);
         all.reduced.slice(0, s * held_, (s + 1) * held_).copy_(some.reduced);
         all.unknowns.slice(0, s * held_, (s + 1) * held_).copy_(some.unknowns);
     }
@@ -94,7 +94,7 @@ void DataWindows::read_run(std::int64_t first, std::int64_t count, Curves& to,
             data_.rows(static_cast<std::size_t>(first / free * stratum_ + held_ + inside),
                        static_cast<std::size_t>(more));
         require_usable(rows);
-        const Curves some = low_passed(rows, low_pass_, threads_);
+        const Curves some = reduced(rows, reduction_, threads_);
         to.reduced.slice(0, at, at + more).copy_(some.reduced);
         to.unknowns.slice(0, at, at + more).copy_(some.unknowns);
         first += more;
@@ -117,7 +117,7 @@ Curves DataWindows::read(std::int64_t index) const {
     const std::int64_t runs = (w + 1) * runs_ / windows_ - begin;
     const std::int64_t mine = rank_ * runs / ranks_;
     const std::int64_t count = (rank_ + 1) * runs / ranks_ - mine;
-    Curves window{torch::empty({count * run_, 2, low_pass_.samples}),
+    Curves window{torch::empty({count * run_, 2, reduction_.samples()}),
                   torch::empty({count * run_,
                                 static_cast<std::int64_t>(data_.description().unknowns.size())})};
     const auto run_at = order.accessor<std::int64_t, 1>();

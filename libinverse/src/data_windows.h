@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <future>
 
-#include "low_pass.h"
 #include "nmrinverse/trainer.h"
 #include "nmrsim/dataset_reader.h"
 #include "training_data.h"
@@ -19,7 +18,7 @@ class DataWindows {
 public:
     /// Args: data: must outlive this, and nobody else may read it meanwhile. options: seed,
     /// held_out, memory_mb. peers: each reads its part of a window.
-    DataWindows(const nmrsim::DatasetReader& data, const LowPass& low_pass,
+    DataWindows(const nmrsim::DatasetReader& data, const Reduction& reduction,
                 const TrainingOptions& options, const TrainingPeers& peers);
     ~DataWindows();
     DataWindows(const DataWindows&) = delete;
@@ -49,7 +48,7 @@ private:
     void read_run(std::int64_t first, std::int64_t count, Curves& to, std::int64_t at) const;
 
     const nmrsim::DatasetReader& data_;
-    LowPass low_pass_;
+    Reduction reduction_;
     std::uint64_t seed_;
     int threads_;
     int rank_;

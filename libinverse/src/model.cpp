@@ -16,6 +16,9 @@ namespace {
 // Curves through the network at once: the activations of a piece stay in the cache.
 constexpr std::int64_t kPiece = 512;
 
+// Of a sample, for differences [units of M].
+constexpr float kDifference = 1e-4f;
+
 /// Throws: std::invalid_argument that names the curve and the point of the first bad value.
 void require_finite(std::span<const float> signal, std::size_t points) {
     for (std::size_t at = 0; at < signal.size(); ++at) {
@@ -82,6 +85,39 @@ torch::Tensor joint_log_density(PosteriorNet& net, const NetworkAnswer& answer,
     return torch::logsumexp(each, 0) - std::log(static_cast<double>(each.size(0)));
 }
 
+Reduction reduction_of(const Model::State& state) {
+    return {state.features.spec().low_pass, state.first};
+}
+
+namespace {
+
+/// A first look's answer has no slope of its own: two curves a sample.
+std::vector<double> gradient_by_differences(const Model& model, std::span<const float> signal,
+                                            double noise) {
+    const std::size_t samples = signal.size();
+    const std::size_t unknowns = model.experiment().prior.size();
+    std::vector<float> curves;
+    curves.reserve(2 * samples * samples);
+    for (std::size_t s = 0; s < samples; ++s) {
+        for (const float off : {kDifference, -kDifference}) {
+            curves.insert(curves.end(), signal.begin(), signal.end());
+            curves[curves.size() - samples + s] += off;
+        }
+    }
+    const std::vector<double> mean = model.predict(curves, 2 * samples, noise).mean;
+    std::vector<double> result(unknowns * samples);
+    for (std::size_t s = 0; s < samples; ++s) {
+        for (std::size_t k = 0; k < unknowns; ++k) {
+            result[k * samples + s] =
+                (mean[2 * s * unknowns + k] - mean[(2 * s + 1) * unknowns + k]) /
+                (2.0 * static_cast<double>(kDifference));
+        }
+    }
+    return result;
+}
+
+}  // namespace
+
 Model::Model(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
 const nmrsim::Experiment& Model::experiment() const {
@@ -120,9 +156,7 @@ Posterior Model::posterior(std::span<const float> signal, std::size_t count,
     require_finite(signal, points);
 
     const ThreadGuard guard(threads);
-    torch::Tensor reduced = torch::empty({static_cast<std::int64_t>(count), 2, low_pass.samples});
-    apply_low_pass(low_pass, signal, count,
-                   {reduced.data_ptr<float>(), static_cast<std::size_t>(reduced.numel())}, threads);
+    const torch::Tensor reduced = reduced_curves(reduction_of(*state_), signal, count, threads);
     const torch::Tensor levels =
         torch::tensor(std::vector<double>(noise.begin(), noise.end()), torch::kFloat64)
             .to(torch::kFloat32);
@@ -144,6 +178,7 @@ std::vector<double> Model::gradient(std::span<const float> signal, double noise)
             fmt::format("signal must hold 2 x {} points, got {} values", points, signal.size()));
     }
     require_finite(signal, static_cast<std::size_t>(points));
+    if (state_->first) return gradient_by_differences(*this, signal, noise);
     std::vector<float> matrix = low_pass_matrix(low_pass);
     const torch::Tensor filter =
         torch::from_blob(matrix.data(), {low_pass.samples, points}).to(state_->device);

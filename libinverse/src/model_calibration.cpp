@@ -125,7 +125,7 @@ Model calibrate(const Model& model, const nmrsim::Dataset& data, const ReceiverS
             "the data set must have the model's points and unknowns to calibrate it");
     }
     const ThreadGuard guard(threads);
-    const Curves curves = low_passed(data, from.features.spec().low_pass, threads);
+    const Curves curves = reduced(data, reduction_of(from), threads);
     auto state = std::make_shared<Model::State>(from);
     state->calibration = calibrated_on(state->features, state->net, receiver, curves.reduced,
                                        curves.unknowns, seed, state->device);

@@ -22,6 +22,8 @@ using nmrsim::InputError;
 
 constexpr const char* kFormat = "nmrinverse-model";
 constexpr const char* kFormatVersion = "2";
+/// Before each name of a first look's metadata and tensors.
+const std::string kFirstLook = "first_look.";
 
 TrainingRecord record_from_json(const std::string& text) {
     const nlohmann::json json = nlohmann::json::parse(text);
@@ -75,9 +77,7 @@ void require_tensors(const TensorFile& file, const NetworkOptions& options,
     }
 }
 
-}  // namespace
-
-void save_model(const Model& model, const std::string& path) {
+TensorFile to_file(const Model& model) {
     const Model::State& state = model.state();
     TensorFile file;
     file.metadata = {{"format", kFormat},
@@ -93,11 +93,33 @@ void save_model(const Model& model, const std::string& path) {
     file.tensors[kReferenceMean] = to_file_tensor(state.reference.mean);
     file.tensors[kReferenceWhitening] = to_file_tensor(state.reference.whitening);
     file.tensors[kReferenceQuantiles] = to_file_tensor(state.reference.quantiles);
-    write_tensor_file(file, path);
+    if (!state.first) return file;
+    TensorFile first = to_file(state.first->model());
+    for (auto& [key, text] : first.metadata) file.metadata[kFirstLook + key] = std::move(text);
+    for (auto& [name, tensor] : first.tensors) {
+        file.tensors[kFirstLook + name] = std::move(tensor);
+    }
+    return file;
 }
 
-Model load_model(const std::string& path) {
-    const TensorFile file = read_tensor_file(path);
+/// Moves what has the prefix, without it, from a map into another.
+template <class Map>
+void take_first_look(Map& from, Map& to) {
+    for (auto at = from.begin(); at != from.end();) {
+        if (at->first.starts_with(kFirstLook)) {
+            to[at->first.substr(kFirstLook.size())] = std::move(at->second);
+            at = from.erase(at);
+        } else {
+            ++at;
+        }
+    }
+}
+
+/// Args: path: what errors name. May throw what load_model() makes InputErrors of.
+Model from_file(TensorFile file, const std::string& path, bool is_first_look = false) {
+    TensorFile looked;
+    take_first_look(file.metadata, looked.metadata);
+    take_first_look(file.tensors, looked.tensors);
     if (metadata(file, "format", path) != kFormat) {
         throw InputError(fmt::format("{}: expected the format {}, found {}", path, kFormat,
                                      metadata(file, "format", path)));
@@ -106,35 +128,56 @@ Model load_model(const std::string& path) {
         throw InputError(fmt::format("{}: expected format version {}, found {}", path,
                                      kFormatVersion, metadata(file, "format_version", path)));
     }
+    std::shared_ptr<const FirstLook> first;
+    if (!looked.metadata.empty() || !looked.tensors.empty()) {
+        if (is_first_look) {
+            throw InputError(path + ": expected a model without a first look of its own");
+        }
+        first =
+            std::make_shared<FirstLook>(from_file(std::move(looked), path + ": first look", true));
+    }
+    nmrsim::Experiment experiment =
+        nmrsim::parse_experiment(metadata(file, "experiment", path), path + ": experiment");
+    Features features(feature_spec_from_json(metadata(file, "features", path)));
+    const NetworkOptions options = network_options_from_json(metadata(file, "network", path));
+    const std::size_t unknowns = experiment.prior.size();
+    const FeatureSpec& spec = features.spec();
+    if (static_cast<std::size_t>(options.unknowns) != unknowns || options.inputs != spec.inputs() ||
+        spec.low_pass.points != experiment.acquisition.points ||
+        spec.looked_at != (first ? first->samples() : 0) ||
+        (first && first->model().state().features.spec().low_pass.points != spec.low_pass.points)) {
+        throw std::invalid_argument(
+            "the experiment, the features and the network disagree in their sizes");
+    }
+    require_tensors(file, options, path);
+    PosteriorNet net(options);
+    for (auto& [name, weight] : named_weights(net)) {
+        from_file_tensor(file.tensors.at(name), weight);
+    }
+    net->eval();
+    EmbeddingReference reference{torch::empty({options.width}),
+                                 torch::empty({options.width, options.width}),
+                                 torch::empty({kReferenceSteps})};
+    from_file_tensor(file.tensors.at(kReferenceMean), reference.mean);
+    from_file_tensor(file.tensors.at(kReferenceWhitening), reference.whitening);
+    from_file_tensor(file.tensors.at(kReferenceQuantiles), reference.quantiles);
+    return Model(std::make_shared<Model::State>(
+        Model::State{std::move(experiment), record_from_json(metadata(file, "record", path)),
+                     std::move(features), std::move(net),
+                     calibration_from_json(metadata(file, "calibration", path), unknowns),
+                     std::move(reference), torch::kCPU, std::move(first)}));
+}
+
+}  // namespace
+
+void save_model(const Model& model, const std::string& path) {
+    write_tensor_file(to_file(model), path);
+}
+
+Model load_model(const std::string& path) {
+    TensorFile file = read_tensor_file(path);
     try {
-        nmrsim::Experiment experiment =
-            nmrsim::parse_experiment(metadata(file, "experiment", path), path + ": experiment");
-        Features features(feature_spec_from_json(metadata(file, "features", path)));
-        const NetworkOptions options = network_options_from_json(metadata(file, "network", path));
-        const std::size_t unknowns = experiment.prior.size();
-        if (static_cast<std::size_t>(options.unknowns) != unknowns ||
-            options.inputs != features.spec().inputs() ||
-            features.spec().low_pass.points != experiment.acquisition.points) {
-            throw std::invalid_argument(
-                "the experiment, the features and the network disagree in their sizes");
-        }
-        require_tensors(file, options, path);
-        PosteriorNet net(options);
-        for (auto& [name, weight] : named_weights(net)) {
-            from_file_tensor(file.tensors.at(name), weight);
-        }
-        net->eval();
-        EmbeddingReference reference{torch::empty({options.width}),
-                                     torch::empty({options.width, options.width}),
-                                     torch::empty({kReferenceSteps})};
-        from_file_tensor(file.tensors.at(kReferenceMean), reference.mean);
-        from_file_tensor(file.tensors.at(kReferenceWhitening), reference.whitening);
-        from_file_tensor(file.tensors.at(kReferenceQuantiles), reference.quantiles);
-        return Model(std::make_shared<Model::State>(
-            Model::State{std::move(experiment), record_from_json(metadata(file, "record", path)),
-                         std::move(features), std::move(net),
-                         calibration_from_json(metadata(file, "calibration", path), unknowns),
-                         std::move(reference), torch::kCPU}));
+        return from_file(std::move(file), path);
     } catch (const std::invalid_argument& error) {
         throw InputError(fmt::format("{}: {}", path, error.what()));
     } catch (const nlohmann::json::exception& error) {

@@ -12,6 +12,7 @@
 #include "nmrinverse/model.h"
 #include "nmrinverse/trainer.h"
 #include "posterior_net.h"
+#include "reduction.h"
 #include "tensor_file.h"
 
 namespace nmrinverse {
@@ -35,7 +36,11 @@ struct Model::State {
     Calibration calibration;
     EmbeddingReference reference;
     torch::Device device = torch::kCPU;
+    std::shared_ptr<const FirstLook> first = {};  ///< null: none
 };
+
+/// What the model's features are made from.
+Reduction reduction_of(const Model::State& state);
 
 struct Posterior::State {
     std::shared_ptr<Model::State> model;
@@ -43,7 +48,7 @@ struct Posterior::State {
     int threads = 0;
 };
 
-/// Runs low-passed curves through the network in pieces that fit the cache.
+/// Runs reduced curves through the network in pieces that fit the cache.
 ///
 /// Args: reduced: (count, 2, samples). noise: (count), or undefined where no level is needed.
 /// Returns: on the CPU.

@@ -7,7 +7,8 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <optional>
+#include <memory>
+#include <span>
 #include <stdexcept>
 
 #include "nmrsim/alpha_z_aliases.h"
@@ -77,6 +78,27 @@ void require_no_shift(const TrainingOptions& options) {
     }
 }
 
+/// The state that a training starts from: its checkpoint's, or a new one with features for the
+/// `sample` of curves.
+///
+/// Args: sample: gives the curves, (count, 2, points), where they are needed.
+template <typename Sample>
+TrainerState starting_state(const nmrsim::Experiment& experiment, const TrainingOptions& options,
+                            const torch::Device& device, int threads, const Sample& sample) {
+    const std::shared_ptr<const FirstLook> first = first_look_of(options, experiment);
+    TrainerState state = [&] {
+        if (resumes(options)) return read_checkpoint(experiment, options, device);
+        const std::span<const float> signal = sample();
+        const auto values = 2 * static_cast<std::size_t>(experiment.acquisition.points);
+        return new_trainer_state(
+            experiment,
+            features_for(experiment, signal, signal.size() / values, options, first.get(), threads),
+            options, device);
+    }();
+    state.model->first = first;
+    return state;
+}
+
 Curves picked(const Curves& curves, const torch::Tensor& positions) {
     return {curves.reduced.index_select(0, positions), curves.unknowns.index_select(0, positions)};
 }
@@ -102,28 +124,21 @@ Model train(const nmrsim::Dataset& data, const TrainingOptions& given, const Tra
     const ThreadGuard threads(
         learning_threads(options, options.threads > 0 ? options.threads : omp_get_num_procs()));
     const torch::Device device = device_of(options);
-    std::optional<TrainerState> state;
-    if (resumes(options)) {
-        state = read_checkpoint(experiment, options, device);
-    } else {
+    TrainerState state = starting_state(experiment, options, device, options.threads, [&] {
         const std::size_t sample = std::min(data.count(), static_cast<std::size_t>(kScaleCurves));
-        state = new_trainer_state(
-            experiment,
-            features_for(experiment, std::span(data.signal).first(sample * 2 * data.points()),
-                         sample, options, options.threads),
-            options, device);
-    }
-    const LowPass& low_pass = state->model->features.spec().low_pass;
+        return std::span(data.signal).first(sample * 2 * data.points());
+    });
+    const Reduction reduction = reduction_of(*state.model);
     const torch::Tensor order = torch::randperm(count, generator(options.seed, 0, Purpose::split));
     const torch::Tensor to_learn = order.slice(0, held_out);
-    const Curves curves = low_passed(data, low_pass, options.threads);
+    const Curves curves = reduced(data, reduction, options.threads);
     const bool aliased =
         options.alpha_z_aliases && few_curves && nmrsim::has_alpha_z_aliases(experiment);
     const Curves learnt =
-        aliased ? low_passed(nmrsim::with_alpha_z_aliases(rows_of(data, to_learn), options.threads),
-                             low_pass, options.threads)
+        aliased ? reduced(nmrsim::with_alpha_z_aliases(rows_of(data, to_learn), options.threads),
+                          reduction, options.threads)
                 : picked(curves, to_learn);
-    return Training(std::move(*state), options, report, peers)
+    return Training(std::move(state), options, report, peers)
         .run(learnt, picked(curves, order.slice(0, 0, held_out)));
 }
 
@@ -139,19 +154,14 @@ Model train(const nmrsim::DatasetReader& data, const TrainingOptions& given,
     const int cores = options.threads > 0 ? options.threads : omp_get_num_procs();
     const ThreadGuard threads(learning_threads(options, cores));
     const torch::Device device = device_of(options);
-    std::optional<TrainerState> state;
-    if (resumes(options)) {
-        state = read_checkpoint(experiment, options, device);
-    } else {
-        const nmrsim::Dataset sample =
-            data.rows(0, std::min(data.count(), static_cast<std::size_t>(kScaleCurves)));
+    nmrsim::Dataset sample;
+    TrainerState state = starting_state(experiment, options, device, cores, [&] {
+        sample = data.rows(0, std::min(data.count(), static_cast<std::size_t>(kScaleCurves)));
         require_usable(sample);
-        state = new_trainer_state(
-            experiment, features_for(experiment, sample.signal, sample.count(), options, cores),
-            options, device);
-    }
-    DataWindows windows(data, state->model->features.spec().low_pass, options, peers);
-    return Training(std::move(*state), options, report, peers).run(windows);
+        return std::span<const float>(sample.signal);
+    });
+    DataWindows windows(data, reduction_of(*state.model), options, peers);
+    return Training(std::move(state), options, report, peers).run(windows);
 }
 
 Model train(const nmrsim::Experiment& described, const TrainingOptions& given,
@@ -184,15 +194,9 @@ Model train(const nmrsim::Experiment& described, const TrainingOptions& given,
     nmrsim::Experiment coarse = experiment;
     coarse.accuracy.tolerance = std::max(coarse.accuracy.tolerance, kTrainingTolerance);
 
-    std::optional<TrainerState> state;
-    if (resumes(options)) {
-        state = read_checkpoint(described, options, device);
-    } else {
-        state = new_trainer_state(
-            described, features_for(experiment, sample.signal, sample.count(), options, cores),
-            options, device);
-    }
-    const LowPass& low_pass = state->model->features.spec().low_pass;
+    TrainerState state = starting_state(described, options, device, cores,
+                                        [&] { return std::span<const float>(sample.signal); });
+    const Reduction reduction = reduction_of(*state.model);
     const auto per_epoch = static_cast<std::int64_t>(options.curves_per_epoch);
     const std::int64_t chunks_per_epoch = (per_epoch + kChunk - 1) / kChunk;
     const std::int64_t chunk = per_epoch / chunks_per_epoch;
@@ -201,11 +205,11 @@ Model train(const nmrsim::Experiment& described, const TrainingOptions& given,
                                                            kFewestHeldOut, kMostHeldOut);
     const std::atomic<bool> stop = false;
     Curves held_out_curves =
-        simulate_curves({experiment, low_pass, options.seed, options.time_zero_us}, kHeldOutIndex,
+        simulate_curves({experiment, reduction, options.seed, options.time_zero_us}, kHeldOutIndex,
                         held_out, cores, stop);
-    CurveStream stream({coarse, low_pass, options.seed, options.time_zero_us}, chunk, producers,
+    CurveStream stream({coarse, reduction, options.seed, options.time_zero_us}, chunk, producers,
                        peers.rank, peers.size);
-    return Training(std::move(*state), options, report, peers)
+    return Training(std::move(state), options, report, peers)
         .run(stream, chunk, chunks_per_epoch, std::move(held_out_curves));
 }
 

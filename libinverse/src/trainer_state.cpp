@@ -8,6 +8,7 @@
 
 #include "nmrsim/errors.h"
 #include "nmrsim/experiment_file.h"
+#include "nmrsim/sha256.h"
 #include "nmrsim/version.h"
 
 namespace nmrinverse {
@@ -44,6 +45,8 @@ std::string fingerprint(const nmrsim::Experiment& experiment, const TrainingOpti
         {"posterior_weight", options.posterior_weight},
         {"noise", {options.noise_low, options.noise_high}},
         {"receiver", {options.receiver.phase_deg, options.receiver.gain, options.time_zero_us}},
+        {"first_look",
+         options.first_look.empty() ? "" : nmrsim::sha256_of_file(options.first_look)},
         {"memory_mb", options.memory_mb},
         {"seed", options.seed}}
         .dump();

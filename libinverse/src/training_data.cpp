@@ -104,21 +104,13 @@ void require_usable(const nmrsim::Dataset& data) {
     }
 }
 
-Curves low_passed(const nmrsim::Dataset& data, const LowPass& low_pass, int threads) {
-    const std::size_t count = data.count();
-    Curves curves;
-    curves.reduced = torch::empty({static_cast<std::int64_t>(count), 2, low_pass.samples});
-    apply_low_pass(
-        low_pass, data.signal, count,
-        {curves.reduced.data_ptr<float>(), static_cast<std::size_t>(curves.reduced.numel())},
-        threads);
-    curves.unknowns = unit_box(data);
-    return curves;
+Curves reduced(const nmrsim::Dataset& data, const Reduction& reduction, int threads) {
+    return {reduced_curves(reduction, data.signal, data.count(), threads), unit_box(data)};
 }
 
 Curves simulate_curves(const CurveSource& source, std::uint64_t first, std::int64_t count,
                        int threads, const std::atomic<bool>& stop) {
-    std::vector<torch::Tensor> reduced;
+    std::vector<torch::Tensor> curves;
     std::vector<torch::Tensor> unknowns;
     const WiderWindow wider = wider_window(source.experiment, source.time_zero_us);
     for (std::int64_t begin = 0; begin < count && !stop; begin += kPiece) {
@@ -128,12 +120,12 @@ Curves simulate_curves(const CurveSource& source, std::uint64_t first, std::int6
             [&stop](std::size_t) { return !stop; });
         if (data.count() == 0) break;
         if (wider.margin > 0) shift_clocks(data, wider, source.time_zero_us);
-        Curves piece = low_passed(data, source.low_pass, threads);
-        reduced.push_back(std::move(piece.reduced));
+        Curves piece = reduced(data, source.reduction, threads);
+        curves.push_back(std::move(piece.reduced));
         unknowns.push_back(std::move(piece.unknowns));
     }
-    if (reduced.empty()) return {};
-    return {torch::cat(reduced), torch::cat(unknowns)};
+    if (curves.empty()) return {};
+    return {torch::cat(curves), torch::cat(unknowns)};
 }
 
 CurveStream::CurveStream(CurveSource source, std::int64_t chunk, int threads, int rank, int ranks)

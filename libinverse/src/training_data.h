@@ -8,12 +8,12 @@
 #include <cstdint>
 #include <future>
 
-#include "low_pass.h"
 #include "nmrsim/dataset.h"
+#include "reduction.h"
 
 namespace nmrinverse {
 
-/// Low-passed curves with what made them, on the CPU.
+/// Reduced curves with what made them, on the CPU.
 struct Curves {
     torch::Tensor reduced;   ///< (n, 2, samples)
     torch::Tensor unknowns;  ///< (n, unknowns), unit-box coordinates of the prior
@@ -24,13 +24,13 @@ struct Curves {
 /// Throws: std::invalid_argument where parameters are not known or a value is not finite.
 void require_usable(const nmrsim::Dataset& data);
 
-/// The curves of a usable data set, low-passed.
-Curves low_passed(const nmrsim::Dataset& data, const LowPass& low_pass, int threads);
+/// The curves of a usable data set.
+Curves reduced(const nmrsim::Dataset& data, const Reduction& reduction, int threads);
 
 /// Curves without end: curve i depends on all of this and i alone.
 struct CurveSource {
     nmrsim::Experiment experiment;
-    LowPass low_pass;
+    Reduction reduction;
     std::uint64_t seed = 0;
     double time_zero_us = 0.0;  ///< each curve's clock is off by up to so much, either way [us]
 };

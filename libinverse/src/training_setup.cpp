@@ -1,7 +1,12 @@
 #include "training_setup.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <stdexcept>
+
+#include "model_state.h"
+#include "nmrsim/experiment_file.h"
 
 namespace nmrinverse {
 namespace {
@@ -50,8 +55,29 @@ int learning_threads(const TrainingOptions& options, int cores) {
     return std::clamp(static_cast<int>(options.batch * weights / kWorkOfThread), 1, cores);
 }
 
+std::shared_ptr<const FirstLook> first_look_of(const TrainingOptions& options,
+                                               const nmrsim::Experiment& experiment) {
+    if (options.first_look.empty()) return {};
+    if (options.noise_high > 0.0 || options.receiver.phase_deg > 0.0 ||
+        options.receiver.gain > 0.0 || options.time_zero_us > 0.0) {
+        throw std::invalid_argument(
+            "training.first_look needs curves as they are: no noise, and the receiver's phase, "
+            "gain and time zero known");
+    }
+    auto first = std::make_shared<FirstLook>(load_model(options.first_look));
+    const nmrsim::Experiment& its = first->model().experiment();
+    if (nmrsim::experiment_to_toml(its) != nmrsim::experiment_to_toml(experiment)) {
+        throw std::invalid_argument(
+            fmt::format("training.first_look must be a model of this experiment, {}, got one of "
+                        "{} that differs",
+                        experiment.name, its.name));
+    }
+    return first;
+}
+
 Features features_for(const nmrsim::Experiment& experiment, std::span<const float> signal,
-                      std::size_t count, const TrainingOptions& options, int threads) {
+                      std::size_t count, const TrainingOptions& options, const FirstLook* first,
+                      int threads) {
     const int points = experiment.acquisition.points;
     FeatureSpec spec = options.features == "phase-free" ? phase_free_features()
                        : options.features == "plain"    ? plain_features()
@@ -62,12 +88,9 @@ Features features_for(const nmrsim::Experiment& experiment, std::span<const floa
     spec.low_pass = make_low_pass(points, step);
     spec.noise_low = options.noise_low;
     spec.noise_high = options.noise_high;
+    spec.looked_at = first ? first->samples() : 0;
     Features features(spec);
-    torch::Tensor reduced =
-        torch::empty({static_cast<std::int64_t>(count), 2, spec.low_pass.samples});
-    apply_low_pass(spec.low_pass, signal, count,
-                   {reduced.data_ptr<float>(), static_cast<std::size_t>(reduced.numel())}, threads);
-    features.standardise(reduced);
+    features.standardise(reduced_curves({spec.low_pass}, signal, count, threads));
     return features;
 }
 

@@ -3,9 +3,11 @@
 
 #include <torch/torch.h>
 
+#include <memory>
 #include <span>
 
 #include "curve_features.h"
+#include "first_look.h"
 #include "nmrinverse/trainer.h"
 
 namespace nmrinverse {
@@ -25,10 +27,18 @@ TrainingOptions settled(TrainingOptions options, const nmrsim::Experiment& exper
 /// Threads that a step is shared among: with less to do, they would wait for each other.
 int learning_threads(const TrainingOptions& options, int cores);
 
+/// The first look that the options ask for; null where they ask for none.
+///
+/// Throws: nmrsim::InputError for a model that cannot be read; std::invalid_argument for one of
+/// another experiment, or for noise and a receiver left free, which a first look cannot bear.
+std::shared_ptr<const FirstLook> first_look_of(const TrainingOptions& options,
+                                               const nmrsim::Experiment& experiment);
+
 /// Features for curves like these.
 ///
-/// Args: signal: (count, 2, points).
+/// Args: signal: (count, 2, points). first: what else they see; null: nothing.
 Features features_for(const nmrsim::Experiment& experiment, std::span<const float> signal,
-                      std::size_t count, const TrainingOptions& options, int threads);
+                      std::size_t count, const TrainingOptions& options, const FirstLook* first,
+                      int threads);
 
 }  // namespace nmrinverse

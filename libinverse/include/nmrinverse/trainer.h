@@ -53,6 +53,11 @@ struct TrainingOptions {
     /// Filters of a second look at the curve half-way, which the first look has weighted; 0: none;
     /// -1: 512 for a data set of many curves of drawn ensembles, otherwise none.
     int gates = -1;
+    /// File of a model of the same experiment, trained on other curves: a first look. What it reads
+    /// of a curve, and what the curve keeps beyond the mean field that this tells of
+    /// (nmrsim::MeanFieldResidual), is seen beside the curve, and the model becomes a part of the
+    /// one trained. Drawn ensembles, noise-free; empty: none.
+    std::string first_look = {};
     int members = 0;            ///< networks side by side, at most 64; 0: one, or where curves are
                                 ///< few, several
     std::string head = "flow";  ///< form of the posterior: flow, mixture or gaussian
