@@ -59,6 +59,25 @@ def python_with_torch():
     return None
 
 
+def first_look_of(path, out):
+    """The earlier model that a model with a first look holds, as a file of its own."""
+    raw = path.read_bytes()
+    start = 8 + int.from_bytes(raw[:8], "little")
+    head = json.loads(raw[8:start])
+    prefix = "first_look."
+    about = {k[len(prefix):]: v for k, v in head.pop("__metadata__").items() if k.startswith(prefix)}
+    tensors, data = {"__metadata__": about}, b""
+    for name, entry in head.items():
+        if name.startswith(prefix):
+            begin, end = entry["data_offsets"]
+            entry["data_offsets"] = [len(data), len(data) + end - begin]
+            data += raw[start + begin : start + end]
+            tensors[name[len(prefix):]] = entry
+    header = json.dumps(tensors).encode()
+    header += b" " * (-len(header) % 8)
+    out.write_bytes(len(header).to_bytes(8, "little") + header + data)
+
+
 def test_plain_pytorch_gives_the_models_estimates(tmp_path):
     if not has_inverse():
         pytest.skip("built without LibTorch: no estimates to compare with")
@@ -72,14 +91,17 @@ def test_plain_pytorch_gives_the_models_estimates(tmp_path):
     noise = 1e-3
     asked, expected, ranges = [], [], []
     for name in names:
-        model = nmrsim.inverse.load_model(name)
+        path = pathlib.Path(nmrsim.__file__).parent / "models" / f"{name}.safetensors"
+        if b"first_look.format" in path.read_bytes():  # which the page leaves out
+            whole, path = path, tmp_path / path.name
+            first_look_of(whole, path)
+        model = nmrsim.inverse.load_model(str(path))
         experiment = model.experiment
         experiment["accuracy.tolerance"] = 1e-3
         experiment["acquisition.noise"] = noise
         data = nmrsim.generate_dataset(experiment, 3, seed=5)
         expected.append(model.fit(data.signal, noise).mean)
         ranges.append(np.array(list(experiment.prior.values())).T)
-        path = pathlib.Path(nmrsim.__file__).parent / "models" / f"{name}.safetensors"
         asked.append([str(path), data.signal.tolist()])
     (tmp_path / "asked.json").write_text(json.dumps(asked))
     (block,) = [block for block in BLOCKS if needs(block) == "torch"]
