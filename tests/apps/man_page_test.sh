@@ -15,7 +15,7 @@ for program in "$@"; do
     options=$("$programs/$program" --help | grep -oE '^  (-h,)?--[a-z-]+' | sed 's/.*--/--/')
     [[ $(wc -w <<< "$options") -ge 4 ]] || failed "$program --help: found no options"
     for option in $options; do
-        grep -qE "^ +(-h, )?$option( |\$)" <<< "$text" || failed "$page does not have $option"
+        grep -qE "^ +(-h, )?$option(,| |\$)" <<< "$text" || failed "$page does not have $option"
     done
     for section in NAME SYNOPSIS DESCRIPTION OPTIONS 'EXIT STATUS' EXAMPLE 'SEE ALSO'; do
         grep -q "^$section\$" <<< "$text" || failed "$page has no section $section"
