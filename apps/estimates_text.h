@@ -18,11 +18,11 @@ namespace nmrapps {
 std::string estimates_as_csv(const Curves& curves, const nmrinverse::Predictions& estimates,
                              const Judgements& judgements, const nmrsim::Prior& prior);
 
-/// One tab-separated line a curve, as the experiment's mat_info.txt; the kernel by the likeliest
-/// choice.
-/// Rows of the challenge's columns, (count, columns), row-major, as its answers are written.
+/// Rows of a challenge's columns, (count, columns), as its answers are written: one tab-separated
+/// line each.
 std::string challenge_rows(std::span<const double> values, std::size_t columns);
 
+/// One row a curve, as the experiment's mat_info.txt; the kernel by the likeliest choice.
 std::string estimates_as_challenge(const nmrinverse::Predictions& estimates,
                                    const nmrsim::Experiment& experiment);
 

@@ -15,11 +15,9 @@ namespace {
 constexpr int kWidenings = 2;
 /// A fit so many interval lengths beyond the 90% interval is another answer.
 constexpr double kFarIntervals = 2.0;
-/// Chi-square is above what is expected by so many of its standard deviations, or ...
-constexpr double kDeviations = 5.0;
-/// ... where the noise is an estimate, by a share besides.
+/// Where the noise is an estimate, chi-square may be above what is expected by a share besides
+/// kDeviations of its standard deviations.
 constexpr double kEstimateSlack = 1.2;
-
 /// Where the noise is an estimate, it is taken for this share of the largest sample at least: a
 /// curve without noise has other errors, of whoever simulated it.
 constexpr double kLeastShare = 1e-3;

@@ -190,6 +190,13 @@ int main(int argc, char** argv) {
         nmrapps::check_output_folder("--out", out);
         const nmrinverse::Model model = nmrinverse::load_model(nmrapps::find_model(model_name));
         const nmrsim::Experiment& experiment = model.experiment();
+        if (checked && !nmrapps::can_be_checked(experiment)) {
+            throw std::invalid_argument(
+                "--check needs an experiment of the uniform kernel, nothing drawn, no choice among "
+                "the unknowns");
+        }
+        // A challenge's answers alone have no verdicts.
+        const bool with_verdicts = format != "challenge" || !plot.empty();
         Curves curves;
         const nmrsim::CurveFormat curve_format =
             reading.format(measuring.on && !measuring.no_align);
@@ -278,13 +285,8 @@ int main(int argc, char** argv) {
             progress.finish();
         } else {
             estimates = posterior->summary();
-            if (checked && !nmrapps::can_be_checked(experiment)) {
-                throw std::invalid_argument(
-                    "--check needs an experiment of the uniform kernel, nothing drawn, no choice "
-                    "among the unknowns");
-            }
             if (check->empty()) {
-                checked = nmrapps::can_be_checked(experiment) &&
+                checked = with_verdicts && nmrapps::can_be_checked(experiment) &&
                           curves.count() <= nmrapps::kCheckedUnasked;
             }
             if (checked) {
@@ -344,7 +346,7 @@ int main(int argc, char** argv) {
                                             kChallengeDraws),
                 experiment.challenge.size());
         };
-        if (format == "challenge" && plot.empty()) {
+        if (!with_verdicts) {
             nmrapps::write_provenance(app, experiment, out);
             nmrapps::write_result(out, as_challenge());
             return;

@@ -33,6 +33,14 @@ function(nmrsim_program_settings target)
                                              INSTALL_RPATH_USE_LINK_PATH ON)
 endfunction()
 
+# Copies files into a folder, and anew when one changes: nmrsim_copy_files(folder files...).
+function(nmrsim_copy_files folder)
+  foreach(file IN LISTS ARGN)
+    get_filename_component(name ${file} NAME)
+    configure_file(${file} ${folder}/${name} COPYONLY)
+  endforeach()
+endfunction()
+
 # Compiles one source once for each instruction set into `target`, with the macro NMRSIM_ISA set to
 # baseline, avx2 or avx512, the namespace its functions live in. Nothing else in the project is built
 # for more than the baseline; instruction_set.h picks at run time. Such a source includes no standard

@@ -36,7 +36,6 @@ torch::Tensor FirstLook::look(std::span<const float> signal, std::size_t count, 
     torch::NoGradGuard no_grad;
     const Model::State& state = model_.state();
     const nmrsim::Prior& prior = state.experiment.prior;
-    const std::size_t unknowns = prior.size();
     const auto curves = static_cast<std::int64_t>(count);
     const torch::Tensor levels =
         torch::full({curves}, state.features.spec().noise_low, torch::kFloat32);
@@ -48,15 +47,12 @@ torch::Tensor FirstLook::look(std::span<const float> signal, std::size_t count, 
             .mean.clamp(0.0, 1.0)
             .to(torch::kFloat64)
             .contiguous();
-    const double* unit = mean.data_ptr<double>();
-    std::vector<nmrsim::MeanField> fields(count);
-    std::vector<double> values(unknowns);
-    for (std::size_t c = 0; c < count; ++c) {
-        for (std::size_t k = 0; k < unknowns; ++k) {
-            values[k] = prior[k].low + (prior[k].high - prior[k].low) * unit[c * unknowns + k];
-        }
-        fields[c] = nmrsim::mean_field(state.experiment, values);
+    std::vector<double> values(mean.data_ptr<double>(), mean.data_ptr<double>() + mean.numel());
+    for (std::size_t at = 0; at < values.size(); ++at) {
+        const nmrsim::PriorRange& range = prior[at % prior.size()];
+        values[at] = range.low + (range.high - range.low) * values[at];
     }
+    const std::vector<nmrsim::MeanField> fields = nmrsim::mean_fields(state.experiment, values);
     const auto kept = static_cast<std::int64_t>(residual_.samples());
     torch::Tensor residual = torch::empty({curves, 2, kept});
     residual_.compute(signal, fields,

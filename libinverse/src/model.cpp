@@ -30,6 +30,31 @@ void require_finite(std::span<const float> signal, std::size_t points) {
     }
 }
 
+/// A first look's answer has no slope of its own: two curves a sample.
+std::vector<double> gradient_by_differences(const Model& model, std::span<const float> signal,
+                                            double noise) {
+    const std::size_t samples = signal.size();
+    const std::size_t unknowns = model.experiment().prior.size();
+    std::vector<float> curves;
+    curves.reserve(2 * samples * samples);
+    for (std::size_t s = 0; s < samples; ++s) {
+        for (const float off : {kDifference, -kDifference}) {
+            curves.insert(curves.end(), signal.begin(), signal.end());
+            curves[curves.size() - samples + s] += off;
+        }
+    }
+    const std::vector<double> mean = model.predict(curves, 2 * samples, noise).mean;
+    std::vector<double> result(unknowns * samples);
+    for (std::size_t s = 0; s < samples; ++s) {
+        for (std::size_t k = 0; k < unknowns; ++k) {
+            result[k * samples + s] =
+                (mean[2 * s * unknowns + k] - mean[(2 * s + 1) * unknowns + k]) /
+                (2.0 * static_cast<double>(kDifference));
+        }
+    }
+    return result;
+}
+
 }  // namespace
 
 ThreadGuard::ThreadGuard(int threads) : before_(torch::get_num_threads()) {
@@ -88,35 +113,6 @@ torch::Tensor joint_log_density(PosteriorNet& net, const NetworkAnswer& answer,
 Reduction reduction_of(const Model::State& state) {
     return {state.features.spec().low_pass, state.first};
 }
-
-namespace {
-
-/// A first look's answer has no slope of its own: two curves a sample.
-std::vector<double> gradient_by_differences(const Model& model, std::span<const float> signal,
-                                            double noise) {
-    const std::size_t samples = signal.size();
-    const std::size_t unknowns = model.experiment().prior.size();
-    std::vector<float> curves;
-    curves.reserve(2 * samples * samples);
-    for (std::size_t s = 0; s < samples; ++s) {
-        for (const float off : {kDifference, -kDifference}) {
-            curves.insert(curves.end(), signal.begin(), signal.end());
-            curves[curves.size() - samples + s] += off;
-        }
-    }
-    const std::vector<double> mean = model.predict(curves, 2 * samples, noise).mean;
-    std::vector<double> result(unknowns * samples);
-    for (std::size_t s = 0; s < samples; ++s) {
-        for (std::size_t k = 0; k < unknowns; ++k) {
-            result[k * samples + s] =
-                (mean[2 * s * unknowns + k] - mean[(2 * s + 1) * unknowns + k]) /
-                (2.0 * static_cast<double>(kDifference));
-        }
-    }
-    return result;
-}
-
-}  // namespace
 
 Model::Model(std::shared_ptr<State> state) : state_(std::move(state)) {}
 

@@ -1,12 +1,18 @@
-/// Which plain row a derived one stands for.
+/// Which plain row a derived one stands for, and what is between them.
 #pragma once
 
 #include <string_view>
 
 namespace nmrsim {
 
+struct Experiment;
+
 /// "alpha_x_khz" for "summed_khz", "xi" for "summed_by_xi_khz", "gamma3_per_s" for "d", "stop_us"
 /// for "dwell_us"; any other name itself.
 std::string_view plain_row(std::string_view name);
+
+/// Sum of the kernel as it acts, with its sign: 1 where each spin couples to a mean. The summed
+/// rows are its size times alpha_x.
+double signed_kernel_sum(const Experiment& experiment);
 
 }  // namespace nmrsim

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "aligned_array.h"
+#include "derived_rows.h"
 #include "instruction_set.h"
 #include "mean_field_kernel.h"
 #include "nmrsim/parameters.h"
@@ -89,53 +91,12 @@ int nodes_for(const Experiment& experiment) {
     return static_cast<int>(kNodes + kNodesPerRadian * turn);
 }
 
-/// sum of the kernel as it acts, with its sign.
-double acting_sum(const Experiment& experiment) {
-    const Interaction& coupling = experiment.interaction;
-    if (is_uniform(experiment) || coupling.normalize) return 1.0;
-    return kernel_sum(coupling, experiment.lattice);
-}
-
-void driven_step(const DrivenSpins& spins, const DrivenStep& step) {
+const MeanFieldKernel& mean_field_kernel() {
 #if defined(__x86_64__)
-    switch (instruction_set()) {
-        case InstructionSet::avx512:
-            return avx512::driven_step(spins, step);
-        case InstructionSet::avx2:
-            return avx2::driven_step(spins, step);
-        case InstructionSet::baseline:
-            break;
-    }
+    if (instruction_set() == InstructionSet::avx512) return avx512::kMeanField;
+    if (instruction_set() == InstructionSet::avx2) return avx2::kMeanField;
 #endif
-    baseline::driven_step(spins, step);
-}
-
-void driven_record(const DrivenSpins& spins, float* row_x, float* row_y, float mean[2]) {
-#if defined(__x86_64__)
-    switch (instruction_set()) {
-        case InstructionSet::avx512:
-            return avx512::driven_record(spins, row_x, row_y, mean);
-        case InstructionSet::avx2:
-            return avx2::driven_record(spins, row_x, row_y, mean);
-        case InstructionSet::baseline:
-            break;
-    }
-#endif
-    baseline::driven_record(spins, row_x, row_y, mean);
-}
-
-void gram_matrix(const float* rows, int count, int nodes, float* result) {
-#if defined(__x86_64__)
-    switch (instruction_set()) {
-        case InstructionSet::avx512:
-            return avx512::gram_matrix(rows, count, nodes, result);
-        case InstructionSet::avx2:
-            return avx2::gram_matrix(rows, count, nodes, result);
-        case InstructionSet::baseline:
-            break;
-    }
-#endif
-    baseline::gram_matrix(rows, count, nodes, result);
+    return baseline::kMeanField;
 }
 
 /// m at the middle of the steps from sample `first` to sample `last`, whose value is `end`.
@@ -154,6 +115,46 @@ void midpoints(const float* m, int first, int last, float end, float* middle) {
     }
 }
 
+/// Reads the field off an experiment's unknowns.
+class FieldReader {
+public:
+    explicit FieldReader(const Experiment& experiment) : experiment_(experiment) {
+        const Prior& prior = experiment.prior;
+        const auto sum = std::find_if(prior.begin(), prior.end(), [](const PriorRange& unknown) {
+            return unknown.name == "summed_khz" || unknown.name == "summed_by_xi_khz";
+        });
+        if (sum == prior.end()) return;
+        sum_ = static_cast<std::size_t>(sum - prior.begin());
+        sign_ = signed_kernel_sum(experiment);
+    }
+
+    MeanField operator()(std::span<const double> values) const {
+        const Prior& prior = experiment_.prior;
+        if (!sum_) {
+            const Experiment own = with_parameters(experiment_, values);
+            return {own.interaction.alpha_x_khz * signed_kernel_sum(own),
+                    own.relaxation.transverse_rate()};
+        }
+        if (values.size() != prior.size()) {
+            throw std::invalid_argument(fmt::format(
+                "expected {} values, one for each unknown, got {}", prior.size(), values.size()));
+        }
+        Experiment own = experiment_;
+        for (std::size_t k = 0; k < prior.size(); ++k) {
+            if (std::string_view(parameter(prior[k].name).table) == "relaxation") {
+                set_parameter(own, prior[k].name, values[k]);
+            }
+        }
+        // The sum is given without its sign.
+        return {std::copysign(values[*sum_], sign_), own.relaxation.transverse_rate()};
+    }
+
+private:
+    const Experiment& experiment_;
+    std::optional<std::size_t> sum_;  ///< the unknown that is the summed coupling itself
+    double sign_ = 1.0;               ///< a number of the kernel's sign
+};
+
 /// Buffers of one thread.
 struct Workspace {
     AlignedArray<float> spins;   ///< (3, nodes)
@@ -166,28 +167,21 @@ struct Workspace {
 }  // namespace
 
 MeanField mean_field(const Experiment& experiment, std::span<const double> values) {
-    const Prior& prior = experiment.prior;
-    const auto sum = std::find_if(prior.begin(), prior.end(), [](const PriorRange& unknown) {
-        return unknown.name == "summed_khz" || unknown.name == "summed_by_xi_khz";
-    });
-    if (sum == prior.end()) {
-        const Experiment own = with_parameters(experiment, values);
-        return {own.interaction.alpha_x_khz * acting_sum(own), own.relaxation.transverse_rate()};
+    return FieldReader(experiment)(values);
+}
+
+std::vector<MeanField> mean_fields(const Experiment& experiment, std::span<const double> values) {
+    const std::size_t unknowns = experiment.prior.size();
+    if (unknowns == 0 || values.size() % unknowns != 0) {
+        throw std::invalid_argument(
+            fmt::format("{} values do not fit {} unknowns", values.size(), unknowns));
     }
-    if (values.size() != prior.size()) {
-        throw std::invalid_argument(fmt::format("expected {} values, one for each unknown, got {}",
-                                                prior.size(), values.size()));
+    const FieldReader reader(experiment);
+    std::vector<MeanField> fields;
+    for (std::size_t at = 0; at < values.size(); at += unknowns) {
+        fields.push_back(reader(values.subspan(at, unknowns)));
     }
-    Experiment own = experiment;
-    for (std::size_t k = 0; k < prior.size(); ++k) {
-        if (std::string_view(parameter(prior[k].name).table) == "relaxation") {
-            set_parameter(own, prior[k].name, values[k]);
-        }
-    }
-    // The sum is given without its sign.
-    return {std::copysign(values[static_cast<std::size_t>(sum - prior.begin())],
-                          acting_sum(experiment)),
-            own.relaxation.transverse_rate()};
+    return fields;
 }
 
 struct MeanFieldResidual::State {
@@ -287,6 +281,7 @@ int MeanFieldResidual::step() const {
 
 void MeanFieldResidual::State::one(const float* signal, const MeanField& field, float* residual,
                                    Workspace& work) const {
+    const MeanFieldKernel& kernel = mean_field_kernel();
     const auto width = static_cast<std::size_t>(nodes);
     const auto kept = static_cast<std::size_t>(samples);
     DrivenSpins spins{nodes,
@@ -339,7 +334,7 @@ void MeanFieldResidual::State::one(const float* signal, const MeanField& field, 
         if (i % step == 0) {
             const auto at = static_cast<std::size_t>(i / step);
             float mean[2];
-            driven_record(spins, &work.rows[at * width], &work.rows[(kept + at) * width], mean);
+            kernel.record(spins, &work.rows[at * width], &work.rows[(kept + at) * width], mean);
             const auto off = [](float value) {
                 return std::clamp(value, -kLargestOff, kLargestOff);
             };
@@ -349,11 +344,11 @@ void MeanFieldResidual::State::one(const float* signal, const MeanField& field, 
         if (i + 1 == points) break;
         each.turn_x = turned * middle_x[i];
         each.turn_y = turned * middle_y[i];
-        driven_step(spins, each);
+        kernel.step(spins, each);
     }
 
     // The scatter's part of the curve has this covariance, the rest the ridge's.
-    gram_matrix(work.rows.data(), kept_rows(), nodes, work.covariance.data());
+    kernel.gram_matrix(work.rows.data(), kept_rows(), nodes, work.covariance.data());
     work.covariance.diagonal().array() += ridge;
     const Eigen::LLT<Eigen::Ref<Matrix>, Eigen::Lower> factor(work.covariance);
     factor.solveInPlace(work.off);

@@ -25,8 +25,6 @@ inline float sum_of(V v) {
 // Rows of the matrix at once: the sums of a block stay in registers.
 constexpr int kBlock = 4;
 
-}  // namespace
-
 void driven_step(const DrivenSpins& spins, const DrivenStep& step) {
     const V bx = V{} + step.turn_x;
     const V by = V{} + step.turn_y;
@@ -64,7 +62,6 @@ void driven_record(const DrivenSpins& spins, float* row_x, float* row_y, float m
     }
     mean[0] = sum_of(sum_x);
     mean[1] = sum_of(sum_y);
-    if (row_x == nullptr) return;
     for (int i = 0; i < spins.nodes / kLanes; ++i) {
         const V root = vectors(spins.root)[i];
         vectors(row_x)[i] = root * (vectors(spins.mx)[i] - mean[0]);
@@ -98,6 +95,10 @@ void gram_matrix(const float* rows, int count, int nodes, float* result) {
         }
     }
 }
+
+}  // namespace
+
+const MeanFieldKernel kMeanField{driven_step, driven_record, gram_matrix};
 
 }  // namespace NMRSIM_ISA
 }  // namespace nmrsim

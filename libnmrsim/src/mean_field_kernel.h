@@ -1,7 +1,5 @@
-/// The inner loops of MeanFieldReading, compiled for each instruction set.
+/// The inner loops of MeanFieldResidual, compiled for each instruction set.
 #pragma once
-
-#include <cstddef>
 
 namespace nmrsim {
 
@@ -23,20 +21,25 @@ struct DrivenStep {
     float decay = 1.0f;   ///< of mx and my over half the step
 };
 
-#define NMRSIM_MEAN_FIELD_KERNEL(isa)                                                        \
-    namespace isa {                                                                          \
-    /* One step of every spin: half the decay, the turn about (turn_x, turn_y, offset), half \
-       the decay. */                                                                         \
-    void driven_step(const DrivenSpins& spins, const DrivenStep& step);                      \
-    /* Weighted means of mx and my, and root * (m - mean) into rows x and y, (nodes). */     \
-    void driven_record(const DrivenSpins& spins, float* row_x, float* row_y, float mean[2]); \
-    /* Lower triangle of rows * rows^T, both (count, nodes) and (count, count), by rows. */  \
-    void gram_matrix(const float* rows, int count, int nodes, float* result);                \
-    }
+/// One set of loops.
+struct MeanFieldKernel {
+    /// One step of every spin: half the decay, the turn about (turn_x, turn_y, offset), half the
+    /// decay.
+    void (*step)(const DrivenSpins& spins, const DrivenStep& step);
+    /// Weighted means of mx and my, and root * (m - mean) into rows x and y, (nodes).
+    void (*record)(const DrivenSpins& spins, float* row_x, float* row_y, float mean[2]);
+    /// Lower triangle of rows * rows^T, both (count, nodes) and (count, count), by rows.
+    void (*gram_matrix)(const float* rows, int count, int nodes, float* result);
+};
 
-NMRSIM_MEAN_FIELD_KERNEL(baseline)
-NMRSIM_MEAN_FIELD_KERNEL(avx2)
-NMRSIM_MEAN_FIELD_KERNEL(avx512)
-#undef NMRSIM_MEAN_FIELD_KERNEL
+namespace baseline {
+extern const MeanFieldKernel kMeanField;
+}
+namespace avx2 {
+extern const MeanFieldKernel kMeanField;
+}
+namespace avx512 {
+extern const MeanFieldKernel kMeanField;
+}
 
 }  // namespace nmrsim

@@ -101,8 +101,7 @@ void set_exponent(Experiment& e, double value) {
 
 /// |sum of the kernel as it acts|: 1 where each spin couples to a mean.
 double acting_kernel_sum(const Experiment& e) {
-    if (is_uniform(e) || e.interaction.normalize) return 1.0;
-    return std::abs(kernel_sum(e.interaction, e.lattice));
+    return std::abs(signed_kernel_sum(e));
 }
 
 double get_summed(const Experiment& e) {
@@ -276,6 +275,11 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }
 
 }  // namespace
+
+double signed_kernel_sum(const Experiment& e) {
+    if (is_uniform(e) || e.interaction.normalize) return 1.0;
+    return kernel_sum(e.interaction, e.lattice);
+}
 
 std::string_view plain_row(std::string_view name) {
     if (name == "summed_khz") return "alpha_x_khz";

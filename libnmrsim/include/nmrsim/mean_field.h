@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "nmrsim/experiment.h"
 
@@ -28,6 +29,11 @@ struct MeanField {
 ///
 /// Throws: std::invalid_argument as with_parameters() does.
 MeanField mean_field(const Experiment& experiment, std::span<const double> values);
+
+/// Those of many curves; what is common to them is asked once.
+///
+/// Args: values: (count, unknowns), at least one unknown.
+std::vector<MeanField> mean_fields(const Experiment& experiment, std::span<const double> values);
 
 class MeanFieldResidual {
 public:
