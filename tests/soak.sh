@@ -128,21 +128,22 @@ round_shards() {
 # Killed at some moment, resumed, and the same bytes as if nothing had happened.
 round_kill() {
     local count s kills=0 options after
-    count=$(whole d22 400 3000)
+    count=$(whole d22 400 9000)
     s=$(whole d23 1 100000)
     options=(challenge-2021 --set acquisition.points=40 --set accuracy.tolerance=1e-3
              --count "$count" --seed "$s" --quiet --threads 2)
     run a 0 nmr-generate "${options[@]}" --out "$folder/whole.h5"
     local signal
     signal=$(pick d24 KILL TERM INT)
-    after=$(real d25 0 1.5)
-    "$programs/nmr-generate" "${options[@]}" --out "$folder/killed.h5" >"$folder/b.out" 2>"$folder/b.err" &
+    after=$(real d25 0 0.6)
+    "$programs/nmr-generate" "${options[@]}" --save-every 0 --out "$folder/killed.h5" >"$folder/b.out" 2>"$folder/b.err" &
     local child=$!
     sleep "$after"
     kill -s "$signal" $child 2>/dev/null && kills=1
     wait $child 2>/dev/null
     if [ ! -f "$folder/killed.h5" ]; then
-        if [ -f "$folder/killed.h5.part.h5" ]; then
+        if [ -d "$folder/killed.part" ]; then
+            note="resumed, "
             run c 0 nmr-generate "${options[@]}" --out "$folder/killed.h5" --resume
         else
             run c 0 nmr-generate "${options[@]}" --out "$folder/killed.h5"
@@ -150,7 +151,29 @@ round_kill() {
     fi
     cmp -s "$folder/whole.h5" "$folder/killed.h5" ||
         wrong "$count curves of seed $s differ after SIG$signal at $after s"
-    note="$count curves, SIG$signal after $after s: the same file"
+    note="$count curves, SIG$signal after $after s: ${note}the same file"
+}
+
+# By two processes: each shard is what --shard makes of it, and the manifest is the set.
+round_ranks() {
+    local count s rank options
+    count=$(whole d40 2 2000)
+    s=$(whole d41 1 100000)
+    options=(challenge-2021 --set acquisition.points=40 --set accuracy.tolerance=1e-3
+             --count "$count" --seed "$s" --quiet)
+    OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 timeout 600 \
+        mpirun --oversubscribe -n 2 "$programs/nmr-generate" "${options[@]}" --threads 1 \
+        --out "$folder/ranks.h5" >"$folder/a.out" 2>"$folder/a.err" ||
+        wrong "mpirun: $count curves of seed $s"
+    for rank in 1 2; do
+        run b 0 nmr-generate "${options[@]}" --shard $rank/2 --out "$folder/shard.h5"
+        cmp -s "$folder/shard.h5" "$folder/ranks.$rank-of-2.h5" ||
+            wrong "$count curves of seed $s: the shard of rank $rank differs from --shard $rank/2"
+        grep -q "$(sha256sum <"$folder/shard.h5" | cut -d' ' -f1)" "$folder/ranks.json" ||
+            wrong "$count curves of seed $s: the manifest has another SHA-256 of shard $rank"
+    done
+    [ ! -d "$folder/ranks.part" ] || wrong "$count curves of seed $s: parts were left"
+    note="$count curves of two processes: the shards of --shard"
 }
 
 # A fit of a curve of its own: where it says ok, its estimates are near.
@@ -256,6 +279,7 @@ round_train() {
 }
 
 kinds=(simulate simulate simulate shards shards kill)
+if command -v mpirun >/dev/null && ldd "$programs/nmr-generate" | grep -q libmpi; then kinds+=(ranks); fi
 [ ! -x "$programs/nmr-fit" ] || kinds+=(fit fit evaluate damage damage train)
 for ((round = 1; ; ++round)); do
     rm -rf "${folder:?}"/*
