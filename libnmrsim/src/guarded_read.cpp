@@ -12,12 +12,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <new>
 #include <stdexcept>
+#include <thread>
 
 #include "nmrsim/errors.h"
 
@@ -47,6 +49,11 @@ std::uint64_t mapped_bytes() {
     }
     return std::uint64_t{pages} * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
+
+/// Thrown at the answering end where nobody listens any more.
+struct NobodyListens {};
+
+std::atomic<bool> without_children = false;
 
 template <typename Resource>
 void limit(Resource resource, std::uint64_t most) {
@@ -86,7 +93,7 @@ void Answer::write_all(const void* bytes, std::size_t count) {
     while (count > 0) {
         const ssize_t written = write(pipe_, from, count);
         if (written < 0 && errno == EINTR) continue;
-        if (written <= 0) _exit(1);  // nobody listens any more
+        if (written <= 0) throw NobodyListens();
         from += written;
         count -= static_cast<std::size_t>(written);
     }
@@ -126,6 +133,7 @@ void Received::fail(const std::string& what) const {
 
 /// The pipe ended before the answer did.
 void Received::died() {
+    if (child_ <= 0) fail("damaged: it cannot be read");
     int status = 0;
     while (waitpid(child_, &status, 0) < 0 && errno == EINTR) {
     }
@@ -143,7 +151,7 @@ void Received::read_all(void* to, std::size_t count) {
         const int polled = poll(&ready, 1, kPatience);
         if (polled < 0 && errno == EINTR) continue;
         if (polled == 0) {
-            kill(child_, SIGKILL);
+            if (child_ > 0) kill(child_, SIGKILL);
             fail(fmt::format("gave nothing for {} s while it was read", kPatience / 1000));
         }
         const ssize_t got = read(pipe_, at, count);
@@ -255,13 +263,44 @@ public:
     void take(std::uint64_t allowance, const std::function<void(Received&)>& taker) {
         Received received(pipe_, child_, path_, allowance);
         try {
-            taker(received);
-            received.finish();
+            take_from(received, taker);
             whole_ = true;
         } catch (...) {
             reaped_ = received.reaped_;
             throw;
         }
+    }
+
+    /// Writes what `read` answers, or its error, and no more once nobody listens.
+    static void answer(const std::string& path, int pipe,
+                       const std::function<void(Answer&)>& read) {
+        Answer answer(pipe);
+        const auto error = [&](char kind, std::string_view message) {
+            try {
+                answer.frame(kind, message.data(),
+                             std::min<std::uint64_t>(message.size(), kLongestMessage));
+            } catch (const NobodyListens&) {
+            }
+        };
+        try {
+            read(answer);
+            answer.frame(kEnd, nullptr, 0);
+        } catch (const NobodyListens&) {
+        } catch (const InputError& wrong) {
+            error(kInputError, wrong.what());
+        } catch (const std::invalid_argument& wrong) {
+            error(kArgumentError, wrong.what());
+        } catch (const std::bad_alloc&) {
+            error(kInputError, path + ": reading it takes more memory than a file of its size may");
+        } catch (const std::exception& wrong) {
+            error(kError, wrong.what());
+        }
+    }
+
+    /// All that is read comes out of `pipe`.
+    static void take_from(Received& received, const std::function<void(Received&)>& taker) {
+        taker(received);
+        received.finish();
     }
 
 private:
@@ -273,23 +312,7 @@ private:
     /// What the child does. It leaves without running anything that is for the whole program's end.
     [[noreturn]] static void run(const std::string& path, int pipe,
                                  const std::function<void(Answer&)>& read) {
-        Answer answer(pipe);
-        const auto error = [&](char kind, std::string_view message) {
-            answer.frame(kind, message.data(),
-                         std::min<std::uint64_t>(message.size(), kLongestMessage));
-        };
-        try {
-            read(answer);
-            answer.frame(kEnd, nullptr, 0);
-        } catch (const InputError& wrong) {
-            error(kInputError, wrong.what());
-        } catch (const std::invalid_argument& wrong) {
-            error(kArgumentError, wrong.what());
-        } catch (const std::bad_alloc&) {
-            error(kInputError, path + ": reading it takes more memory than a file of its size may");
-        } catch (const std::exception& wrong) {
-            error(kError, wrong.what());
-        }
+        answer(path, pipe, read);
         _exit(0);
     }
 
@@ -300,9 +323,43 @@ private:
     bool whole_ = false;
 };
 
+namespace {
+
+/// As a child would, in a thread: a long answer is more than a pipe holds.
+void read_in_thread(const std::string& path, std::uint64_t allowance,
+                    const std::function<void(Answer&)>& read,
+                    const std::function<void(Received&)>& take) {
+    int ends[2];
+    if (pipe(ends) != 0) throw std::runtime_error(path + ": no pipe to read it through");
+    std::thread reader([&] {
+        GuardedChild::answer(path, ends[1], read);
+        close(ends[1]);
+    });
+    const auto leave = [&] {
+        close(ends[0]);
+        reader.join();
+    };
+    try {
+        Received received(ends[0], 0, path, allowance);
+        GuardedChild::take_from(received, take);
+    } catch (...) {
+        leave();
+        throw;
+    }
+    leave();
+}
+
+}  // namespace
+
+void read_without_children() {
+    ::signal(SIGPIPE, SIG_IGN);  // an answer to nobody is an error of write()
+    without_children = true;
+}
+
 void read_in_child(const std::string& path, std::uint64_t allowance,
                    const std::function<void(Answer&)>& read,
                    const std::function<void(Received&)>& take) {
+    if (without_children) return read_in_thread(path, allowance, read, take);
     GuardedChild child(path, allowance, read);
     child.take(allowance, take);
 }
