@@ -5,6 +5,7 @@
 
 #include "catch_compat.h"
 #include "program.h"
+#include "thread_sanitizer.h"
 
 namespace {
 
@@ -223,6 +224,10 @@ TEST_CASE("nmr-generate: two processes make the shards of one") {
 }
 
 TEST_CASE("nmr-generate: a full disk is one clear line, and the old file stays") {
+#ifdef NMRSIM_THREAD_SANITIZER
+    WARN("skipped: the thread sanitizer ends where its own file cannot be written");
+    return;
+#endif
     const Folder folder;
     const std::string out = folder.path("set.h5");
     write_text(out, "old");

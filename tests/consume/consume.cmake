@@ -24,6 +24,7 @@ run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/first)
 file(RENAME ${WORK}/first ${WORK}/moved)
 
 set(configure ${CMAKE_COMMAND} -S ${PROJECT} -G ${GENERATOR} -DCMAKE_BUILD_TYPE=${CONFIG}
+    -DCMAKE_C_COMPILER=${CC} -DCMAKE_CXX_COMPILER=${CXX}
     -DCMAKE_PREFIX_PATH=${WORK}/moved -DWITH_INVERSE=${INVERSE}
     -DEXAMPLES=${WORK}/moved/share/nmrsim/examples "-DCMAKE_CXX_FLAGS=${LIBRARY_FLAGS}")
 run(${configure} -B ${WORK}/build)

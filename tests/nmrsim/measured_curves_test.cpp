@@ -4,13 +4,11 @@
 #include <zlib.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
-#include <new>
 
 #include "catch_compat.h"
+#include "counted_memory.h"
 #include "nmrsim/errors.h"
 #include "temporary_folder.h"
 
@@ -18,25 +16,6 @@
 #pragma GCC diagnostic ignored "-Wold-style-cast"
 
 using namespace nmrsim;
-
-namespace {
-
-std::atomic<std::size_t> largest_allocation = 0;
-
-}  // namespace
-
-// Not inlined, or the compiler takes the memory for that of another allocator.
-[[gnu::noinline]] void* operator new(std::size_t size) {
-    largest_allocation = std::max(largest_allocation.load(), size);
-    if (void* memory = std::malloc(size)) return memory;
-    throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept {
-    std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept {
-    std::free(memory);
-}
 
 namespace {
 
@@ -140,7 +119,7 @@ void require_safe(const std::string& name, const std::string& bytes, const Curve
     const TemporaryFolder folder;
     const auto attempt = [&](const std::string& text) {
         const std::string path = folder.write(name, text);
-        largest_allocation = 0;
+        counted_memory::largest = 0;
         std::string message = "curves";
         try {
             read_measured_curves(path, format);
@@ -149,7 +128,7 @@ void require_safe(const std::string& name, const std::string& bytes, const Curve
         }
         REQUIRE(message.find('\n') == message.npos);
         // The file's own size and what a header may have; claims of a damaged one are not believed.
-        REQUIRE(largest_allocation < 300000);
+        REQUIRE(counted_memory::largest < 300000);
         return message;
     };
     REQUIRE(attempt(bytes) == "curves");
@@ -327,10 +306,10 @@ TEST_CASE("damaged archives are refused") {
     std::string bomb = zip({{"signal.npy", array}}, true);
     const std::size_t entry = bomb.find("PK\x01\x02");
     bomb.replace(entry + 24, 4, number_bytes(3u << 30, 4));
-    largest_allocation = 0;
+    counted_memory::largest = 0;
     CHECK(error_of("a.npz", bomb, kSpaced) ==
           "a.npz: signal.npy: 3221225472 bytes are more than the file holds");
-    CHECK(largest_allocation < 300000);
+    CHECK(counted_memory::largest < 300000);
 }
 
 TEST_CASE("truncated and garbage NumPy files neither crash nor take memory") {
@@ -418,11 +397,11 @@ TEST_CASE("truncated HDF5 files are refused") {
     const std::string whole = folder.read("a.h5");
     for (std::size_t length = 0; length < whole.size(); length += 16) {
         const std::string path = folder.write("b.h5", whole.substr(0, length));
-        largest_allocation = 0;
+        counted_memory::largest = 0;
         const std::string message =
             message_of<InputError>([&] { read_measured_curves(path + ":/run3/echo"); });
         REQUIRE(message.starts_with(path));
-        REQUIRE(largest_allocation < 300000);
+        REQUIRE(counted_memory::largest < 300000);
     }
 }
 

@@ -9,10 +9,13 @@
 #include <cstdlib>
 #include <new>
 
+#include "thread_sanitizer.h"
+
 namespace counted_memory {
 
 inline std::atomic<long long> now{0};
 inline std::atomic<long long> most{0};
+inline std::atomic<std::size_t> largest{0};  ///< size asked for at once
 
 inline void* take(std::size_t size) {
     void* const bytes = std::malloc(std::max<std::size_t>(size, 1));
@@ -20,6 +23,9 @@ inline void* take(std::size_t size) {
     const long long taken = now += static_cast<long long>(malloc_usable_size(bytes));
     long long before = most;
     while (taken > before && !most.compare_exchange_weak(before, taken)) {
+    }
+    std::size_t larger = largest;
+    while (size > larger && !largest.compare_exchange_weak(larger, size)) {
     }
     return bytes;
 }
@@ -40,21 +46,24 @@ long long peak(const Action& action) {
 
 }  // namespace counted_memory
 
-void* operator new(std::size_t size) {
+#ifndef NMRSIM_THREAD_SANITIZER  // nothing is counted there
+// Not inlined, or the compiler takes the memory for that of another allocator.
+[[gnu::noinline]] void* operator new(std::size_t size) {
     return counted_memory::take(size);
 }
-void* operator new[](std::size_t size) {
+[[gnu::noinline]] void* operator new[](std::size_t size) {
     return counted_memory::take(size);
 }
-void operator delete(void* bytes) noexcept {
+[[gnu::noinline]] void operator delete(void* bytes) noexcept {
     counted_memory::give(bytes);
 }
-void operator delete[](void* bytes) noexcept {
+[[gnu::noinline]] void operator delete[](void* bytes) noexcept {
     counted_memory::give(bytes);
 }
-void operator delete(void* bytes, std::size_t) noexcept {
+[[gnu::noinline]] void operator delete(void* bytes, std::size_t) noexcept {
     counted_memory::give(bytes);
 }
-void operator delete[](void* bytes, std::size_t) noexcept {
+[[gnu::noinline]] void operator delete[](void* bytes, std::size_t) noexcept {
     counted_memory::give(bytes);
 }
+#endif
