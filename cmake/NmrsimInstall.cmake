@@ -22,6 +22,7 @@ configure_package_config_file(cmake/nmrsimConfig.cmake.in nmrsimConfig.cmake
 write_basic_package_version_file(nmrsimConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/nmrsimConfig.cmake
               ${PROJECT_BINARY_DIR}/nmrsimConfigVersion.cmake
+              cmake/NmrsimTorch.cmake
         DESTINATION ${config_folder})
 
 # nmrsim.pc finds its prefix from where it lies. A static library brings no list of what it needs, so
