@@ -15,10 +15,11 @@ constexpr std::size_t kBlocksLeft = 3;
 
 IndexRange part_of(const IndexRange& whole, std::uint64_t part, std::uint64_t parts) {
     // floor(i count / parts), where the product may not fit 64 bits.
-    const auto begin = [&](std::uint64_t i) {
+    const auto start_of = [&](std::uint64_t i) {
         return i * (whole.count / parts) + i * (whole.count % parts) / parts;
     };
-    return {whole.first + begin(part - 1), static_cast<std::size_t>(begin(part) - begin(part - 1))};
+    const std::uint64_t start = start_of(part - 1);
+    return {whole.first + start, static_cast<std::size_t>(start_of(part) - start)};
 }
 
 IndexRange shard_range(const std::string& shard, std::size_t count) {

@@ -127,7 +127,7 @@ Ended by SIGINT or SIGTERM, with what work can be saved saved.
 }  // namespace
 
 std::string man_page(const CLI::App& app) {
-    const std::string name = app.get_name();
+    const std::string& name = app.get_name();
     const std::vector<OptionRow> rows = option_table(app);
     std::string title = name;
     std::transform(title.begin(), title.end(), title.begin(),

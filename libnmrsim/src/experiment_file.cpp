@@ -91,6 +91,16 @@ std::pair<std::uint32_t, std::size_t> decoded(std::string_view text, std::size_t
     return {character, valid ? length : 0};
 }
 
+bool is_utf8(std::string_view text) {
+    for (std::size_t i = 0; i < text.size();) {
+        const bool ascii = static_cast<unsigned char>(text[i]) < 0x80;
+        const std::size_t length = ascii ? 1 : decoded(text, i).second;
+        if (length == 0) return false;
+        i += length;
+    }
+    return true;
+}
+
 /// The text with letters beyond ASCII as escapes in strings and as ? in comments, the only places
 /// where TOML has them: toml++ 3.3 asks such a letter whether it is a blank in a way that is
 /// undefined for many of them.
@@ -326,6 +336,9 @@ void apply_setting(Experiment& experiment, std::string_view setting) {
     if (key.empty() || text.empty() || text.find_first_of("\r\n") != std::string::npos) {
         throw InputError(
             fmt::format("setting \"{}\": expected table.key=value", one_line(setting)));
+    }
+    if (!is_utf8(text)) {
+        throw InputError(fmt::format("setting \"{}\": expected UTF-8", one_line(setting)));
     }
     toml::table parsed;
     try {

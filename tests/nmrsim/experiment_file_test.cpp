@@ -512,6 +512,10 @@ TEST_CASE("settings change one value") {
     apply_setting(e, "name=mine");
     CHECK(e.name == "mine");
     CHECK_NOTHROW(e.validate());
+    // Letters beyond ASCII need no quotes here, but must read back from what is written.
+    apply_setting(e, "name=größe");
+    CHECK(parse_experiment(experiment_to_toml(e), "f.toml").name == "größe");
+    CHECK(setting_error("name=u\xff\xf1") == "setting \"name=u\xff\xf1\": expected UTF-8");
 }
 
 TEST_CASE("every key that is listed is known, and the table's are all listed") {
