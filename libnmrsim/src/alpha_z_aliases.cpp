@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 #include <complex>
+#include <cstdint>
 #include <exception>
 #include <limits>
 #include <span>
@@ -133,7 +134,8 @@ Dataset with_alpha_z_aliases(const Dataset& dataset, int threads) {
         const AlphaZAlias& alias = aliases[i];
         const double down = std::max(0.0, std::floor((own - range.low) / alias.period_khz));
         const double up = std::max(0.0, std::floor((range.high - own) / alias.period_khz));
-        for (double n = -down; n <= up; ++n) {
+        for (auto m = -static_cast<std::int64_t>(down); m <= static_cast<std::int64_t>(up); ++m) {
+            const auto n = static_cast<double>(m);
             const auto row = dataset.parameters.begin() + static_cast<std::ptrdiff_t>(i * k);
             result.parameters.insert(result.parameters.end(), row,
                                      row + static_cast<std::ptrdiff_t>(k));

@@ -103,7 +103,8 @@ int create(nmrsim_experiment** result, const Make& make) noexcept {
     if (result) *result = nullptr;
     return guarded([&] {
         required(result, "experiment");
-        *result = new nmrsim_experiment{make()};
+        // guarded() catches all.
+        *result = new nmrsim_experiment{make()};  // NOLINT(bugprone-unhandled-exception-at-new)
     });
 }
 

@@ -101,6 +101,7 @@ public:
 
     void texts(hid_t object, const char* name, const std::vector<std::string>& values) const {
         std::vector<const char*> pointers;
+        pointers.reserve(values.size());
         for (const std::string& value : values) pointers.push_back(value.c_str());
         const Hdf5Handle type = text_type();
         attribute(object, name, type.id(), type.id(), {pointers.size()}, pointers.data());

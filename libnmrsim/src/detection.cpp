@@ -56,6 +56,7 @@ std::vector<CycleRun> cycle_runs(const Experiment& experiment) {
     const std::vector<PhaseCycleStep>& steps = experiment.phase_cycle.steps;
     if (steps.empty()) return {{experiment.sequence, 1.0}};
     std::vector<CycleRun> runs;
+    runs.reserve(steps.size());
     for (const PhaseCycleStep& step : steps) {
         runs.push_back({with_phases(experiment.sequence, step),
                         std::polar(1.0 / static_cast<double>(steps.size()),

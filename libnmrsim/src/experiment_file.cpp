@@ -279,8 +279,7 @@ std::string read_text_file(const std::string& path) {
                                      path, std::filesystem::file_size(path)));
     }
     std::ifstream file(path, std::ios::binary);
-    const std::string text((std::istreambuf_iterator<char>(file)),
-                           std::istreambuf_iterator<char>());
+    std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
     if (!file.is_open() || file.bad()) throw InputError(fmt::format("{}: cannot be read", path));
     return text;
 }

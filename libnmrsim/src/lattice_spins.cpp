@@ -214,7 +214,9 @@ void LatticeSpins<Real>::set_turns(StepTurns<Real>& turns, double length) const 
     turns.offset_time = static_cast<Real>(part_length);
     // Half the turn, of which the kernel knows cosine and sine, is at most one radian.
     turns.doublings = 0;
-    for (double angle = 0.5 * part_length * dynamics_.fastest; angle > 1.0; angle *= 0.5) {
+    double angle = 0.5 * part_length * dynamics_.fastest;
+    while (angle > 1.0) {
+        angle *= 0.5;
         ++turns.doublings;
     }
     // Relaxation at the step's ends and middle with Simpson's weights: what the turns make of it is

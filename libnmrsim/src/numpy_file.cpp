@@ -93,7 +93,7 @@ private:
         if (quote != '\'' && quote != '"') wrong();
         const std::size_t end = rest_.find(quote, 1);
         if (end == rest_.npos || end > 64) wrong();
-        const std::string text(rest_.substr(1, end - 1));
+        std::string text(rest_.substr(1, end - 1));
         rest_.remove_prefix(end + 1);
         return text;
     }
@@ -286,6 +286,7 @@ NumericArray read_npz(const std::string& path, const std::string& name) {
     });
     if (found == members.end()) {
         std::vector<std::string> names;
+        names.reserve(members.size());
         for (const ZipMember& member : members) names.push_back(without_suffix(member.name));
         file.fail(fmt::format("expected an array {}, found {}", name,
                               names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));

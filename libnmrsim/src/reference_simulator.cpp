@@ -75,7 +75,10 @@ Ensemble lattice_ensemble(const Experiment& experiment) {
                 wrap(j / lattice.nz % lattice.ny - i / lattice.nz % lattice.ny, lattice.ny);
             const int dz = wrap(j % lattice.nz - i % lattice.nz, lattice.nz);
             ensemble.coupling[static_cast<std::size_t>(i) * n + static_cast<std::size_t>(j)] =
-                table[static_cast<std::size_t>((dx * lattice.ny + dy) * lattice.nz + dz)];
+                table[(static_cast<std::size_t>(dx) * static_cast<std::size_t>(lattice.ny) +
+                       static_cast<std::size_t>(dy)) *
+                          static_cast<std::size_t>(lattice.nz) +
+                      static_cast<std::size_t>(dz)];
         }
     }
     return ensemble;

@@ -113,16 +113,16 @@ void place_samples(UniformSegment& segment, const std::vector<double>& time_us, 
     const double step_us = segment.step_s / kSecondsPerUs;
     const int half = kInterpolationOrder / 2;
     segment.first_record.resize(static_cast<std::size_t>(samples));
-    segment.weight.resize(static_cast<std::size_t>(samples * kInterpolationOrder));
+    segment.weight.resize(static_cast<std::size_t>(samples) * kInterpolationOrder);
     int lowest = 0, highest = 0;
     for (int k = 0; k < samples; ++k) {
-        const double u =
-            (time_us[static_cast<std::size_t>(segment.first_sample + k)] - segment.start_us) /
-            step_us;
+        const auto sample =
+            static_cast<std::size_t>(segment.first_sample) + static_cast<std::size_t>(k);
+        const double u = (time_us[sample] - segment.start_us) / step_us;
         const int first = static_cast<int>(std::floor(u + 1e-9)) - half + 1;
         segment.first_record[static_cast<std::size_t>(k)] = first;
         lagrange_weights(u - first, kInterpolationOrder,
-                         &segment.weight[static_cast<std::size_t>(k * kInterpolationOrder)]);
+                         &segment.weight[static_cast<std::size_t>(k) * kInterpolationOrder]);
         lowest = std::min(lowest, first);
         highest = std::max(highest, first + kInterpolationOrder - 1);
     }
@@ -153,6 +153,7 @@ UniformNodes find_nodes(const Experiment& experiment, double tolerance) {
     constexpr int kTimes = 24;
     const double longest_s = std::max(experiment.acquisition.stop_us, 1e-3) * kSecondsPerUs;
     std::vector<double> time_s;
+    time_s.reserve(kTimes);
     for (int j = 0; j < kTimes; ++j) time_s.push_back(longest_s * (1.0 - 0.6 * j / kTimes));
     const std::vector<double> exact = line_characteristic(line, time_s);
     if (experiment.accuracy.nodes) {
@@ -198,6 +199,7 @@ void fill_decay(const Experiment& experiment, UniformNodes& nodes) {
     constexpr int kTimes = 257;
     nodes.decay_spacing_us = std::max(experiment.acquisition.stop_us, 1e-3) / (kTimes - 1);
     std::vector<double> time_s;
+    time_s.reserve(kTimes);
     for (int k = 0; k < kTimes; ++k) time_s.push_back(k * nodes.decay_spacing_us * kSecondsPerUs);
     nodes.decay = line_characteristic(experiment.line, time_s);
     // The magnitude may pass through zero between the times.

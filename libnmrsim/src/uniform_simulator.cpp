@@ -324,8 +324,8 @@ private:
         const bool sampled = segment.end_sample > segment.first_sample;
         const std::size_t record_size = 2 * rows * lanes_;
         const std::size_t before = static_cast<std::size_t>(segment.steps_before);
-        const std::size_t records = static_cast<std::size_t>(segment.steps_before + segment.steps +
-                                                             segment.steps_after + 1);
+        const std::size_t records = before + static_cast<std::size_t>(segment.steps) +
+                                    static_cast<std::size_t>(segment.steps_after) + 1;
         Real* record = sampled ? work_.stepped_record.at_least(record_size * records) : nullptr;
         if (before > 0) {
             std::memcpy(saved_, stepped.state, state_bytes);
