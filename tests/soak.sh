@@ -66,7 +66,7 @@ draw_settings() {
     base=challenge-2021
     if [ $(($(number base) % 3)) = 0 ]; then
         base=challenge-2024-gaussian
-        settings=(interaction.alpha_x_khz="$(real d9 0 2000)" interaction.xi="$(real d10 1 3)"
+        settings=(interaction.alpha_x_khz="$(real d9 0 1000)" interaction.xi="$(real d10 1 3)"
                   lattice.nx="$(whole d11 2 7)" lattice.ny="$(whole d12 2 7)" lattice.seed="$(whole d13 1 999)"
                   sequence.tau_us="$(real d14 3 12)" acquisition.start_us=0
                   acquisition.stop_us="$(real d15 15 30)" acquisition.points="$(whole d16 2 40)")

@@ -110,4 +110,5 @@ program echo
         " us with |M| = ", hypot(signal(peak, 1), signal(peak, 2))
     print '(a, es13.5, a)', "dMx/d(first unknown) there: ", derivatives(peak, 1, 1), " per unit"
     call nmrsim_free(experiment)
+    deallocate (time_us, signal, derivatives)
 end program

@@ -75,7 +75,9 @@ std::string npy_header(const std::string& descr, bool fortran, const std::string
 }
 
 void put(std::string& bytes, std::uint64_t value, int width) {
-    for (int i = 0; i < width; ++i) bytes += static_cast<char>(value >> (8 * i) & 0xff);
+    for (int i = 0; i < width; ++i) {
+        bytes += static_cast<char>(i < 8 ? value >> (8 * i) & 0xff : 0);
+    }
 }
 
 /// Deflated, without zlib's own head.

@@ -17,9 +17,10 @@ inline std::atomic<long long> now{0};
 inline std::atomic<long long> most{0};
 inline std::atomic<std::size_t> largest{0};  ///< size asked for at once
 
-inline void* take(std::size_t size) {
+/// Returns: null where there is none.
+inline void* take_if_any(std::size_t size) noexcept {
     void* const bytes = std::malloc(std::max<std::size_t>(size, 1));
-    if (!bytes) throw std::bad_alloc();
+    if (!bytes) return nullptr;
     const long long taken = now += static_cast<long long>(malloc_usable_size(bytes));
     long long before = most;
     while (taken > before && !most.compare_exchange_weak(before, taken)) {
@@ -28,6 +29,11 @@ inline void* take(std::size_t size) {
     while (size > larger && !largest.compare_exchange_weak(larger, size)) {
     }
     return bytes;
+}
+
+inline void* take(std::size_t size) {
+    if (void* const bytes = take_if_any(size)) return bytes;
+    throw std::bad_alloc();
 }
 
 inline void give(void* bytes) {
@@ -53,6 +59,12 @@ long long peak(const Action& action) {
 }
 [[gnu::noinline]] void* operator new[](std::size_t size) {
     return counted_memory::take(size);
+}
+[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+    return counted_memory::take_if_any(size);
+}
+[[gnu::noinline]] void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
+    return counted_memory::take_if_any(size);
 }
 [[gnu::noinline]] void operator delete(void* bytes) noexcept {
     counted_memory::give(bytes);
