@@ -13,6 +13,7 @@
 
 #include "nmrsim/errors.h"
 #include "nmrsim/file_output.h"
+#include "text_numbers.h"
 
 namespace nmrsim {
 
@@ -43,7 +44,9 @@ public:
     bool null() override { return wrong("null"); }
     bool boolean(bool) override { return wrong("true or false"); }
     bool number_integer(number_integer_t value) override { return wrong(fmt::to_string(value)); }
-    bool number_float(number_float_t, const string_t& text) override { return wrong(text); }
+    bool number_float(number_float_t, const string_t& text) override {
+        return wrong(printable(text, kLongestName));
+    }
     bool binary(binary_t&) override { return wrong("binary"); }
     bool number_unsigned(number_unsigned_t value) override {
         const Place place = found();
@@ -69,7 +72,7 @@ public:
         return true;
     }
     bool key(string_t& name) override {
-        if (!keys().contains(name)) return fail("unknown key " + name.substr(0, kLongestName));
+        if (!keys().contains(name)) return fail("unknown key " + printable(name, kLongestName));
         if (!seen().insert(name).second) return fail(fmt::format("key {} is there twice", name));
         key_ = std::move(name);
         return true;
@@ -127,7 +130,8 @@ private:
     /// Whether the shard's values are what they may be.
     bool fits() {
         const std::filesystem::path file(shard_.file);
-        bool inside = !shard_.file.empty() && file.is_relative();
+        bool inside = !shard_.file.empty() && file.is_relative() &&
+                      printable(shard_.file, shard_.file.size()) == shard_.file;
         for (const auto& part : file) inside = inside && part != "..";
         if (!inside) return fail(where() + "file: expected one in the manifest's folder");
         if (shard_.sha256.size() != kSha256Digits) {

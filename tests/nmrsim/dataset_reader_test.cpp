@@ -184,6 +184,10 @@ TEST_CASE("manifests that are none are refused in one line") {
     CHECK(error_after("\"seed\": 5", "\"seed\": [5]") ==
           "expected a manifest: seed: did not expect a list");
     CHECK(error_after("\"seed\": 5", "\"sead\": 5") == "expected a manifest: unknown key sead");
+    CHECK(error_after("\"seed\": 5", "\"se\\n\x7f\": 5") ==
+          "expected a manifest: unknown key se??");
+    CHECK(error_after("s4.h5", "s\\n4.h5") ==
+          "expected a manifest: shard 2: file: expected one in the manifest's folder");
     CHECK(error_after("\"seed\": 5,", "") == "expected a manifest: expected a key seed");
     CHECK(error_after("\"count\": 12", "\"count\": 13") ==
           "count: expected the shards' sum 12, found 13");

@@ -6,6 +6,7 @@
 #include "nmrsim/challenge_files.h"
 #include "nmrsim/curve_file.h"
 #include "nmrsim/dataset_file.h"
+#include "nmrsim/dataset_reader.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/measured_curves.h"
 #include "nmrsim/numeric_array.h"
@@ -51,6 +52,18 @@ TEST_CASE("data sets of every version are read") {
     CHECK(second.unknowns[1].name == "kernel");
     CHECK(second.unknowns[1].choices == std::vector<std::string>{"gaussian", "rkky"});
     CHECK(second.parameters == std::vector<double>{25.0, 0.5, 130.5, 1.5});
+}
+
+TEST_CASE("a data set in several files is read by its manifest") {
+    const DatasetReader reader({kGolden + "/manifest-1.json"});
+    REQUIRE(reader.count() == 3);
+    const Dataset set = reader.rows(0, 3);
+    CHECK(set.points() == 8);
+    CHECK(set.seed == 4);
+    CHECK(set.parameters[0] == 2.8137624612248837);
+    CHECK(set.parameters[8] == 24.54166879151923);
+    CHECK(set.signal[0] == -0.00169566809f);
+    CHECK(set.signal[47] == 0.180355459f);
 }
 
 TEST_CASE("experiments are read") {
