@@ -271,12 +271,11 @@ round_train() {
     sleep "$after"
     kill -s "$signal" $child 2>/dev/null
     wait $child 2>/dev/null
-    if [ ! -f "$folder/killed.safetensors" ]; then
-        if [ -f "$folder/killed.safetensors.checkpoint" ]; then
-            run c 0 nmr-train "${options[@]}" --out "$folder/killed.safetensors" --resume
-        else
-            run c 0 nmr-train "${options[@]}" --out "$folder/killed.safetensors"
-        fi
+    # What SIGTERM leaves is the best model so far and a checkpoint.
+    if [ -f "$folder/killed.safetensors.checkpoint" ]; then
+        run c 0 nmr-train "${options[@]}" --out "$folder/killed.safetensors" --resume
+    elif [ ! -f "$folder/killed.safetensors" ]; then
+        run c 0 nmr-train "${options[@]}" --out "$folder/killed.safetensors"
     fi
     run d 0 nmr-generate challenge-2021 --set acquisition.points=100 --set accuracy.tolerance=1e-2 \
         --count 20 --seed 5 --quiet --out "$folder/test.h5"
@@ -287,7 +286,7 @@ round_train() {
 }
 
 kinds=(simulate simulate simulate shards shards kill)
-if command -v mpirun >/dev/null && ldd "$programs/nmr-generate" | grep -q libmpi; then kinds+=(ranks); fi
+if command -v mpirun >/dev/null && [[ $(ldd "$programs/nmr-generate") == *libmpi* ]]; then kinds+=(ranks); fi
 [ ! -x "$programs/nmr-fit" ] || kinds+=(fit fit evaluate damage damage train)
 for ((round = 1; ; ++round)); do
     rm -rf "${folder:?}"/*
