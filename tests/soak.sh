@@ -271,12 +271,9 @@ round_train() {
     sleep "$after"
     kill -s "$signal" $child 2>/dev/null
     wait $child 2>/dev/null
-    # What SIGTERM leaves is the best model so far and a checkpoint.
-    if [ -f "$folder/killed.safetensors.checkpoint" ]; then
-        run c 0 nmr-train "${options[@]}" --out "$folder/killed.safetensors" --resume
-    elif [ ! -f "$folder/killed.safetensors" ]; then
-        run c 0 nmr-train "${options[@]}" --out "$folder/killed.safetensors"
-    fi
+    local status=$?
+    # What a signal leaves is the best model so far and, but for the first seconds, a checkpoint.
+    [ $status = 0 ] || run c 0 nmr-train "${options[@]}" --out "$folder/killed.safetensors" --resume
     run d 0 nmr-generate challenge-2021 --set acquisition.points=100 --set accuracy.tolerance=1e-2 \
         --count 20 --seed 5 --quiet --out "$folder/test.h5"
     run e 0 nmr-fit "$folder/whole.safetensors" "$folder/test.h5" --quiet --noise 0 --threads 1 --out "$folder/e.csv"
