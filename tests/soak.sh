@@ -135,7 +135,7 @@ round_shards() {
 
 # Killed at some moment, resumed, and the same bytes as if nothing had happened.
 round_kill() {
-    local count s kills=0 options after
+    local count s options after
     count=$(whole d22 400 9000)
     s=$(whole d23 1 100000)
     options=(challenge-2021 --set acquisition.points=40 --set accuracy.tolerance=1e-3
@@ -147,15 +147,12 @@ round_kill() {
     "$programs/nmr-generate" "${options[@]}" --save-every 0 --out "$folder/killed.h5" >"$folder/b.out" 2>"$folder/b.err" &
     local child=$!
     sleep "$after"
-    kill -s "$signal" $child 2>/dev/null && kills=1
+    kill -s "$signal" $child 2>/dev/null
     wait $child 2>/dev/null
-    if [ ! -f "$folder/killed.h5" ]; then
-        if [ -d "$folder/killed.part" ]; then
-            note="resumed, "
-            run c 0 nmr-generate "${options[@]}" --out "$folder/killed.h5" --resume
-        else
-            run c 0 nmr-generate "${options[@]}" --out "$folder/killed.h5"
-        fi
+    local status=$?
+    if [ $status != 0 ]; then
+        note="resumed, "
+        run c 0 nmr-generate "${options[@]}" --out "$folder/killed.h5" --resume
     fi
     cmp -s "$folder/whole.h5" "$folder/killed.h5" ||
         wrong "$count curves of seed $s differ after SIG$signal at $after s"
