@@ -484,8 +484,9 @@ void Page::begin_figures(bool wide) {
 void Page::add_svg(const std::string& title, std::string svg) {
     // Inside a page the XML declaration has no place.
     body_ += "<figure>" + svg.substr(svg.find("<svg")) + "</figure>\n";
-    pictures_.emplace_back(fmt::format("{:02}-{}", pictures_.size() + 1, file_stem(heading_ + " " + title)),
-                           std::move(svg));
+    pictures_.emplace_back(
+        fmt::format("{:02}-{}", pictures_.size() + 1, file_stem(heading_ + " " + title)),
+        std::move(svg));
 }
 
 void Page::figures(const std::vector<Figure>& figures) {
