@@ -65,7 +65,8 @@ std::shared_ptr<const FirstLook> first_look_of(const TrainingOptions& options,
             "gain and time zero known");
     }
     auto first = std::make_shared<FirstLook>(load_model(options.first_look));
-    const nmrsim::Experiment& its = first->model().experiment();
+    nmrsim::Experiment its = first->model().experiment();
+    its.accuracy = experiment.accuracy;  // its curves may have been simulated more coarsely
     if (nmrsim::experiment_to_toml(its) != nmrsim::experiment_to_toml(experiment)) {
         throw std::invalid_argument(
             fmt::format("training.first_look must be a model of this experiment, {}, got one of "

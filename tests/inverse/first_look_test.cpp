@@ -171,6 +171,18 @@ TEST_CASE("A training with a first look that was stopped resumes", "[first_look]
     CHECK_THROWS_AS(train(curves(2), options), nmrsim::InputError);
 }
 
+TEST_CASE("A first look may have learnt from curves that were simulated less finely",
+          "[first_look]") {
+    FirstModel first("first_look_test_finer");
+    first.options.epochs = 1;
+    nmrsim::Dataset finer = curves(2);
+    nmrsim::Experiment experiment = drawn_echo();
+    experiment.accuracy.tolerance = 3e-4;
+    finer.experiment_toml = nmrsim::experiment_to_toml(experiment);
+    const Model model = train(finer, first.options);
+    CHECK(model.experiment().accuracy.tolerance == 3e-4);
+}
+
 TEST_CASE("A first look that cannot be is refused", "[first_look]") {
     const FirstModel first("first_look_test_refused");
     TrainingOptions noisy = first.options;
