@@ -15,9 +15,15 @@ constexpr std::size_t kFewestCurves = 20;
 // Gains below this [nats a curve] are the held-out curves' own chance: the simpler one stays.
 constexpr double kWorthwhile = 1e-3;
 constexpr std::size_t kMostKnots = 1000;
-// Factors that are tried: this many each way, up to 4 times.
-constexpr int kFactorsEachWay = 16;
-constexpr double kLargestFactor = 4.0;
+
+void require_factors(const char* name, const std::vector<double>& factors) {
+    for (const double factor : factors) {
+        if (!std::isfinite(factor) || !(factor > 0.0)) {
+            throw std::invalid_argument(
+                fmt::format("calibration.{} must be > 0 and finite, got {}", name, factor));
+        }
+    }
+}
 
 /// The search's state: each unknown moves by itself, but all are looked at in one go.
 struct Search {
@@ -47,9 +53,11 @@ struct Search {
 std::string to_json(const Calibration& calibration) {
     nlohmann::json json = nlohmann::json::array();
     for (const UnknownCalibration& unknown : calibration) {
-        json.push_back({{"sd_scale", unknown.sd_scale},
-                        {"sd_floor", unknown.sd_floor},
-                        {"by_noise", unknown.by_noise}});
+        nlohmann::json each = {{"sd_scale", unknown.sd_scale},
+                               {"sd_floor", unknown.sd_floor},
+                               {"by_noise", unknown.by_noise}};
+        if (!unknown.by_estimate.empty()) each["by_estimate"] = unknown.by_estimate;
+        json.push_back(std::move(each));
     }
     return json.dump();
 }
@@ -75,11 +83,23 @@ Calibration calibration_from_json(const std::string& text, std::size_t unknowns)
                     fmt::format("calibration.by_noise must have 1 to {} factors, got {}",
                                 kMostKnots, unknown.by_noise.size()));
             }
-            for (const double factor : unknown.by_noise) {
-                if (!std::isfinite(factor) || !(factor > 0.0)) {
+            require_factors("by_noise", unknown.by_noise);
+            if (json.contains("by_estimate")) json["by_estimate"].get_to(unknown.by_estimate);
+            if (!unknown.by_estimate.empty() && unknown.by_estimate.size() != unknowns) {
+                throw std::invalid_argument(
+                    fmt::format("calibration.by_estimate must have {} tables, got {}", unknowns,
+                                unknown.by_estimate.size()));
+            }
+            for (const std::vector<double>& table : unknown.by_estimate) {
+                const std::size_t size =
+                    unknown.by_noise.size() * UnknownCalibration::kEstimateKnots;
+                if (!table.empty() && table.size() != size) {
                     throw std::invalid_argument(
-                        fmt::format("calibration.by_noise must be > 0 and finite, got {}", factor));
+                        fmt::format("calibration.by_estimate must have tables of 0 or {} factors, "
+                                    "got {}",
+                                    size, table.size()));
                 }
+                require_factors("by_estimate", table);
             }
             calibration.push_back(unknown);
         }
@@ -122,10 +142,10 @@ Calibration fit_calibration(std::size_t unknowns, std::size_t count, const Surpr
     return search.best;
 }
 
-std::vector<double> fit_factors(const Unevenness& unevenness) {
-    const double step = std::log(kLargestFactor) / kFactorsEachWay;
+std::vector<double> fit_factors(const Unevenness& unevenness, const TriedFactors& tried) {
+    const double step = std::log(tried.largest) / tried.each_way;
     std::vector<std::vector<double>> found;  // (tried, unknowns)
-    for (int i = -kFactorsEachWay; i <= kFactorsEachWay; ++i) {
+    for (int i = -tried.each_way; i <= tried.each_way; ++i) {
         found.push_back(unevenness(std::exp(step * i)));
     }
     std::vector<double> factors;
@@ -134,7 +154,7 @@ std::vector<double> fit_factors(const Unevenness& unevenness) {
         for (std::size_t i = 1; i < found.size(); ++i) {
             if (found[i][k] < found[best][k]) best = i;
         }
-        double at = static_cast<double>(best) - kFactorsEachWay;
+        double at = static_cast<double>(best) - tried.each_way;
         if (best > 0 && best + 1 < found.size()) {  // the parabola through three neighbours
             const double left = found[best - 1][k], right = found[best + 1][k];
             const double bend = left - 2.0 * found[best][k] + right;

@@ -12,11 +12,18 @@ namespace nmrinverse {
 /// unit-box coordinates. The densities about the estimate widen with it. The floor is for networks
 /// that have seen their few curves too often to doubt themselves; the factor depends on the noise.
 struct UnknownCalibration {
+    static constexpr int kEstimateKnots = 3;
+
     double sd_scale = 1.0;
     double sd_floor = 0.0;
     /// Factors at equal steps of the noise level's logarithm, from the lowest trained to the
     /// highest; between them their logarithm is linear. One where the level is no input.
     std::vector<double> by_noise = {1.0};
+    /// More factors, by where the estimate of each unknown lies: (unknowns) tables of
+    /// (by_noise.size(), kEstimateKnots), empty for an unknown that changes nothing; or none at
+    /// all. Knots are the middles of equal parts of the unit interval, between which, and between
+    /// levels of noise, the logarithm is linear.
+    std::vector<std::vector<double>> by_estimate = {};
 };
 
 using Calibration = std::vector<UnknownCalibration>;
@@ -39,8 +46,15 @@ Calibration fit_calibration(std::size_t unknowns, std::size_t count, const Surpr
 /// the standard deviations are `factor` times what they are.
 using Unevenness = std::function<std::vector<double>(double factor)>;
 
-/// The factor of each unknown that makes them the most uniform, (unknowns), within [1/4, 4].
+/// Factors that are tried: in equal steps of the logarithm, so many each way, up to `largest`
+/// times.
+struct TriedFactors {
+    double largest = 4.0;
+    int each_way = 16;
+};
+
+/// The factor of each unknown that makes them the most uniform, (unknowns).
 /// Unlike the likelihood it is not ruled by the few curves that are farthest off.
-std::vector<double> fit_factors(const Unevenness& unevenness);
+std::vector<double> fit_factors(const Unevenness& unevenness, const TriedFactors& tried = {});
 
 }  // namespace nmrinverse

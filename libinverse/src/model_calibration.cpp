@@ -2,8 +2,11 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 #include "disturbance.h"
 #include "model_state.h"
@@ -17,6 +20,14 @@ namespace {
 constexpr int kKnots = 9;
 // Fewer held-out curves than this say nothing about a shape.
 constexpr std::int64_t kFewestCurves = 200;
+
+// Fewer curves than this in a part of the estimates' range say nothing of it alone: a factor of 2%
+// is their chance.
+constexpr std::int64_t kFewestInPart = 1000;
+// Parts are fitted with their neighbours as they are, so that they are gone through more than once.
+constexpr int kSweeps = 2;
+constexpr double kLargestInSweep = 1.6;
+constexpr int kStepsInSweep = 5;  // each way
 
 // Factors that widened_calibration() tries, each so many times the one before.
 constexpr int kWidenings = 8;
@@ -53,6 +64,103 @@ std::vector<double> unevenness_of(const torch::Tensor& columns) {
     return {square.data_ptr<double>(), square.data_ptr<double>() + square.numel()};
 }
 
+/// Calibrations of levels of noise, alike but for their factors, as one.
+Calibration joined(const std::vector<Calibration>& levels) {
+    Calibration all = levels.front();
+    for (std::size_t k = 0; k < all.size(); ++k) {
+        UnknownCalibration& unknown = all[k];
+        // What is given by where estimates lie is so at every level: by parts where all have some.
+        for (std::size_t j = 0; j < unknown.by_estimate.size(); ++j) {
+            const auto lacks = [&](const Calibration& level) {
+                return level[k].by_estimate[j].empty();
+            };
+            if (std::any_of(levels.begin(), levels.end(), lacks)) unknown.by_estimate[j].clear();
+        }
+        for (std::size_t level = 1; level < levels.size(); ++level) {
+            const UnknownCalibration& own = levels[level][k];
+            unknown.by_noise.push_back(own.by_noise.front());
+            for (std::size_t j = 0; j < unknown.by_estimate.size(); ++j) {
+                std::vector<double>& table = unknown.by_estimate[j];
+                if (table.empty()) continue;
+                table.insert(table.end(), own.by_estimate[j].begin(), own.by_estimate[j].end());
+            }
+        }
+        const auto none = [](const std::vector<double>& table) { return table.empty(); };
+        if (std::all_of(unknown.by_estimate.begin(), unknown.by_estimate.end(), none)) {
+            unknown.by_estimate.clear();
+        }
+    }
+    return all;
+}
+
+/// Fits the factors of one level of noise by where the estimates lie.
+class EstimateFactors {
+public:
+    /// Args: answer: at that level. trial: what its widths are so far; one factor by noise each.
+    EstimateFactors(const PosteriorNet& net, const NetworkAnswer& answer,
+                    const torch::Tensor& truth, const Calibration& trial)
+        : net_(net), answer_(answer), truth_(truth), trial_(trial) {
+        const std::size_t unknowns = trial_.size();
+        for (UnknownCalibration& unknown : trial_) unknown.by_estimate.resize(unknowns);
+        const torch::Tensor estimate = answer.mean.mean(0).clamp(0.0, 1.0);
+        for (std::size_t j = 0; j < unknowns; ++j) {
+            if (net->options().choices[j] > 0) continue;  // a choice is no place
+            std::vector<torch::Tensor> parts;
+            const torch::Tensor part =
+                (estimate.select(1, static_cast<std::int64_t>(j)) * kParts).floor();
+            for (int p = 0; p < kParts; ++p) {
+                const torch::Tensor rows =
+                    (p + 1 < kParts ? part.eq(p) : part.ge(p)).nonzero().flatten();
+                parts.push_back(rows.size(0) >= kFewestInPart ? rows : torch::Tensor());
+            }
+            const bool all = std::all_of(parts.begin(), parts.end(),
+                                         [](const torch::Tensor& rows) { return rows.defined(); });
+            if (all) by_.push_back({j, parts});
+        }
+        for (UnknownCalibration& unknown : trial_) {
+            for (const auto& [j, parts] : by_) unknown.by_estimate[j].assign(kParts, 1.0);
+        }
+    }
+
+    const Calibration& fitted() {
+        for (int sweep = 0; sweep < kSweeps; ++sweep) {
+            for (const auto& [j, parts] : by_) sweep_over(j, parts);
+        }
+        return trial_;
+    }
+
+private:
+    static constexpr int kParts = UnknownCalibration::kEstimateKnots;
+
+    void sweep_over(std::size_t j, const std::vector<torch::Tensor>& parts) {
+        const std::size_t unknowns = trial_.size();
+        const auto at_factor = [&](double factor) {
+            Calibration wider = trial_;
+            for (UnknownCalibration& unknown : wider) unknown.by_noise.front() *= factor;
+            const torch::Tensor columns = cumulative(net_, answer_, wider, truth_);
+            std::vector<double> all;  // (parts, unknowns)
+            for (const torch::Tensor& rows : parts) {
+                const std::vector<double> own = unevenness_of(columns.index_select(0, rows));
+                all.insert(all.end(), own.begin(), own.end());
+            }
+            return all;
+        };
+        const std::vector<double> factors =
+            fit_factors(at_factor, {kLargestInSweep, kStepsInSweep});
+        for (std::size_t k = 0; k < unknowns; ++k) {
+            for (std::size_t p = 0; p < kParts; ++p) {
+                trial_[k].by_estimate[j][p] *= factors[p * unknowns + k];
+            }
+        }
+    }
+
+    PosteriorNet net_;
+    const NetworkAnswer& answer_;
+    const torch::Tensor& truth_;
+    Calibration trial_;
+    std::vector<std::pair<std::size_t, std::vector<torch::Tensor>>> by_;
+};
+
 }  // namespace
 
 Calibration calibrated_on(const Features& features, PosteriorNet& net,
@@ -75,7 +183,7 @@ Calibration calibrated_on(const Features& features, PosteriorNet& net,
     if (count < kFewestCurves) return calibration;
     const FeatureSpec& spec = features.spec();
     const int knots = spec.noise_is_input() ? kKnots : 1;
-    std::vector<std::vector<double>> factors;  // (knots, unknowns)
+    std::vector<Calibration> fitted;  // (knots), with one factor by noise each
     for (int knot = 0; knot < knots; ++knot) {
         const double share = knots > 1 ? static_cast<double>(knot) / (knots - 1) : 1.0;
         const double level =
@@ -83,17 +191,16 @@ Calibration calibrated_on(const Features& features, PosteriorNet& net,
                 ? spec.noise_low * std::pow(spec.noise_high / spec.noise_low, share)
                 : spec.noise_high;
         const NetworkAnswer answer = answer_at(torch::full({count}, level));
-        factors.push_back(fit_factors([&](double factor) {
+        const std::vector<double> factors = fit_factors([&](double factor) {
             Calibration trial = calibration;
             for (UnknownCalibration& unknown : trial) unknown.by_noise = {factor};
             return unevenness_of(cumulative(net, answer, trial, truth));
-        }));
+        });
+        Calibration own = calibration;
+        for (std::size_t k = 0; k < unknowns; ++k) own[k].by_noise = {factors[k]};
+        fitted.push_back(EstimateFactors(net, answer, truth, own).fitted());
     }
-    for (std::size_t k = 0; k < unknowns; ++k) {
-        calibration[k].by_noise.clear();
-        for (const std::vector<double>& each : factors) calibration[k].by_noise.push_back(each[k]);
-    }
-    return calibration;
+    return joined(fitted);
 }
 
 Calibration widened_calibration(const PosteriorNet& net, const NetworkAnswer& answer,

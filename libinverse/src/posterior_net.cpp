@@ -19,6 +19,36 @@ constexpr double kFarthest = 8.0;
 // Numbers that each of them enters as.
 constexpr int kNumbersBefore = 2;
 
+/// Between which knots of a table numbers lie, and how far towards the second.
+struct Place {
+    torch::Tensor left;   ///< of the first, whole numbers
+    torch::Tensor right;  ///< of the second
+    torch::Tensor share;
+};
+
+/// Args: at: in [0, 1], from the first of `knots` to the last; knots: >= 2.
+Place place(const torch::Tensor& at, std::int64_t knots) {
+    const torch::Tensor steps = at * static_cast<double>(knots - 1);
+    const torch::Tensor left = steps.floor().clamp(0.0, static_cast<double>(knots - 2));
+    return {left.to(torch::kLong), left.to(torch::kLong) + 1, steps - left};
+}
+
+/// That of whatever is the same at all knots.
+Place first_place(const torch::Tensor& like) {
+    const torch::Tensor none = torch::zeros({1}, like.options().dtype(torch::kLong));
+    return {none, none, torch::zeros({1}, like.options())};
+}
+
+/// Bilinear values of a table, of the shape that both places have together.
+torch::Tensor between(const torch::Tensor& table, const Place& row, const Place& column) {
+    const auto along = [&](const torch::Tensor& r) {
+        const torch::Tensor from = table.index({r, column.left});
+        return from + column.share * (table.index({r, column.right}) - from);
+    };
+    const torch::Tensor from = along(row.left);
+    return from + row.share * (along(row.right) - from);
+}
+
 /// Anchors of unknown k, (members, n) or whatever the answer's leading dimensions are.
 Anchor anchor_of(const NetworkAnswer& answer, const Calibration& calibration, int k) {
     const UnknownCalibration& unknown = calibration[static_cast<std::size_t>(k)];
@@ -29,20 +59,27 @@ Anchor anchor_of(const NetworkAnswer& answer, const Calibration& calibration, in
         unknown.sd_floor > 0.0
             ? ((unknown.sd_scale * sd).square() + unknown.sd_floor * unknown.sd_floor).sqrt()
             : unknown.sd_scale * sd;
-    if (unknown.by_noise.size() > 1 && answer.noise_position.defined()) {
-        const torch::Tensor logs =
-            torch::tensor(unknown.by_noise, torch::kFloat64).log().to(sd.options());
-        const auto last = static_cast<double>(unknown.by_noise.size() - 1);
-        const torch::Tensor at = answer.noise_position.to(sd.options()) * last;
-        const torch::Tensor left = at.floor().clamp(0.0, last - 1.0);
-        const torch::Tensor share = at - left;
-        const torch::Tensor index = left.to(torch::kLong);
-        anchor.sd = anchor.sd * ((1.0 - share) * logs.index_select(0, index) +
-                                 share * logs.index_select(0, index + 1))
-                                    .exp();
-    } else {
-        anchor.sd = anchor.sd * unknown.by_noise.front();
+    const bool by_noise = unknown.by_noise.size() > 1 && answer.noise_position.defined();
+    const Place noise = by_noise ? place(answer.noise_position.to(sd.options()),
+                                         static_cast<std::int64_t>(unknown.by_noise.size()))
+                                 : first_place(sd);
+    const auto log_table = [&](const std::vector<double>& factors) {
+        return torch::tensor(factors, torch::kFloat64).log().to(sd.options());
+    };
+    torch::Tensor log_factor =
+        between(log_table(unknown.by_noise).unsqueeze(1), noise, first_place(sd));
+    for (std::size_t j = 0; j < unknown.by_estimate.size(); ++j) {
+        const std::vector<double>& table = unknown.by_estimate[j];
+        if (table.empty()) continue;
+        constexpr int kKnots = UnknownCalibration::kEstimateKnots;
+        const torch::Tensor estimate =
+            answer.mean.detach().select(-1, static_cast<std::int64_t>(j)).clamp(0.0, 1.0);
+        // Knots are the middles of equal parts.
+        const torch::Tensor at = ((estimate * kKnots - 0.5) / (kKnots - 1)).clamp(0.0, 1.0);
+        log_factor =
+            log_factor + between(log_table(table).reshape({-1, kKnots}), noise, place(at, kKnots));
     }
+    anchor.sd = anchor.sd * log_factor.exp();
     return anchor;
 }
 

@@ -69,6 +69,8 @@ TEST_CASE("Factors are found where the unevenness is least, each unknown by itse
     CHECK(std::abs(factors[0] / 1.37 - 1.0) < 1e-9);
     CHECK(std::abs(factors[1] / 0.61 - 1.0) < 1e-9);
     CHECK(std::abs(factors[2] / 4.0 - 1.0) < 1e-9);  // the largest that is tried
+    const auto far = [&](double factor) { return std::vector<double>{parabola(factor, 0.1)}; };
+    CHECK(std::abs(fit_factors(far, {1.5, 3})[0] * 1.5 - 1.0) < 1e-9);
 }
 
 TEST_CASE("A calibration survives its text form; nonsense does not pass", "[calibration]") {
@@ -76,15 +78,31 @@ TEST_CASE("A calibration survives its text form; nonsense does not pass", "[cali
     calibration[1].sd_scale = 1.0 / 3.0;
     calibration[0].sd_floor = 0.01;
     calibration[0].by_noise = {0.9, 1.0 / 7.0};
+    calibration[0].by_estimate = {{}, {1.0, 0.9, 1.1, 1.0 / 3.0, 1.2, 0.8}};
     const Calibration back = calibration_from_json(to_json(calibration), 2);
     CHECK(back[1].sd_scale == calibration[1].sd_scale);
     CHECK(back[0].sd_floor == calibration[0].sd_floor);
     CHECK(back[0].by_noise == calibration[0].by_noise);
+    CHECK(back[0].by_estimate == calibration[0].by_estimate);
+    CHECK(back[1].by_estimate.empty());
     CHECK_THROWS_AS(calibration_from_json(R"([{"sd_scale": 1, "sd_floor": 0, "by_noise": []}])", 1),
                     std::invalid_argument);
     CHECK_THROWS_AS(
         calibration_from_json(R"([{"sd_scale": 1, "sd_floor": 0, "by_noise": [0]}])", 1),
         std::invalid_argument);
+    const auto estimates = [](const std::string& tables) {
+        return R"([{"sd_scale": 1, "sd_floor": 0, "by_noise": [1, 1], "by_estimate": )" + tables +
+               "}]";
+    };
+    CHECK_NOTHROW(calibration_from_json(estimates("[[]]"), 1));
+    CHECK_NOTHROW(calibration_from_json(estimates("[[1, 1, 1, 2, 2, 2]]"), 1));
+    CHECK_THROWS_WITH(calibration_from_json(estimates("[[1, 1, 1]]"), 1),
+                      ContainsSubstring("0 or 6 factors, got 3"));
+    CHECK_THROWS_WITH(calibration_from_json(estimates("[[], []]"), 1),
+                      ContainsSubstring("must have 1 tables, got 2"));
+    CHECK_THROWS_WITH(calibration_from_json(estimates("[[1, 1, 1, 2, 2, -2]]"), 1),
+                      ContainsSubstring("by_estimate must be > 0"));
+    CHECK_THROWS_AS(calibration_from_json(estimates("[1]"), 1), std::invalid_argument);
     CHECK_THROWS_AS(calibration_from_json(to_json(calibration), 3), std::invalid_argument);
     CHECK_THROWS_AS(calibration_from_json("[1]", 1), std::invalid_argument);
     calibration[0].sd_scale = -1.0;

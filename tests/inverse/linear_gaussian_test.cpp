@@ -1,8 +1,12 @@
 // A problem whose posterior is known: the network must find it, mean, width and coverage.
+#include <algorithm>
+#include <array>
 #include <cmath>
+#include <string>
 
 #include "catch_compat.h"
 #include "nmrinverse/evaluation.h"
+#include "tensor_file.h"
 #include "training_problem.h"
 
 namespace {
@@ -127,4 +131,57 @@ TEST_CASE("A model calibrated anew is as wide as its errors at each level of noi
         }
     }
     CHECK_THROWS_AS(nmrinverse::calibrate(first, nmrsim::Dataset{}), std::invalid_argument);
+}
+
+TEST_CASE("A model that is too sure of some estimates and not of others is calibrated by them",
+          "[trainer]") {
+    const double sigma = 0.05;
+    const TestFolder folder("linear_gaussian_test");
+    const std::string path = folder.file("lopsided.safetensors");
+    {
+        nmrinverse::TrainingOptions options = small_training();
+        options.epochs = 4;
+        options.members = 1;
+        nmrinverse::save_model(nmrinverse::train(linear_dataset(4000, sigma, 1), options), path);
+        // Logarithms of standard deviations and estimates are linear in one embedding: the first
+        // unknown's is made to rise with the second one's estimate, by e from end to end.
+        nmrinverse::TensorFile file = nmrinverse::read_tensor_file(path);
+        nmrinverse::FileTensor& weight = file.tensors.at("member0.estimate.weight");
+        nmrinverse::FileTensor& bias = file.tensors.at("member0.estimate.bias");
+        const auto width = static_cast<std::size_t>(weight.shape[1]);
+        for (std::size_t i = 0; i < width; ++i) {
+            weight.values[2 * width + i] += weight.values[width + i];
+        }
+        bias.values[2] += bias.values[1] - 0.5f;
+        nmrinverse::write_tensor_file(file, path);
+    }
+    const nmrinverse::Model lopsided = nmrinverse::load_model(path);
+    const std::size_t count = 6000;
+    const nmrsim::Dataset test = linear_dataset(count, sigma, 2);
+    // Of the first unknown in thirds of the second one's estimates: shares in the 90% interval.
+    const auto coverage = [&](const nmrinverse::Model& model) {
+        const nmrinverse::Predictions all = nmrinverse::evaluate(model, test).predictions;
+        std::array<double, 3> held{};
+        std::array<double, 3> curves{};
+        for (std::size_t i = 0; i < 2 * count; i += 2) {
+            const double place = (all.mean[i + 1] - 100.0) / 200.0;
+            const auto third = static_cast<std::size_t>(std::clamp(3.0 * place, 0.0, 2.0));
+            curves[third] += 1.0;
+            held[third] += test.parameters[i] >= all.q05[i] && test.parameters[i] <= all.q95[i];
+        }
+        for (std::size_t t = 0; t < 3; ++t) held[t] /= curves[t];
+        return held;
+    };
+    const std::array<double, 3> before = coverage(lopsided);
+    INFO("before: " << before[0] << ", " << before[1] << ", " << before[2]);
+    CHECK(before[0] < 0.85);
+    CHECK(before[2] > 0.94);
+    const nmrinverse::Model model =
+        nmrinverse::calibrate(lopsided, linear_dataset(count, sigma, 5));
+    nmrinverse::save_model(model, path);
+    const std::array<double, 3> after = coverage(model);
+    INFO("after: " << after[0] << ", " << after[1] << ", " << after[2]);
+    // 4 sigma of 2,000 that test and 2,000 that calibrate: 0.038; shape as above.
+    for (const double share : after) CHECK(std::abs(share - 0.9) < 0.05);
+    CHECK(coverage(nmrinverse::load_model(path)) == after);
 }
