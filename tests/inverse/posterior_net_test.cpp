@@ -36,6 +36,8 @@ NetworkOptions two_unknowns(DensityFamily family, int pieces) {
 
 // Steps from one look at held-out observations to the next.
 constexpr int kLookEvery = 10;
+// Steps that weights are averaged over, about.
+constexpr double kAveraged = 20.0;
 
 /// Mean over them of the joint posterior's log density at the truth.
 double joint_at(PosteriorNet& net, const torch::Tensor& observed, const torch::Tensor& u) {
@@ -46,9 +48,9 @@ double joint_at(PosteriorNet& net, const torch::Tensor& observed, const torch::T
         .item<double>();
 }
 
-/// A network trained by its likelihood alone on fresh observations. As in train(), its weights are
-/// those of the best of several looks at observations held out: a step may be a bad one, and which
-/// one is depends on how sums are rounded.
+/// A network trained by its likelihood alone on fresh observations. As in train(), weights are
+/// averaged, and the best averages of several looks at observations held out are kept: a step may
+/// be a bad one, and which one is depends on how sums are rounded.
 PosteriorNet trained(const NetworkOptions& options, const Observe& observe, int steps) {
     torch::set_num_threads(1);
     torch::manual_seed(1);
@@ -61,6 +63,9 @@ PosteriorNet trained(const NetworkOptions& options, const Observe& observe, int 
     const torch::Tensor held_out_seen = observe(held_out);
     double best = -std::numeric_limits<double>::infinity();
     std::vector<torch::Tensor> best_weights(weights.size());
+    PosteriorNet mean(options);
+    std::vector<torch::Tensor> mean_weights;
+    for (auto& item : mean->named_parameters()) mean_weights.push_back(item.value());
     for (int step = 0; step < steps; ++step) {
         const torch::Tensor u = torch::rand({512, 2});
         const NetworkAnswer answer = net->forward(observe(u));
@@ -73,12 +78,16 @@ PosteriorNet trained(const NetworkOptions& options, const Observe& observe, int 
         loss.backward();
         optimizer.clip_gradients(2.0);
         optimizer.step(2e-3 * 0.5 * (1.0 + std::cos(kPi * step / steps)) + 1e-5);
+        torch::NoGradGuard no_grad;
+        for (std::size_t i = 0; i < weights.size(); ++i) {
+            mean_weights[i].lerp_(weights[i].second, step < steps / 2 ? 1.0 : 1.0 / kAveraged);
+        }
         if ((step + 1) % kLookEvery != 0 || step < steps / 2) continue;
-        const double now = joint_at(net, held_out_seen, held_out);
+        const double now = joint_at(mean, held_out_seen, held_out);
         if (!(now > best)) continue;
         best = now;
         for (std::size_t i = 0; i < weights.size(); ++i) {
-            best_weights[i] = weights[i].second.detach().clone();
+            best_weights[i] = mean_weights[i].detach().clone();
         }
     }
     torch::NoGradGuard no_grad;
