@@ -39,13 +39,9 @@ constexpr int kLookEvery = 10;
 // Steps that weights are averaged over, about.
 constexpr double kAveraged = 20.0;
 
-/// Mean over them of the joint posterior's log density at the truth.
-double joint_at(PosteriorNet& net, const torch::Tensor& observed, const torch::Tensor& u) {
+torch::Tensor joint(PosteriorNet& net, const torch::Tensor& observed, const torch::Tensor& u) {
     torch::NoGradGuard no_grad;
-    return net->densities(net->forward(observed), Calibration(2), u)
-        .conditional.sum(-1)
-        .mean()
-        .item<double>();
+    return net->densities(net->forward(observed), Calibration(2), u).conditional.sum(-1)[0];
 }
 
 /// A network trained by its likelihood alone on fresh observations. As in train(), weights are
@@ -83,7 +79,7 @@ PosteriorNet trained(const NetworkOptions& options, const Observe& observe, int 
             mean_weights[i].lerp_(weights[i].second, step < steps / 2 ? 1.0 : 1.0 / kAveraged);
         }
         if ((step + 1) % kLookEvery != 0 || step < steps / 2) continue;
-        const double now = joint_at(mean, held_out_seen, held_out);
+        const double now = joint(mean, held_out_seen, held_out).mean().item<double>();
         if (!(now > best)) continue;
         best = now;
         for (std::size_t i = 0; i < weights.size(); ++i) {
@@ -93,11 +89,6 @@ PosteriorNet trained(const NetworkOptions& options, const Observe& observe, int 
     torch::NoGradGuard no_grad;
     for (std::size_t i = 0; i < weights.size(); ++i) weights[i].second.copy_(best_weights[i]);
     return net;
-}
-
-torch::Tensor joint(PosteriorNet& net, const torch::Tensor& observed, const torch::Tensor& u) {
-    torch::NoGradGuard no_grad;
-    return net->densities(net->forward(observed), Calibration(2), u).conditional.sum(-1)[0];
 }
 
 torch::Tensor draws(PosteriorNet& net, const torch::Tensor& observed, std::int64_t count) {
