@@ -27,9 +27,12 @@ constexpr double kFromEdge = 4.0;
 /// Of drawing weighted samples: the few curves that need them have bent posteriors.
 constexpr int kRounds = 10;
 
+/// Effective samples that are enough: a mean is off by a sixteenth of a standard deviation then.
+constexpr double kEnough = 256.0;
+
 /// Whether the fit's normal density stands for the posterior.
 bool makes_posterior(const nmrinverse::Refinement& fit, const nmrsim::Prior& prior) {
-    if (!fit.rivals.empty()) return false;
+    if (!fit.rivals.empty() || !fit.valleys.empty()) return false;
     const std::vector<double> deviations = fit.deviations();
     for (std::size_t k = 0; k < prior.size(); ++k) {
         const double low = prior[k].low, high = prior[k].high, sd = deviations[k];
@@ -81,8 +84,9 @@ Refined with_posterior(const nmrsim::Experiment& experiment, std::span<const flo
     result.fit = std::move(fit);
     nmrinverse::Predictions& row = result.row;
     if (!makes_posterior(result.fit, prior)) {
-        const nmrinverse::WeightedPosterior posterior = nmrinverse::importance_posterior(
-            experiment, signal, result.fit, options, nullptr, {.rounds = kRounds});
+        const nmrinverse::WeightedPosterior posterior =
+            nmrinverse::importance_posterior(experiment, signal, result.fit, options, nullptr,
+                                             {.rounds = kRounds, .enough_size = kEnough});
         row.mean = posterior.mean;
         row.sd = posterior.deviations();
         row.q05 = posterior.q05;

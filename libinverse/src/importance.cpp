@@ -216,9 +216,13 @@ struct Sampler {
 
 void ImportanceOptions::validate() const {
     if (draws < 1) throw std::invalid_argument(fmt::format("draws must be >= 1, got {}", draws));
+    if (least < 1) throw std::invalid_argument(fmt::format("least must be >= 1, got {}", least));
     if (rounds < 1) throw std::invalid_argument(fmt::format("rounds must be >= 1, got {}", rounds));
     if (!(enough > 0.0 && enough <= 1.0)) {
         throw std::invalid_argument(fmt::format("enough must be in (0, 1], got {}", enough));
+    }
+    if (!(enough_size > 0.0)) {
+        throw std::invalid_argument(fmt::format("enough_size must be > 0, got {}", enough_size));
     }
     if (!(tail > 0.0) || !std::isfinite(tail)) {
         throw std::invalid_argument(fmt::format("tail must be > 0, got {}", tail));
@@ -275,8 +279,8 @@ WeightedPosterior importance_posterior(const nmrsim::Prior& prior, const LogDens
         for (Eigen::Index a = 0; a < k; ++a) {
             for (Eigen::Index b = 0; b < k; ++b) covariance(a, b) /= box.width(a) * box.width(b);
         }
-        const int draws = std::max(
-            1, (options.draws * (m + 1)) / minima_count - (options.draws * m) / minima_count);
+        const int draws = std::max(options.least, (options.draws * (m + 1)) / minima_count -
+                                                      (options.draws * m) / minima_count);
         for (const auto& [share, wider] : kWider) {
             sampler.add_student(box.to_unit(minimum.parameters.data()), wider * covariance,
                                 static_cast<int>(std::ceil(share * draws)), fresh);
@@ -288,7 +292,9 @@ WeightedPosterior importance_posterior(const nmrsim::Prior& prior, const LogDens
     sampler.take(fresh);
     for (int round = 1; round < options.rounds; ++round) {
         const std::vector<double> weights = sampler.weights();
-        if (effective(weights) >= options.enough * static_cast<double>(weights.size())) break;
+        const double size = effective(weights);
+        if (size >= options.enough_size) break;
+        if (size >= options.enough * static_cast<double>(weights.size())) break;
         sampler.further(options.draws);
     }
 
@@ -347,6 +353,7 @@ WeightedPosterior importance_posterior(const nmrsim::Experiment& experiment,
     std::vector<Minimum> minima{
         {refinement.estimate, refinement.chi_square, refinement.covariance}};
     minima.insert(minima.end(), refinement.rivals.begin(), refinement.rivals.end());
+    minima.insert(minima.end(), refinement.valleys.begin(), refinement.valleys.end());
     return importance_posterior(experiment.prior, log_likelihood, minima, proposal, options);
 }
 

@@ -56,6 +56,7 @@ Alone on_the_box(const CurveLikelihood& likelihood, const Refinement& fit,
     };
     add(fit.estimate, fit.covariance);
     for (const Minimum& rival : fit.rivals) add(rival.parameters, rival.covariance);
+    for (const Minimum& point : fit.valleys) add(point.parameters, point.covariance);
     for (std::size_t i = 0; i < starts.size(); i += likelihood.unknowns()) {
         alone.starts.push_back(
             likelihood.position(starts.subspan(i, likelihood.unknowns()), fit.time_zero_us));

@@ -10,6 +10,7 @@
 #include "curve_likelihood.h"
 #include "levenberg_marquardt.h"
 #include "search.h"
+#include "valley.h"
 
 namespace nmrinverse {
 namespace {
@@ -38,6 +39,10 @@ constexpr std::size_t kAliases = 8;
 /// A fit with a standard deviation above this share of the prior's range lies in a valley that may
 /// hold other minima: all starts are followed to their ends there.
 constexpr double kBroad = 0.005;
+
+/// Valleys are followed as far as chi-square is within this of their least, so many of them.
+constexpr double kValleyRange = 16.0;
+constexpr std::size_t kValleys = 4;
 
 /// Last steps of each minimum on one set of derivatives, and sets of derivatives.
 constexpr int kLastSteps = 3;
@@ -111,11 +116,55 @@ MatrixXd box_covariance(const Linearised& at) {
     return bounded(at.information).ldlt().solve(MatrixXd::Identity(k, k));
 }
 
-MatrixXd covariance_of(const CurveLikelihood& likelihood, const Fit& fit) {
+/// Of the unknowns, in their units.
+MatrixXd covariance_of(const CurveLikelihood& likelihood, const MatrixXd& on_box) {
     const VectorXd width = likelihood.widths();
-    const MatrixXd covariance = width.asDiagonal() * box_covariance(fit.at) * width.asDiagonal();
+    const MatrixXd covariance = width.asDiagonal() * on_box * width.asDiagonal();
     const Eigen::Index unknowns = static_cast<Eigen::Index>(likelihood.unknowns());
     return covariance.topLeftCorner(unknowns, unknowns);
+}
+
+/// Whether a position is on the floor of a valley, within five standard deviations.
+bool on_floor(const std::vector<ValleyPoint>& floor, const VectorXd& position) {
+    return std::any_of(floor.begin(), floor.end(), [&](const ValleyPoint& point) {
+        const VectorXd d = position - point.position;
+        return d.dot(point.covariance.ldlt().solve(d)) < kSameDistance;
+    });
+}
+
+/// Follows the valleys of the fits that may bend, puts the lowest point of each in its fits' place,
+/// and sorts.
+///
+/// Steps of the second-order model make no way in a bent valley: a fit may end anywhere in it.
+/// Returns: the points on the floors of all.
+std::vector<ValleyPoint> follow_valleys(CurveLikelihood& likelihood, std::vector<Fit>& fits,
+                                        const RefineOptions& options, double fine) {
+    std::vector<ValleyPoint> floors;
+    std::vector<Fit> kept;
+    std::size_t valleys = 0;
+    for (const Fit& fit : fits) {
+        if (on_floor(floors, fit.position)) continue;
+        kept.push_back(fit);
+        if (fit.at.chi_square > fits.front().at.chi_square + 2.0 * kRivalRange) continue;
+        if (valleys == kValleys || (fit.converged && !may_bend(likelihood, fit))) continue;
+        ++valleys;
+        const std::vector<ValleyPoint> floor = follow_valley(likelihood, fit, kValleyRange);
+        if (floor.empty()) continue;
+        const auto lowest = std::min_element(floor.begin(), floor.end(),
+                                             [](const ValleyPoint& a, const ValleyPoint& b) {
+                                                 return a.at.chi_square < b.at.chi_square;
+                                             });
+        std::vector<Fit> end(1);
+        end.front().position = end.front().trial = lowest->position;
+        settle(likelihood, end, options, fine);
+        if (end.front().at.chi_square < kept.back().at.chi_square) {
+            kept.back() = std::move(end.front());
+        }
+        floors.insert(floors.end(), floor.begin(), floor.end());
+    }
+    sort_by_chi_square(kept);
+    fits = std::move(kept);
+    return floors;
 }
 
 /// Correlation of neighbours in the real and in the imaginary parts of a residual, and the standard
@@ -252,6 +301,7 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
         }
     }
 
+    const std::vector<ValleyPoint> floors = follow_valleys(likelihood, ends, used, fine);
     const Fit& end = ends.front();
     result.estimate = likelihood.parameters(end.position);
     result.factor = end.at.factor;
@@ -259,11 +309,16 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
     result.chi_square = end.at.chi_square;
     result.degrees = degrees;
     result.converged = end.converged;
-    result.covariance = covariance_of(likelihood, end);
+    result.covariance = covariance_of(likelihood, box_covariance(end.at));
     for (std::size_t i = 1; i < ends.size(); ++i) {
         if (!ends[i].converged || ends[i].at.chi_square > end.at.chi_square + kRivalRange) continue;
         result.rivals.push_back({likelihood.parameters(ends[i].position), ends[i].at.chi_square,
-                                 covariance_of(likelihood, ends[i])});
+                                 covariance_of(likelihood, box_covariance(ends[i].at))});
+    }
+    for (const ValleyPoint& point : floors) {
+        if (point.at.chi_square > end.at.chi_square + kValleyRange) continue;
+        result.valleys.push_back({likelihood.parameters(point.position), point.at.chi_square,
+                                  covariance_of(likelihood, point.covariance)});
     }
     correlate(end.at.residual, result);
     result.simulations = likelihood.simulations();

@@ -14,9 +14,6 @@ namespace {
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
 
-/// Fits are the same minimum within so many squared standard deviations.
-constexpr double kSameDistance = 25.0;
-
 /// After so many rounds the better half of the fits is followed on. Bad ones cost as much as good
 /// ones and seldom catch up.
 constexpr int kRoundsToHalving = 3;

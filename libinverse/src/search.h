@@ -13,6 +13,9 @@ namespace nmrinverse {
 /// What is left to gain is no news below this while fits are followed.
 inline constexpr double kSmallFall = 0.3;
 
+/// Fits are the same minimum within so many squared standard deviations.
+inline constexpr double kSameDistance = 25.0;
+
 void sort_by_chi_square(std::vector<Fit>& fits);
 
 /// The information with a uniform density's variance as a bound: where a curve says nothing, the

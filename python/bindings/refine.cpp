@@ -79,6 +79,9 @@ void bind_refine(py::module_& module) {
         .def_readonly("degrees", &Refinement::degrees, "Degrees of freedom: what it should be.")
         .def_readonly("rivals", &Refinement::rivals,
                       "Other minima that the noise cannot tell from the best.")
+        .def_readonly("valleys", &Refinement::valleys,
+                      "Points along the floors of valleys that bend within the noise, where "
+                      "minima and covariances do not say it all.")
         .def_readonly("converged", &Refinement::converged, "Whether the last step was negligible.")
         .def_readonly("residual_correlation", &Refinement::residual_correlation,
                       "Correlation of neighbouring samples of the residual; 0 for white noise.")

@@ -298,6 +298,81 @@ TEST_CASE("the posterior of an echo is its Fisher ellipsoid where the noise is s
           0.3 * p.effective_share());
 }
 
+TEST_CASE("a bent valley is sampled from end to end", "[importance]") {
+    // Near 90 degrees only alpha_z cos(theta) shows: any alpha_z above some 30 kHz fits.
+    nmrsim::Experiment e = nmrsim::load_experiment("challenge-2021");
+    const std::vector<double> truth{9.5531, 296.5089, 89.9326};
+    nmrsim::Signal signal = nmrsim::simulate(nmrsim::with_parameters(e, truth));
+    nmrsim::add_noise(signal, 1e-3, 4);
+    std::vector<float> curve(signal.mx.begin(), signal.mx.end());
+    curve.insert(curve.end(), signal.my.begin(), signal.my.end());
+    const Refinement fit = refine(e, curve, std::vector<double>{9.6, 49.4, 89.588});
+    REQUIRE(!fit.valleys.empty());
+    ImportanceOptions options;
+    options.rounds = 10;
+    options.draws = 1024;
+    options.enough_size = 1024.0;
+    const WeightedPosterior p = importance_posterior(e, curve, fit, {}, nullptr, options);
+    CHECK(p.effective_size > 400.0);
+
+    // The oracle draws where the valley is straight: alpha_z from its prior, u = alpha_z
+    // cos(theta) and alpha_x from normal densities, twice too wide.
+    const double radian = std::numbers::pi / 180.0;
+    const double u0 = truth[1] * std::cos(truth[2] * radian), u_sd = 0.01, x_sd = 0.12;
+    nmrsim::CounterRandom random(1, 0, nmrsim::RandomStream::noise);
+    Proposal straight;
+    while (straight.samples.size() < 3 * 16000) {
+        const double x = truth[0] + x_sd * random.normal(), z = 300.0 * random.uniform();
+        const double flip = std::acos((u0 + u_sd * random.normal()) / z) / radian;
+        if (!(x >= 0.0 && flip >= 10.0 && flip <= 90.0)) continue;
+        straight.samples.insert(straight.samples.end(), {x, z, flip});
+    }
+    // Those outside the prior are drawn anew: the density lacks a factor that cancels.
+    straight.log_density = [&](std::span<const double> all) {
+        std::vector<double> result;
+        for (std::size_t i = 0; i < all.size(); i += 3) {
+            const double z = all[i + 1], flip = all[i + 2] * radian;
+            const double a = (all[i] - truth[0]) / x_sd, b = (z * std::cos(flip) - u0) / u_sd;
+            result.push_back(-0.5 * (a * a + b * b) + std::log(z * std::sin(flip)));
+        }
+        return result;
+    };
+    e.accuracy.tolerance = 1e-5;
+    const LogDensity likelihood = [&](std::span<const double> all) {
+        std::vector<float> curves(all.size() / 3 * curve.size());
+        nmrsim::simulate_batch(e, all, {}, curves);
+        std::vector<double> result;
+        for (std::size_t i = 0; i < curves.size(); i += curve.size()) {
+            double sum = 0.0;
+            for (std::size_t k = 0; k < curve.size(); ++k) {
+                const double off = static_cast<double>(curves[i + k]) - curve[k];
+                sum += off * off;
+            }
+            result.push_back(-0.5 * sum / 1e-6);
+        }
+        return result;
+    };
+    ImportanceOptions once;
+    once.rounds = 1;
+    const WeightedPosterior oracle = importance_posterior(e.prior, likelihood, {}, &straight, once);
+    REQUIRE(oracle.effective_size > 400.0);
+    for (std::size_t k = 0; k < 3; ++k) {
+        const double sd = oracle.deviations()[k];
+        const double both = std::hypot(bound(p), bound(oracle));
+        CAPTURE(k, oracle.mean[k], sd, p.mean[k], p.deviations()[k]);
+        CHECK(std::abs(p.mean[k] - oracle.mean[k]) < both * sd);
+        CHECK(std::abs(p.deviations()[k] / sd - 1.0) < both);
+        CHECK(std::abs(p.q05[k] - oracle.q05[k]) < 2.11 * both * sd);
+        CHECK(std::abs(p.q95[k] - oracle.q95[k]) < 2.11 * both * sd);
+    }
+    CHECK(p.deviations()[1] > 40.0);
+    // What it was without the valley: samples about the minimum alone do not reach along it.
+    Refinement minimum = fit;
+    minimum.valleys.clear();
+    CHECK(importance_posterior(e, curve, minimum, {}, nullptr, options).deviations()[1] <
+          0.7 * oracle.deviations()[1]);
+}
+
 TEST_CASE("what cannot be weighted is refused", "[importance]") {
     const LogDensity flat = likelihood_of(linear_gaussian());
     const LogDensity nowhere = [](std::span<const double> x) {

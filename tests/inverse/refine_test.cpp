@@ -2,7 +2,9 @@
 
 #include "nmrinverse/refine.h"
 
+#include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "catch_compat.h"
 #include "nmrsim/alpha_z_aliases.h"
@@ -125,6 +127,42 @@ TEST_CASE("starts at an alias of alpha_z lead to the right one", "[refine]") {
     const Refinement fit = refine(e, noisy_curve(e, truth, 7), start, options);
     CHECK(fit.within_noise());
     check_home(fit, truth);
+}
+
+TEST_CASE("a valley that bends is followed to its floor's lowest point and to its ends",
+          "[refine]") {
+    // Near 90 degrees only alpha_z cos(theta) shows. Steps of the second-order model make no way
+    // there: from this start they ended 50 of their standard deviations from the truth.
+    const nmrsim::Experiment e = task();
+    const std::vector<double> truth{9.5531, 296.5089, 89.9326};
+    const std::vector<float> curve = noisy_curve(e, truth, 4);
+    RefineOptions options;
+    options.noise = kNoise;
+    const Refinement fit = refine(e, curve, std::vector<double>{9.6, 49.4, 89.588}, options);
+    CHECK(fit.within_noise());
+    CHECK(fit.rivals.empty());
+    REQUIRE(fit.valleys.size() > 5);
+    const auto product = [](const std::vector<double>& p) {
+        return p[1] * std::cos(p[2] * std::numbers::pi / 180.0);
+    };
+    double least = 300.0, most = 0.0;
+    for (const Minimum& point : fit.valleys) {
+        CAPTURE(point.parameters[0], point.parameters[1], point.parameters[2], point.chi_square);
+        CHECK(point.chi_square < fit.chi_square + 16.0);
+        // A hundredth of it is the noise of u, more is what theta itself shows below 89.5 degrees.
+        CHECK(product(point.parameters) == Approx(product(truth)).epsilon(0.1));
+        least = std::min(least, point.parameters[1]);
+        most = std::max(most, point.parameters[1]);
+    }
+    CHECK(most == Approx(300.0).margin(1.0));
+    CHECK(least < 60.0);
+    // The truth is between two points, and hardly worse than the best.
+    const Refinement there = refine(e, curve, truth, options);
+    CHECK(fit.chi_square == Approx(there.chi_square).margin(0.1));
+
+    // One that is known well has none.
+    const std::vector<double> known{60.0, 120.0, 35.0};
+    CHECK(refine(e, noisy_curve(e, known, 4), known, options).valleys.empty());
 }
 
 TEST_CASE("a refinement does not depend on the number of threads", "[refine]") {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -26,10 +27,13 @@ struct Proposal {
 struct ImportanceOptions {
     int draws =
         256;  ///< about the minima, in all (rounded up), >= 1; again as many in each further round
+    int least = 16;  ///< about each minimum at the least, >= 1
     /// Rounds at most, >= 1: each further one adds draws where the weights of those before were.
     int rounds = 4;
-    double enough = 0.3;  ///< no further round above this effective share, in (0, 1]
-    double tail = 5.0;    ///< degrees of freedom of the Student densities about minima, > 0
+    double enough = 0.3;         ///< no further round above this effective share, in (0, 1]
+    /// Nor above so many effective samples, > 0.
+    double enough_size = std::numeric_limits<double>::infinity();
+    double tail = 5.0;           ///< degrees of freedom of the Student densities about minima, > 0
     std::uint64_t seed = 0;
 
     void validate() const;

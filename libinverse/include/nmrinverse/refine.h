@@ -60,6 +60,11 @@ struct Refinement {
     /// Other minima that the noise cannot tell from the best: chi-square within 12, farther than
     /// five standard deviations.
     std::vector<Minimum> rivals;
+    /// Points along the floors of the valleys in which these minima lie, where chi-square bends
+    /// within the noise (alpha_z about a flip of 90 degrees, where only alpha_z cos(theta) shows):
+    /// chi-square within 16, each with a covariance that reaches to the next. Empty where minima
+    /// and their covariances say it all.
+    std::vector<Minimum> valleys;
     bool converged = false;  ///< the last step was below a hundredth of the standard deviations
     /// Correlation of neighbouring samples of the residual, Mx and My together; white noise leaves
     /// 0 within its standard deviation.
