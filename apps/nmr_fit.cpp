@@ -182,11 +182,12 @@ int main(int argc, char** argv) {
             throw std::invalid_argument(
                 "--fit-gain, --fit-phase and --fit-time-zero need --refine");
         }
-        if (samples > 0 && (out.empty() || refine)) {
+        if (samples > 0 && (out.empty() || joint)) {
             throw std::invalid_argument(
-                "--samples draws from the network's posterior into a file beside --out: it needs "
-                "--out, and no --refine");
+                "--samples draws from each curve's posterior into a file beside --out: it needs "
+                "--out, and no --joint");
         }
+        const std::size_t draws = static_cast<std::size_t>(samples);
         nmrapps::check_output_folder("--out", out);
         const nmrinverse::Model model = nmrinverse::load_model(nmrapps::find_model(model_name));
         const nmrsim::Experiment& experiment = model.experiment();
@@ -273,14 +274,14 @@ int main(int argc, char** argv) {
                 fitting.noise = measured.noise[c];
                 nmrapps::append_refinement(experiment,
                                            std::span(curves.signal).subspan(c * row, row),
-                                           measured.fits[c].fit, fitting, refined);
+                                           measured.fits[c].fit, fitting, refined, draws);
             }
         } else if (refine) {
             fitting.noise = noise;
             nmrapps::Progress progress(app, common);
-            refined =
-                nmrapps::refined_estimates(readable, starts, experiment, fitting,
-                                           [&](double share) { return advance(progress, share); });
+            refined = nmrapps::refined_estimates(
+                readable, starts, experiment, fitting,
+                [&](double share) { return advance(progress, share); }, draws);
             nmrapps::stop_if_interrupted("nothing written");
             progress.finish();
         } else {
@@ -330,7 +331,7 @@ int main(int argc, char** argv) {
             nmrapps::write_result(
                 std::filesystem::path(out).replace_extension(".samples.csv").string(),
                 nmrapps::samples_as_csv(curves,
-                                        posterior->sample(static_cast<std::size_t>(samples), kSeed),
+                                        refine ? refined.samples : posterior->sample(draws, kSeed),
                                         experiment.prior));
         }
 

@@ -4,12 +4,14 @@
 #include <fmt/ranges.h>
 #include <omp.h>
 
+#include <Eigen/Cholesky>
 #include <algorithm>
 #include <cmath>
 #include <exception>
 #include <stdexcept>
 
 #include "nmrinverse/importance.h"
+#include "nmrsim/random.h"
 
 namespace nmrapps {
 namespace {
@@ -65,7 +67,45 @@ struct Refined {
     nmrinverse::Refinement fit;
     nmrinverse::Predictions row;
     double effective_share = 0.0;
+    std::vector<double> samples;  ///< (draws, unknowns)
 };
+
+/// Draws from weighted samples: each as often as its weight says, but for one.
+std::vector<double> resampled(const nmrinverse::WeightedPosterior& posterior, std::size_t draws,
+                              nmrsim::CounterRandom& random) {
+    std::vector<double> result;
+    const double offset = random.uniform();
+    double sum = 0.0;
+    for (std::size_t i = 0, drawn = 0; i < posterior.count() && drawn < draws; ++i) {
+        sum += posterior.weights[i];
+        const bool last = i + 1 == posterior.count();  // rounding must not leave one out
+        while (drawn < draws &&
+               (last || (static_cast<double>(drawn) + offset) / static_cast<double>(draws) < sum)) {
+            const auto sample =
+                posterior.samples.begin() + static_cast<std::ptrdiff_t>(i * posterior.unknowns);
+            result.insert(result.end(), sample,
+                          sample + static_cast<std::ptrdiff_t>(posterior.unknowns));
+            ++drawn;
+        }
+    }
+    return result;
+}
+
+/// Draws from a fit's normal density.
+std::vector<double> normal_draws(const nmrinverse::Refinement& fit, std::size_t draws,
+                                 nmrsim::CounterRandom& random) {
+    const Eigen::MatrixXd root = fit.covariance.llt().matrixL();
+    std::vector<double> result;
+    Eigen::VectorXd z(root.cols());
+    for (std::size_t i = 0; i < draws; ++i) {
+        for (double& value : z) value = random.normal();
+        const Eigen::VectorXd off = root * z;
+        for (std::size_t k = 0; k < fit.estimate.size(); ++k) {
+            result.push_back(fit.estimate[k] + off(static_cast<Eigen::Index>(k)));
+        }
+    }
+    return result;
+}
 
 /// Mean, standard deviation and quantiles of a normal density.
 void append_normal(double mean, double sd, nmrinverse::Predictions& row) {
@@ -78,8 +118,10 @@ void append_normal(double mean, double sd, nmrinverse::Predictions& row) {
 }
 
 Refined with_posterior(const nmrsim::Experiment& experiment, std::span<const float> signal,
-                       nmrinverse::Refinement fit, const nmrinverse::RefineOptions& options) {
+                       nmrinverse::Refinement fit, const nmrinverse::RefineOptions& options,
+                       std::size_t draws, std::size_t curve) {
     const nmrsim::Prior& prior = experiment.prior;
+    nmrsim::CounterRandom random(options.seed, curve, nmrsim::RandomStream::noise);
     Refined result;
     result.fit = std::move(fit);
     nmrinverse::Predictions& row = result.row;
@@ -94,12 +136,14 @@ Refined with_posterior(const nmrsim::Experiment& experiment, std::span<const flo
         row.q75 = posterior.q75;
         row.q95 = posterior.q95;
         result.effective_share = posterior.effective_share();
+        result.samples = resampled(posterior, draws, random);
         return result;
     }
     const std::vector<double> deviations = result.fit.deviations();
     for (std::size_t k = 0; k < prior.size(); ++k) {
         append_normal(result.fit.estimate[k], deviations[k], row);
     }
+    result.samples = normal_draws(result.fit, draws, random);
     return result;
 }
 
@@ -119,6 +163,7 @@ void append(Refined one, RefinedEstimates& result) {
     result.doubt.push_back(doubt_of(one.fit.converged, one.fit.rivals.size(), one.fit.chi_square,
                                     one.fit.degrees, one.fit.within_noise()));
     result.effective_share.push_back(one.effective_share);
+    append(one.samples, result.samples);
     result.fits.push_back(std::move(one.fit));
 }
 
@@ -126,9 +171,11 @@ void append(Refined one, RefinedEstimates& result) {
 
 void append_refinement(const nmrsim::Experiment& experiment, std::span<const float> signal,
                        nmrinverse::Refinement fit, const nmrinverse::RefineOptions& options,
-                       RefinedEstimates& result) {
+                       RefinedEstimates& result, std::size_t draws) {
     result.estimates.unknowns = experiment.prior.size();
-    append(with_posterior(experiment, signal, std::move(fit), options), result);
+    append(
+        with_posterior(experiment, signal, std::move(fit), options, draws, result.estimates.count),
+        result);
 }
 
 RefinedEstimates joint_estimates(const nmrinverse::JointFit& fit) {
@@ -153,7 +200,7 @@ RefinedEstimates joint_estimates(const nmrinverse::JointFit& fit) {
 RefinedEstimates refined_estimates(const Curves& curves, std::span<const double> samples,
                                    const nmrsim::Experiment& experiment,
                                    const nmrinverse::RefineOptions& given,
-                                   const std::function<bool(double)>& progress) {
+                                   const std::function<bool(double)>& progress, std::size_t draws) {
     const nmrsim::Prior& prior = experiment.prior;
     const std::size_t count = curves.count();
     const std::size_t values = count ? curves.signal.size() / count : 0;
@@ -188,7 +235,7 @@ RefinedEstimates refined_estimates(const Curves& curves, std::span<const double>
                     experiment, signal,
                     nmrinverse::refine(experiment, signal, samples.subspan(c * of_curve, of_curve),
                                        options),
-                    options);
+                    options, draws, c);
             } catch (...) {
 #pragma omp critical(refined_estimates)
                 error = std::current_exception();

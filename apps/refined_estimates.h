@@ -28,23 +28,26 @@ struct RefinedEstimates {
     /// (count): what speaks against a fit, "" where nothing does: it did not come to rest, its
     /// chi-square is off by more than five standard deviations, or another minimum fits as well.
     std::vector<std::string> doubt;
+    std::vector<double> samples;  ///< (count, draws, unknowns) of the posteriors, where asked for
 };
 
 /// Refines each curve from samples of its posterior.
 ///
 /// Args: samples: (count, draws, unknowns). options: noise, threads and what the receiver leaves
-/// open. progress: called with the share done, false stops. Returns: of fewer curves where it was
-/// stopped; the result does not depend on the number of threads. Throws: std::invalid_argument for
-/// a kernel of finite range, or samples that do not fit.
+/// open. progress: called with the share done, false stops. draws: of each curve's posterior, with
+/// the options' seed; curve i's depend on i and its own values alone. Returns: of fewer curves
+/// where it was stopped; the result does not depend on the number of threads. Throws:
+/// std::invalid_argument for a kernel of finite range, or samples that do not fit.
 RefinedEstimates refined_estimates(const Curves& curves, std::span<const double> samples,
                                    const nmrsim::Experiment& experiment,
                                    const nmrinverse::RefineOptions& options,
-                                   const std::function<bool(double)>& progress = {});
+                                   const std::function<bool(double)>& progress = {},
+                                   std::size_t draws = 0);
 
-/// Appends one curve's refinement, made elsewhere with these options.
+/// Appends one curve's refinement, made elsewhere with these options, and draws of its posterior.
 void append_refinement(const nmrsim::Experiment& experiment, std::span<const float> signal,
                        nmrinverse::Refinement fit, const nmrinverse::RefineOptions& options,
-                       RefinedEstimates& result);
+                       RefinedEstimates& result, std::size_t draws = 0);
 
 /// A joint fit, one row a curve: common unknowns are the same in each, and so are their standard
 /// deviations. Factors and time zeros are the joint ones, the rest of `fits` is each curve's alone.

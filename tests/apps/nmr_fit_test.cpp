@@ -1,6 +1,7 @@
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <numbers>
 
 #include "catch_compat.h"
 #include "program.h"
@@ -149,7 +150,7 @@ TEST_CASE("nmr-fit: bad input is refused in one line and nothing is overwritten"
     refused({good, good}, "good.csv");  // a curve is no model
     refused({model(), good, "--noise", "-1"}, "--noise");
     refused({model(), good, "--refine"}, "--refine needs --noise SIGMA > 0");
-    refused({model(), good, "--samples", "10", "--noise", "1e-3", "--refine"}, "--samples");
+    refused({model(), good, good, "--samples", "10", "--noise", "1e-3", "--joint"}, "no --joint");
     refused({model(), good, "--fit-gain"}, "need --refine");
 
     std::vector<std::string> lines = lines_of(read_text(good));
@@ -336,6 +337,46 @@ TEST_CASE("nmr-fit: --samples writes draws of the posterior beside the estimates
     // was learnt by itself: half a standard deviation more.
     CHECK(std::abs(mean - std::stod(fit[9])) < (0.5 + 5.0 / std::sqrt(50.0)) * std::stod(fit[10]));
     CHECK(run("nmr-fit", {model(), csv, "--samples", "5", "--quiet"}).status == 2);  // no --out
+}
+
+TEST_CASE("nmr-fit: --samples of refined fits follow the valley that a curve leaves open") {
+    // Near 90 degrees only u = alpha_z cos(theta) shows, 0.35 kHz here; at 50 degrees all do.
+    const Folder folder;
+    const auto noisy = [&](const char* name, const char* alpha_z, const char* flip) {
+        return curve(folder, name,
+                     {"--set", "acquisition.noise=1e-3", "--noise-seed", "4", "--set",
+                      "interaction.alpha_x_khz=10", "--set",
+                      std::string("interaction.alpha_z_khz=") + alpha_z, "--set",
+                      std::string("sequence.flip_deg=") + flip});
+    };
+    const std::string out = folder.path("fit.csv");
+    REQUIRE(
+        run("nmr-fit", {model(), noisy("open.csv", "200", "89.9"), noisy("known.csv", "120", "50"),
+                        "--noise", "1e-3", "--refine", "--samples", "200", "--out", out, "--quiet"})
+            .status == 0);
+    const std::vector<std::string> fits = lines_of(read_text(out));
+    const std::vector<std::string> lines = lines_of(read_text(folder.path("fit.samples.csv")));
+    REQUIRE(lines.size() == 401);
+    for (std::size_t c = 0; c < 2; ++c) {
+        double sum = 0.0, square = 0.0;
+        for (std::size_t i = 0; i < 200; ++i) {
+            const auto fields = fields_of(lines[1 + 200 * c + i], ',');
+            const double alpha_z = std::stod(fields[3]), flip = std::stod(fields[4]);
+            sum += alpha_z / 200.0;
+            square += alpha_z * alpha_z / 200.0;
+            if (c == 0) {
+                const double u = alpha_z * std::cos(flip * std::numbers::pi / 180.0);
+                REQUIRE(u == Approx(200.0 * 1.7453e-3).margin(0.03));
+            }
+        }
+        const auto fit = fields_of(fits[1 + c], ',');
+        const double mean = std::stod(fit[5]), sd = std::stod(fit[6]);
+        CAPTURE(c, mean, sd, sum, square);
+        // 200 draws, of the first from 256 weighted ones: five standard errors.
+        CHECK(std::abs(sum - mean) < 0.5 * sd);
+        CHECK(std::sqrt(square - sum * sum) == Approx(sd).epsilon(0.4));
+        CHECK((c == 0 ? sd > 20.0 : sd < 0.2));
+    }
 }
 
 TEST_CASE("nmr-fit: --refine finds the parameters behind a noisy curve") {
