@@ -32,8 +32,9 @@ constexpr double kConsistent = 3.5;
 constexpr int kDoubts = 2;
 
 /// Aliases of alpha_z that are predicted to come within so many times the degrees of freedom of the
-/// best chi-square are followed too, so many at most.
-constexpr double kAliasMargin = 4.0;
+/// best chi-square are followed too, so many at most. The prediction is linear: where a curve tells
+/// much, one that fits is foretold some seven times the degrees of freedom.
+constexpr double kAliasMargin = 20.0;
 constexpr std::size_t kAliases = 8;
 
 /// A fit with a standard deviation above this share of the prior's range lies in a valley that may

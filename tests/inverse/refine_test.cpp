@@ -129,6 +129,22 @@ TEST_CASE("starts at an alias of alpha_z lead to the right one", "[refine]") {
     check_home(fit, truth);
 }
 
+TEST_CASE("an alias that fits within the noise does not hide the one that fits better",
+          "[refine]") {
+    // One turn fewer, alpha_x off by 8 and theta by 120 of their standard deviations: chi-square is
+    // some 60 above the least, which its own scatter allows. A linear prediction of the way back is
+    // far off.
+    const nmrsim::Experiment e = task();
+    const std::vector<double> truth{81.1058, 257.4034, 43.3631};
+    RefineOptions options;
+    options.noise = kNoise;
+    options.widenings = 0;
+    const std::vector<double> start{81.0851, 228.2187, 43.2583};
+    const Refinement fit = refine(e, noisy_curve(e, truth, 4), start, options);
+    CHECK(fit.within_noise());
+    check_home(fit, truth);
+}
+
 TEST_CASE("a valley that bends is followed to its floor's lowest point and to its ends",
           "[refine]") {
     // Near 90 degrees only alpha_z cos(theta) shows. Steps of the second-order model make no way
