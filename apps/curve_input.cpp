@@ -9,12 +9,12 @@
 #include <fstream>
 #include <variant>
 
-#include "experiment_match.h"
 #include "nmrinverse/refine.h"
 #include "nmrsim/challenge_files.h"
 #include "nmrsim/dataset_file.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/experiment_file.h"
+#include "nmrsim/experiment_match.h"
 
 namespace nmrapps {
 namespace {
@@ -133,7 +133,7 @@ nmrsim::Dataset read_matching_dataset(const std::string& path, nmrsim::Experimen
     // Times are judged apart: another sampling of the same experiment can be interpolated.
     nmrsim::Experiment there = nmrsim::parse_experiment(data.experiment_toml, path);
     experiment.acquisition = there.acquisition;
-    check_same_experiment(path, there, experiment, false);
+    nmrsim::check_same_experiment(path, there, experiment, false);
     return data;
 }
 
@@ -263,8 +263,8 @@ nmrsim::Dataset read_labelled(const std::string& input, const nmrsim::Experiment
         }
     } else {
         data = nmrsim::read_dataset(input);
-        check_same_experiment(input, nmrsim::parse_experiment(data.experiment_toml, input),
-                              experiment, false);
+        nmrsim::check_same_experiment(input, nmrsim::parse_experiment(data.experiment_toml, input),
+                                      experiment, false);
     }
     return data;
 }

@@ -9,10 +9,10 @@
 
 #include "command_line.h"
 #include "curve_input.h"
-#include "experiment_match.h"
 #include "nmrinverse/trainer.h"
 #include "nmrsim/dataset_reader.h"
 #include "nmrsim/experiment_file.h"
+#include "nmrsim/experiment_match.h"
 #include "nmrsim/file_output.h"
 #include "nmrsim/parameters.h"
 #include "ranks.h"
@@ -34,7 +34,7 @@ double noise_level(const std::string& text, const std::string& whole) {
 nmrsim::DatasetReader open_data(const std::vector<std::string>& paths,
                                 const nmrsim::Experiment& experiment) {
     nmrsim::DatasetReader data(paths);
-    nmrapps::check_same_experiment(
+    nmrsim::check_same_experiment(
         paths.front(), nmrsim::parse_experiment(data.description().experiment_toml, paths.front()),
         experiment, true);
     return data;

@@ -6,7 +6,7 @@
 #include <stdexcept>
 
 #include "model_state.h"
-#include "nmrsim/experiment_file.h"
+#include "nmrsim/experiment_match.h"
 
 namespace nmrinverse {
 namespace {
@@ -65,13 +65,11 @@ std::shared_ptr<const FirstLook> first_look_of(const TrainingOptions& options,
             "gain and time zero known");
     }
     auto first = std::make_shared<FirstLook>(load_model(options.first_look));
-    nmrsim::Experiment its = first->model().experiment();
-    its.accuracy = experiment.accuracy;  // its curves may have been simulated more coarsely
-    if (nmrsim::experiment_to_toml(its) != nmrsim::experiment_to_toml(experiment)) {
+    const std::string difference =
+        nmrsim::experiment_difference(first->model().experiment(), experiment, true);
+    if (!difference.empty()) {
         throw std::invalid_argument(
-            fmt::format("training.first_look must be a model of this experiment, {}, got one of "
-                        "{} that differs",
-                        experiment.name, its.name));
+            fmt::format("training.first_look must be a model of this experiment: {}", difference));
     }
     return first;
 }

@@ -196,8 +196,10 @@ TEST_CASE("A first look that cannot be is refused", "[first_look]") {
     CHECK_THROWS_AS(train(curves(2), missing), nmrsim::InputError);
     nmrsim::Experiment other = drawn_echo();
     other.prior[1].high = 120.0;
-    CHECK_THROWS_AS(train(nmrsim::generate_dataset(other, 30, 1), first.options),
-                    std::invalid_argument);
+    const nmrsim::Dataset others = nmrsim::generate_dataset(other, 30, 1);
+    CHECK_THROWS_AS(train(others, first.options), std::invalid_argument);
+    CHECK_THROWS_WITH(train(others, first.options),
+                      ContainsSubstring("[25.0, 125.0] there, [25.0, 120.0] here"));
     // No draw, no scatter to take off.
     const TestFolder folder("first_look_test_undrawn");
     TrainingOptions undrawn = small_training();

@@ -5,18 +5,17 @@
 
 #include "nmrsim/experiment.h"
 
-namespace nmrapps {
+namespace nmrsim {
 
 /// The first thing in which two experiments differ that changes what a curve means: not the name,
 /// noise, accuracy, lattice seed, the values of unknowns, nor, unless `with_prior`, their ranges.
 ///
 /// Returns: "interaction.xi = 5 there, 3 here"; empty where they agree.
-std::string experiment_difference(const nmrsim::Experiment& there, const nmrsim::Experiment& here,
-                                  bool with_prior);
+std::string experiment_difference(const Experiment& there, const Experiment& here, bool with_prior);
 
-/// Throws nmrsim::InputError, "train.h5: made for another experiment: ...", unless curves of
+/// Throws InputError, "train.h5: made for another experiment: ...", unless curves of
 /// `there`, which stand in `path`, may be used as curves of `here`.
-void check_same_experiment(const std::string& path, const nmrsim::Experiment& there,
-                           const nmrsim::Experiment& here, bool with_prior);
+void check_same_experiment(const std::string& path, const Experiment& there, const Experiment& here,
+                           bool with_prior);
 
-}  // namespace nmrapps
+}  // namespace nmrsim

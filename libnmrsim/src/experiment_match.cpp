@@ -1,4 +1,4 @@
-#include "experiment_match.h"
+#include "nmrsim/experiment_match.h"
 
 #include <fmt/format.h>
 
@@ -9,14 +9,14 @@
 #include "nmrsim/errors.h"
 #include "nmrsim/experiment_file.h"
 
-namespace nmrapps {
+namespace nmrsim {
 namespace {
 
 /// "table.key = value" for each line of the experiment's TOML, without what may differ; its
 /// unknowns set to `values`.
-std::vector<std::string> comparable_lines(nmrsim::Experiment experiment,
+std::vector<std::string> comparable_lines(Experiment experiment,
                                           const std::vector<double>& values) {
-    experiment = nmrsim::with_parameters(experiment, values);
+    experiment = with_parameters(experiment, values);
     experiment.name = "any";
     experiment.lattice.seed = 1;
     experiment.acquisition.noise = 0.0;
@@ -26,7 +26,7 @@ std::vector<std::string> comparable_lines(nmrsim::Experiment experiment,
 
     std::vector<std::string> lines;
     std::string table;
-    std::istringstream text(nmrsim::experiment_to_toml(experiment));
+    std::istringstream text(experiment_to_toml(experiment));
     for (std::string line; std::getline(text, line);) {
         if (line.empty() || line.front() == '#') continue;
         if (line.front() == '[') {
@@ -47,11 +47,11 @@ std::string value_of(const std::vector<std::string>& lines, const std::string& k
 
 }  // namespace
 
-std::string experiment_difference(const nmrsim::Experiment& there, const nmrsim::Experiment& here,
+std::string experiment_difference(const Experiment& there, const Experiment& here,
                                   bool with_prior) {
-    const auto names = [](const nmrsim::Experiment& experiment) {
+    const auto names = [](const Experiment& experiment) {
         std::string text;
-        for (const nmrsim::PriorRange& range : experiment.prior) {
+        for (const PriorRange& range : experiment.prior) {
             text += (text.empty() ? "" : ", ") + range.name;
         }
         return text.empty() ? std::string("none") : text;
@@ -59,10 +59,10 @@ std::string experiment_difference(const nmrsim::Experiment& there, const nmrsim:
     if (names(there) != names(here)) {
         return fmt::format("unknowns {} there, {} here", names(there), names(here));
     }
-    nmrsim::Experiment aligned = there;
+    Experiment aligned = there;
     if (!with_prior) aligned.prior = here.prior;
     std::vector<double> values;
-    for (const nmrsim::PriorRange& range : here.prior) {
+    for (const PriorRange& range : here.prior) {
         values.push_back(0.5 * (range.low + range.high));
     }
     const std::vector<std::string> a = comparable_lines(aligned, values);
@@ -80,13 +80,12 @@ std::string experiment_difference(const nmrsim::Experiment& there, const nmrsim:
     return "";
 }
 
-void check_same_experiment(const std::string& path, const nmrsim::Experiment& there,
-                           const nmrsim::Experiment& here, bool with_prior) {
+void check_same_experiment(const std::string& path, const Experiment& there, const Experiment& here,
+                           bool with_prior) {
     const std::string difference = experiment_difference(there, here, with_prior);
     if (!difference.empty()) {
-        throw nmrsim::InputError(
-            fmt::format("{}: made for another experiment: {}", path, difference));
+        throw InputError(fmt::format("{}: made for another experiment: {}", path, difference));
     }
 }
 
-}  // namespace nmrapps
+}  // namespace nmrsim
