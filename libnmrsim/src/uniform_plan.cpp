@@ -96,16 +96,40 @@ double largest_share(std::span<const double> shares) {
     return largest;
 }
 
-// Weights of Lagrange's interpolation at `u` from records 0 ... order - 1.
-void lagrange_weights(double u, int order, double* weight) {
-    for (int a = 0; a < order; ++a) {
-        double product = 1.0;
-        for (int b = 0; b < order; ++b) {
-            if (b != a) product *= (u - b) / static_cast<double>(a - b);
+/// Weights of Lagrange's interpolation from so many records, by products from either end: a plan
+/// has thousands of samples, and with all products anew it would cost as much as a tenth of a
+/// curve.
+class LagrangeWeights {
+public:
+    explicit LagrangeWeights(int order)
+        : scale_(static_cast<std::size_t>(order)), after_(scale_.size() + 1) {
+        for (int a = 0; a < order; ++a) {
+            double product = 1.0;
+            for (int b = 0; b < order; ++b) {
+                if (b != a) product *= static_cast<double>(a - b);
+            }
+            scale_[static_cast<std::size_t>(a)] = 1.0 / product;
         }
-        weight[a] = product;
     }
-}
+
+    /// At `u`, records being at 0 ... order - 1.
+    void at(double u, double* weight) {
+        const std::size_t order = scale_.size();
+        after_[order] = 1.0;
+        for (std::size_t a = order; a-- > 0;) {
+            after_[a] = after_[a + 1] * (u - static_cast<double>(a));
+        }
+        double before = 1.0;
+        for (std::size_t a = 0; a < order; ++a) {
+            weight[a] = before * after_[a + 1] * scale_[a];
+            before *= u - static_cast<double>(a);
+        }
+    }
+
+private:
+    std::vector<double> scale_;
+    std::vector<double> after_;  // products of the factors from a on
+};
 
 // Puts samples into the segment and finds the steps that their interpolation needs.
 void place_samples(UniformSegment& segment, const std::vector<double>& time_us, bool last) {
@@ -115,14 +139,14 @@ void place_samples(UniformSegment& segment, const std::vector<double>& time_us, 
     segment.first_record.resize(static_cast<std::size_t>(samples));
     segment.weight.resize(static_cast<std::size_t>(samples) * kInterpolationOrder);
     int lowest = 0, highest = 0;
+    LagrangeWeights weights(kInterpolationOrder);
     for (int k = 0; k < samples; ++k) {
         const auto sample =
             static_cast<std::size_t>(segment.first_sample) + static_cast<std::size_t>(k);
         const double u = (time_us[sample] - segment.start_us) / step_us;
         const int first = static_cast<int>(std::floor(u + 1e-9)) - half + 1;
         segment.first_record[static_cast<std::size_t>(k)] = first;
-        lagrange_weights(u - first, kInterpolationOrder,
-                         &segment.weight[static_cast<std::size_t>(k) * kInterpolationOrder]);
+        weights.at(u - first, &segment.weight[static_cast<std::size_t>(k) * kInterpolationOrder]);
         lowest = std::min(lowest, first);
         highest = std::max(highest, first + kInterpolationOrder - 1);
     }
@@ -221,7 +245,7 @@ auto node_key(const Experiment& e, int level) {
 UniformNodes uniform_nodes(const Experiment& experiment, int level) {
     // The search costs as much as a few curves: the last answers are kept.
     using Key = decltype(node_key(experiment, level));
-    constexpr std::size_t kKept = 16;
+    constexpr std::size_t kKept = 64;
     static std::mutex mutex;
     static std::deque<std::pair<Key, UniformNodes>> kept;
     const Key key = node_key(experiment, level);
