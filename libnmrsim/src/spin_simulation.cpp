@@ -120,7 +120,7 @@ std::size_t simulate_spins_batch(const Experiment& experiment, std::span<const d
     BatchState state(progress);
     if (shares_uniform_plans(experiment)) {
         run_uniform_batch(experiment, parameters, {}, threads, state,
-                          [&](std::size_t i, const float* rows) {
+                          [&](std::size_t i, std::size_t, std::size_t, const float* rows) {
                               std::copy_n(rows, 2 * points, &signal[i * 2 * points]);
                           });
     } else {
@@ -158,14 +158,17 @@ void differentiate_spins_batch(const Experiment& experiment, std::span<const dou
     const BatchProgress none;
     BatchState state(none);
     if (shares_uniform_plans(experiment) && unknowns <= std::size_t{kMostTangents}) {
-        run_uniform_batch(experiment, parameters, names, threads, state,
-                          [&](std::size_t i, const float* rows) {
-                              std::copy_n(rows, 2 * points, &signal[i * 2 * points]);
-                              for (std::size_t t = 0; t < unknowns; ++t) {
-                                  std::copy_n(rows + (1 + t) * 3 * points, 2 * points,
-                                              &jacobian[(i * unknowns + t) * 2 * points]);
-                              }
-                          });
+        run_uniform_batch(
+            experiment, parameters, names, threads, state,
+            [&](std::size_t i, std::size_t first, std::size_t count, const float* rows) {
+                if (first == 0) {
+                    std::copy_n(rows, 2 * points, &signal[i * 2 * points]);
+                }
+                for (std::size_t t = 0; t < count; ++t) {
+                    std::copy_n(rows + (1 + t) * 3 * points, 2 * points,
+                                &jacobian[(i * unknowns + first + t) * 2 * points]);
+                }
+            });
     } else {
         for_each_curve(experiment, parameters, {}, threads, state,
                        [&](std::size_t i, const Experiment& one) {

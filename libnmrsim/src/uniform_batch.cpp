@@ -83,38 +83,65 @@ std::vector<Task> tasks_of(const std::vector<Bucket>& buckets) {
     return tasks;
 }
 
+/// A task, or some of its tangents.
+struct Part {
+    const Task* task;
+    std::size_t first, end;  ///< of the tangents
+};
+
+/// The last tasks, which are too few for all threads, are shared by them: each works out the curves
+/// and some of their tangents.
+std::vector<Part> parts_of(const std::vector<Task>& tasks, std::size_t tangents,
+                           std::size_t threads) {
+    const std::size_t last = tasks.size() % threads;
+    std::vector<Part> parts;
+    for (std::size_t t = 0; t < tasks.size(); ++t) {
+        std::size_t shares = 1;
+        if (t >= tasks.size() - last) {
+            shares = std::clamp(threads / last, std::size_t{1}, std::max(tangents, std::size_t{1}));
+        }
+        for (std::size_t s = shares; s-- > 0;) {
+            parts.push_back({&tasks[t], tangents * s / shares, tangents * (s + 1) / shares});
+        }
+    }
+    return parts;
+}
+
 }  // namespace
 
 void run_uniform_batch(const Experiment& shared, std::span<const double> parameters,
                        std::span<const std::string> tangents, int threads, BatchState& state,
                        const UniformSink& sink) {
     const std::size_t unknowns = shared.prior.size();
-    const std::size_t rows_size =
-        (1 + tangents.size()) * 3 * static_cast<std::size_t>(shared.acquisition.points);
+    const std::size_t row_size = 3 * static_cast<std::size_t>(shared.acquisition.points);
     const std::vector<Bucket> buckets = sort_by_step(shared, parameters);
     const std::vector<Task> tasks = tasks_of(buckets);
+    const std::vector<Part> parts =
+        parts_of(tasks, tangents.size(), static_cast<std::size_t>(threads));
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
-    for (std::size_t t = 0; t < tasks.size(); ++t) {
-        const Task& task = tasks[t];
-        state.run(task.index.size(), [&] {
+    for (std::size_t p = 0; p < parts.size(); ++p) {
+        const Part& part = parts[p];
+        const Task& task = *part.task;
+        state.run(part.first == 0 ? task.index.size() : 0, [&] {
             std::vector<UniformCurve> curves;
             for (std::size_t i : task.index) {
                 const Experiment one =
                     with_parameters(shared, parameters.subspan(i * unknowns, unknowns));
                 curves.push_back(uniform_curve(one));
-                for (const std::string& name : tangents) {
-                    curves.back().tangents.push_back(uniform_tangent(one, name.c_str()));
+                for (std::size_t t = part.first; t < part.end; ++t) {
+                    curves.back().tangents.push_back(uniform_tangent(one, tangents[t].c_str()));
                 }
             }
+            const std::size_t count = part.end - part.first;
             thread_local std::vector<float> all;
-            all.resize(curves.size() * rows_size);
+            all.resize(curves.size() * (1 + count) * row_size);
             if (task.bucket->step.single) {
                 run_uniform<float, float>(task.bucket->single, curves, all);
             } else {
                 run_uniform<double, float>(task.bucket->twice, curves, all);
             }
             for (std::size_t j = 0; j < curves.size(); ++j) {
-                sink(task.index[j], &all[j * rows_size]);
+                sink(task.index[j], part.first, count, &all[j * (1 + count) * row_size]);
             }
         });
     }

@@ -11,8 +11,10 @@
 namespace nmrsim {
 
 /// Receives curve `index`: (1 + tangents, 3, points), Mx, My and Mz of the curve, then of its
-/// tangents. Called from any thread.
-using UniformSink = std::function<void(std::size_t index, const float* rows)>;
+/// tangents from `first` on, `tangents` of them. Called from any thread, for some curves more than
+/// once, each time with other tangents.
+using UniformSink = std::function<void(std::size_t index, std::size_t first, std::size_t tangents,
+                                       const float* rows)>;
 
 /// Simulates (count, unknowns) parameter sets, whose unknowns all share_plan().
 ///

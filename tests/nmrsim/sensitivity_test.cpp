@@ -94,6 +94,31 @@ TEST_CASE("turning all phases by one degree turns M+, and so do the tangents", "
     }
 }
 
+TEST_CASE("what a batch with derivatives gives depends neither on threads nor on its size",
+          "[sensitivity]") {
+    // Few curves share their tangents among the threads.
+    const Experiment e = load_experiment("challenge-2021");
+    constexpr std::size_t kCurves = 9;
+    const std::size_t curve = 2 * static_cast<std::size_t>(e.acquisition.points);
+    std::vector<double> parameters;
+    for (std::size_t i = 0; i < kCurves; ++i) {
+        const std::vector<double> draw = draw_parameters(e.prior, 12, i);
+        parameters.insert(parameters.end(), draw.begin(), draw.end());
+    }
+    std::vector<float> signal(kCurves * curve), jacobian(3 * kCurves * curve);
+    simulate_batch_with_jacobian(e, parameters, signal, jacobian, 1);
+    for (const std::size_t count : {std::size_t(1), std::size_t(3), kCurves}) {
+        for (const int threads : {2, 3, 7}) {
+            CAPTURE(count, threads);
+            std::vector<float> some(count * curve), slopes(3 * count * curve);
+            simulate_batch_with_jacobian(e, std::span(parameters).first(3 * count), some, slopes,
+                                         threads);
+            CHECK(std::equal(some.begin(), some.end(), signal.begin()));
+            CHECK(std::equal(slopes.begin(), slopes.end(), jacobian.begin()));
+        }
+    }
+}
+
 TEST_CASE("a batch in float has the derivatives of the curves alone in double", "[sensitivity]") {
     Experiment e = load_experiment("challenge-2021");
     const std::size_t points = static_cast<std::size_t>(e.acquisition.points);
