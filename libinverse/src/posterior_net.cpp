@@ -19,68 +19,127 @@ constexpr double kFarthest = 8.0;
 // Numbers that each of them enters as.
 constexpr int kNumbersBefore = 2;
 
-/// Between which knots of a table numbers lie, and how far towards the second.
+/// A table's value between equal knots, from the first at 0 to the last at 1.
 struct Place {
-    torch::Tensor left;   ///< of the first, whole numbers
-    torch::Tensor right;  ///< of the second
-    torch::Tensor share;
+    std::size_t left = 0;
+    double share = 0.0;  ///< of the way to the next knot
+
+    Place() = default;
+    Place(double at, std::size_t knots) {
+        const double steps = at * static_cast<double>(knots - 1);
+        left = static_cast<std::size_t>(
+            std::clamp(std::floor(steps), 0.0, static_cast<double>(knots - 2)));
+        share = steps - static_cast<double>(left);
+    }
+
+    double between(const double* knots) const {
+        return share == 0.0 ? knots[left] : knots[left] + share * (knots[left + 1] - knots[left]);
+    }
 };
 
-/// Args: at: in [0, 1], from the first of `knots` to the last; knots: >= 2.
-Place place(const torch::Tensor& at, std::int64_t knots) {
-    const torch::Tensor steps = at * static_cast<double>(knots - 1);
-    const torch::Tensor left = steps.floor().clamp(0.0, static_cast<double>(knots - 2));
-    return {left.to(torch::kLong), left.to(torch::kLong) + 1, steps - left};
-}
-
-/// That of whatever is the same at all knots.
-Place first_place(const torch::Tensor& like) {
-    const torch::Tensor none = torch::zeros({1}, like.options().dtype(torch::kLong));
-    return {none, none, torch::zeros({1}, like.options())};
-}
-
-/// Bilinear values of a table, of the shape that both places have together.
-torch::Tensor between(const torch::Tensor& table, const Place& row, const Place& column) {
-    const auto along = [&](const torch::Tensor& r) {
-        const torch::Tensor from = table.index({r, column.left});
-        return from + column.share * (table.index({r, column.right}) - from);
-    };
-    const torch::Tensor from = along(row.left);
-    return from + row.share * (along(row.right) - from);
-}
-
-/// Anchors of unknown k, (members, n) or whatever the answer's leading dimensions are.
-Anchor anchor_of(const NetworkAnswer& answer, const Calibration& calibration, int k) {
-    const UnknownCalibration& unknown = calibration[static_cast<std::size_t>(k)];
-    const torch::Tensor sd = answer.log_sd.detach().select(-1, k).exp();
-    Anchor anchor;
-    anchor.mean = answer.mean.detach().select(-1, k).clamp(0.0, 1.0);
-    anchor.sd =
-        unknown.sd_floor > 0.0
-            ? ((unknown.sd_scale * sd).square() + unknown.sd_floor * unknown.sd_floor).sqrt()
-            : unknown.sd_scale * sd;
-    const bool by_noise = unknown.by_noise.size() > 1 && answer.noise_position.defined();
-    const Place noise = by_noise ? place(answer.noise_position.to(sd.options()),
-                                         static_cast<std::int64_t>(unknown.by_noise.size()))
-                                 : first_place(sd);
-    const auto log_table = [&](const std::vector<double>& factors) {
-        return torch::tensor(factors, torch::kFloat64).log().to(sd.options());
-    };
-    torch::Tensor log_factor =
-        between(log_table(unknown.by_noise).unsqueeze(1), noise, first_place(sd));
-    for (std::size_t j = 0; j < unknown.by_estimate.size(); ++j) {
-        const std::vector<double>& table = unknown.by_estimate[j];
-        if (table.empty()) continue;
-        constexpr int kKnots = UnknownCalibration::kEstimateKnots;
-        const torch::Tensor estimate =
-            answer.mean.detach().select(-1, static_cast<std::int64_t>(j)).clamp(0.0, 1.0);
-        // Knots are the middles of equal parts.
-        const torch::Tensor at = ((estimate * kKnots - 0.5) / (kKnots - 1)).clamp(0.0, 1.0);
-        log_factor =
-            log_factor + between(log_table(table).reshape({-1, kKnots}), noise, place(at, kKnots));
+/// Logarithms of the factors of one unknown's widths.
+class LogFactors {
+public:
+    explicit LogFactors(const UnknownCalibration& unknown) : by_noise_(logs(unknown.by_noise)) {
+        for (std::size_t j = 0; j < unknown.by_estimate.size(); ++j) {
+            if (unknown.by_estimate[j].empty()) continue;
+            by_estimate_.emplace_back(j, logs(unknown.by_estimate[j]));
+        }
     }
-    anchor.sd = anchor.sd * log_factor.exp();
-    return anchor;
+
+    std::size_t levels() const { return by_noise_.size(); }
+
+    bool none() const {
+        return by_estimate_.empty() && by_noise_.size() == 1 && by_noise_.front() == 0.0;
+    }
+
+    /// Args: noise: among levels(); estimates: of all unknowns, on the unit box.
+    double at(const Place& noise, const double* estimates) const {
+        double sum = noise.between(by_noise_.data());
+        for (const auto& [j, table] : by_estimate_) {
+            constexpr int kKnots = UnknownCalibration::kEstimateKnots;
+            // Knots are the middles of equal parts.
+            const double middle =
+                (std::clamp(estimates[j], 0.0, 1.0) * kKnots - 0.5) / (kKnots - 1);
+            const Place place(std::clamp(middle, 0.0, 1.0), kKnots);
+            const double* row = &table[noise.left * kKnots];
+            double value = place.between(row);
+            if (noise.share > 0.0) value += noise.share * (place.between(row + kKnots) - value);
+            sum += value;
+        }
+        return sum;
+    }
+
+private:
+    static std::vector<double> logs(std::vector<double> factors) {
+        for (double& factor : factors) factor = std::log(factor);
+        return factors;
+    }
+
+    std::vector<double> by_noise_;
+    std::vector<std::pair<std::size_t, std::vector<double>>> by_estimate_;  // (noise, estimate)
+};
+
+/// What the calibration's tables widen each marginal by, of the shape of the estimates; undefined
+/// where nothing is. A loop: as operations on tensors they would cost several times what a curve
+/// costs the network.
+torch::Tensor factors_of(const NetworkAnswer& answer, const Calibration& calibration) {
+    std::vector<LogFactors> tables;
+    for (const UnknownCalibration& unknown : calibration) tables.emplace_back(unknown);
+    if (std::all_of(tables.begin(), tables.end(), [](const LogFactors& t) { return t.none(); })) {
+        return {};
+    }
+    const torch::Tensor mean = answer.mean.detach().to(torch::kCPU, torch::kFloat64).contiguous();
+    torch::Tensor factors = torch::empty_like(mean);
+    const torch::Tensor noise =
+        answer.noise_position.defined()
+            ? answer.noise_position.to(torch::kCPU, torch::kFloat64).contiguous()
+            : torch::Tensor();
+    const std::size_t unknowns = calibration.size();
+    const std::size_t rows = static_cast<std::size_t>(mean.numel()) / unknowns;
+    for (std::size_t row = 0; row < rows; ++row) {
+        const double* estimates = mean.data_ptr<double>() + row * unknowns;
+        double* to = factors.data_ptr<double>() + row * unknowns;
+        for (std::size_t k = 0; k < unknowns; ++k) {
+            Place place;
+            if (noise.defined() && tables[k].levels() > 1) {
+                const auto curve = row % static_cast<std::size_t>(noise.numel());
+                place = Place(noise.data_ptr<double>()[curve], tables[k].levels());
+            }
+            to[k] = std::exp(tables[k].at(place, estimates));
+        }
+    }
+    return factors.to(answer.mean.options());
+}
+
+/// Anchors of all unknowns, of the shape of the estimates, (members, n, unknowns) or without the
+/// first.
+Anchor anchors_of(const NetworkAnswer& answer, const Calibration& calibration) {
+    Anchor anchors;
+    anchors.mean = answer.mean.detach().clamp(0.0, 1.0);
+    anchors.sd = answer.log_sd.detach().exp();
+    const auto each = [&](auto member) {
+        std::vector<double> values;
+        for (const UnknownCalibration& unknown : calibration) values.push_back(unknown.*member);
+        return values;
+    };
+    const auto all = [](const std::vector<double>& values, double value) {
+        return std::all_of(values.begin(), values.end(), [&](double v) { return v == value; });
+    };
+    const auto row = [&](const std::vector<double>& values) {
+        return torch::tensor(values, torch::kFloat64).to(anchors.sd.options());
+    };
+    const std::vector<double> scale = each(&UnknownCalibration::sd_scale);
+    const std::vector<double> floor = each(&UnknownCalibration::sd_floor);
+    if (!all(scale, 1.0)) anchors.sd = anchors.sd * row(scale);
+    if (!all(floor, 0.0)) anchors.sd = (anchors.sd.square() + row(floor).square()).sqrt();
+    const torch::Tensor factors = factors_of(answer, calibration);
+    if (factors.defined()) anchors.sd = anchors.sd * factors;
+    return anchors;
+}
+
+Anchor of_unknown(const Anchor& anchors, int k) {
+    return {anchors.mean.select(-1, k), anchors.sd.select(-1, k)};
 }
 
 NetworkAnswer member_of(const NetworkAnswer& answer, std::int64_t member) {
@@ -194,9 +253,10 @@ JointDensity PosteriorNetImpl::marginal_densities(const NetworkAnswer& answer,
                                                   const torch::Tensor& u) const {
     std::vector<torch::Tensor> density, cumulative;
     const std::int64_t members = answer.mean.size(0);
+    const Anchor anchors = anchors_of(answer, calibration);
     for (int k = 0; k < options_.unknowns; ++k) {
         const DensityValue value =
-            density_of(k, answer.marginals.select(2, k), anchor_of(answer, calibration, k),
+            density_of(k, answer.marginals.select(2, k), of_unknown(anchors, k),
                        u.select(-1, k).unsqueeze(0).expand({members, u.size(0)}));
         density.push_back(value.log_density);
         cumulative.push_back(value.cumulative);
@@ -211,11 +271,11 @@ JointDensity PosteriorNetImpl::densities(const NetworkAnswer& answer,
     for (std::size_t m = 0; m < members_.size(); ++m) {
         const auto index = static_cast<std::int64_t>(m);
         const NetworkAnswer own = member_of(answer, index);
+        const Anchor anchors = anchors_of(own, calibration);
         std::vector<torch::Tensor> each{result.marginal[index].select(-1, 0)};
         for (int k = 1; k < options_.unknowns; ++k) {
             const torch::Tensor free = members_[m]->conditional(own, u.slice(1, 0, k));
-            each.push_back(
-                density_of(k, free, anchor_of(own, calibration, k), u.select(1, k)).log_density);
+            each.push_back(density_of(k, free, of_unknown(anchors, k), u.select(1, k)).log_density);
         }
         members.push_back(torch::stack(each, -1));
     }
@@ -230,11 +290,18 @@ torch::Tensor PosteriorNetImpl::marginal_quantiles(const NetworkAnswer& answer,
     const std::int64_t members = answer.mean.size(0);
     const std::int64_t n = answer.mean.size(1);
     const std::int64_t m = levels.size(0);
+    const Anchor anchors = anchors_of(answer, calibration);
+    const torch::Tensor level = levels.to(torch::kFloat64).to(answer.mean.device());
+    const bool plain = std::all_of(options_.choices.begin(), options_.choices.end(),
+                                   [](int choices) { return choices == 0; });
+    if (members == 1 && plain) {  // all unknowns at once
+        return quantile_of(0, answer.marginals[0], {anchors.mean[0], anchors.sd[0]},
+                           level.expand({n, options_.unknowns, m}));
+    }
     std::vector<torch::Tensor> each;
     for (int k = 0; k < options_.unknowns; ++k) {
         const torch::Tensor free = answer.marginals.select(2, k);
-        const Anchor anchor = anchor_of(answer, calibration, k);
-        const torch::Tensor level = levels.to(torch::kFloat64).to(free.device());
+        const Anchor anchor = of_unknown(anchors, k);
         if (members == 1) {
             const torch::Tensor wide = level.expand({1, n, m});
             each.push_back(quantile_of(k, free, anchor, wide)[0]);
@@ -273,6 +340,7 @@ torch::Tensor PosteriorNetImpl::draw(const NetworkAnswer& answer, const Calibrat
                own.log_sd.index_select(0, rows), own.marginals.index_select(0, rows),
                own.noise_position.defined() ? own.noise_position.index_select(0, rows)
                                             : torch::Tensor()};
+        const Anchor anchors = anchors_of(own, calibration);
         const torch::Tensor levels = uniform.index_select(0, rows);
         std::vector<torch::Tensor> known;
         for (int k = 0; k < options_.unknowns; ++k) {
@@ -282,7 +350,7 @@ torch::Tensor PosteriorNetImpl::draw(const NetworkAnswer& answer, const Calibrat
                              own, torch::stack(known, 1).to(own.embedding.scalar_type()));
             const int choices = options_.choices[static_cast<std::size_t>(k)];
             const torch::Tensor level = levels.select(1, k).unsqueeze(1);
-            torch::Tensor value = quantile_of(k, free, anchor_of(own, calibration, k), level);
+            torch::Tensor value = quantile_of(k, free, of_unknown(anchors, k), level);
             if (choices > 0) {  // the middle of its cell
                 value = (value * choices).floor().clamp(0, choices - 1).add(0.5) / choices;
             }
