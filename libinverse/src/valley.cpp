@@ -4,6 +4,7 @@
 #include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -55,90 +56,173 @@ Linearised across(const Linearised& at, const VectorXd& along) {
     return result;
 }
 
+/// Brings a point to the floor of the valley, one linearisation after the other.
+class Correction {
+public:
+    Correction(VectorXd position, VectorXd along)
+        : position_(std::move(position)), along_(std::move(along)) {}
+
+    enum class State { going_on, there, failed };
+
+    /// Where to linearise next.
+    const VectorXd& position() const { return position_; }
+
+    /// What the first step was predicted to lower chi-square by.
+    double fall() const { return fall_; }
+
+    /// Args: at: of position(). too_much: a fall() above which the point is given up.
+    State advance(Linearised at, double too_much) {
+        if (!std::isfinite(at.chi_square)) return State::failed;
+        at_ = std::move(at);
+        if (steps_ == kCorrections) return State::there;
+        const Linearised rest = across(at_, along_);
+        const VectorXd step = damped_step(position_, rest, 0.0);
+        const double left = predicted_fall(rest, step);
+        if (steps_ == 0) {
+            fall_ = left;
+            if (left > too_much) return State::failed;
+        }
+        if (left < kCorrected) return State::there;
+        position_ += step;
+        ++steps_;
+        return State::going_on;
+    }
+
+    /// Once it is there.
+    ValleyPoint point() { return {std::move(position_), std::move(at_), {}}; }
+
+private:
+    VectorXd position_;
+    VectorXd along_;
+    Linearised at_;
+    double fall_ = 0.0;
+    int steps_ = 0;
+};
+
+/// The floor to one side of a point.
+class Side {
+public:
+    /// Args: along: direction of the first step. least: chi-square of the lowest point so far, of
+    /// both sides.
+    Side(ValleyPoint from, VectorXd along, double range, double& least)
+        : from_(std::move(from)), along_(std::move(along)), range_(range), least_(least) {
+        step_ = std::min(kLongestStep, weakest(from_.at).second);
+        try_step();
+    }
+
+    bool ended() const { return !trial_; }
+    const VectorXd& position() const { return trial_->position(); }
+    const std::vector<ValleyPoint>& points() const { return points_; }
+
+    /// Args: at: of position().
+    void advance(Linearised at) {
+        switch (trial_->advance(std::move(at), kTooBent)) {
+            case Correction::State::going_on:
+                return;
+            case Correction::State::failed:
+                step_ *= 0.5;
+                break;
+            case Correction::State::there:
+                if (!take(trial_->point(), trial_->fall())) {
+                    trial_.reset();
+                    return;
+                }
+        }
+        try_step();
+    }
+
+private:
+    void try_step() {
+        trial_.reset();
+        if (steps_++ == kSteps || !(step_ > kShortestStep)) return;
+        const VectorXd to = (from_.position + step_ * along_).cwiseMax(0.0).cwiseMin(1.0);
+        const double moved = (to - from_.position).norm();
+        if (moved < 0.02 * step_) return;  // at the edge
+        trial_.emplace(to, (to - from_.position) / moved);
+    }
+
+    /// Returns: whether the valley goes on.
+    bool take(ValleyPoint to, double fall) {
+        if (to.at.chi_square > least_ + range_) return false;
+        least_ = std::min(least_, to.at.chi_square);
+        const VectorXd went = to.position - from_.position;
+        const auto [weak, deviation] = weakest(to.at);
+        along_ = weak.dot(went) < 0.0 ? VectorXd(-weak) : weak;
+        from_ = std::move(to);
+        points_.push_back(from_);
+        step_ = std::min({fall < kAlmostStraight ? 1.5 * step_ : step_, kLongestStep, deviation});
+        return true;
+    }
+
+    ValleyPoint from_;
+    VectorXd along_;
+    double range_;
+    double& least_;
+    double step_ = 0.0;
+    int steps_ = 0;
+    std::optional<Correction> trial_;
+    std::vector<ValleyPoint> points_;
+};
+
 class Follower {
 public:
-    Follower(CurveLikelihood& likelihood, const Tolerances& tolerances, double range)
-        : likelihood_(likelihood), tolerances_(tolerances), range_(range) {}
+    Follower(CurveLikelihood& likelihood, double range)
+        : likelihood_(likelihood), tolerances_(likelihood.tolerances()), range_(range) {}
 
     std::vector<ValleyPoint> follow(const VectorXd& start) {
-        Linearised at = linearise(start);
+        Linearised at = std::move(linearise({start}).front());
         const VectorXd along = weakest(at).first;
-        const std::optional<ValleyPoint> first = corrected(start, std::move(at), along, nullptr);
-        if (!first) return {};
-        least_ = first->at.chi_square;
-        std::vector<ValleyPoint> back = side(*first, -along), points{back.rbegin(), back.rend()};
-        points.push_back(*first);
-        const std::vector<ValleyPoint> forth = side(*first, along);
-        points.insert(points.end(), forth.begin(), forth.end());
-        std::erase_if(points, [&](const ValleyPoint& point) {
-            return point.at.chi_square > least_ + range_;
-        });
+        Correction correction(start, along);
+        Correction::State state = Correction::State::going_on;
+        while (state == Correction::State::going_on) {
+            state = correction.advance(std::move(at), std::numeric_limits<double>::infinity());
+            if (state == Correction::State::going_on) {
+                at = std::move(linearise({correction.position()}).front());
+            }
+        }
+        if (state == Correction::State::failed) return {};
+        const ValleyPoint first = correction.point();
+        double least = first.at.chi_square;
+        Side back(first, -along, range_, least), forth(first, along, range_, least);
+        // Side by side: a batch of two costs little more than one.
+        for (;;) {
+            std::vector<Side*> going;
+            std::vector<VectorXd> positions;
+            for (Side* side : {&back, &forth}) {
+                if (side->ended()) continue;
+                going.push_back(side);
+                positions.push_back(side->position());
+            }
+            if (going.empty()) break;
+            std::vector<Linearised> found = linearise(positions);
+            for (std::size_t i = 0; i < going.size(); ++i) going[i]->advance(std::move(found[i]));
+        }
+        std::vector<ValleyPoint> points(back.points().rbegin(), back.points().rend());
+        points.push_back(first);
+        points.insert(points.end(), forth.points().begin(), forth.points().end());
+        std::erase_if(
+            points, [&](const ValleyPoint& point) { return point.at.chi_square > least + range_; });
         return points;
     }
 
 private:
     /// Derivatives of a coarser simulation serve.
-    Linearised linearise(const VectorXd& position) {
-        const std::span<const VectorXd> one{&position, 1};
-        Linearised at = std::move(likelihood_.linearise(one, tolerances_.follow).front().as_asked);
-        at.residual = std::move(likelihood_.residuals(one, tolerances_.fine).front());
-        at.chi_square = at.residual.squaredNorm();
-        at.gradient = at.slopes->transpose() * at.residual;
-        return at;
-    }
-
-    /// Brought to the floor of the valley. Args: fall: what the first correction was predicted to
-    /// lower chi-square by; nullptr: not asked.
-    std::optional<ValleyPoint> corrected(VectorXd position, Linearised at, const VectorXd& along,
-                                         double* fall) {
-        for (int i = 0; i < kCorrections; ++i) {
-            if (!std::isfinite(at.chi_square)) return std::nullopt;
-            const Linearised rest = across(at, along);
-            const VectorXd step = damped_step(position, rest, 0.0);
-            const double left = predicted_fall(rest, step);
-            if (i == 0 && fall) {
-                *fall = left;
-                if (left > kTooBent) return std::nullopt;
-            }
-            if (left < kCorrected) break;
-            position += step;
-            at = linearise(position);
+    std::vector<Linearised> linearise(const std::vector<VectorXd>& positions) {
+        std::vector<Evaluation> slopes = likelihood_.linearise(positions, tolerances_.follow);
+        std::vector<VectorXd> residuals = likelihood_.residuals(positions, tolerances_.fine);
+        std::vector<Linearised> result;
+        for (std::size_t i = 0; i < positions.size(); ++i) {
+            Linearised& at = result.emplace_back(std::move(slopes[i].as_asked));
+            at.residual = std::move(residuals[i]);
+            at.chi_square = at.residual.squaredNorm();
+            at.gradient = at.slopes->transpose() * at.residual;
         }
-        if (!std::isfinite(at.chi_square)) return std::nullopt;
-        return ValleyPoint{std::move(position), std::move(at), {}};
-    }
-
-    /// From a point on, with the first step along this direction.
-    std::vector<ValleyPoint> side(ValleyPoint from, VectorXd along) {
-        std::vector<ValleyPoint> points;
-        double step = std::min(kLongestStep, weakest(from.at).second);
-        for (int i = 0; i < kSteps && step > kShortestStep; ++i) {
-            const VectorXd trial = (from.position + step * along).cwiseMax(0.0).cwiseMin(1.0);
-            const double moved = (trial - from.position).norm();
-            if (moved < 0.02 * step) break;  // at the edge
-            double fall = 0.0;
-            std::optional<ValleyPoint> to =
-                corrected(trial, linearise(trial), (trial - from.position) / moved, &fall);
-            if (!to) {
-                step *= 0.5;
-                continue;
-            }
-            if (to->at.chi_square > least_ + range_) break;
-            least_ = std::min(least_, to->at.chi_square);
-            const VectorXd went = to->position - from.position;
-            auto [weak, deviation] = weakest(to->at);
-            along = weak.dot(went) < 0.0 ? VectorXd(-weak) : weak;
-            from = std::move(*to);
-            points.push_back(from);
-            step = std::min({fall < kAlmostStraight ? 1.5 * step : step, kLongestStep, deviation});
-        }
-        return points;
+        return result;
     }
 
     CurveLikelihood& likelihood_;
     Tolerances tolerances_;
     double range_;
-    double least_ = 0.0;
 };
 
 /// Across the valley by the information, along it so wide that neighbours overlap.
@@ -181,8 +265,7 @@ bool may_bend(CurveLikelihood& likelihood, const Fit& fit) {
 }
 
 std::vector<ValleyPoint> follow_valley(CurveLikelihood& likelihood, const Fit& fit, double range) {
-    std::vector<ValleyPoint> points =
-        Follower(likelihood, likelihood.tolerances(), range).follow(fit.position);
+    std::vector<ValleyPoint> points = Follower(likelihood, range).follow(fit.position);
     set_covariances(points);
     return points;
 }
