@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 namespace nmrinverse {
 namespace {
@@ -248,12 +250,10 @@ torch::Tensor PosteriorNetImpl::quantile_of(int unknown, const torch::Tensor& fr
                             level);
 }
 
-JointDensity PosteriorNetImpl::marginal_densities(const NetworkAnswer& answer,
-                                                  const Calibration& calibration,
-                                                  const torch::Tensor& u) const {
+JointDensity PosteriorNetImpl::marginals_about(const Anchor& anchors, const NetworkAnswer& answer,
+                                               const torch::Tensor& u) const {
     std::vector<torch::Tensor> density, cumulative;
     const std::int64_t members = answer.mean.size(0);
-    const Anchor anchors = anchors_of(answer, calibration);
     for (int k = 0; k < options_.unknowns; ++k) {
         const DensityValue value =
             density_of(k, answer.marginals.select(2, k), of_unknown(anchors, k),
@@ -264,18 +264,26 @@ JointDensity PosteriorNetImpl::marginal_densities(const NetworkAnswer& answer,
     return {torch::stack(density, -1), torch::stack(cumulative, -1), {}};
 }
 
+JointDensity PosteriorNetImpl::marginal_densities(const NetworkAnswer& answer,
+                                                  const Calibration& calibration,
+                                                  const torch::Tensor& u) const {
+    return marginals_about(anchors_of(answer, calibration), answer, u);
+}
+
 JointDensity PosteriorNetImpl::densities(const NetworkAnswer& answer,
                                          const Calibration& calibration, const torch::Tensor& u) {
-    JointDensity result = marginal_densities(answer, calibration, u);
+    const Anchor anchors = anchors_of(answer, calibration);
+    JointDensity result = marginals_about(anchors, answer, u);
     std::vector<torch::Tensor> members;
     for (std::size_t m = 0; m < members_.size(); ++m) {
         const auto index = static_cast<std::int64_t>(m);
         const NetworkAnswer own = member_of(answer, index);
-        const Anchor anchors = anchors_of(own, calibration);
+        const Anchor own_anchors{anchors.mean[index], anchors.sd[index]};
         std::vector<torch::Tensor> each{result.marginal[index].select(-1, 0)};
         for (int k = 1; k < options_.unknowns; ++k) {
             const torch::Tensor free = members_[m]->conditional(own, u.slice(1, 0, k));
-            each.push_back(density_of(k, free, of_unknown(anchors, k), u.select(1, k)).log_density);
+            each.push_back(
+                density_of(k, free, of_unknown(own_anchors, k), u.select(1, k)).log_density);
         }
         members.push_back(torch::stack(each, -1));
     }

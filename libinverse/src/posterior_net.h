@@ -127,6 +127,8 @@ public:
     torch::Tensor probabilities(const NetworkAnswer& answer, int unknown) const;
 
 private:
+    JointDensity marginals_about(const Anchor& anchors, const NetworkAnswer& answer,
+                                 const torch::Tensor& u) const;
     DensityValue density_of(int unknown, const torch::Tensor& free, const Anchor& anchor,
                             const torch::Tensor& u) const;
     torch::Tensor quantile_of(int unknown, const torch::Tensor& free, const Anchor& anchor,

@@ -173,12 +173,10 @@ public:
         Linearised at = std::move(linearise({start}).front());
         const VectorXd along = weakest(at).first;
         Correction correction(start, along);
-        Correction::State state = Correction::State::going_on;
+        const double any = std::numeric_limits<double>::infinity();
+        Correction::State state = correction.advance(std::move(at), any);
         while (state == Correction::State::going_on) {
-            state = correction.advance(std::move(at), std::numeric_limits<double>::infinity());
-            if (state == Correction::State::going_on) {
-                at = std::move(linearise({correction.position()}).front());
-            }
+            state = correction.advance(std::move(linearise({correction.position()}).front()), any);
         }
         if (state == Correction::State::failed) return {};
         const ValleyPoint first = correction.point();
