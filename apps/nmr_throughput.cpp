@@ -8,7 +8,6 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numeric>
-#include <thread>
 
 #include "command_line.h"
 #include "nmrsim/experiment_file.h"
@@ -16,6 +15,7 @@
 #include "nmrsim/prior.h"
 #include "nmrsim/random.h"
 #include "nmrsim/simulate.h"
+#include "nmrsim/threads.h"
 #include "nmrsim/version.h"
 
 namespace {
@@ -185,10 +185,7 @@ int main(int argc, char** argv) {
 
     return nmrapps::run_program(app, argc, argv, [&] {
         const nmrsim::Experiment experiment = nmrapps::chosen_experiment(choice);
-        const int threads =
-            common.threads > 0
-                ? common.threads
-                : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+        const int threads = nmrsim::team_size(common.threads);
         nmrapps::Progress rate_progress(app, common);
         const Rate rate = measure_rate(experiment, seconds, threads, rate_progress);
         rate_progress.finish();

@@ -1,7 +1,5 @@
 #include "ranks.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -17,6 +15,8 @@
 // OpenMPI's handles are casts of C.
 #pragma GCC diagnostic ignored "-Wold-style-cast"
 #endif
+
+#include "nmrsim/threads.h"
 
 namespace nmrapps {
 namespace {
@@ -57,8 +57,8 @@ Ranks::~Ranks() {
 }
 
 int Ranks::threads() const {
-    const int cores = omp_get_num_procs();
-    if (size_ == 1) return cores;
+    if (size_ == 1) return nmrsim::default_threads();
+    if (const auto told = nmrsim::threads_of_environment()) return *told;
     // Launchers pin ranks to cores, to sockets or not at all: a core is shared by as many ranks of
     // its node as may run on it.
     cpu_set_t mine;
@@ -71,12 +71,16 @@ int Ranks::threads() const {
     MPI_Comm node;
     MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node);
     MPI_Allreduce(MPI_IN_PLACE, users.data(), CPU_SETSIZE, MPI_INT, MPI_SUM, node);
+    int ranks_here = 1;
+    MPI_Comm_size(node, &ranks_here);
     MPI_Comm_free(&node);
     double share = 0.0;
     for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
         const auto at = static_cast<std::size_t>(cpu);
         if (CPU_ISSET(at, &mine)) share += 1.0 / users[at];
     }
+    const int cores = nmrsim::available_cores();
+    if (cores < CPU_COUNT(&mine)) share = std::min(share, 1.0 * cores / ranks_here);  // a quota
     return std::max(1, static_cast<int>(std::floor(share + 1e-9)));
 }
 
@@ -179,7 +183,7 @@ Ranks::Ranks() {
 
 Ranks::~Ranks() = default;
 int Ranks::threads() const {
-    return omp_get_num_procs();
+    return nmrsim::default_threads();
 }
 void Ranks::barrier() {}
 void Ranks::poll() {}

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <omp.h>
 
 #include <Eigen/Cholesky>
 #include <algorithm>
@@ -12,6 +11,7 @@
 
 #include "nmrinverse/importance.h"
 #include "nmrsim/random.h"
+#include "nmrsim/threads.h"
 
 namespace nmrapps {
 namespace {
@@ -218,8 +218,7 @@ RefinedEstimates refined_estimates(const Curves& curves, std::span<const double>
     nmrinverse::RefineOptions options = given;
     const int threads = given.threads;
     // Each core takes a curve of its own, as long as there are enough of them.
-    const std::size_t cores =
-        static_cast<std::size_t>(std::max(1, threads > 0 ? threads : omp_get_num_procs()));
+    const auto cores = static_cast<std::size_t>(nmrsim::team_size(threads));
     const std::size_t block = count >= cores ? 4 * cores : 1;
     options.threads = count >= cores ? 1 : threads;
     for (std::size_t first = 0; first < count; first += block) {

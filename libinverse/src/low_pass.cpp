@@ -1,13 +1,13 @@
 #include "low_pass.h"
 
 #include <fmt/format.h>
-#include <omp.h>
 
 #include <algorithm>
 #include <cmath>
 #include <complex>
 #include <stdexcept>
 
+#include "nmrsim/threads.h"
 #include "nmrsim/units.h"
 
 namespace nmrinverse {
@@ -59,7 +59,8 @@ std::vector<double> mean_power(std::span<const float> signal, std::size_t count,
     const std::size_t used = std::min(count, kSpectrumCurves);
     std::vector<double> power(n / 2 + 1, 0.0);
     // Curves are spread over all of them; a plain transform is fast enough for so few.
-#pragma omp parallel for schedule(dynamic, 8)
+    const int team = nmrsim::team_size(0);
+#pragma omp parallel for schedule(dynamic, 8) num_threads(team)
     for (std::size_t f = 0; f < power.size(); ++f) {
         for (std::size_t c = 0; c < used; ++c) {
             const float* mx = signal.data() + c * (count / used) * 2 * n;
@@ -151,7 +152,7 @@ void apply_low_pass(const LowPass& low_pass, std::span<const float> signal, std:
                                                 count, points, signal.size()));
     }
     const std::vector<float> matrix = low_pass_matrix(low_pass);
-    const int team = threads > 0 ? threads : omp_get_num_procs();
+    const int team = nmrsim::team_size(threads);
 #pragma omp parallel for num_threads(team) if (count > 64)
     for (std::size_t row = 0; row < 2 * count; ++row) {
         const float* in = signal.data() + row * points;

@@ -1,6 +1,7 @@
 #include "nmrinverse/model.h"
 
 #include <fmt/format.h>
+#include <omp.h>
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 
 #include "blas_kernels.h"
 #include "model_state.h"
+#include "nmrsim/threads.h"
 
 namespace nmrinverse {
 namespace {
@@ -55,15 +57,22 @@ std::vector<double> gradient_by_differences(const Model& model, std::span<const 
     return result;
 }
 
+/// Torch's threads are OpenMP's. Its own call would also start a pool for quantized networks, which
+/// waits for ever where the system gives no more threads.
+void set_torch_threads(int threads) {
+    omp_set_num_threads(threads);
+    if (torch::get_num_threads() != threads) torch::set_num_threads(threads);  // another OpenMP
+}
+
 }  // namespace
 
 ThreadGuard::ThreadGuard(int threads) : before_(torch::get_num_threads()) {
     choose_blas_kernels();
-    if (threads > 0) torch::set_num_threads(threads);
+    set_torch_threads(nmrsim::team_size(threads));
 }
 
 ThreadGuard::~ThreadGuard() {
-    torch::set_num_threads(before_);
+    set_torch_threads(before_);
 }
 
 std::vector<std::pair<std::string, torch::Tensor>> named_weights(const PosteriorNet& net) {

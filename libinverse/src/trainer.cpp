@@ -1,7 +1,6 @@
 #include "nmrinverse/trainer.h"
 
 #include <fmt/format.h>
-#include <omp.h>
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 
 #include "nmrsim/alpha_z_aliases.h"
 #include "nmrsim/experiment_file.h"
+#include "nmrsim/threads.h"
 #include "training.h"
 #include "training_setup.h"
 
@@ -122,7 +122,7 @@ Model train(const nmrsim::Dataset& data, const TrainingOptions& given, const Tra
             fmt::format("the data set must hold at least 2 curves to train on, got {}", count));
     }
     const ThreadGuard threads(
-        learning_threads(options, options.threads > 0 ? options.threads : omp_get_num_procs()));
+        learning_threads(options, nmrsim::team_size(options.threads)));
     const torch::Device device = device_of(options);
     TrainerState state = starting_state(experiment, options, device, options.threads, [&] {
         const std::size_t sample = std::min(data.count(), static_cast<std::size_t>(kScaleCurves));
@@ -151,7 +151,7 @@ Model train(const nmrsim::DatasetReader& data, const TrainingOptions& given,
     const nmrsim::Experiment experiment = experiment_of(data.description());
     const TrainingOptions options = settled(given, experiment, data.count() < kManyCurves);
     require_no_shift(options);
-    const int cores = options.threads > 0 ? options.threads : omp_get_num_procs();
+    const int cores = nmrsim::team_size(options.threads);
     const ThreadGuard threads(learning_threads(options, cores));
     const torch::Device device = device_of(options);
     nmrsim::Dataset sample;
@@ -179,7 +179,7 @@ Model train(const nmrsim::Experiment& described, const TrainingOptions& given,
     if (options.noise_high == 0.0 && described.acquisition.noise > 0.0) {
         options.noise_low = options.noise_high = described.acquisition.noise;
     }
-    const int cores = options.threads > 0 ? options.threads : omp_get_num_procs();
+    const int cores = nmrsim::team_size(options.threads);
     const torch::Device device = device_of(options);
     // Some cores simulate while the others learn: none waits for another within a step.
     const int learners = device.is_cuda() ? 1 : learning_threads(options, std::max(1, cores / 2));

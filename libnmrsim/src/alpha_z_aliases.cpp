@@ -1,7 +1,6 @@
 #include "nmrsim/alpha_z_aliases.h"
 
 #include <fmt/format.h>
-#include <omp.h>
 
 #include <algorithm>
 #include <array>
@@ -18,6 +17,7 @@
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/prior.h"
 #include "nmrsim/simulate.h"
+#include "nmrsim/threads.h"
 #include "nmrsim/units.h"
 
 namespace nmrsim {
@@ -111,7 +111,7 @@ Dataset with_alpha_z_aliases(const Dataset& dataset, int threads) {
     const auto count = static_cast<std::ptrdiff_t>(dataset.count());
     std::vector<AlphaZAlias> aliases(dataset.count());
     std::exception_ptr failure;
-    const int team = threads > 0 ? threads : omp_get_num_procs();
+    const int team = team_size(threads);
 #pragma omp parallel for num_threads(team) schedule(dynamic)
     for (std::ptrdiff_t i = 0; i < count; ++i) {
         try {

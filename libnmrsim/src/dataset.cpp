@@ -1,7 +1,5 @@
 #include "nmrsim/dataset.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -10,6 +8,7 @@
 
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/random.h"
+#include "nmrsim/threads.h"
 #include "nmrsim/version.h"
 
 namespace nmrsim {
@@ -93,7 +92,7 @@ Dataset generate_dataset(const Experiment& experiment, std::size_t count, std::u
     const double sigma = experiment.acquisition.noise;
     if (sigma > 0.0) {
         const std::span<float> signal(dataset.signal);
-        const int team = threads > 0 ? threads : omp_get_num_procs();
+        const int team = team_size(threads);
 #pragma omp parallel for num_threads(team)
         for (std::size_t i = 0; i < done; ++i) {
             add_noise(signal.subspan(i * values_per_curve, values_per_curve), sigma, seed,

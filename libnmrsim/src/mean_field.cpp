@@ -1,7 +1,6 @@
 #include "nmrsim/mean_field.h"
 
 #include <fmt/format.h>
-#include <omp.h>
 
 #include <Eigen/Cholesky>
 #include <Eigen/Core>
@@ -20,6 +19,7 @@
 #include "instruction_set.h"
 #include "mean_field_kernel.h"
 #include "nmrsim/parameters.h"
+#include "nmrsim/threads.h"
 #include "nmrsim/units.h"
 #include "pulse_turn.h"
 #include "uniform_plan.h"
@@ -380,7 +380,7 @@ void MeanFieldResidual::compute(std::span<const float> signal, std::span<const M
     if (!std::all_of(signal.begin(), signal.end(), [](float m) { return std::isfinite(m); })) {
         throw std::invalid_argument("signal must be finite");
     }
-    if (threads <= 0) threads = omp_get_num_procs();
+    threads = team_size(threads);
     const auto width = static_cast<std::size_t>(state.nodes);
 #pragma omp parallel num_threads(threads)
     {

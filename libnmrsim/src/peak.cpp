@@ -1,10 +1,9 @@
 #include "nmrsim/peak.h"
 
-#include <omp.h>
-
 #include <chrono>
 
 #include "instruction_set.h"
+#include "nmrsim/threads.h"
 #include "peak_kernel.h"
 
 namespace nmrsim {
@@ -27,7 +26,7 @@ PeakRun run(long repeats) {
 }  // namespace
 
 double measured_peak_flops(int threads, double seconds) {
-    if (threads <= 0) threads = omp_get_num_procs();
+    threads = team_size(threads);
     using Clock = std::chrono::steady_clock;
     constexpr long kRepeats = 200000;
     double flops = 0.0;

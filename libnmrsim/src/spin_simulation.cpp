@@ -1,7 +1,6 @@
 #include "spin_simulation.h"
 
 #include <fmt/format.h>
-#include <omp.h>
 
 #include <algorithm>
 #include <stdexcept>
@@ -12,6 +11,7 @@
 #include "ensemble_simulator.h"
 #include "lattice_simulator.h"
 #include "nmrsim/parameters.h"
+#include "nmrsim/threads.h"
 #include "uniform_batch.h"
 #include "uniform_simulator.h"
 
@@ -116,7 +116,7 @@ std::size_t simulate_spins_batch(const Experiment& experiment, std::span<const d
                                  std::span<float> signal, int threads,
                                  const BatchProgress& progress) {
     const std::size_t points = static_cast<std::size_t>(experiment.acquisition.points);
-    if (threads <= 0) threads = omp_get_num_procs();
+    threads = team_size(threads);
     BatchState state(progress);
     if (shares_uniform_plans(experiment)) {
         run_uniform_batch(experiment, parameters, {}, threads, state,
@@ -154,7 +154,7 @@ void differentiate_spins_batch(const Experiment& experiment, std::span<const dou
     for (const PriorRange& range : experiment.prior) names.push_back(range.name);
     const std::size_t unknowns = names.size();
     const std::size_t points = static_cast<std::size_t>(experiment.acquisition.points);
-    if (threads <= 0) threads = omp_get_num_procs();
+    threads = team_size(threads);
     const BatchProgress none;
     BatchState state(none);
     if (shares_uniform_plans(experiment) && unknowns <= std::size_t{kMostTangents}) {

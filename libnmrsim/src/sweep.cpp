@@ -1,7 +1,6 @@
 #include "nmrsim/sweep.h"
 
 #include <fmt/format.h>
-#include <omp.h>
 
 #include <algorithm>
 #include <charconv>
@@ -12,6 +11,7 @@
 #include "batch_state.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/parameters.h"
+#include "nmrsim/threads.h"
 #include "text_numbers.h"
 
 namespace nmrsim {
@@ -108,8 +108,8 @@ std::vector<Signal> simulate_sweep(const Experiment& experiment, std::string_vie
     }
     std::vector<Signal> curves(values.size());
     BatchState state(progress);
-    if (threads <= 0) threads = omp_get_num_procs();
-#pragma omp parallel for schedule(dynamic) num_threads(threads)
+    const int team = team_size(threads);
+#pragma omp parallel for schedule(dynamic) num_threads(team)
     for (std::size_t i = 0; i < experiments.size(); ++i) {
         state.run(1, [&] { curves[i] = simulate(experiments[i]); });
     }
