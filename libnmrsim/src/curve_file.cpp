@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <iterator>
+#include <utility>
 
+#include "nmrsim/errors.h"
 #include "text_curve.h"
 
 namespace nmrsim {
@@ -18,7 +20,18 @@ std::string curve_to_csv(const Signal& signal) {
 }
 
 Signal read_curve(const std::string& path, const CurveFormat& format) {
-    return read_text_curve(path, format).signal;
+    TextCurves curves = read_text_curves(path, format);
+    if (curves.count() != 1) {
+        throw InputError(
+            fmt::format("{}: expected one curve, found {} records", path, curves.count()));
+    }
+    if (curves.mz.empty()) curves.mz.resize(curves.points());
+    Signal signal;
+    signal.time_us = std::move(curves.time_us);
+    signal.mx = std::move(curves.mx);
+    signal.my = std::move(curves.my);
+    signal.mz = std::move(curves.mz);
+    return signal;
 }
 
 }  // namespace nmrsim

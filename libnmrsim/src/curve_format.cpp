@@ -16,17 +16,13 @@ namespace {
 
 constexpr std::array<std::string_view, 4> kRoles = {"time", "re", "im", "signal"};
 
-constexpr std::array<std::pair<std::string_view, double>, 10> kUnits = {
-    {{"ns", 1e-3},
-     {"us", 1.0},
-     {"\u00B5s", 1.0},  // micro sign
-     {"\u03BCs", 1.0},  // Greek mu
-     {"ms", 1e3},
-     {"s", 1e6},
-     {"sec", 1e6},
-     {"seconds", 1e6},
-     {"microseconds", 1.0},
-     {"milliseconds", 1e3}}};
+constexpr std::pair<std::string_view, double> kUnits[] = {
+    {"ns", 1e-3},     {"nsec", 1e-3},   {"nanosecond", 1e-3}, {"nanoseconds", 1e-3},
+    {"us", 1.0},      {"usec", 1.0},    {"microsecond", 1.0}, {"microseconds", 1.0},
+    {"\u00B5s", 1.0}, {"\u03BCs", 1.0}, {"\u00B5sec", 1.0},   {"\u03BCsec", 1.0},
+    {"ms", 1e3},      {"msec", 1e3},    {"millisecond", 1e3}, {"milliseconds", 1e3},
+    {"s", 1e6},       {"sec", 1e6},     {"second", 1e6},      {"seconds", 1e6},
+};
 
 }  // namespace
 

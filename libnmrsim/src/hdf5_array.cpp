@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include "hdf5_reader.h"
 #include "nmrsim/numeric_array.h"
@@ -56,7 +57,14 @@ void send_array(const std::string& path, const std::string& name, Answer& answer
     const Hdf5Handle file = reader.open();
     if (!exists(file.id(), name)) reader.fail(fmt::format("expected a data set /{}", name));
     const Hdf5Handle set(H5Dopen2(file.id(), name.c_str(), H5P_DEFAULT), H5Dclose);
-    if (!set.valid()) reader.fail(fmt::format("expected a data set at /{}, found a group", name));
+    if (!set.valid()) {
+        const Hdf5Handle group(H5Gopen2(file.id(), name.c_str(), H5P_DEFAULT), H5Gclose);
+        reader.fail(group.valid()
+                        ? fmt::format("expected a data set at /{}, found a group", name)
+                        : fmt::format("/{} is damaged or was written by a newer HDF5 than {}.{}: "
+                                      "h5repack --high=2 of the newer one rewrites it",
+                                      name, H5_VERS_MAJOR, H5_VERS_MINOR));
+    }
     const std::vector<hsize_t> extent = reader.dataset_shape(set.id());
     answer.array(extent);
     answer.text(unit_of(reader, set.id()));
@@ -68,6 +76,35 @@ void send_array(const std::string& path, const std::string& name, Answer& answer
     } else {
         reader.send_reals<double>(set.id(), name.c_str(), extent, answer);
     }
+}
+
+/// The data set that gives the numbers along the last dimension that has one; empty: none has.
+std::string dimension_scale(hid_t file, hid_t set) {
+    constexpr const char* kList = "DIMENSION_LIST";
+    if (H5Aexists(set, kList) <= 0) return "";
+    const Hdf5Handle list(H5Aopen(set, kList, H5P_DEFAULT), H5Aclose);
+    const Hdf5Handle type(H5Aget_type(list.id()), H5Tclose);
+    const Hdf5Handle space(H5Aget_space(list.id()), H5Sclose);
+    const hssize_t dimensions = H5Sget_simple_extent_npoints(space.id());
+    const Hdf5Handle base(H5Tget_super(type.id()), H5Tclose);
+    if (H5Tget_class(type.id()) != H5T_VLEN || H5Tequal(base.id(), H5T_STD_REF_OBJ) <= 0 ||
+        dimensions < 1 || dimensions > H5S_MAX_RANK) {
+        return "";
+    }
+    std::vector<hvl_t> references(static_cast<std::size_t>(dimensions));
+    if (H5Aread(list.id(), type.id(), references.data()) < 0) return "";
+    std::string name;
+    for (std::size_t d = references.size(); d-- > 0 && name.empty();) {
+        if (references[d].len == 0) continue;
+        const Hdf5Handle scale(H5Rdereference2(file, H5P_DEFAULT, H5R_OBJECT, references[d].p),
+                               H5Oclose);
+        std::array<char, 1024> path = {};
+        if (scale.valid() && H5Iget_name(scale.id(), path.data(), path.size()) > 0) {
+            name = path.data();
+        }
+    }
+    H5Dvlen_reclaim(type.id(), space.id(), H5P_DEFAULT, references.data());
+    return name;
 }
 
 }  // namespace
@@ -96,16 +133,26 @@ NumericArray read_hdf5_array(const std::string& path, const std::string& full_na
     return array;
 }
 
-bool has_hdf5_array(const std::string& path, const std::string& name) {
-    bool found = false;
+std::string hdf5_times_of(const std::string& path, const std::string& name) {
+    const std::string inner = inner_name(name);
+    const std::size_t slash = inner.rfind('/');
+    const std::string sibling = (slash == inner.npos ? "" : inner.substr(0, slash + 1)) + "time";
+    std::string times;
     const auto look = [&](Answer& answer) {
         const QuietHdf5 quiet;
         const Hdf5Handle file = Hdf5Reader(path).open();
-        answer.number(exists(file.id(), inner_name(name)));
+        std::string found;
+        if (sibling != inner && exists(file.id(), sibling)) {
+            found = sibling;
+        } else if (exists(file.id(), inner)) {
+            const Hdf5Handle set(H5Dopen2(file.id(), inner.c_str(), H5P_DEFAULT), H5Dclose);
+            if (set.valid()) found = dimension_scale(file.id(), set.id());
+        }
+        answer.text(found);
     };
     read_in_child(path, memory_allowance(Hdf5Reader(path).size()), look,
-                  [&](Received& received) { found = received.number() != 0; });
-    return found;
+                  [&](Received& received) { times = received.text(); });
+    return times;
 }
 
 }  // namespace nmrsim

@@ -178,12 +178,15 @@ public:
         return total;
     }
 
-    /// Throws: InputError where the set does not hold floating-point numbers.
+    static bool is_real(hid_t type) {
+        const H5T_class_t kind = H5Tget_class(type);
+        return kind == H5T_FLOAT || kind == H5T_INTEGER;
+    }
+
+    /// Throws: InputError where the set does not hold real numbers.
     void require_reals(hid_t set, const char* name) const {
         const Hdf5Handle type(H5Dget_type(set), H5Tclose);
-        if (H5Tget_class(type.id()) != H5T_FLOAT) {
-            fail(fmt::format("/{}: expected floating-point numbers", name));
-        }
+        if (!is_real(type.id())) fail(fmt::format("/{}: expected real numbers", name));
     }
 
     /// Throws: InputError for a number that is not finite. Args: row: the numbers of one index of
@@ -198,7 +201,7 @@ public:
         }
     }
 
-    /// Values of a set of floating-point numbers of the given extent.
+    /// Values of a set of real numbers of the given extent.
     template <typename Real>
     std::vector<Real> values(hid_t set, const char* name,
                              const std::vector<hsize_t>& extent) const {
@@ -296,7 +299,7 @@ public:
         const auto wrong = [&] {
             fail(fmt::format("attribute {}: expected {} numbers", name, length));
         };
-        if (H5Tget_class(type.id()) != H5T_FLOAT || length > size_ ||
+        if (!is_real(type.id()) || length > size_ ||
             H5Sget_simple_extent_npoints(space.id()) != static_cast<hssize_t>(length)) {
             wrong();
         }

@@ -79,6 +79,11 @@ Lie lie_of(const NumericArray& array, const CurveFormat& format, std::optional<s
         }
         lie.first = re;
         lie.part = im - re;  // modulo the size of std::size_t
+    } else if (!array.complex && n == 2 && shape[0] == 2 && format.columns.empty()) {
+        // Re in a row, Im in the next.
+        lie.points = shape[1];
+        lie.part = lie.points;
+        lie.point = 1;
     } else if (!array.complex && n == 3 && shape[1] == 2) {
         lie.count = shape[0];
         lie.points = shape[2];
@@ -86,9 +91,10 @@ Lie lie_of(const NumericArray& array, const CurveFormat& format, std::optional<s
         lie.part = lie.points;
         lie.point = 1;
     } else {
-        fail(array.place, fmt::format("expected complex (points) or (count, points), or real "
-                                      "(points, 2), (points, 3) or (count, 2, points), found {} {}",
-                                      array.complex ? "complex" : "real", array.shape_text()));
+        fail(array.place,
+             fmt::format("expected complex (points) or (count, points), or real "
+                         "(points, 2), (points, 3), (2, points) or (count, 2, points), found {} {}",
+                         array.complex ? "complex" : "real", array.shape_text()));
     }
     if (lie.points == 0 || lie.count == 0) {
         fail(array.place, fmt::format("expected curves, found none in {}", array.shape_text()));
@@ -132,7 +138,10 @@ void take_axis(const std::string& place, std::size_t points,
                const std::optional<NumericArray>& times, const CurveFormat& format,
                MeasuredCurves& curves) {
     if (!times) return take_spacing(place, points, format, curves);
-    if (times->complex || times->shape.size() != 1 || times->shape[0] != points) {
+    // MATLAB's vectors are matrices of one row or column.
+    const auto long_sides = std::count_if(times->shape.begin(), times->shape.end(),
+                                          [](std::size_t length) { return length != 1; });
+    if (times->complex || long_sides > 1 || times->values.size() != points) {
         fail(times->place, fmt::format("expected {} real times, found {} {}", points,
                                        times->complex ? "complex" : "real", times->shape_text()));
     }
@@ -236,10 +245,8 @@ MeasuredCurves from_npz(const std::string& path, const CurveFormat& format) {
 }
 
 MeasuredCurves from_hdf5(const Hdf5Place& place, const CurveFormat& format) {
-    const std::size_t slash = place.name.rfind('/');
-    const std::string sibling = place.name.substr(0, slash + 1) + "time";
-    const bool beside = sibling != place.name && has_hdf5_array(place.file, sibling);
-    return from_named(format, place.file + ":" + place.name, place.name, beside ? sibling : "",
+    return from_named(format, place.file + ":" + place.name, place.name,
+                      format.dwell ? "" : hdf5_times_of(place.file, place.name),
                       [&](const std::string& name) { return read_hdf5_array(place.file, name); });
 }
 
@@ -260,21 +267,23 @@ MeasuredCurves read_measured_curves(const std::string& input, const CurveFormat&
     const std::string extension = std::filesystem::path(input).extension().string();
     if (extension == ".npz") return from_npz(input, format);
     if (extension == ".npy") return from_signal(read_npy(input), {}, format);
-    TextCurve text = read_text_curve(input, format);
+    TextCurves text = read_text_curves(input, format);
     MeasuredCurves curves;
-    curves.time_us = std::move(text.signal.time_us);
+    const std::size_t count = text.count(), points = text.points();
+    curves.time_us = std::move(text.time_us);
     curves.axis = text.axis;
-    text.signal.mz = {};
-    curves.signal.reserve(2 * curves.points());
-    for (std::vector<double>* part : {&text.signal.mx, &text.signal.my}) {
-        for (const double value : *part) {
-            const float rounded = static_cast<float>(value);
+    text.mz = {};
+    curves.signal.resize(2 * count * points);
+    for (std::size_t part = 0; part < 2; ++part) {
+        std::vector<double>& values = part == 0 ? text.mx : text.my;
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            const float rounded = static_cast<float>(values[i]);
             if (!std::isfinite(rounded)) {
-                fail(input, fmt::format("expected numbers below 3e38, found {}", value));
+                fail(input, fmt::format("expected numbers below 3e38, found {}", values[i]));
             }
-            curves.signal.push_back(rounded);
+            curves.signal[(2 * (i / points) + part) * points + i % points] = rounded;
         }
-        *part = {};
+        values = {};
     }
     return curves;
 }

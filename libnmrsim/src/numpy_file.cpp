@@ -5,6 +5,7 @@
 #include <array>
 #include <bit>
 #include <cctype>
+#include <cstdint>
 #include <functional>
 #include <limits>
 #include <string_view>
@@ -137,15 +138,69 @@ private:
 /// Gives the next `count` bytes of an array, or throws.
 using ReadBytes = std::function<void(char* to, std::size_t count)>;
 
+/// A plain type of numbers, as NumPy writes it: "<f8", ">c16", "|i1".
+struct NumberType {
+    char kind = 'f';        ///< f, i, u; of the parts where complex
+    std::size_t width = 8;  ///< of one real number [bytes]
+    bool complex = false;
+    bool swapped = false;  ///< big-endian
+};
+
+NumberType number_type(const std::string& descr, const Fail& fail) {
+    constexpr std::array<std::string_view, 12> kTypes = {"f4", "f8", "c8", "c16", "i1", "i2",
+                                                         "i4", "i8", "u1", "u2",  "u4", "u8"};
+    const std::string_view name =
+        std::string_view(descr).substr(std::min<std::size_t>(1, descr.size()));
+    if (descr.empty() || std::string_view("<>|=").find(descr.front()) == std::string_view::npos ||
+        std::find(kTypes.begin(), kTypes.end(), name) == kTypes.end()) {
+        fail(
+            fmt::format("expected dtype float32, float64, complex64, complex128 or whole numbers "
+                        "of 8 to 64 bits, found {}",
+                        descr));
+    }
+    NumberType type;
+    type.complex = name.front() == 'c';
+    type.kind = type.complex ? 'f' : name.front();
+    type.width = name == "c16" ? 8 : name == "c8" ? 4 : static_cast<std::size_t>(name[1] - '0');
+    type.swapped = descr.front() == '>';
+    return type;
+}
+
 /// Some at a time, so that the bytes and the numbers are never both in memory.
-template <typename Real>
-void read_numbers(const ReadBytes& read, std::vector<double>& to) {
-    std::array<Real, 8192> some;
+template <typename Number>
+void read_numbers(const ReadBytes& read, bool swapped, std::vector<double>& to) {
+    std::array<Number, 8192> some;
     for (std::size_t i = 0; i < to.size();) {
         const std::size_t count = std::min(some.size(), to.size() - i);
-        read(reinterpret_cast<char*>(some.data()), count * sizeof(Real));
-        std::copy_n(some.begin(), count, to.begin() + static_cast<std::ptrdiff_t>(i));
+        char* bytes = reinterpret_cast<char*>(some.data());
+        read(bytes, count * sizeof(Number));
+        for (std::size_t k = 0; swapped && k < count; ++k) {
+            std::reverse(bytes + k * sizeof(Number), bytes + (k + 1) * sizeof(Number));
+        }
+        for (std::size_t k = 0; k < count; ++k) to[i + k] = static_cast<double>(some[k]);
         i += count;
+    }
+}
+
+void read_numbers(const ReadBytes& read, const NumberType& type, std::vector<double>& to) {
+    const bool is_signed = type.kind == 'i';
+    if (type.kind == 'f') {
+        if (type.width == 4) return read_numbers<float>(read, type.swapped, to);
+        return read_numbers<double>(read, type.swapped, to);
+    }
+    switch (type.width) {
+        case 1:
+            if (is_signed) return read_numbers<std::int8_t>(read, false, to);
+            return read_numbers<std::uint8_t>(read, false, to);
+        case 2:
+            if (is_signed) return read_numbers<std::int16_t>(read, type.swapped, to);
+            return read_numbers<std::uint16_t>(read, type.swapped, to);
+        case 4:
+            if (is_signed) return read_numbers<std::int32_t>(read, type.swapped, to);
+            return read_numbers<std::uint32_t>(read, type.swapped, to);
+        default:
+            if (is_signed) return read_numbers<std::int64_t>(read, type.swapped, to);
+            return read_numbers<std::uint64_t>(read, type.swapped, to);
     }
 }
 
@@ -201,18 +256,13 @@ Preamble read_preamble(const ReadBytes& read, std::uint64_t bytes, const Fail& f
 }
 
 /// Args: bytes: of the array's numbers, in the file.
-NumericArray described(const Header& header, std::uint64_t bytes, const std::string& place,
-                       const Fail& fail) {
+NumericArray described(const Header& header, const NumberType& type, std::uint64_t bytes,
+                       const std::string& place, const Fail& fail) {
     NumericArray array;
     array.place = place;
     array.shape = header.shape;
-    const std::string& descr = header.descr;
-    array.complex = descr == "<c8" || descr == "<c16";
-    if (!array.complex && descr != "<f4" && descr != "<f8") {
-        fail(fmt::format("expected dtype <f4, <f8, <c8 or <c16, found {}", descr));
-    }
-    const std::size_t width = descr.back() == '4' ? 4 : descr == "<c16" ? 16 : 8;
-    std::uint64_t expected = width;
+    array.complex = type.complex;
+    std::uint64_t expected = type.width * (type.complex ? 2 : 1);
     for (const std::size_t length : array.shape) {
         if (length > 0 && expected > std::numeric_limits<std::uint64_t>::max() / length) {
             fail(fmt::format("{} is more than the file holds", array.shape_text()));
@@ -233,19 +283,20 @@ NumericArray read_array(const ReadBytes& read, std::uint64_t bytes, std::uint64_
     const Preamble preamble = read_preamble(read, bytes, fail);
     const Header& header = preamble.header;
     const std::uint64_t count = bytes - preamble.size;
-    NumericArray array = described(header, count, place, fail);
-    const bool single = header.descr == "<f4" || header.descr == "<c8";
+    const NumberType type = number_type(header.descr, fail);
+    NumericArray array = described(header, type, count, place, fail);
     const bool turned = header.fortran_order && array.shape.size() > 1;
     // The numbers, and beside them their copy in the other order or the curves in single precision.
-    const std::uint64_t taken = (turned ? 4 : 3) * (single ? 2 * count : count) / 2;
+    const std::uint64_t numbers = count / type.width;
+    const std::uint64_t taken = (turned ? 4 : 3) * numbers * sizeof(double) / 2;
     if (taken > memory_allowance(file_bytes)) {
         fail(
             fmt::format("its {} bytes unpack to more than a file of {} bytes may hold: store them "
-                        "without compression",
+                        "as floating-point numbers without compression",
                         bytes, file_bytes));
     }
-    array.values.resize(count / (single ? 4 : 8));
-    single ? read_numbers<float>(read, array.values) : read_numbers<double>(read, array.values);
+    array.values.resize(numbers);
+    read_numbers(read, type, array.values);
     if (turned) reorder(array.shape, array.complex ? 2 : 1, array.values);
     return array;
 }

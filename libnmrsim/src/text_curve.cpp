@@ -1,244 +1,21 @@
 #include "text_curve.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
-#include <cctype>
 #include <cmath>
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 #include <string_view>
-#include <vector>
 
 #include "memory_allowance.h"
 #include "nmrsim/errors.h"
+#include "text_file.h"
+#include "text_layout.h"
 #include "text_numbers.h"
+#include "text_table.h"
 
 namespace nmrsim {
-
-namespace {
-
-enum Column : std::size_t { kTime, kRe, kIm, kMz, kColumns };
-constexpr std::array<const char*, kColumns> kColumnNames = {"time", "mx", "my", "mz"};
-constexpr std::array<std::string_view, kColumns> kRoles = {"time", "re", "im", ""};
-
-/// Names that headers give, in lower case, without what stands in brackets.
-constexpr std::array<std::array<std::string_view, 7>, kColumns> kNames = {
-    {{"time", "t", "times", "", "", "", ""},
-     {"mx", "re", "real", "x", "m_re", "signal_re", "real_part"},
-     {"my", "im", "imag", "imaginary", "y", "m_im", "signal_im"},
-     {"mz", "z", "", "", "", "", ""}}};
-
-/// More columns than any instrument writes; a list of a line's fields takes more than the line.
-constexpr std::size_t kMostColumns = 1000;
-/// Of a point in a Signal [bytes].
-constexpr std::uint64_t kPointBytes = 4 * sizeof(double);
-
-/// Runs of blanks separate where no other separator is found.
-constexpr char kBlanks = ' ';
-
-char separator_of(std::string_view line) {
-    for (const char c : {';', ',', '\t'}) {
-        if (line.find(c) != line.npos) return c;
-    }
-    return kBlanks;
-}
-
-std::string_view unquoted(std::string_view field) {
-    if (field.size() >= 2 && field.front() == '"' && field.back() == '"') {
-        field = trimmed(field.substr(1, field.size() - 2));
-    }
-    return field;
-}
-
-/// At most one more than kMostColumns.
-std::vector<std::string_view> fields_of(std::string_view line, char separator) {
-    std::vector<std::string_view> fields;
-    if (separator != kBlanks) {
-        std::size_t end = 0;
-        for (std::size_t i = 0; i < kMostColumns && end != line.npos; ++i) {
-            end = line.find(separator, i == 0 ? 0 : end + 1);
-        }
-        fields = split(line.substr(0, end), separator);
-        if (end != line.npos) fields.emplace_back();
-    } else {
-        for (std::string_view rest = trimmed(line); !rest.empty() && fields.size() <= kMostColumns;
-             rest = trimmed(rest)) {
-            const auto end = std::min(rest.find_first_of(" \t"), rest.size());
-            fields.push_back(rest.substr(0, end));
-            rest.remove_prefix(end);
-        }
-    }
-    // A separator at the end of every line is common; it ends no field of its own.
-    for (std::string_view& field : fields) field = unquoted(field);
-    return fields;
-}
-
-/// With a decimal comma where the comma does not separate.
-double number(std::string_view field, char separator, const std::string& place) {
-    const bool comma = separator != ',' && std::count(field.begin(), field.end(), ',') == 1 &&
-                       field.find('.') == field.npos;
-    if (!comma) return read_number(field, place);
-    std::string text(field);
-    text[text.find(',')] = '.';
-    return read_number(text, place);
-}
-
-bool is_number(std::string_view field, char separator) {
-    std::string text(field);
-    if (separator != ',') std::replace(text.begin(), text.end(), ',', '.');
-    return nmrsim::is_number(text);
-}
-
-std::string lower(std::string_view text) {
-    std::string result(text);
-    for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    return result;
-}
-
-/// A header's name taken apart: "Time (ms)" is time in ms, "Re (V)" is re.
-struct Name {
-    std::optional<std::size_t> column;
-    std::string unit;
-};
-
-Name understood(std::string_view field) {
-    const std::string text = lower(field);
-    const std::size_t bracket = text.find_first_of("([/");
-    const std::string base(trimmed(std::string_view(text).substr(0, bracket)));
-    Name name;
-    if (bracket != text.npos) {
-        std::string_view unit = std::string_view(text).substr(bracket + 1);
-        unit = trimmed(unit.substr(0, unit.find_first_of(")]")));
-        name.unit = unit;
-    }
-    for (std::size_t column = 0; column < kColumns; ++column) {
-        const auto& names = kNames[column];
-        if (!base.empty() && std::find(names.begin(), names.end(), base) != names.end()) {
-            name.column = column;
-            return name;
-        }
-    }
-    const std::size_t underscore = base.rfind('_');
-    if (underscore == base.npos || bracket != text.npos) return name;
-    // time_us
-    const std::string stem = base.substr(0, underscore);
-    const auto& times = kNames[kTime];
-    if (std::find(times.begin(), times.end(), stem) != times.end() &&
-        unit_in_us(base.substr(underscore + 1))) {
-        name.column = kTime;
-        name.unit = base.substr(underscore + 1);
-    }
-    return name;
-}
-
-/// Which field of a line holds which column.
-struct Layout {
-    char separator = kBlanks;
-    std::size_t fields = 0;
-    std::array<std::optional<std::size_t>, kColumns> field_of;
-    std::string unit;  ///< of the time, as the header says
-};
-
-/// The field that `choice`, a number or a name, means.
-std::size_t chosen_field(const std::string& choice, const std::vector<std::string_view>& header,
-                         std::size_t fields, const std::string& place) {
-    if (is_column_number(choice)) {
-        const std::size_t index = std::stoul(choice);
-        if (index == 0 || index > fields) {
-            throw InputError(
-                fmt::format("{}: expected a column {}, found {}", place, choice, fields));
-        }
-        return index - 1;
-    }
-    for (std::size_t i = 0; i < header.size(); ++i) {
-        if (header[i] == choice) return i;
-    }
-    throw InputError(
-        header.empty()
-            ? fmt::format("{}: expected a header that names {}, found numbers", place, choice)
-            : fmt::format("{}: expected a column {}, found {}", place, choice,
-                          fmt::join(header, ", ")));
-}
-
-/// Args: header: names; empty without. fields: of a line.
-Layout layout_of(const std::vector<std::string_view>& header, std::size_t fields, char separator,
-                 const CurveFormat& format, const std::string& place) {
-    Layout layout;
-    layout.separator = separator;
-    layout.fields = fields;
-    for (std::size_t column = 0; column < kColumns; ++column) {
-        if (kRoles[column].empty()) continue;
-        if (const std::string* choice = format.column(kRoles[column])) {
-            layout.field_of[column] = chosen_field(*choice, header, fields, place);
-        }
-    }
-    if (format.column("signal")) {
-        throw InputError(place + ": a text file has columns re and im, not one named signal");
-    }
-    const auto chosen = layout.field_of;
-    const bool some_chosen = std::any_of(chosen.begin(), chosen.end(),
-                                         [](const auto& field) { return field.has_value(); });
-    if (header.empty() && !some_chosen) {
-        const std::size_t first = format.dwell ? 1 : 0;
-        if (format.dwell ? fields != 2 : fields != 3 && fields != 4) {
-            throw InputError(fmt::format("{}: expected {}, found {}", place,
-                                         format.dwell
-                                             ? "2 numbers (Re and Im, the spacing is given)"
-                                             : "3 or 4 numbers (time, Re, Im and Mz)",
-                                         fields));
-        }
-        for (std::size_t i = 0; i < fields; ++i) layout.field_of[first + i] = i;
-        return layout;
-    }
-    for (std::size_t field = 0; field < header.size(); ++field) {
-        const Name name = understood(header[field]);
-        if (!name.column) continue;
-        const std::size_t column = *name.column;
-        if (chosen[column]) {
-            if (*chosen[column] == field && column == kTime) layout.unit = name.unit;
-            continue;
-        }
-        if (std::find(chosen.begin(), chosen.end(), std::optional(field)) != chosen.end()) continue;
-        if (layout.field_of[column]) {
-            throw InputError(
-                fmt::format("{}: column {} is named twice", place, printable(header[field])));
-        }
-        layout.field_of[column] = field;
-        if (column == kTime) layout.unit = name.unit;
-    }
-    const std::string found = header.empty()
-                                  ? fmt::format("{} numbers", fields)
-                                  : printable(fmt::format("{}", fmt::join(header, ", ")));
-    if (format.dwell && layout.field_of[kTime]) {
-        throw InputError(
-            fmt::format("{}: the spacing is given, but there is a column of times", place));
-    }
-    for (const std::size_t column : {kTime, kRe, kIm}) {
-        if (layout.field_of[column] || (column == kTime && format.dwell)) continue;
-        throw InputError(fmt::format(
-            "{}: expected a column of {}, found {}", place,
-            column == kTime ? "times (time, with its unit as time_us), or a given spacing"
-            : column == kRe ? "Re (mx, re, real or x)"
-                            : "Im (my, im, imag, imaginary or y): one channel is not enough",
-            found));
-    }
-    return layout;
-}
-
-/// A comment that looks like the header of such lines, as numpy.savetxt writes it.
-bool names_columns(const std::vector<std::string_view>& names) {
-    std::array<int, kColumns> seen{};
-    for (const std::string_view field : names) {
-        if (const Name name = understood(field); name.column) ++seen[*name.column];
-    }
-    return seen[kRe] == 1 && seen[kIm] == 1 && seen[kTime] <= 1;
-}
-
-}  // namespace
 
 TimeScale time_scale(const std::string& place, const CurveFormat& format, const std::string& own) {
     if (own.empty()) {
@@ -262,101 +39,222 @@ TimeScale time_scale(const std::string& place, const CurveFormat& format, const 
 
 namespace {
 
-TextCurve read_lines(const std::string& path, const CurveFormat& format) {
+/// A time that starts again begins another record, once the first one has this many points.
+constexpr std::size_t kLeastRecord = 4;
+/// Times are called even where rounding to their last digit may have moved them [last places].
+constexpr double kRounding = 0.6;
+/// Times without a unit that are closer than this are no microseconds but seconds: 10 ps.
+constexpr double kLeastSpacing = 1e-5;
+/// What such rounding must be to matter [spacings].
+constexpr double kRoundingMatters = 1e-4;
+
+/// Reads the rows below a header into curves.
+class RowReader {
+public:
+    RowReader(const TextTable& table, TextLayout layout, const CurveFormat& format,
+              std::uint64_t bytes)
+        : table_(table), layout_(std::move(layout)), format_(format), bytes_(bytes) {
+        scale_ = time_scale(layout_.place, format, layout_.unit);
+        curves.axis = format.dwell ? "spacing as given" : scale_.words;
+        if (!layout_.said.empty()) curves.axis += "; " + layout_.said;
+    }
+
+    /// Args: rows: as many as there may be.
+    void reserve(std::size_t rows) {
+        const std::uint64_t allowed = memory_allowance(bytes_);
+        const std::size_t most = (allowed - std::min(bytes_, allowed)) / point_bytes();
+        for (auto* column : {&curves.time_us, &curves.mx, &curves.my}) {
+            column->reserve(std::min(rows, most));
+        }
+        if (layout_.field_of[kMz]) curves.mz.reserve(std::min(rows, most));
+    }
+
+    void read(const TextLines& lines) {
+        if (!unfinished_.empty()) throw InputError(unfinished_);
+        const std::string place = lines.place();
+        std::vector<std::string_view> fields = fields_of(lines.line(), table_.separator);
+        while (fields.size() > table_.fields && fields.back().empty()) fields.pop_back();
+        if (fields.size() != table_.fields) {
+            throw InputError(fmt::format("{}: expected {} numbers, found {}", place, table_.fields,
+                                         fields.size()));
+        }
+        const std::string_view re = fields[*layout_.field_of[kRe]];
+        const std::string_view im = fields[*layout_.field_of[kIm]];
+        if (re.empty() && im.empty()) {
+            // The last line of what a program was still writing.
+            unfinished_ = fmt::format("{}: mx: expected a number, found \"\"", place);
+            return;
+        }
+        if (point_bytes() * (curves.mx.size() + 1) + bytes_ > memory_allowance(bytes_)) {
+            throw InputError(fmt::format(
+                "{}: expected longer lines: {} points are more than a file of its size may hold",
+                place, curves.mx.size() + 1));
+        }
+        take_time(fields, place);
+        curves.mx.push_back(value(fields, kRe, place).re);
+        const FieldValue imaginary = value(fields, kIm, place);
+        const bool complex = layout_.field_of[kRe] == layout_.field_of[kIm];
+        if (imaginary.complex != complex) {
+            throw InputError(fmt::format("{}: expected {} numbers as in the first row", place,
+                                         complex ? "complex" : "real"));
+        }
+        curves.my.push_back(complex ? imaginary.im : imaginary.re);
+        if (layout_.field_of[kMz]) curves.mz.push_back(value(fields, kMz, place).re);
+    }
+
+    TextCurves finish(const std::string& path) {
+        const std::size_t points = curves.points();
+        if (points == 0) {
+            throw InputError(
+                fmt::format("{}: expected lines of time, Re and Im, found none", path));
+        }
+        if (curves.mx.size() % points != 0) {
+            throw InputError(fmt::format("{}: record {} has {} points, the first has {}", path,
+                                         curves.mx.size() / points + 1, curves.mx.size() % points,
+                                         points));
+        }
+        if (curves.count() > 1) curves.axis += fmt::format("; {} records", curves.count());
+        if (!unfinished_.empty()) curves.axis += "; the last line has no numbers and is left out";
+        if (!format_.dwell) {
+            if (layout_.counts_points) refuse_numbers_of_points();
+            if (layout_.unit.empty() && format_.time_unit.empty()) take_as_seconds();
+            make_even();
+        }
+        return std::move(curves);
+    }
+
+    TextCurves curves;
+
+private:
+    std::uint64_t point_bytes() const { return (layout_.field_of[kMz] ? 4 : 3) * sizeof(double); }
+
+    FieldValue value(const std::vector<std::string_view>& fields, Column column,
+                     const std::string& place) const {
+        const std::string_view field = fields[*layout_.field_of[column]];
+        const auto found = field_value(field, table_.separator);
+        if (!found || !std::isfinite(found->re) || !std::isfinite(found->im)) {
+            read_number(field, fmt::format("{}: {}", place, kColumnNames[column]));  // throws
+            throw InputError(
+                fmt::format("{}: {}: expected a finite number", place, kColumnNames[column]));
+        }
+        return *found;
+    }
+
+    void take_time(const std::vector<std::string_view>& fields, const std::string& place) {
+        const std::size_t row = curves.mx.size();
+        double time =
+            format_.start.value_or(0.0) + format_.dwell.value_or(0.0) * static_cast<double>(row);
+        if (!format_.dwell) {
+            time = layout_.start + layout_.step * value(fields, kTime, place).re;
+            last_place_ =
+                std::max(last_place_, layout_.step * last_place(fields[*layout_.field_of[kTime]]));
+        }
+        const double us = time * scale_.us;
+        if (!std::isfinite(us)) {
+            throw InputError(fmt::format("{}: expected a finite time, got {}", place, us));
+        }
+        std::vector<double>& times = curves.time_us;
+        const double slack = 0.5 * last_place_ * scale_.us;
+        const bool again = times.size() >= kLeastRecord && std::abs(us - times.front()) <= slack;
+        if (row == times.size() && (times.empty() || us > times.back())) {
+            times.push_back(us);
+        } else if (row % std::max<std::size_t>(times.size(), 1) == 0 && again) {
+            return;  // another record begins
+        } else if (row == times.size()) {
+            throw InputError(fmt::format(
+                "{}: time must ascend, got {} after {}{}", place, time, times.back() / scale_.us,
+                layout_.by_order ? " (the first column is taken for the time: --columns says else)"
+                                 : ""));
+        } else if (std::abs(us - times[row % times.size()]) > slack) {
+            throw InputError(fmt::format("{}: expected the times of the first record, {}, got {}",
+                                         place, times[row % times.size()] / scale_.us, time));
+        }
+    }
+
+    void refuse_numbers_of_points() const {
+        const std::vector<double>& t = curves.time_us;
+        for (std::size_t i = 0; i < t.size(); ++i) {
+            if (t[i] != t[0] + static_cast<double>(i) || (t[0] != 0.0 && t[0] != 1.0)) return;
+        }
+        throw InputError(fmt::format(
+            "{}: expected times, but the first column counts the points: give their spacing "
+            "(--dwell) and say where Re and Im are (--columns)",
+            layout_.place));
+    }
+
+    void take_as_seconds() {
+        std::vector<double>& t = curves.time_us;
+        const double spacing = (t.back() - t.front()) / static_cast<double>(t.size() - 1);
+        if (t.size() < 2 || spacing >= kLeastSpacing) return;
+        scale_.us = *unit_in_us("s");
+        for (double& time : t) time *= scale_.us;
+        curves.axis += fmt::format("; without a unit, {:.3g} apart: taken as s", spacing);
+        const std::string us = "times taken as us; ";
+        if (curves.axis.starts_with(us)) curves.axis.erase(0, us.size());
+    }
+
+    /// Takes back the rounding of times that were even before they were written.
+    void make_even() {
+        std::vector<double>& t = curves.time_us;
+        const std::size_t n = t.size();
+        if (n < 3) return;
+        const double middle = 0.5 * static_cast<double>(n - 1);
+        double mean = 0.0, slope = 0.0, square = 0.0;
+        for (std::size_t i = 0; i < n; ++i) {
+            const double x = static_cast<double>(i) - middle;
+            mean += t[i] / static_cast<double>(n);
+            slope += x * t[i];
+            square += x * x;
+        }
+        const double spacing = slope / square;
+        double worst = 0.0;
+        for (std::size_t i = 0; i < n; ++i) {
+            const double even = mean + spacing * (static_cast<double>(i) - middle);
+            worst = std::max(worst, std::abs(t[i] - even));
+        }
+        if (worst > kRounding * last_place_ * scale_.us || worst < kRoundingMatters * spacing) {
+            return;
+        }
+        for (std::size_t i = 0; i < n; ++i) {
+            t[i] = mean + spacing * (static_cast<double>(i) - middle);
+        }
+        curves.axis += "; evenly spaced within the times' last digit, taken as even";
+    }
+
+    const TextTable& table_;
+    TextLayout layout_;
+    const CurveFormat& format_;
+    std::uint64_t bytes_;
+    TimeScale scale_;
+    double last_place_ = 0.0;  ///< the largest unit in the last place of a time [its unit]
+    std::string unfinished_;   ///< what is wrong with a line without values, the last one so far
+};
+
+TextCurves read_curves(const std::string& path, const CurveFormat& format) {
     format.validate();
-    LineReader reader(path);
-    std::error_code error;
-    const std::uintmax_t size = std::filesystem::file_size(path, error);
-    // No shorter line holds Re and Im.
-    const std::size_t reserved =
-        error ? 0
-              : std::min<std::uint64_t>(lines_in(path, 3), memory_allowance(size) / kPointBytes);
-    std::optional<Layout> layout;
-    TextCurve curve;
-    Signal& signal = curve.signal;
-    std::string comment;  // the last one
-    double us = 1.0;
-    for (std::vector<double>* column : {&signal.time_us, &signal.mx, &signal.my, &signal.mz}) {
-        column->reserve(reserved);
-    }
-    const auto lay_out = [&](const std::vector<std::string_view>& header, std::size_t fields,
-                             char separator) {
-        if (fields > kMostColumns) {
-            throw InputError(
-                fmt::format("{}: expected at most {} columns", reader.place(), kMostColumns));
-        }
-        layout = layout_of(header, fields, separator, format, reader.place());
-        const TimeScale scale = time_scale(reader.place(), format, layout->unit);
-        us = scale.us;
-        curve.axis = format.dwell ? "spacing as given" : scale.words;
-    };
-    bool first_line = true;
-    while (reader.next()) {
-        std::string_view line = reader.line();
-        // Spreadsheets put a byte order mark before the first name.
-        if (first_line && line.starts_with("\xEF\xBB\xBF")) line.remove_prefix(3);
-        first_line = false;
-        const bool blank = trimmed(line).empty();
-        if (blank || trimmed(line).front() == '#' || trimmed(line).front() == '%') {
-            if (!blank) comment = trimmed(line).substr(1);
-            continue;
-        }
-        if (!layout) {
-            const char separator = separator_of(line);
-            const std::vector<std::string_view> fields = fields_of(line, separator);
-            if (!is_number(fields.front(), separator)) {
-                lay_out(fields, fields.size(), separator);
-                continue;
-            }
-            std::vector<std::string_view> names = fields_of(comment, separator_of(comment));
-            if (names.size() != fields.size() || !names_columns(names)) names.clear();
-            lay_out(names, fields.size(), separator);
-        }
-        std::vector<std::string_view> fields = fields_of(line, layout->separator);
-        if (fields.size() == layout->fields + 1 && fields.back().empty()) fields.pop_back();
-        if (fields.size() != layout->fields) {
-            throw InputError(fmt::format("{}: expected {} numbers, found {}", reader.place(),
-                                         layout->fields, fields.size()));
-        }
-        std::array<double, kColumns> values{};
-        for (std::size_t column = 0; column < kColumns; ++column) {
-            if (!layout->field_of[column]) continue;
-            values[column] = number(fields[*layout->field_of[column]], layout->separator,
-                                    fmt::format("{}: {}", reader.place(), kColumnNames[column]));
-        }
-        const double time = format.dwell ? format.start.value_or(0.0) +
-                                               *format.dwell * static_cast<double>(signal.points())
-                                         : values[kTime];
-        if (!signal.time_us.empty() && !(time * us > signal.time_us.back())) {
-            throw InputError(fmt::format("{}: time must ascend, got {} after {}", reader.place(),
-                                         time, signal.time_us.back() / us));
-        }
-        if (!std::isfinite(time * us)) {
-            throw InputError(
-                fmt::format("{}: expected a finite time, got {}", reader.place(), time * us));
-        }
-        if ((signal.points() + 1) * kPointBytes > memory_allowance(reader.bytes())) {
-            throw InputError(
-                fmt::format("{}: expected longer lines: {} points are more than a "
-                            "file of its size may hold",
-                            reader.place(), signal.points() + 1));
-        }
-        signal.time_us.push_back(time * us);
-        signal.mx.push_back(values[kRe]);
-        signal.my.push_back(values[kIm]);
-        signal.mz.push_back(values[kMz]);
-    }
-    if (signal.points() == 0) {
+    const std::string text = read_text_file(path);
+    const std::optional<TextTable> table = find_table(text, path);
+    if (!table) {
         throw InputError(fmt::format("{}: expected lines of time, Re and Im, found none", path));
     }
-    return curve;
+    TextLines lines(text, path);
+    while (lines.next() && lines.number() < table->first_row) {
+    }
+    RowReader reader(*table, layout_of(*table, lines.line(), path, format), format, text.size());
+    reader.reserve(static_cast<std::size_t>(std::count_if(
+                       text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r'; })) +
+                   1);
+    do {
+        if (!trimmed(lines.line()).empty() && !is_comment(lines.line())) reader.read(lines);
+    } while (lines.next());
+    return reader.finish(path);
 }
 
 }  // namespace
 
-TextCurve read_text_curve(const std::string& path, const CurveFormat& format) {
+TextCurves read_text_curves(const std::string& path, const CurveFormat& format) {
     try {
-        return read_lines(path, format);
+        return read_curves(path, format);
     } catch (const InputError& error) {
         // It may quote the file.
         throw InputError(printable(error.what(), 1000));

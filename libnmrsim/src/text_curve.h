@@ -1,20 +1,29 @@
-/// A curve in a text file, with how its times were read.
+/// Curves in a text file, with how their times were read.
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "nmrsim/curve_format.h"
-#include "nmrsim/signal.h"
 
 namespace nmrsim {
 
-struct TextCurve {
-    Signal signal;     ///< mz is 0 where the file has none
-    std::string axis;  ///< where the times and their unit are from, in a few words
+struct TextCurves {
+    std::vector<double> time_us;  ///< (points)
+    std::vector<double> mx, my;   ///< (count, points), Re and Im
+    std::vector<double> mz;       ///< the same, empty where the file has none
+    std::string axis;  ///< where times and columns are from, and what was left out, in words
+
+    std::size_t points() const { return time_us.size(); }
+    std::size_t count() const { return points() == 0 ? 0 : mx.size() / points(); }
 };
 
-/// Throws: InputError that names the line; std::invalid_argument for an impossible format.
-TextCurve read_text_curve(const std::string& path, const CurveFormat& format);
+/// One curve, or several of the same times one after the other.
+///
+/// Lines before the table, a line of units, another order of the columns, other encodings: see
+/// docs/formats.md. Throws: InputError that names the line; std::invalid_argument for an impossible
+/// format.
+TextCurves read_text_curves(const std::string& path, const CurveFormat& format);
 
 /// Factor to microseconds and where it is from, in words: what `format` asks for, or what the file
 /// says (empty: nothing), or us. Throws: InputError where both speak and differ.

@@ -96,6 +96,14 @@ std::string_view trimmed(std::string_view text) {
     return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
+std::string lower(std::string_view text) {
+    std::string result(text);
+    for (char& c : result) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
+    return result;
+}
+
 std::vector<std::string_view> split(std::string_view line, char separator) {
     std::vector<std::string_view> fields;
     while (true) {
@@ -121,6 +129,11 @@ double read_number(std::string_view field, const std::string& place) {
 bool is_number(std::string_view field) {
     double value = 0.0;
     return parse(field, value);
+}
+
+double number_or_infinite(std::string_view field) {
+    double value = 0.0;
+    return parse(field, value) ? value : NAN;
 }
 
 template <typename Real>

@@ -41,6 +41,9 @@ std::string printable(std::string_view text, std::size_t most = 200);
 /// Spaces and tabs off both ends.
 std::string_view trimmed(std::string_view text);
 
+/// In lower case, as far as ASCII goes.
+std::string lower(std::string_view text);
+
 /// The fields between `separator`, trimmed.
 std::vector<std::string_view> split(std::string_view line, char separator);
 
@@ -57,5 +60,8 @@ double read_number(std::string_view field, const std::string& place);
 
 /// Whether the text is a number, NaN and infinities included.
 bool is_number(std::string_view field);
+
+/// The number that is_number() says yes to; what is beyond the largest is infinite.
+double number_or_infinite(std::string_view field);
 
 }  // namespace nmrsim

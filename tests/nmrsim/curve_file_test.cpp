@@ -79,14 +79,17 @@ TEST_CASE("curves that cannot be used are named by line") {
     CHECK(error_of("0,1,2\n1,nan,3\n") == "echo.csv:2: mx: expected a finite number, found nan");
     CHECK(error_of("0,1,2\n1,1e999,3\n") ==
           "echo.csv:2: mx: expected a finite number, found 1e999");
-    CHECK(error_of("0,1,2\n0,1,2\n") == "echo.csv:2: time must ascend, got 0 after 0");
+    CHECK(error_of("0,1,2\n0,1,2\n") ==
+          "echo.csv:2: time must ascend, got 0 after 0 (the first column is taken for the time: "
+          "--columns says else)");
+    CHECK(error_of("t,re,im\n0,1,2\n0,1,2\n") == "echo.csv:3: time must ascend, got 0 after 0");
     CHECK(error_of("time_us,mx\n0,1\n") ==
           "echo.csv:1: expected a column of Im (my, im, imag, imaginary or y): one channel is not "
           "enough, found time_us, mx");
     CHECK(error_of("time_us,mx,my,mx\n0,1,2,3\n") == "echo.csv:1: column mx is named twice");
     CHECK(error_of("mx,my\n0,1\n") ==
           "echo.csv:1: expected a column of times (time, with its unit as time_us), or a given "
-          "spacing, found mx, my");
+          "spacing (--dwell), found mx, my");
     CHECK(error_of("0,1\n") ==
           "echo.csv:1: expected 3 or 4 numbers (time, Re, Im and Mz), found 2");
     CHECK(error_of("") == "echo.csv: expected lines of time, Re and Im, found none");

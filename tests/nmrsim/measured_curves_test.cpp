@@ -201,24 +201,54 @@ TEST_CASE("NumPy arrays of all shapes, in both orders") {
           two);
 }
 
+namespace {
+
+template <typename Number>
+std::string array_of(const char* type, const char* shape, bool swapped = false) {
+    std::string bytes = bytes_of(std::vector<Number>{1, 2, 3, 100, 5, 6, 7, 8});
+    for (std::size_t i = 0; swapped && i < bytes.size(); i += sizeof(Number)) {
+        std::reverse(bytes.begin() + static_cast<std::ptrdiff_t>(i),
+                     bytes.begin() + static_cast<std::ptrdiff_t>(i + sizeof(Number)));
+    }
+    return npy(type, shape, bytes);
+}
+
+}  // namespace
+
+TEST_CASE("NumPy arrays of whole numbers and of either byte order") {
+    const std::vector<float> expected = {1, 3, 5, 7, 2, 100, 6, 8};
+    const char* shape = "(4, 2)";
+    for (const std::string& array :
+         {array_of<std::int8_t>("|i1", shape), array_of<std::uint8_t>("|u1", shape),
+          array_of<std::int16_t>("<i2", shape), array_of<std::uint16_t>(">u2", shape, true),
+          array_of<std::int32_t>(">i4", shape, true), array_of<std::uint32_t>("<u4", shape),
+          array_of<std::int64_t>(">i8", shape, true), array_of<std::uint64_t>("<u8", shape),
+          array_of<float>(">f4", shape, true), array_of<double>(">f8", shape, true),
+          array_of<float>(">c8", "(4,)", true), array_of<double>(">c16", "(4,)", true)}) {
+        CHECK(read("a.npy", array, kSpaced).signal == expected);
+    }
+    // Re in a row, Im in the next.
+    CHECK(read("a.npy", array_of<double>("<f8", "(2, 4)"), kSpaced).signal ==
+          std::vector<float>{1, 2, 3, 100, 5, 6, 7, 8});
+}
+
 TEST_CASE("NumPy arrays that cannot be used are named with what was expected") {
     const std::string data = bytes_of(kComplex);
     CHECK(error_of("a.npy", "text", kSpaced) ==
           "a.npy: expected a NumPy array, found something else");
-    CHECK(error_of("a.npy", npy("<i4", "(3, 2)", data), kSpaced) ==
-          "a.npy: expected dtype <f4, <f8, <c8 or <c16, found <i4");
-    CHECK(error_of("a.npy", npy(">f4", "(3, 2)", data), kSpaced) ==
-          "a.npy: expected dtype <f4, <f8, <c8 or <c16, found >f4");
-    CHECK(error_of("a.npy", npy("|O", "(3, 2)", data), kSpaced) ==
-          "a.npy: expected dtype <f4, <f8, <c8 or <c16, found |O");
+    for (const char* type : {"|O", "<f2", "<U4", "f4", ""}) {
+        CHECK(error_of("a.npy", npy(type, "(3, 2)", data), kSpaced) ==
+              std::string("a.npy: expected dtype float32, float64, complex64, complex128 or whole "
+                          "numbers of 8 to 64 bits, found ") +
+                  type);
+    }
     CHECK(error_of("a.npy", npy("<f4", "(3, 3)", data)) ==
           "a.npy: truncated: expected 36 bytes of (3, 3), found 24");
     CHECK(error_of("a.npy", npy("<f4", "(2, 2)", data)) ==
           "a.npy: too long: expected 16 bytes of (2, 2), found 24");
-    CHECK(
-        error_of("a.npy", npy("<f4", "(6,)", data), kSpaced) ==
-        "a.npy: expected complex (points) or (count, points), or real (points, 2), (points, 3) or "
-        "(count, 2, points), found real (6,)");
+    CHECK(error_of("a.npy", npy("<f4", "(6,)", data), kSpaced) ==
+          "a.npy: expected complex (points) or (count, points), or real (points, 2), (points, 3), "
+          "(2, points) or (count, 2, points), found real (6,)");
     CHECK(error_of("a.npy", npy("<f4", "(0, 2)", ""), kSpaced) ==
           "a.npy: expected curves, found none in (0, 2)");
     CHECK(error_of("a.npy", npy("<f8", "(4294967296, 4294967296, 2)", data), kSpaced) ==

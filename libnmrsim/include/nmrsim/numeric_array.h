@@ -32,13 +32,14 @@ std::vector<std::string> npz_names(const std::string& path);
 /// does not agree.
 NumericArray read_npz(const std::string& path, const std::string& name);
 
-/// Reads a data set of floating-point numbers, or of complex ones as h5py and Julia write them (a
+/// Reads a data set of real numbers, or of complex ones as h5py and Julia write them (a
 /// compound of two), from an HDF5 file. Args: name: its path in the file, "/run3/echo".
 ///
 /// Its attribute `unit` or `units`, where it is a text, is the array's unit. Throws: InputError.
 NumericArray read_hdf5_array(const std::string& path, const std::string& name);
 
-/// Whether an HDF5 file has a data set of that name.
-bool has_hdf5_array(const std::string& path, const std::string& name);
+/// The data set that holds the times of a data set's points: `time` beside it, or the dimension scale
+/// of its last dimension that has one; empty where there is neither.
+std::string hdf5_times_of(const std::string& path, const std::string& name);
 
 }  // namespace nmrsim
