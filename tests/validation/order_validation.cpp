@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "bloch_equations.h"
 #include "ensemble_simulator.h"
 #include "experiments.h"
 #include "lattice_simulator.h"
 #include "nmrsim/units.h"
+#include "oracle/bloch_oracle.h"
 #include "sections.h"
 #include "splitting_scheme.h"
 #include "uniform_curve.h"
@@ -115,7 +115,7 @@ void validate_orders(Report& report) {
     Experiment relaxing_lattice = lattice;
     relaxing_lattice.relaxation = relaxing.relaxation;
 
-    const auto exact = [](const Experiment& e) { return solve_bloch(e, 1e-13, kNodes); };
+    const auto exact = [](const Experiment& e) { return oracle::solve(e, {1e-13, 1.0}); };
     const auto splitting = [](const SplittingScheme& scheme, const Experiment& e) {
         return [&scheme, e](double step_us) { return split_with(e, scheme, step_us); };
     };
