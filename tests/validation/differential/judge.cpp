@@ -1,0 +1,361 @@
+#include "judge.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <omp.h>
+
+#include <algorithm>
+#include <cmath>
+#include <complex>
+#include <ctime>
+#include <limits>
+#include <sstream>
+
+#include "chance.h"
+#include "nmrsim/parameters.h"
+#include "nmrsim/prior.h"
+#include "nmrsim/sensitivity.h"
+#include "nmrsim/simulate.h"
+#include "nmrsim/stop.h"
+#include "oracle/bloch_oracle.h"
+
+namespace differential {
+namespace {
+
+using namespace nmrsim;
+
+/// The oracle's steps, as a share of the tolerance, and their bounds.
+constexpr double kStepShare = 1e-6, kFinestStep = 1e-13, kCoarsestStep = 1e-10;
+/// Of steps' errors in a whole curve.
+constexpr double kGathered = 30.0;
+/// Where the oracle is asked again, and how much better it must be than what it judges.
+constexpr double kDoubt = 0.5, kBetter = 0.1;
+/// Rounding of a batch's curve, which is in float.
+constexpr double kFloat = 1.2e-7;
+/// Of a batch beside the curve itself [s].
+constexpr double kCompanyTime = 0.1;
+
+double cpu_s() {
+    timespec now{};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+/// Largest difference of M; nan if either has one.
+double difference(const Signal& a, const Signal& b) {
+    double largest = 0.0;
+    for (std::size_t k = 0; k < a.points(); ++k) {
+        const double d = std::hypot(a.mx[k] - b.mx[k], a.my[k] - b.my[k]);
+        if (!(d <= largest)) largest = d;
+    }
+    return largest;
+}
+
+double largest(const Signal& signal) {
+    double most = 0.0;
+    for (std::size_t k = 0; k < signal.points(); ++k) {
+        most = std::max(most, std::hypot(signal.mx[k], signal.my[k]));
+    }
+    return most;
+}
+
+/// As a share of the peak; of what is to be nothing, the number itself.
+double share_of(double difference, double peak) {
+    const double share = peak > 0.0 ? difference / peak : difference;
+    return std::isfinite(share) ? share : std::numeric_limits<double>::max();
+}
+
+/// The truth about a draw, better where it has to be.
+struct Truth {
+    Signal signal;
+    double peak = 0.0;
+    double step = 0.0;
+    double own = -1.0;
+
+    double floor() const { return own >= 0.0 ? own : kGathered * share_of(step, peak); }
+};
+
+Truth truth_of(const Experiment& e) {
+    Truth truth;
+    truth.step = std::clamp(kStepShare * e.accuracy.tolerance, kFinestStep, kCoarsestStep);
+    truth.signal = oracle::solve(e, {truth.step, 1.0});
+    truth.peak = largest(truth.signal);
+    // Steps keep their error beside the spins' length, not beside a faint signal.
+    const double faint = truth.peak / e.acquisition.gain;
+    if (faint < 0.05 && truth.step > kFinestStep) {
+        truth.step = std::max(kFinestStep, truth.step * std::max(faint, 1e-4));
+        truth.signal = oracle::solve(e, {truth.step, 1.0});
+        truth.peak = largest(truth.signal);
+    }
+    return truth;
+}
+
+void improve(const Experiment& e, Truth& truth) {
+    if (truth.own >= 0.0) return;
+    truth.step = std::max(kFinestStep, 0.01 * truth.step);
+    Signal better = oracle::solve(e, {truth.step, 1.3});
+    truth.own = share_of(difference(better, truth.signal), truth.peak);
+    truth.signal = std::move(better);
+    truth.peak = largest(truth.signal);
+}
+
+/// The curve's batch: its prior about the draw's own values.
+struct Company {
+    Experiment shared;
+    std::vector<double> own;         ///< (unknowns)
+    std::vector<double> parameters;  ///< (curves, unknowns)
+    std::size_t place = 0;           ///< of the draw's own curve
+
+    std::size_t curves() const { return parameters.size() / own.size(); }
+    std::vector<std::uint64_t> seeds(std::size_t count) const {
+        return std::vector<std::uint64_t>(count, shared.lattice.seed);
+    }
+};
+
+Company company_of(const Draw& draw, int others) {
+    Company company;
+    company.shared = draw.experiment;
+    Chance chance(draw.index, 77);
+    for (const std::string& name : draw.unknowns) {
+        const Parameter& row = parameter(name);
+        const double value = row.get(draw.experiment);
+        const double width = 0.2 * std::abs(value) + 0.5;
+        company.own.push_back(value);
+        company.shared.prior.push_back(
+            {name, std::max(row.lower, value - width), std::min(row.upper, value + width)});
+    }
+    company.place = static_cast<std::size_t>(chance.whole(0, others));
+    for (std::size_t i = 0; i <= static_cast<std::size_t>(others); ++i) {
+        for (std::size_t u = 0; u < company.own.size(); ++u) {
+            const PriorRange& range = company.shared.prior[u];
+            const double other = chance.uniform(range.low, range.high);
+            company.parameters.push_back(i == company.place || !draw.mixed ? company.own[u]
+                                                                           : other);
+        }
+    }
+    return company;
+}
+
+std::vector<float> run_batch(const Company& company, std::span<const double> parameters,
+                             int threads) {
+    const std::size_t count = parameters.size() / company.own.size();
+    std::vector<float> curves(count * 2 *
+                              static_cast<std::size_t>(company.shared.acquisition.points));
+    simulate_batch(company.shared, parameters, company.seeds(count), curves, threads);
+    return curves;
+}
+
+Signal row_of(const std::vector<float>& curves, std::size_t row, std::size_t points) {
+    Signal signal;
+    signal.time_us.resize(points);
+    const auto at = curves.begin() + static_cast<std::ptrdiff_t>(2 * row * points);
+    const auto middle = at + static_cast<std::ptrdiff_t>(points);
+    signal.mx.assign(at, middle);
+    signal.my.assign(middle, middle + static_cast<std::ptrdiff_t>(points));
+    return signal;
+}
+
+void judge_batch(const Draw& draw, const Truth& truth, const std::function<void(bool)>& in_library,
+                 Outcome& outcome) {
+    const int affordable = static_cast<int>(kCompanyTime / std::max(outcome.library_s, 1e-6));
+    const Company company = company_of(draw, std::min(draw.company, affordable));
+    const std::size_t points = truth.signal.points();
+    const std::size_t other = company.place == 0 ? company.curves() - 1 : 0;
+    in_library(true);
+    const std::vector<float> curves = run_batch(company, company.parameters, draw.threads);
+    const std::vector<float> alone = run_batch(company, company.own, 3 - draw.threads);
+    const Signal of_other = simulate(with_parameters(
+        company.shared,
+        std::span(company.parameters).subspan(other * company.own.size(), company.own.size())));
+    in_library(false);
+    const Signal own = row_of(curves, company.place, points);
+    outcome.batch = std::max(0.0, share_of(difference(own, truth.signal), truth.peak) - kFloat);
+    if (outcome.batch_beyond(1.0)) {
+        outcome.complaints.push_back(fmt::format(
+            "batch of {} by {}: error {:.2g} is {:.2g} times the tolerance", company.curves(),
+            fmt::join(draw.unknowns, ", "), outcome.batch, outcome.batch / outcome.tolerance));
+    }
+    const Signal lonely = row_of(alone, 0, points);
+    if (own.mx != lonely.mx || own.my != lonely.my) {
+        outcome.complaints.push_back(
+            fmt::format("batch of {} by {}: its curve differs by {:.2g} from the same alone on "
+                        "another number of threads",
+                        company.curves(), fmt::join(draw.unknowns, ", "),
+                        share_of(difference(own, lonely), truth.peak)));
+    }
+    const Signal in_batch = row_of(curves, other, points);
+    const double apart = share_of(difference(in_batch, of_other), largest(of_other)) - kFloat;
+    if (apart > 2.0 * outcome.tolerance) {
+        outcome.complaints.push_back(fmt::format(
+            "batch of {} by {}: curve {} is {:.2g} times the tolerance from simulate()",
+            company.curves(), fmt::join(draw.unknowns, ", "), other, apart / outcome.tolerance));
+    }
+}
+
+void judge_slope(const Draw& draw, const Truth& truth, const std::function<void(bool)>& in_library,
+                 Outcome& outcome) {
+    const Experiment& e = draw.experiment;
+    const Parameter& row = parameter(draw.slope);
+    in_library(true);
+    const SignalJacobian jacobian = simulate_with_jacobian(e, std::span(&draw.slope, 1));
+    in_library(false);
+    const double along = share_of(difference(jacobian.signal, truth.signal), truth.peak);
+    if (along > outcome.tolerance) {
+        outcome.complaints.push_back(
+            fmt::format("the curve beside its derivative by {}: error {:.2g} is {:.2g} times the "
+                        "tolerance",
+                        draw.slope, along, along / outcome.tolerance));
+    }
+    Signal derivative = jacobian.signal;
+    derivative.mx = jacobian.dmx.front();
+    derivative.my = jacobian.dmy.front();
+    // A step that changes the curve by some thousandths, if the derivative is right.
+    const double value = row.get(e), slope = largest(derivative);
+    double step = slope > 0.0 ? 2e-3 * std::max(truth.peak, 1e-12) / slope : HUGE_VAL;
+    step = std::min(step, 1e-3 * (value != 0.0 ? std::abs(value) : 1.0));
+    const auto shifted = [&](double by) {
+        Experiment other = e;
+        row.set(other, value + by);
+        return oracle::solve(other, {kFinestStep, 1.0});
+    };
+    // Four points: the error is the step's fourth power.
+    const Signal above = shifted(step), below = shifted(-step);
+    const Signal far_above = shifted(2.0 * step), far_below = shifted(-2.0 * step);
+    Signal exact = above;
+    for (std::size_t k = 0; k < exact.points(); ++k) {
+        const auto by_differences = [&](const std::vector<double> Signal::*m) {
+            return (8.0 * ((above.*m)[k] - (below.*m)[k]) -
+                    ((far_above.*m)[k] - (far_below.*m)[k])) /
+                   (12.0 * step);
+        };
+        exact.mx[k] = by_differences(&Signal::mx);
+        exact.my[k] = by_differences(&Signal::my);
+    }
+    // What the differences cannot tell from nothing.
+    const double least = 1e-11 * (0.5 * e.acquisition.gain) / step;
+    const double peak = largest(exact);
+    const double off = difference(derivative, exact);
+    outcome.slope = off <= 1e3 * least ? 0.0 : share_of(off, peak);
+    if (outcome.slope_off()) {
+        outcome.complaints.push_back(
+            fmt::format("derivative by {}: off by {:.2g} of its largest, {:.3g}", draw.slope,
+                        outcome.slope, peak));
+    }
+}
+
+void judge_curve(const Signal& signal, const Truth& truth, Outcome& outcome) {
+    outcome.peak = truth.peak;
+    outcome.own = truth.own;
+    outcome.floor = truth.floor();
+    outcome.error = share_of(difference(signal, truth.signal), truth.peak);
+    double off = 0.0, most = truth.peak;
+    for (std::size_t k = 0; k < signal.points(); ++k) {
+        off = std::max(off, std::abs(signal.mz[k] - truth.signal.mz[k]));
+        most = std::max(most, std::abs(truth.signal.mz[k]));
+    }
+    outcome.z_error = share_of(off, most);
+}
+
+}  // namespace
+
+bool Outcome::slope_off() const {
+    return end == End::judged && slope > std::max(2e-3, 30.0 * tolerance);
+}
+
+bool Outcome::z_off() const {
+    return end == End::judged && z_error > 2.0 * tolerance;
+}
+
+Outcome judge(const Draw& draw, const std::function<void(bool)>& in_library) {
+    const Experiment& e = draw.experiment;
+    Outcome outcome;
+    outcome.index = draw.index;
+    outcome.kind = draw.kind;
+    outcome.path = path_of(e);
+    outcome.tolerance = e.accuracy.tolerance;
+    for (const auto& [reason, count] : draw.passed_over) outcome.passed_over += count;
+    double start = cpu_s();
+    Truth truth = truth_of(e);
+    outcome.oracle_s = cpu_s() - start;
+    outcome.peak = truth.peak;
+    try {
+        omp_set_num_threads(draw.threads);
+        in_library(true);
+        start = cpu_s();
+        const Signal signal = simulate(e);
+        outcome.library_s = cpu_s() - start;
+        in_library(false);
+        outcome.estimate = signal.estimated_error;
+        judge_curve(signal, truth, outcome);
+        if (outcome.beyond(kDoubt) || outcome.above_estimate() || outcome.z_off()) {
+            improve(e, truth);
+            judge_curve(signal, truth, outcome);
+        }
+        if (outcome.floor > kBetter * std::max(outcome.tolerance, outcome.estimate)) {
+            improve(e, truth);
+            judge_curve(signal, truth, outcome);
+            if (outcome.own > kBetter * outcome.tolerance) outcome.end = End::unresolved;
+        }
+        if (outcome.beyond(1.0)) {
+            outcome.complaints.push_back(fmt::format("error {:.2g} is {:.2g} times the tolerance",
+                                                     outcome.error,
+                                                     outcome.error / outcome.tolerance));
+        }
+        if (outcome.above_estimate()) {
+            outcome.complaints.push_back(fmt::format("error {:.2g} is above the estimate {:.2g}",
+                                                     outcome.error, outcome.estimate));
+        }
+        if (outcome.z_off()) {
+            outcome.complaints.push_back(fmt::format("Mz is off by {:.2g}", outcome.z_error));
+        }
+        if (outcome.end == End::judged && !draw.unknowns.empty()) {
+            judge_batch(draw, truth, in_library, outcome);
+        }
+        if (outcome.end == End::judged && !draw.slope.empty()) {
+            judge_slope(draw, truth, in_library, outcome);
+        }
+    } catch (const Stopped&) {
+        in_library(false);
+        outcome.end = End::stopped;
+        outcome.complaints.push_back("took too long; it stopped when asked to");
+    } catch (const std::exception& error) {
+        in_library(false);
+        outcome.end = End::refused;
+        outcome.complaints.push_back(fmt::format("refused: {}", error.what()));
+    }
+    return outcome;
+}
+
+std::string as_line(const Outcome& o) {
+    std::string line = fmt::format(
+        "{} {} {} {} {:.6g} {:.6g} {:.6g} {:.6g} {:.6g} {:.6g} {:.6g} {:.6g} {:.6g} {:.6g} {:.6g} "
+        "{}",
+        o.index, static_cast<int>(o.kind), o.path, static_cast<int>(o.end), o.tolerance, o.peak,
+        o.error, o.estimate, o.own, o.floor, o.z_error, o.batch, o.slope, o.library_s, o.oracle_s,
+        o.passed_over);
+    for (std::string complaint : o.complaints) {
+        std::replace(complaint.begin(), complaint.end(), '\n', ' ');
+        std::replace(complaint.begin(), complaint.end(), '\t', ' ');
+        line += '\t' + complaint;
+    }
+    return line;
+}
+
+Outcome from_line(const std::string& line) {
+    Outcome o;
+    std::istringstream parts(line.substr(0, line.find('\t')));
+    int kind = 0, end = 0;
+    parts >> o.index >> kind >> o.path >> end >> o.tolerance >> o.peak >> o.error >> o.estimate >>
+        o.own >> o.floor >> o.z_error >> o.batch >> o.slope >> o.library_s >> o.oracle_s >>
+        o.passed_over;
+    o.kind = static_cast<Kind>(kind);
+    o.end = static_cast<End>(end);
+    for (std::size_t at = line.find('\t'); at != std::string::npos;) {
+        const std::size_t next = line.find('\t', at + 1);
+        o.complaints.push_back(line.substr(at + 1, next - at - 1));
+        at = next;
+    }
+    return o;
+}
+
+}  // namespace differential

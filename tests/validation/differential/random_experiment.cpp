@@ -1,0 +1,431 @@
+#include "random_experiment.h"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+#include "chance.h"
+#include "nmrsim/experiment_file.h"
+#include "nmrsim/parameters.h"
+#include "oracle/bloch_oracle.h"
+#include "oracle/spins.h"
+
+namespace differential {
+namespace {
+
+using namespace nmrsim;
+
+/// What the oracle may cost [s]; now and then the most.
+constexpr double kUsualCost = 0.12;
+constexpr double kMostCost = 0.8;
+/// Largest coupling of a spin to all others [kHz].
+constexpr double kMostSummedKhz = 1000.0;
+
+Line random_line(Chance& chance, LineShape shape) {
+    Line line;
+    line.shape = shape;
+    line.cutoff_khz = chance.scaled(1.0, 500.0);
+    line.half_width_khz = line.cutoff_khz * chance.scaled(1e-4, 1.0);
+    if (shape == LineShape::voigt) {
+        line.gaussian_half_width_khz = line.cutoff_khz * chance.scaled(1e-4, 1.0);
+    }
+    if (shape == LineShape::table) {
+        // Some reach beyond the cut; the weight within it is not nothing.
+        const int points = chance.whole(3, 12);
+        std::vector<double> offset = {-line.cutoff_khz * chance.uniform(0.2, 1.3),
+                                      line.cutoff_khz * chance.uniform(0.2, 1.3)};
+        while (static_cast<int>(offset.size()) < points) {
+            offset.push_back(chance.uniform(offset[0], offset[1]));
+        }
+        std::sort(offset.begin(), offset.end());
+        for (const double one : offset) {
+            line.table.push_back({one, chance.with(0.2) ? 0.0 : chance.uniform(0.0, 5.0)});
+        }
+        line.table[line.table.size() / 2].weight = 3.0;
+    }
+    return line;
+}
+
+LineShape any_shape(Chance& chance) {
+    return chance.one_of({LineShape::lorentzian, LineShape::lorentzian, LineShape::gaussian,
+                          LineShape::voigt, LineShape::table});
+}
+
+double random_alpha(Chance& chance) {
+    return chance.with(0.1) ? 0.0 : chance.sign() * chance.scaled(0.3, 1000.0);
+}
+
+Kernel random_kernel(Chance& chance) {
+    switch (chance.whole(0, 2)) {
+        case 0:
+            return GaussianKernel{chance.scaled(0.5, 10.0)};
+        case 1:
+            return PowerLawKernel{chance.uniform(0.5, 2.0), chance.uniform(0.5, 6.0)};
+        default:
+            return RkkyKernel{chance.scaled(0.7, 20.0)};
+    }
+}
+
+void couple(Chance& chance, Experiment& e, bool lattice) {
+    Interaction& interaction = e.interaction;
+    interaction.alpha_x_khz = random_alpha(chance);
+    if (chance.with(0.2)) interaction.alpha_y_khz = random_alpha(chance);
+    interaction.alpha_z_khz = random_alpha(chance);
+    if (!lattice) return;
+    interaction.kernel = random_kernel(chance);
+    if (chance.with(0.4)) {
+        interaction.angular.s_weight = chance.uniform(-1.0, 1.0);
+        interaction.angular.d_weight = chance.uniform(-1.0, 1.0);
+    }
+    // The sum of f may be near 0 where the angular factor changes its sign.
+    interaction.normalize = chance.with(0.5) && interaction.angular.d_weight == 0.0;
+    const double most = kMostSummedKhz / oracle::coupling_sum(e);
+    for (double* alpha : {&interaction.alpha_x_khz, &interaction.alpha_z_khz}) {
+        *alpha *= std::min(1.0, most / 1000.0);
+    }
+    if (interaction.alpha_y_khz) *interaction.alpha_y_khz *= std::min(1.0, most / 1000.0);
+}
+
+double random_angle(Chance& chance) {
+    switch (chance.whole(0, 5)) {
+        case 0:
+            return 90.0;
+        case 1:
+            return 180.0;
+        case 2:
+            return chance.scaled(0.1, 5.0);
+        default:
+            return chance.uniform(-200.0, 360.0);
+    }
+}
+
+double random_delay(Chance& chance, bool long_delay) {
+    if (long_delay) return chance.uniform(5000.0, 10000.0);
+    switch (chance.whole(0, 9)) {
+        case 0:
+            return 0.0;
+        case 1:
+        case 2:
+            return chance.scaled(0.01, 5.0);
+        default:
+            return chance.uniform(0.0, 100.0);
+    }
+}
+
+double random_duration(Chance& chance) {
+    return chance.with(0.1) ? chance.scaled(1e-6, 0.01) : chance.scaled(0.05, 20.0);
+}
+
+Sequence random_sequence(Chance& chance, bool finite, bool small, bool with_long_delay) {
+    Sequence sequence;
+    if (chance.with(0.1)) sequence.pulse_scale = chance.uniform(0.5, 1.5);
+    if (chance.with(0.25) && !with_long_delay) {
+        HahnEcho echo;
+        echo.flip_deg = small ? chance.scaled(0.2, 5.0) : random_angle(chance);
+        echo.refocus_ratio =
+            small ? chance.uniform(0.0, 180.0) / echo.flip_deg : chance.uniform(0.5, 3.0);
+        echo.refocus_ratio = std::min(echo.refocus_ratio, 100.0);
+        echo.flip_phase_deg = chance.with(0.5) ? 0.0 : chance.uniform(-180.0, 180.0);
+        echo.refocus_phase_deg = chance.with(0.5) ? 90.0 : chance.uniform(-180.0, 180.0);
+        echo.tau_us = chance.uniform(0.2, 100.0);
+        if (finite) {
+            echo.flip_duration_us = std::min(random_duration(chance), 0.9 * echo.tau_us);
+            if (chance.with(0.7)) {
+                echo.refocus_duration_us = std::min(random_duration(chance), 0.9 * echo.tau_us);
+            }
+        }
+        sequence.program = echo;
+        return sequence;
+    }
+    std::vector<Event> events;
+    const int pulses = chance.with(0.7) ? chance.whole(1, 3) : chance.whole(4, 8);
+    const int long_at = with_long_delay ? chance.whole(0, pulses - 1) : -1;
+    if (chance.with(0.1)) events.push_back(Delay{random_delay(chance, false)});
+    for (int k = 0; k < pulses; ++k) {
+        Pulse pulse;
+        pulse.flip_deg =
+            small && (k == 0 || chance.with(0.3)) ? chance.scaled(0.2, 5.0) : random_angle(chance);
+        pulse.phase_deg =
+            chance.with(0.5) ? 90.0 * chance.whole(0, 3) : chance.uniform(-180.0, 360.0);
+        if (finite && (k == 0 || chance.with(0.6))) pulse.duration_us = random_duration(chance);
+        events.push_back(pulse);
+        if (k + 1 < pulses || chance.with(0.4) || long_at == k) {
+            events.push_back(Delay{random_delay(chance, long_at == k)});
+        }
+    }
+    sequence.program = events;
+    return sequence;
+}
+
+Relaxation random_relaxation(Chance& chance) {
+    Relaxation r;
+    if (chance.with(0.4)) return r;
+    for (double* gamma : {&r.gamma1_per_s, &r.gamma2_per_s, &r.gamma3_per_s}) {
+        if (chance.with(0.6)) *gamma = chance.scaled(1e2, 7e5);
+    }
+    return r;
+}
+
+/// Times at which something is to be seen: the ends of pulses, and the echoes of each pair.
+struct Landmarks {
+    std::vector<double> pulse_us;  ///< their ends
+    std::vector<double> echo_us;
+    double end_us = 0.0;  ///< of the last event
+};
+
+Landmarks landmarks(const Sequence& sequence) {
+    Landmarks marks;
+    for (const Event& event : sequence_events(sequence)) {
+        if (const auto* pulse = std::get_if<Pulse>(&event)) {
+            marks.end_us += pulse->duration_us;
+            marks.pulse_us.push_back(marks.end_us);
+        } else {
+            marks.end_us += std::get<Delay>(event).duration_us;
+        }
+    }
+    for (std::size_t b = 1; b < marks.pulse_us.size(); ++b) {
+        for (std::size_t a = 0; a < b; ++a) {
+            marks.echo_us.push_back(2.0 * marks.pulse_us[b] - marks.pulse_us[a]);
+        }
+    }
+    return marks;
+}
+
+Acquisition random_window(Chance& chance, const Sequence& sequence) {
+    Acquisition a;
+    const Landmarks marks = landmarks(sequence);
+    const auto any_of = [&](const std::vector<double>& list) {
+        return list[static_cast<std::size_t>(chance.whole(0, static_cast<int>(list.size()) - 1))];
+    };
+    a.points = chance.with(0.15) ? 1 : static_cast<int>(chance.scaled(2.0, 200.0));
+    const double length = chance.scaled(0.1, 100.0);
+    const int where = chance.whole(0, 9);
+    if (where <= 2 || (where <= 5 && marks.echo_us.empty())) {
+        a.start_us = any_of(marks.pulse_us);  // from a pulse on
+        a.stop_us = a.start_us + length;
+    } else if (where <= 5) {
+        const double echo = any_of(marks.echo_us);
+        a.start_us = std::max(0.0, echo - length * chance.uniform(0.0, 1.0));
+        a.stop_us = std::max(a.start_us, echo) + length * chance.uniform(0.1, 1.0);
+    } else if (where == 6) {
+        a.stop_us = marks.end_us;  // ends with the last event
+        a.start_us = std::max(0.0, a.stop_us - length);
+    } else if (where == 7) {
+        a.start_us = 0.0;
+        a.stop_us = marks.end_us + length;
+    } else {
+        a.start_us = chance.uniform(0.0, marks.end_us + 20.0);
+        a.stop_us = a.start_us + length;
+    }
+    if (a.points == 1 || !(a.stop_us > a.start_us)) {
+        a.points = 1;
+        if (chance.with(0.5)) a.start_us = a.stop_us;
+        a.stop_us = a.start_us;
+    }
+    return a;
+}
+
+void receive(Chance& chance, Experiment& e) {
+    Acquisition& a = e.acquisition;
+    if (chance.with(0.15)) a.receiver_phase_deg = chance.uniform(-180.0, 180.0);
+    if (chance.with(0.15)) a.gain = chance.scaled(0.01, 100.0);
+    if (chance.with(0.15)) a.dead_time_us = chance.scaled(0.05, 10.0);
+    if (!chance.with(0.12)) return;
+    const int steps = chance.whole(1, 4);
+    for (int k = 0; k < steps; ++k) {
+        PhaseCycleStep step;
+        for (std::size_t p = 0; p < pulse_count(e.sequence); ++p) {
+            step.pulse_deg.push_back(chance.with(0.8) ? 90.0 * chance.whole(0, 3)
+                                                      : chance.uniform(-180.0, 180.0));
+        }
+        step.receiver_deg = 90.0 * chance.whole(0, 3);
+        e.phase_cycle.steps.push_back(step);
+    }
+}
+
+void demand(Chance& chance, Experiment& e) {
+    Accuracy& accuracy = e.accuracy;
+    accuracy.tolerance = chance.with(0.25) ? 1e-4 : chance.scaled(1e-7, 1e-3);
+    switch (chance.whole(0, 4)) {
+        case 0:
+            // What float can hold.
+            accuracy.precision = Precision::single;
+            accuracy.tolerance = chance.scaled(1e-4, 1e-3);
+            break;
+        case 1:
+            accuracy.precision = Precision::double_;
+            break;
+        default:
+            break;
+    }
+}
+
+StartState random_start(Chance& chance) {
+    const double length = chance.with(0.3) ? 0.5 : chance.uniform(0.01, 0.5);
+    const double z = chance.uniform(-1.0, 1.0), phi = chance.uniform(0.0, 6.283185307179586);
+    if (chance.with(0.3)) return {0.0, 0.0, chance.sign() * length};
+    const double r = std::sqrt(1.0 - z * z) * (1.0 - 1e-9);
+    return {length * r * std::cos(phi), length * r * std::sin(phi), length * z * (1.0 - 1e-9)};
+}
+
+Lattice random_lattice(Chance& chance, Kind kind) {
+    Lattice lattice;
+    lattice.seed =
+        chance.with(0.1) ? chance.bits() : static_cast<std::uint64_t>(chance.whole(0, 1000));
+    const auto side = [&](int most) { return static_cast<int>(chance.scaled(2.0, most + 0.99)); };
+    lattice.nx = lattice.ny = lattice.nz = 1;
+    int shape = chance.whole(0, 2);
+    if (kind == Kind::chain) shape = 0;
+    if (kind == Kind::plane) shape = 1;
+    if (kind == Kind::volume) shape = 2;
+    if (shape == 0) {
+        (chance.with(0.7) ? lattice.nx : lattice.ny) = side(300);
+    } else if (shape == 1) {
+        lattice.nx = side(20);
+        lattice.ny = chance.with(0.5) ? lattice.nx : side(20);
+    } else {
+        lattice.nx = side(6);
+        lattice.ny = side(6);
+        lattice.nz = side(6);
+    }
+    return lattice;
+}
+
+/// What is drawn once: it must not depend on what the oracle can afford.
+struct Traits {
+    Kind kind = Kind::uniform;
+    LineShape shape = LineShape::lorentzian;
+    bool finite = false;      ///< pulses that take time
+    bool started = false;     ///< another start state
+    bool shifted = false;     ///< the line's centre is off
+    bool small = false;       ///< an echo of tiny flips
+    bool long_delay = false;  ///< up to 10 ms
+};
+
+Traits random_traits(Chance& chance, Kind kind) {
+    Traits traits;
+    traits.kind = kind;
+    const bool more = kind == Kind::uniform_more || kind == Kind::lattice_more ||
+                      ((kind == Kind::spins || kind == Kind::volume) && chance.with(0.4));
+    traits.shape = any_shape(chance);
+    if (kind == Kind::uniform) {
+        traits.shape = chance.one_of({LineShape::lorentzian, LineShape::gaussian});
+    }
+    // One feature at least that the fast simulators may lack; a line of another shape is one.
+    const bool other_line = traits.shape == LineShape::voigt || traits.shape == LineShape::table;
+    const int feature = chance.whole(0, other_line ? 3 : 2);
+    traits.finite = more && (feature == 0 || chance.with(0.3));
+    traits.started = more && (feature == 1 || chance.with(0.3));
+    traits.shifted = more && (feature == 2 || chance.with(0.3));
+    traits.small = chance.with(0.12);
+    traits.long_delay = chance.with(0.06);
+    return traits;
+}
+
+Experiment random_experiment(Chance& chance, const Traits& traits) {
+    Experiment e;
+    const Kind kind = traits.kind;
+    const bool uniform = kind == Kind::uniform || kind == Kind::uniform_more || kind == Kind::spins;
+    e.line = random_line(chance, traits.shape);
+    if (traits.shifted) {
+        e.line.centre_khz = chance.sign() * e.line.cutoff_khz * chance.scaled(1e-3, 1.0);
+    }
+    if (uniform && chance.with(0.2)) e.line.renormalize = false;
+    if (kind == Kind::spins) e.line.spins = static_cast<int>(chance.scaled(1.0, 1000.0));
+    e.lattice = random_lattice(chance, kind);
+    couple(chance, e, !uniform);
+    e.relaxation = random_relaxation(chance);
+    if (traits.started) e.start = random_start(chance);
+    e.sequence = random_sequence(chance, traits.finite, traits.small, traits.long_delay);
+    e.acquisition = random_window(chance, e.sequence);
+    receive(chance, e);
+    demand(chance, e);
+    return e;
+}
+
+/// Rows that a batch may have as unknowns, and a derivative may be taken by.
+constexpr const char* kUnknowns[] = {"alpha_x_khz",   "alpha_z_khz", "flip_deg",
+                                     "refocus_ratio", "pulse_scale", "receiver_phase_deg"};
+constexpr const char* kSlopes[] = {
+    "alpha_x_khz", "alpha_y_khz",  "alpha_z_khz",       "alpha_x_khz",      "alpha_z_khz",
+    "xi",          "exponent",     "s_weight",          "d_weight",         "half_width_khz",
+    "centre_khz",  "gamma1_per_s", "gamma3_per_s",      "start_mx",         "flip_deg",
+    "flip_deg",    "tau_us",       "refocus_phase_deg", "flip_duration_us", "pulse_scale",
+    "cutoff_khz",  "gain"};
+
+template <std::size_t n>
+std::string row_that_applies(Chance& chance, const Experiment& e, const char* const (&rows)[n]) {
+    for (;;) {
+        const std::string name = rows[chance.whole(0, static_cast<int>(n) - 1)];
+        if (parameter(name).applies(e)) return name;
+    }
+}
+
+void ask(Chance& chance, Draw& draw) {
+    draw.threads = chance.with(0.3) ? 2 : 1;
+    if (chance.with(0.35)) {
+        for (int k = chance.whole(1, 2); k > 0; --k) {
+            const std::string name = row_that_applies(chance, draw.experiment, kUnknowns);
+            if (std::find(draw.unknowns.begin(), draw.unknowns.end(), name) ==
+                draw.unknowns.end()) {
+                draw.unknowns.push_back(name);
+            }
+        }
+        draw.company = static_cast<int>(chance.scaled(1.0, 40.0)) - 1;
+        draw.mixed = chance.with(0.6);
+    }
+    if (chance.with(0.12)) draw.slope = row_that_applies(chance, draw.experiment, kSlopes);
+}
+
+}  // namespace
+
+std::string path_of(const Experiment& e) {
+    const bool uniform = std::holds_alternative<UniformKernel>(e.interaction.kernel);
+    const bool table = e.line.shape == LineShape::voigt || e.line.shape == LineShape::table;
+    const bool started = e.start.mx != 0.0 || e.start.my != 0.0 || e.start.mz != 0.5;
+    if (has_finite_pulses(e.sequence) || started || e.line.centre_khz != 0.0 ||
+        (uniform ? table || e.line.spins > 0 : e.lattice.nz > 1)) {
+        return "general";
+    }
+    return uniform ? "uniform" : "lattice";
+}
+
+Draw draw_experiment(std::uint64_t seed, std::uint64_t index, const std::string& only) {
+    // Uniform, plane, chain, volume, spins, uniform_more, lattice_more.
+    constexpr double kShares[kKinds] = {0.28, 0.17, 0.08, 0.09, 0.10, 0.18, 0.10};
+    Chance chance(seed, index);
+    Draw draw;
+    draw.index = index;
+    std::vector<int> kinds;
+    for (int k = 0; k < kKinds; ++k) {
+        if (only.empty() || only == kKindNames[k]) kinds.push_back(k);
+    }
+    if (kinds.empty()) throw std::invalid_argument("no kind is called " + only);
+    double total = 0.0;
+    for (const int k : kinds) total += kShares[k];
+    double left = chance.uniform(0.0, total);
+    for (const int k : kinds) {
+        draw.kind = static_cast<Kind>(k);
+        left -= kShares[k];
+        if (left < 0.0) break;
+    }
+    const double most = chance.with(0.05) ? kMostCost : kUsualCost;
+    const Traits traits = random_traits(chance, draw.kind);
+    for (;;) {
+        draw.experiment = random_experiment(chance, traits);
+        draw.experiment.name = "draw-" + std::to_string(seed) + "-" + std::to_string(index);
+        try {
+            draw.experiment.validate();
+        } catch (const std::invalid_argument& error) {
+            ++draw.passed_over[error.what()];
+            continue;
+        }
+        if (oracle::cost_s(draw.experiment) <= most) break;
+        ++draw.passed_over["too long for the oracle"];
+    }
+    draw.experiment = parse_experiment(experiment_to_toml(draw.experiment), "draw");
+    ask(chance, draw);
+    return draw;
+}
+
+}  // namespace differential
