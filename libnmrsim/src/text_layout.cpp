@@ -188,150 +188,196 @@ std::size_t chosen_field(const std::string& choice, const std::vector<std::strin
                           fmt::join(names, ", ")));
 }
 
+/// Decides on one column after the other, from what is surest to what is not.
+class LayoutMaker {
+public:
+    LayoutMaker(const TextTable& table, std::string_view first_row, const std::string& path,
+                const CurveFormat& format)
+        : table_(table), format_(format), path_(path), header_(header_of(table)) {
+        for (const std::string_view field : fields_of(first_row, table.separator)) {
+            const std::optional<FieldValue> value = field_value(field, table.separator);
+            complex_.push_back(value && value->complex);
+        }
+        layout_.place =
+            fmt::format("{}:{}", path, header_.line == 0 ? table.first_row : header_.line);
+        if (table.fields > kMostColumns) {
+            fail(fmt::format("expected at most {} columns", kMostColumns));
+        }
+        if (format.column("signal")) {
+            fail("a text file has columns re and im, not one named signal");
+        }
+    }
+
+    TextLayout make() {
+        take_chosen();
+        take_named();
+        if (!some_chosen_) take_complex();
+        if (header_.line == 0) take_unit_alone();
+        if (format_.dwell && has(kTime) && !header_.start) {
+            fail("the spacing is given, but there is a column of times");
+        }
+        if (!some_chosen_) take_by_order();
+        require_all();
+        if (has(kTime) && layout_.unit.empty()) layout_.unit = unit_of_time();
+        layout_.counts_points = layout_.by_order && layout_.unit.empty() && !names().empty();
+        if (header_.start) take_start_and_increment();
+        if (header_.skipped > 0) {
+            layout_.said += fmt::format("{}{} lines before the table left out",
+                                        layout_.said.empty() ? "" : "; ", header_.skipped);
+        }
+        return layout_;
+    }
+
+private:
+    [[noreturn]] void fail(const std::string& what) const {
+        throw InputError(layout_.place + ": " + what);
+    }
+    const std::vector<std::string>& names() const { return header_.names; }
+    bool has(std::size_t column) const { return layout_.field_of[column].has_value(); }
+    bool is_taken(std::size_t field) const {
+        const auto& taken = layout_.field_of;
+        return std::find(taken.begin(), taken.end(), std::optional(field)) != taken.end();
+    }
+
+    void take_chosen() {
+        for (std::size_t column = 0; column < kColumns; ++column) {
+            if (kRoles[column].empty()) continue;
+            const std::string* choice = format_.column(kRoles[column]);
+            if (!choice) continue;
+            layout_.field_of[column] = chosen_field(*choice, names(), table_.fields, layout_.place);
+            some_chosen_ = true;
+        }
+    }
+
+    void take_named() {
+        const auto chosen = layout_.field_of;
+        const auto columns = meanings(names());
+        for (std::size_t field = 0; field < columns.size(); ++field) {
+            if (!columns[field] || chosen[*columns[field]]) continue;
+            if (std::find(chosen.begin(), chosen.end(), std::optional(field)) != chosen.end()) {
+                continue;
+            }
+            if (has(*columns[field])) {
+                fail(fmt::format("column {} is named twice", printable(names()[field])));
+            }
+            if (field >= table_.fields) {
+                throw InputError(fmt::format("{}:{}: expected {} numbers, found {}", path_,
+                                             table_.first_row, names().size(), table_.fields));
+            }
+            layout_.field_of[*columns[field]] = field;
+        }
+    }
+
+    void take_complex() {
+        for (const std::size_t field : table_.numeric) {
+            if (has(kRe) || has(kIm) || !complex_[field]) continue;
+            layout_.field_of[kRe] = layout_.field_of[kIm] = field;
+        }
+    }
+
+    /// A word for a unit alone names the times in a comment: "Real Imag usec".
+    void take_unit_alone() {
+        for (std::size_t i = 0; i < names().size() && i < table_.fields; ++i) {
+            if (has(kTime) || !unit_in_us(lower(names()[i]))) continue;
+            layout_.field_of[kTime] = i;
+            layout_.unit = lower(names()[i]);
+        }
+    }
+
+    /// Whether the one column that is left beside Re and Im is the time: "Zeit [us]; Re; Im".
+    bool is_time(std::size_t field) const {
+        if (names().empty()) return layout_.field_of[kRe] == layout_.field_of[kIm];  // complex
+        if (field >= names().size()) return false;
+        return unit_in_us(taken_apart(names()[field]).unit) || (header_.line != 0 && field == 0);
+    }
+
+    /// Where names say nothing the columns go by their order: time, Re, Im and, without names, Mz.
+    void take_by_order() {
+        std::vector<std::size_t> rest;
+        for (const std::size_t field : table_.numeric) {
+            if (!is_taken(field)) rest.push_back(field);
+        }
+        const bool parts = has(kRe) && has(kIm);
+        const bool timed = has(kTime) || format_.dwell;
+        if (has(kRe) != has(kIm) || (parts && timed)) return;
+        const std::size_t missing = (timed ? 0 : 1) + (parts ? 0 : 2);
+        const bool with_mz = names().empty() && !format_.dwell && rest.size() == missing + 1;
+        if (rest.size() == missing || with_mz) {
+            if (parts && !is_time(rest[0])) return;
+            std::size_t next = 0;
+            if (!timed) layout_.field_of[kTime] = rest[next++];
+            if (!parts) {
+                layout_.field_of[kRe] = rest[next++];
+                layout_.field_of[kIm] = rest[next++];
+            }
+            if (next < rest.size()) layout_.field_of[kMz] = rest[next];
+            layout_.by_order = true;
+            if (names().empty()) return;
+            layout_.said = parts ? "the first column taken as the time"
+                                 : fmt::format("columns taken as {}Re, Im by their order",
+                                               timed ? "" : "time, ");
+        } else if (names().empty() && !parts) {
+            fail(fmt::format("expected {}, found {}",
+                             format_.dwell ? "2 numbers (Re and Im, the spacing is given)"
+                                           : "3 or 4 numbers (time, Re, Im and Mz)",
+                             table_.fields));
+        }
+    }
+
+    void require_all() const {
+        const std::string found = names().empty()
+                                      ? fmt::format("{} numbers", table_.fields)
+                                      : printable(fmt::format("{}", fmt::join(names(), ", ")));
+        for (const std::size_t column : {kTime, kRe, kIm}) {
+            if (has(column) || (column == kTime && format_.dwell)) continue;
+            fail(fmt::format(
+                "expected a column of {}, found {}",
+                column == kTime
+                    ? "times (time, with its unit as time_us), or a given spacing (--dwell)"
+                : column == kRe ? "Re (mx, re, real or x)"
+                                : "Im (my, im, imag, imaginary or y): one channel is not enough",
+                found));
+        }
+    }
+
+    std::string unit_of_time() const {
+        const std::size_t field = *layout_.field_of[kTime];
+        if (field < names().size()) {
+            // A name that says nothing may have brackets that are no unit of time.
+            const std::string unit = taken_apart(names()[field]).unit;
+            const bool named = meanings(names())[field] == kTime;
+            if (!unit.empty() && (named || !layout_.by_order || unit_in_us(unit))) return unit;
+        }
+        if (field < header_.units.size() && unit_in_us(lower(header_.units[field]))) {
+            return lower(header_.units[field]);
+        }
+        return table_.horizontal_unit;
+    }
+
+    void take_start_and_increment() {
+        const auto below = [&](std::size_t field) {
+            return field_value(table_.above.fields[field], table_.separator)->re;
+        };
+        layout_.start = below(*header_.start);
+        layout_.step = below(*header_.increment);
+        layout_.unit = std::string("s");  // assigning a literal trips a false alarm of GCC 12
+        layout_.said = "times from Start and Increment, columns by their order";
+    }
+
+    const TextTable& table_;
+    const CurveFormat& format_;
+    const std::string& path_;
+    const Header header_;
+    std::vector<bool> complex_;  ///< of the first row's fields
+    bool some_chosen_ = false;
+    TextLayout layout_;
+};
+
 }  // namespace
 
 TextLayout layout_of(const TextTable& table, std::string_view first_row, const std::string& path,
                      const CurveFormat& format) {
-    const Header header = header_of(table);
-    TextLayout layout;
-    layout.place = fmt::format("{}:{}", path, header.line == 0 ? table.first_row : header.line);
-    const std::string& place = layout.place;
-    if (table.fields > kMostColumns) {
-        throw InputError(fmt::format("{}: expected at most {} columns", place, kMostColumns));
-    }
-    if (format.column("signal")) {
-        throw InputError(place + ": a text file has columns re and im, not one named signal");
-    }
-    const auto is_complex = [&](std::size_t field) {
-        const auto value =
-            field_value(fields_of(first_row, table.separator)[field], table.separator);
-        return value && value->complex;
-    };
-    bool some_chosen = false;
-    for (std::size_t column = 0; column < kColumns; ++column) {
-        if (kRoles[column].empty()) continue;
-        if (const std::string* choice = format.column(kRoles[column])) {
-            layout.field_of[column] = chosen_field(*choice, header.names, table.fields, place);
-            some_chosen = true;
-        }
-    }
-    const auto chosen = layout.field_of;
-    const auto is_chosen = [&](std::size_t field) {
-        return std::find(chosen.begin(), chosen.end(), std::optional(field)) != chosen.end();
-    };
-    const auto columns = meanings(header.names);
-    for (std::size_t field = 0; field < columns.size(); ++field) {
-        if (!columns[field]) continue;
-        const std::size_t column = *columns[field];
-        if (chosen[column] || is_chosen(field)) continue;
-        if (layout.field_of[column]) {
-            throw InputError(
-                fmt::format("{}: column {} is named twice", place, printable(header.names[field])));
-        }
-        if (field >= table.fields) {
-            throw InputError(fmt::format("{}:{}: expected {} numbers, found {}", path,
-                                         table.first_row, header.names.size(), table.fields));
-        }
-        layout.field_of[column] = field;
-    }
-    for (const std::size_t field : table.numeric) {
-        if (some_chosen || layout.field_of[kRe] || layout.field_of[kIm] || !is_complex(field)) {
-            continue;
-        }
-        layout.field_of[kRe] = layout.field_of[kIm] = field;
-    }
-    // A word for a unit alone names the times in a comment: "Real Imag usec".
-    for (std::size_t i = 0; i < header.names.size() && i < table.fields; ++i) {
-        if (header.line == 0 && !layout.field_of[kTime] && unit_in_us(lower(header.names[i]))) {
-            layout.field_of[kTime] = i;
-            layout.unit = lower(header.names[i]);
-        }
-    }
-    if (format.dwell && layout.field_of[kTime] && !header.start) {
-        throw InputError(
-            fmt::format("{}: the spacing is given, but there is a column of times", place));
-    }
-    // Where names say nothing the columns go by their order.
-    std::vector<std::size_t> rest;
-    for (const std::size_t field : table.numeric) {
-        if (std::find(layout.field_of.begin(), layout.field_of.end(), std::optional(field)) ==
-            layout.field_of.end()) {
-            rest.push_back(field);
-        }
-    }
-    const bool parts = layout.field_of[kRe] && layout.field_of[kIm];
-    const bool timed = layout.field_of[kTime] || format.dwell;
-    const std::size_t missing = (timed ? 0 : 1) + (parts ? 0 : 2);
-    const bool complex_signal = parts && layout.field_of[kRe] == layout.field_of[kIm];
-    const bool with_mz = header.names.empty() && rest.size() == missing + 1 && !format.dwell;
-    const bool nothing_said = !layout.field_of[kRe] && !layout.field_of[kIm];
-    // "Zeit [us]; Re; Im": a unit of time, or the first column of a line of names.
-    const auto names_time = [&](std::size_t field) {
-        return field < header.names.size() && (unit_in_us(taken_apart(header.names[field]).unit) ||
-                                               (header.line != 0 && field == 0));
-    };
-    const bool time_alone = parts && !timed && rest.size() == 1 &&
-                            (names_time(rest[0]) || (complex_signal && header.names.empty()));
-    if (!some_chosen && missing > 0 && (rest.size() == missing || with_mz) &&
-        (nothing_said || time_alone)) {
-        std::size_t next = 0;
-        if (!timed) layout.field_of[kTime] = rest[next++];
-        if (!parts) {
-            layout.field_of[kRe] = rest[next++];
-            layout.field_of[kIm] = rest[next++];
-        }
-        if (next < rest.size()) layout.field_of[kMz] = rest[next];
-        layout.by_order = true;
-        if (!header.names.empty()) {
-            layout.said = parts ? "the first column taken as the time"
-                                : fmt::format("columns taken as {}Re, Im by their order",
-                                              timed ? "" : "time, ");
-        }
-    } else if (header.names.empty() && nothing_said && !some_chosen) {
-        throw InputError(fmt::format("{}: expected {}, found {}", place,
-                                     format.dwell ? "2 numbers (Re and Im, the spacing is given)"
-                                                  : "3 or 4 numbers (time, Re, Im and Mz)",
-                                     table.fields));
-    }
-    const std::string found = header.names.empty()
-                                  ? fmt::format("{} numbers", table.fields)
-                                  : printable(fmt::format("{}", fmt::join(header.names, ", ")));
-    for (const std::size_t column : {kTime, kRe, kIm}) {
-        if (layout.field_of[column] || (column == kTime && format.dwell)) continue;
-        throw InputError(fmt::format(
-            "{}: expected a column of {}, found {}", place,
-            column == kTime ? "times (time, with its unit as time_us), or a given spacing (--dwell)"
-            : column == kRe ? "Re (mx, re, real or x)"
-                            : "Im (my, im, imag, imaginary or y): one channel is not enough",
-            found));
-    }
-    if (layout.field_of[kTime] && layout.unit.empty()) {
-        const std::size_t field = *layout.field_of[kTime];
-        if (field < header.names.size()) {
-            const Name name = taken_apart(header.names[field]);
-            // A name that says nothing may have brackets that are no unit of time.
-            if (!layout.by_order || unit_in_us(name.unit) || columns[field] == kTime) {
-                layout.unit = name.unit;
-            }
-        }
-        if (layout.unit.empty() && field < header.units.size() &&
-            unit_in_us(lower(header.units[field]))) {
-            layout.unit = lower(header.units[field]);
-        }
-    }
-    if (layout.field_of[kTime] && layout.unit.empty()) layout.unit = table.horizontal_unit;
-    layout.counts_points = layout.by_order && layout.unit.empty() && !header.names.empty();
-    if (header.start) {
-        layout.start = field_value(table.above.fields[*header.start], table.separator)->re;
-        layout.step = field_value(table.above.fields[*header.increment], table.separator)->re;
-        layout.unit = "s";
-        layout.said = "times from Start and Increment, columns by their order";
-    }
-    if (header.skipped > 0) {
-        layout.said += fmt::format("{}{} lines before the table left out",
-                                   layout.said.empty() ? "" : "; ", header.skipped);
-    }
-    return layout;
+    return LayoutMaker(table, first_row, path, format).make();
 }
 
 }  // namespace nmrsim
