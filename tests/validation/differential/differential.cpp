@@ -3,10 +3,13 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
+#include <algorithm>
+#include <cstdio>
 #include <exception>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -39,7 +42,7 @@ struct Options {
 };
 
 std::string toml_of(const Work& work, const Outcome& outcome) {
-    const Draw draw = draw_experiment(work.seed, outcome.index, work.only);
+    const Draw draw = draw_experiment(work.seed, outcome.index);
     std::string text = fmt::format("# Draw {} of seed {}, {}, {}\n", outcome.index, work.seed,
                                    kKindNames[static_cast<int>(outcome.kind)], outcome.path);
     for (const std::string& complaint : outcome.complaints) text += "# " + complaint + '\n';
@@ -70,22 +73,31 @@ void save(const Options& options, const Outcome& outcome) {
     index << '\n';
 }
 
-/// The oracle's own error: the largest share of the peak that finer steps and more nodes change.
+/// The oracle's own error: the share of the peak that finer steps and more nodes change; where the
+/// signal is faint, beside the spins' length. Some strongly coupled spins make of rounding an error
+/// of the curve's own size: no double answers those, and they must stay few.
 int check_oracle(const Work& work) {
+    constexpr double kMostOfTolerance = 0.1, kMostOfLength = 1e-11, kMostChaotic = 0.03;
     double worst = 0.0;
+    int failures = 0;
     for (std::uint64_t i = work.first; i < work.first + work.draws; ++i) {
-        const Draw draw = draw_experiment(work.seed, i, work.only);
+        const Draw draw = draw_experiment(work.seed, i);
         const nmrsim::Signal plain = oracle::solve(draw.experiment, {1e-12, 1.0});
         const nmrsim::Signal fine = oracle::solve(draw.experiment, {1e-13, 2.0});
         const double peak = nmrsim::peak_magnitude(fine);
         const double own = nmrsim::largest_difference(plain, fine) / (peak > 0.0 ? peak : 1.0);
         const double share = own / draw.experiment.accuracy.tolerance;
         worst = std::max(worst, share);
-        fmt::print("{} {}: peak {:.2g}, own error {:.2g}, {:.2g} of the tolerance\n", i,
-                   kKindNames[static_cast<int>(draw.kind)], peak, own, share);
+        const bool off = share > kMostOfTolerance &&
+                         own * peak > kMostOfLength * draw.experiment.acquisition.gain;
+        failures += off;
+        fmt::print("{} {}: peak {:.2g}, own error {:.2g}, {:.2g} of the tolerance{}\n", i,
+                   kKindNames[static_cast<int>(draw.kind)], peak, own, share,
+                   off ? ": not converged" : "");
     }
-    fmt::print("largest share of a tolerance: {:.2g}\n", worst);
-    return 0;
+    fmt::print("largest share of a tolerance: {:.2g}; {} of {} draws not converged\n", worst,
+               failures, work.draws);
+    return failures <= kMostChaotic * static_cast<double>(work.draws) ? 0 : 1;
 }
 
 int run(const Options& options) {
@@ -126,6 +138,10 @@ Options parsed(int argc, char** argv) {
             options.work.first = std::stoull(value());
         } else if (word == "--only") {
             options.work.only = value();
+            if (std::none_of(std::begin(kKindNames), std::end(kKindNames),
+                             [&](const char* name) { return options.work.only == name; })) {
+                throw std::invalid_argument("no kind is called " + options.work.only);
+            }
         } else if (word == "--jobs") {
             options.work.jobs = std::stoi(value());
         } else if (word == "--limit") {
@@ -158,6 +174,8 @@ int main(int argc, char** argv) {
         if (options.print) {
             Outcome outcome;
             outcome.index = options.work.first;
+            outcome.kind = kind_of_draw(options.work.seed, outcome.index);
+            outcome.path = "as drawn";
             fmt::print("{}", toml_of(options.work, outcome));
             return 0;
         }

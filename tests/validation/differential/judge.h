@@ -45,7 +45,7 @@ struct Outcome {
 
     bool beyond(double times) const { return end == End::judged && error > times * tolerance; }
     bool above_estimate() const {
-        return end == End::judged && estimate >= 0.0 && error > estimate && error > floor;
+        return end == End::judged && estimate >= 0.0 && error > estimate && error > 3.0 * floor;
     }
     bool batch_beyond(double times) const {
         return end == End::judged && batch > times * tolerance;

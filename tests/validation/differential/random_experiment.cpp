@@ -9,6 +9,7 @@
 #include "nmrsim/parameters.h"
 #include "oracle/bloch_oracle.h"
 #include "oracle/spins.h"
+#include "random_sequence.h"
 
 namespace differential {
 namespace {
@@ -86,77 +87,6 @@ void couple(Chance& chance, Experiment& e, bool lattice) {
     if (interaction.alpha_y_khz) *interaction.alpha_y_khz *= std::min(1.0, most / 1000.0);
 }
 
-double random_angle(Chance& chance) {
-    switch (chance.whole(0, 5)) {
-        case 0:
-            return 90.0;
-        case 1:
-            return 180.0;
-        case 2:
-            return chance.scaled(0.1, 5.0);
-        default:
-            return chance.uniform(-200.0, 360.0);
-    }
-}
-
-double random_delay(Chance& chance, bool long_delay) {
-    if (long_delay) return chance.uniform(5000.0, 10000.0);
-    switch (chance.whole(0, 9)) {
-        case 0:
-            return 0.0;
-        case 1:
-        case 2:
-            return chance.scaled(0.01, 5.0);
-        default:
-            return chance.uniform(0.0, 100.0);
-    }
-}
-
-double random_duration(Chance& chance) {
-    return chance.with(0.1) ? chance.scaled(1e-6, 0.01) : chance.scaled(0.05, 20.0);
-}
-
-Sequence random_sequence(Chance& chance, bool finite, bool small, bool with_long_delay) {
-    Sequence sequence;
-    if (chance.with(0.1)) sequence.pulse_scale = chance.uniform(0.5, 1.5);
-    if (chance.with(0.25) && !with_long_delay) {
-        HahnEcho echo;
-        echo.flip_deg = small ? chance.scaled(0.2, 5.0) : random_angle(chance);
-        echo.refocus_ratio =
-            small ? chance.uniform(0.0, 180.0) / echo.flip_deg : chance.uniform(0.5, 3.0);
-        echo.refocus_ratio = std::min(echo.refocus_ratio, 100.0);
-        echo.flip_phase_deg = chance.with(0.5) ? 0.0 : chance.uniform(-180.0, 180.0);
-        echo.refocus_phase_deg = chance.with(0.5) ? 90.0 : chance.uniform(-180.0, 180.0);
-        echo.tau_us = chance.uniform(0.2, 100.0);
-        if (finite) {
-            echo.flip_duration_us = std::min(random_duration(chance), 0.9 * echo.tau_us);
-            if (chance.with(0.7)) {
-                echo.refocus_duration_us = std::min(random_duration(chance), 0.9 * echo.tau_us);
-            }
-        }
-        sequence.program = echo;
-        return sequence;
-    }
-    std::vector<Event> events;
-    const int pulses = chance.with(0.7) ? chance.whole(1, 3) : chance.whole(4, 8);
-    const int long_at = with_long_delay ? chance.whole(0, pulses - 1) : -1;
-    if (chance.with(0.1)) events.push_back(Delay{random_delay(chance, false)});
-    for (int k = 0; k < pulses; ++k) {
-        Pulse pulse;
-        pulse.flip_deg =
-            small && (k == 0 || chance.with(0.3)) ? chance.scaled(0.2, 5.0) : random_angle(chance);
-        pulse.phase_deg =
-            chance.with(0.5) ? 90.0 * chance.whole(0, 3) : chance.uniform(-180.0, 360.0);
-        if (finite && (k == 0 || chance.with(0.6))) pulse.duration_us = random_duration(chance);
-        events.push_back(pulse);
-        if (k + 1 < pulses || chance.with(0.4) || long_at == k) {
-            events.push_back(Delay{random_delay(chance, long_at == k)});
-        }
-    }
-    sequence.program = events;
-    return sequence;
-}
-
 Relaxation random_relaxation(Chance& chance) {
     Relaxation r;
     if (chance.with(0.4)) return r;
@@ -164,65 +94,6 @@ Relaxation random_relaxation(Chance& chance) {
         if (chance.with(0.6)) *gamma = chance.scaled(1e2, 7e5);
     }
     return r;
-}
-
-/// Times at which something is to be seen: the ends of pulses, and the echoes of each pair.
-struct Landmarks {
-    std::vector<double> pulse_us;  ///< their ends
-    std::vector<double> echo_us;
-    double end_us = 0.0;  ///< of the last event
-};
-
-Landmarks landmarks(const Sequence& sequence) {
-    Landmarks marks;
-    for (const Event& event : sequence_events(sequence)) {
-        if (const auto* pulse = std::get_if<Pulse>(&event)) {
-            marks.end_us += pulse->duration_us;
-            marks.pulse_us.push_back(marks.end_us);
-        } else {
-            marks.end_us += std::get<Delay>(event).duration_us;
-        }
-    }
-    for (std::size_t b = 1; b < marks.pulse_us.size(); ++b) {
-        for (std::size_t a = 0; a < b; ++a) {
-            marks.echo_us.push_back(2.0 * marks.pulse_us[b] - marks.pulse_us[a]);
-        }
-    }
-    return marks;
-}
-
-Acquisition random_window(Chance& chance, const Sequence& sequence) {
-    Acquisition a;
-    const Landmarks marks = landmarks(sequence);
-    const auto any_of = [&](const std::vector<double>& list) {
-        return list[static_cast<std::size_t>(chance.whole(0, static_cast<int>(list.size()) - 1))];
-    };
-    a.points = chance.with(0.15) ? 1 : static_cast<int>(chance.scaled(2.0, 200.0));
-    const double length = chance.scaled(0.1, 100.0);
-    const int where = chance.whole(0, 9);
-    if (where <= 2 || (where <= 5 && marks.echo_us.empty())) {
-        a.start_us = any_of(marks.pulse_us);  // from a pulse on
-        a.stop_us = a.start_us + length;
-    } else if (where <= 5) {
-        const double echo = any_of(marks.echo_us);
-        a.start_us = std::max(0.0, echo - length * chance.uniform(0.0, 1.0));
-        a.stop_us = std::max(a.start_us, echo) + length * chance.uniform(0.1, 1.0);
-    } else if (where == 6) {
-        a.stop_us = marks.end_us;  // ends with the last event
-        a.start_us = std::max(0.0, a.stop_us - length);
-    } else if (where == 7) {
-        a.start_us = 0.0;
-        a.stop_us = marks.end_us + length;
-    } else {
-        a.start_us = chance.uniform(0.0, marks.end_us + 20.0);
-        a.stop_us = a.start_us + length;
-    }
-    if (a.points == 1 || !(a.stop_us > a.start_us)) {
-        a.points = 1;
-        if (chance.with(0.5)) a.start_us = a.stop_us;
-        a.stop_us = a.start_us;
-    }
-    return a;
 }
 
 void receive(Chance& chance, Experiment& e) {
@@ -281,8 +152,8 @@ Lattice random_lattice(Chance& chance, Kind kind) {
     if (shape == 0) {
         (chance.with(0.7) ? lattice.nx : lattice.ny) = side(300);
     } else if (shape == 1) {
-        lattice.nx = side(20);
-        lattice.ny = chance.with(0.5) ? lattice.nx : side(20);
+        lattice.nx = side(32);
+        lattice.ny = chance.with(0.5) ? lattice.nx : side(32);
     } else {
         lattice.nx = side(6);
         lattice.ny = side(6);
@@ -390,25 +261,21 @@ std::string path_of(const Experiment& e) {
     return uniform ? "uniform" : "lattice";
 }
 
-Draw draw_experiment(std::uint64_t seed, std::uint64_t index, const std::string& only) {
+Kind kind_of_draw(std::uint64_t seed, std::uint64_t index) {
     // Uniform, plane, chain, volume, spins, uniform_more, lattice_more.
     constexpr double kShares[kKinds] = {0.28, 0.17, 0.08, 0.09, 0.10, 0.18, 0.10};
+    double left = Chance(seed, index).uniform(0.0, 1.0);
+    int kind = 0;
+    while (kind + 1 < kKinds && left >= kShares[kind]) left -= kShares[kind++];
+    return static_cast<Kind>(kind);
+}
+
+Draw draw_experiment(std::uint64_t seed, std::uint64_t index) {
     Chance chance(seed, index);
+    chance.bits();  // the kind's
     Draw draw;
     draw.index = index;
-    std::vector<int> kinds;
-    for (int k = 0; k < kKinds; ++k) {
-        if (only.empty() || only == kKindNames[k]) kinds.push_back(k);
-    }
-    if (kinds.empty()) throw std::invalid_argument("no kind is called " + only);
-    double total = 0.0;
-    for (const int k : kinds) total += kShares[k];
-    double left = chance.uniform(0.0, total);
-    for (const int k : kinds) {
-        draw.kind = static_cast<Kind>(k);
-        left -= kShares[k];
-        if (left < 0.0) break;
-    }
+    draw.kind = kind_of_draw(seed, index);
     const double most = chance.with(0.05) ? kMostCost : kUsualCost;
     const Traits traits = random_traits(chance, draw.kind);
     for (;;) {

@@ -30,12 +30,14 @@ struct Draw {
     std::map<std::string, int> passed_over;  ///< draws before it that were not kept, by reason
 };
 
-/// Draw `index` under `seed`, a function of these two (and of `only`, where not empty: kinds by
-/// name).
+/// A function of these two alone.
+Kind kind_of_draw(std::uint64_t seed, std::uint64_t index);
+
+/// Draw `index` under `seed`, a function of these two alone.
 ///
-/// The kind comes first; then experiments of that kind are drawn until the oracle can afford one.
+/// Its kind and traits come first; then such experiments are drawn until the oracle can afford one.
 /// Every experiment has been through its own TOML, so that what runs is what a file says.
-Draw draw_experiment(std::uint64_t seed, std::uint64_t index, const std::string& only);
+Draw draw_experiment(std::uint64_t seed, std::uint64_t index);
 
 /// "uniform", "lattice" or "general": which simulator is meant for it.
 std::string path_of(const nmrsim::Experiment& experiment);

@@ -11,7 +11,6 @@
 #include <cstring>
 #include <deque>
 #include <stdexcept>
-#include <utility>
 #include <vector>
 
 #include "nmrsim/stop.h"
@@ -20,9 +19,9 @@ namespace differential {
 namespace {
 
 /// Draws that a process takes: many enough that what one draw leaves behind meets the next.
-constexpr std::uint64_t kChunk = 10;
-/// After it was asked to stop, until the process ends itself [s of one core].
-constexpr double kGrace = 4.0;
+constexpr std::size_t kChunk = 10;
+/// After it was asked to stop, until the process ends itself, as a share of what it had.
+constexpr double kGrace = 0.2;
 constexpr int kExitHung = 3;
 
 volatile std::sig_atomic_t requests = 0;
@@ -42,7 +41,7 @@ void set_timer(double first_s) {
         const auto whole = static_cast<time_t>(s);
         return timeval{whole, static_cast<suseconds_t>(1e6 * (s - static_cast<double>(whole)))};
     };
-    const itimerval timer = {as_time(first_s > 0.0 ? kGrace : 0.0), as_time(first_s)};
+    const itimerval timer = {as_time(kGrace * first_s), as_time(first_s)};
     setitimer(ITIMER_PROF, &timer, nullptr);
 }
 
@@ -55,10 +54,10 @@ void send(int to, const std::string& line) {
     }
 }
 
-[[noreturn]] void work_on(const Work& work, std::uint64_t first, std::uint64_t end, int to) {
+[[noreturn]] void work_on(const Work& work, const std::vector<std::uint64_t>& draws, int to) {
     std::signal(SIGPROF, on_time_up);
-    for (std::uint64_t index = first; index < end; ++index) {
-        const Draw draw = draw_experiment(work.seed, index, work.only);
+    for (const std::uint64_t index : draws) {
+        const Draw draw = draw_experiment(work.seed, index);
         double left_s = work.limit_s;
         const auto in_library = [&](bool inside) {
             if (inside) {
@@ -67,7 +66,8 @@ void send(int to, const std::string& line) {
             } else {
                 itimerval left{};
                 getitimer(ITIMER_PROF, &left);
-                left_s = std::max(1.0, static_cast<double>(left.it_value.tv_sec));
+                left_s = std::max(1.0, static_cast<double>(left.it_value.tv_sec) +
+                                           1e-6 * static_cast<double>(left.it_value.tv_usec));
                 set_timer(0.0);
                 nmrsim::clear_stop();
             }
@@ -80,12 +80,12 @@ void send(int to, const std::string& line) {
 struct Worker {
     pid_t process = -1;
     int from = -1;
-    std::uint64_t next = 0;  ///< draw that it is at
-    std::uint64_t end = 0;
-    std::string text;  ///< received, no whole line yet
+    std::vector<std::uint64_t> draws;
+    std::size_t at = 0;  ///< of its draws
+    std::string text;    ///< received, no whole line yet
 };
 
-Worker started(const Work& work, std::uint64_t first, std::uint64_t end) {
+Worker started(const Work& work, const std::vector<std::uint64_t>& draws) {
     int ends[2];
     if (pipe(ends) != 0) throw std::runtime_error("cannot make a pipe");
     std::fflush(nullptr);
@@ -94,18 +94,17 @@ Worker started(const Work& work, std::uint64_t first, std::uint64_t end) {
     if (worker.process < 0) throw std::runtime_error("cannot fork");
     if (worker.process == 0) {
         close(ends[0]);
-        work_on(work, first, end, ends[1]);
+        work_on(work, draws, ends[1]);
     }
     close(ends[1]);
     worker.from = ends[0];
-    worker.next = first;
-    worker.end = end;
+    worker.draws = draws;
     return worker;
 }
 
 /// What is left to say of the draw that a process died at.
 Outcome of_dead(const Work& work, std::uint64_t index, int status) {
-    const Draw draw = draw_experiment(work.seed, index, work.only);
+    const Draw draw = draw_experiment(work.seed, index);
     Outcome outcome;
     outcome.index = index;
     outcome.kind = draw.kind;
@@ -126,15 +125,17 @@ Outcome of_dead(const Work& work, std::uint64_t index, int status) {
 }  // namespace
 
 void run_draws(const Work& work, const std::function<void(const Outcome&)>& use) {
-    std::deque<std::pair<std::uint64_t, std::uint64_t>> waiting;
-    const std::uint64_t last = work.first + work.draws;
-    for (std::uint64_t first = work.first; first < last; first += kChunk) {
-        waiting.emplace_back(first, std::min(first + kChunk, last));
+    std::deque<std::vector<std::uint64_t>> waiting;
+    for (std::uint64_t index = work.first; index < work.first + work.draws; ++index) {
+        const int kind = static_cast<int>(kind_of_draw(work.seed, index));
+        if (!work.only.empty() && work.only != kKindNames[kind]) continue;
+        if (waiting.empty() || waiting.back().size() == kChunk) waiting.emplace_back();
+        waiting.back().push_back(index);
     }
     std::vector<Worker> workers;
     while (!waiting.empty() || !workers.empty()) {
         while (!waiting.empty() && workers.size() < static_cast<std::size_t>(work.jobs)) {
-            workers.push_back(started(work, waiting.front().first, waiting.front().second));
+            workers.push_back(started(work, waiting.front()));
             waiting.pop_front();
         }
         std::vector<pollfd> ready;
@@ -150,18 +151,19 @@ void run_draws(const Work& work, const std::function<void(const Outcome&)>& use)
                 for (std::size_t end; (end = worker.text.find('\n')) != std::string::npos;) {
                     use(from_line(worker.text.substr(0, end)));
                     worker.text.erase(0, end + 1);
-                    ++worker.next;
+                    ++worker.at;
                 }
                 continue;
             }
             int status = 0;
             waitpid(worker.process, &status, 0);
             close(worker.from);
-            if (worker.next < worker.end) {
-                use(of_dead(work, worker.next, status));
-                if (worker.next + 1 < worker.end) {
-                    waiting.emplace_front(worker.next + 1, worker.end);
-                }
+            if (worker.at < worker.draws.size()) {
+                use(of_dead(work, worker.draws[worker.at], status));
+                worker.draws.erase(
+                    worker.draws.begin(),
+                    worker.draws.begin() + static_cast<std::ptrdiff_t>(worker.at + 1));
+                if (!worker.draws.empty()) waiting.push_front(worker.draws);
             }
             workers.erase(workers.begin() + static_cast<std::ptrdiff_t>(w));
         }
