@@ -108,9 +108,10 @@ void validate_against_ode(Report& report) {
         "absolute\n"
         "and relative). Errors are the largest difference of M+ over the window, over the largest\n"
         "|M+| there; \"its own\" is what ten times the steps' error and a fifth fewer nodes "
-        "change. In the laboratory frame the "
-        "equations\n"
-        "are those of axes that stand still. The tolerance is the one asked for.");
+        "change.\n"
+        "In the laboratory frame the equations are those of axes that stand still. The tolerance "
+        "is\n"
+        "the one asked for.");
     report.table({"what", "its own", "asked", "estimated", "error", "tolerance"});
     const std::vector<Case> list = cases();
     std::vector<Signal> exact(list.size());

@@ -302,7 +302,7 @@ Outcome judge(const Draw& draw, const std::function<void(bool)>& in_library) {
             improve(e, truth);
             judge_curve(signal, truth, outcome);
         }
-        if (outcome.floor > kBetter * std::max(outcome.tolerance, outcome.estimate)) {
+        if (outcome.floor > kBetter * outcome.tolerance) {
             improve(e, truth);
             judge_curve(signal, truth, outcome);
             // What is wrong by far more than the oracle is wrong all the same.
