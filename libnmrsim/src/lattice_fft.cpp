@@ -3,7 +3,6 @@
 #include <fftw3.h>
 
 #include <map>
-#include <memory>
 #include <mutex>
 #include <utility>
 
@@ -21,7 +20,6 @@ struct Fftw<double> {
     using Plan = fftw_plan;
     static constexpr auto plan_many = fftw_plan_many_dft;
     static constexpr auto execute = fftw_execute_dft;
-    static constexpr auto destroy = fftw_destroy_plan;
 };
 template <>
 struct Fftw<float> {
@@ -29,7 +27,6 @@ struct Fftw<float> {
     using Plan = fftwf_plan;
     static constexpr auto plan_many = fftwf_plan_many_dft;
     static constexpr auto execute = fftwf_execute_dft;
-    static constexpr auto destroy = fftwf_destroy_plan;
 };
 
 /// Rows of both arrays end in this many spare numbers: where a side is a power of two, columns
@@ -38,13 +35,17 @@ constexpr int kRowPadding = 8;
 
 }  // namespace
 
+std::mutex& fftw_planner() {
+    static auto& mutex = *new std::mutex;
+    return mutex;
+}
+
 template <class Real>
 const LatticeFft<Real>& LatticeFft<Real>::of(int nx, int ny) {
-    static std::mutex mutex;
-    static std::map<std::pair<int, int>, std::unique_ptr<LatticeFft>> plans;
-    const std::lock_guard<std::mutex> lock(mutex);  // FFTW plans in one thread at a time
-    std::unique_ptr<LatticeFft>& entry = plans[{nx, ny}];
-    if (!entry) entry.reset(new LatticeFft(nx, ny));
+    const std::lock_guard<std::mutex> lock(fftw_planner());
+    static auto& plans = *new std::map<std::pair<int, int>, const LatticeFft*>;
+    const LatticeFft*& entry = plans[{nx, ny}];
+    if (!entry) entry = new LatticeFft(nx, ny);
     return *entry;
 }
 
@@ -61,15 +62,6 @@ LatticeFft<Real>::LatticeFft(int nx, int ny) : nx_(nx), ny_(ny) {
                                             stride_b(), sign, FFTW_ESTIMATE);
         along_y_[k] = Fftw<Real>::plan_many(1, &ny, nx, cb, nullptr, stride_b(), 1, ca, nullptr, 1,
                                             stride_a(), sign, FFTW_ESTIMATE);
-    }
-}
-
-template <class Real>
-LatticeFft<Real>::~LatticeFft() {
-    for (auto* plans : {along_x_, along_y_}) {
-        for (int k = 0; k < 2; ++k) {
-            Fftw<Real>::destroy(static_cast<typename Fftw<Real>::Plan>(plans[k]));
-        }
     }
 }
 

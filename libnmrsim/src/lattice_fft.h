@@ -2,11 +2,18 @@
 #pragma once
 
 #include <cstddef>
+#include <mutex>
 #include <vector>
 
 #include "nmrsim/lattice.h"
 
 namespace nmrsim {
+
+/// Held while FFTW plans, which it does in one thread at a time whatever the plan; one for all.
+///
+/// Plans are kept to the end of the process and never destroyed: threads may still use them while
+/// static objects go.
+std::mutex& fftw_planner();
 
 /// Two-dimensional complex transforms of one size: two passes along the slow axis that write
 /// transposed, each out of place, A (nx, ny) -> B (ny, nx) -> A (nx, ny), complex numbers
@@ -20,7 +27,6 @@ public:
     /// One set of plans a size, shared by all threads and kept to the end of the program.
     static const LatticeFft& of(int nx, int ny);
 
-    ~LatticeFft();
     LatticeFft(const LatticeFft&) = delete;
     LatticeFft& operator=(const LatticeFft&) = delete;
 

@@ -4,19 +4,18 @@
 
 #include <array>
 #include <map>
-#include <memory>
 #include <mutex>
 
 #include "aligned_array.h"
+#include "lattice_fft.h"
 
 namespace nmrsim {
 
 const VolumeFft& VolumeFft::of(const Lattice& lattice) {
-    static std::mutex mutex;
-    static std::map<std::array<int, 3>, std::unique_ptr<VolumeFft>> plans;
-    const std::lock_guard<std::mutex> lock(mutex);  // FFTW plans in one thread at a time
-    std::unique_ptr<VolumeFft>& entry = plans[{lattice.nx, lattice.ny, lattice.nz}];
-    if (!entry) entry.reset(new VolumeFft(lattice));
+    const std::lock_guard<std::mutex> lock(fftw_planner());
+    static auto& plans = *new std::map<std::array<int, 3>, const VolumeFft*>;
+    const VolumeFft*& entry = plans[{lattice.nx, lattice.ny, lattice.nz}];
+    if (!entry) entry = new VolumeFft(lattice);
     return *entry;
 }
 
@@ -40,11 +39,6 @@ VolumeFft::VolumeFft(const Lattice& lattice) {
     // Planned by estimate: timed plans would change the roundings from run to run.
     forward_ = fftw_plan_dft_r2c(rank, used.data(), sites.data(), complex, FFTW_ESTIMATE);
     backward_ = fftw_plan_dft_c2r(rank, used.data(), complex, sites.data(), FFTW_ESTIMATE);
-}
-
-VolumeFft::~VolumeFft() {
-    fftw_destroy_plan(static_cast<fftw_plan>(forward_));
-    fftw_destroy_plan(static_cast<fftw_plan>(backward_));
 }
 
 void VolumeFft::forward(double* sites, std::complex<double>* modes) const {

@@ -13,7 +13,6 @@ class VolumeFft {
 public:
     static const VolumeFft& of(const Lattice& lattice);
 
-    ~VolumeFft();
     VolumeFft(const VolumeFft&) = delete;
     VolumeFft& operator=(const VolumeFft&) = delete;
 

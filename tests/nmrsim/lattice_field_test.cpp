@@ -1,11 +1,15 @@
 #include "lattice_field.h"
 
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "catch_compat.h"
 #include "nmrsim/random.h"
+#include "volume_fft.h"
 
 namespace nmrsim {
 namespace {
@@ -193,6 +197,29 @@ TEST_CASE("a field object can go from kernel to kernel and size to size") {
             }
         }
     }
+}
+
+TEST_CASE("threads may plan planes in both precisions and volumes at once") {
+    // FFTW's planner is one, whatever it plans: without one lock for all this ends in a crash.
+    std::vector<std::thread> threads;
+    std::atomic<int> planned = 0;
+    for (int t = 0; t < 6; ++t) {
+        threads.emplace_back([t, &planned] {
+            for (int side = 3; side < 43; ++side) {
+                if (t % 3 == 0) LatticeFft<double>::of(side, side + 1 + t);
+                if (t % 3 == 1) LatticeFft<float>::of(side, side + 1 + t);
+                if (t % 3 == 2) {
+                    Lattice volume = lattice_of(side, 4 + t);
+                    volume.nz = 3;
+                    VolumeFft::of(volume);
+                }
+                ++planned;
+            }
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+    CHECK(planned == 240);
+    CHECK(&LatticeFft<double>::of(7, 8) == &LatticeFft<double>::of(7, 8));
 }
 
 }  // namespace
