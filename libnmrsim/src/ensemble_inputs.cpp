@@ -55,8 +55,11 @@ EnsembleInputs<double> ensemble_inputs(const Experiment& experiment, const Ensem
                              line_weight(experiment.line) / static_cast<double>(u.size()));
     } else {
         inputs.offset = draw_offsets_hz(experiment);
-        inputs.weight.assign(inputs.offset.size(), 1.0 / static_cast<double>(inputs.offset.size()));
+        const double share = line_weight(experiment.line);
+        inputs.weight.assign(inputs.offset.size(),
+                             share / static_cast<double>(inputs.offset.size()));
         inputs.kernel = kernel_table(interaction, experiment.lattice);
+        for (double& f : inputs.kernel) f *= share;
     }
     for (double& offset : inputs.offset) {
         offset = kRadPerUsPerHz * (offset + kHzPerKhz * experiment.line.centre_khz);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "lattice_simulator.h"
+#include "nmrsim/line.h"
 #include "nmrsim/units.h"
 
 namespace nmrsim {
@@ -87,8 +88,9 @@ void LatticeSpins<Real>::prepare(const Experiment& experiment) {
     const Relaxation& relaxation = experiment.relaxation;
     lattice_ = experiment.lattice;
     dynamics_ = {};
-    dynamics_.plane = kRadiansPerUsPerKhz * interaction.alpha_plane_khz();
-    dynamics_.z = kRadiansPerUsPerKhz * interaction.alpha_z_khz;
+    share_ = line_weight(experiment.line);
+    dynamics_.plane = share_ * kRadiansPerUsPerKhz * interaction.alpha_plane_khz();
+    dynamics_.z = share_ * kRadiansPerUsPerKhz * interaction.alpha_z_khz;
     dynamics_.transverse = relaxation.transverse_rate() * kSecondsPerUs;
     dynamics_.longitudinal = relaxation.longitudinal_rate() * kSecondsPerUs;
     dynamics_.equilibrium = relaxation.equilibrium_mz();

@@ -30,7 +30,11 @@ public:
     /// turn.
     void advance(double time, double length);
 
-    const std::array<double, 3>& mean() const { return mean_; }  ///< magnetization a spin
+    /// Magnetization a spin; those that the line's cut leaves out count as none, unless
+    /// line.renormalize.
+    std::array<double, 3> mean() const {
+        return {share_ * mean_[0], share_ * mean_[1], share_ * mean_[2]};
+    }
     double kernel_norm() const { return norm_; }  ///< sum of |f|: |w| <= kernel_norm() / 2
     bool on_grid() const { return on_grid_; }
 
@@ -59,6 +63,7 @@ private:
     Lattice lattice_;
     Dynamics dynamics_;
     int parts_ = 1;
+    double share_ = 1.0;  ///< of the line within its cut; 1 where renormalised
     double norm_ = 0.0;
     bool on_grid_ = false;
     std::size_t columns_ = 0;          ///< of a row of sites; padded on the grid

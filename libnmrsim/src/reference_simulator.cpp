@@ -62,9 +62,11 @@ Ensemble lattice_ensemble(const Experiment& experiment) {
     const Lattice& lattice = experiment.lattice;
     const std::size_t n = static_cast<std::size_t>(lattice.sites());
     const std::vector<double> table = kernel_table(experiment.interaction, lattice);
+    // Spins beyond the cut take no part, in the mean or in any field.
+    const double share = line_weight(experiment.line);
     Ensemble ensemble{{},
                       draw_offsets_hz(experiment),
-                      std::vector<double>(n, 1.0 / static_cast<double>(n)),
+                      std::vector<double>(n, share / static_cast<double>(n)),
                       std::vector<double>(n * n)};
     const auto wrap = [](int i, int size) { return (i % size + size) % size; };
     for (int i = 0; i < lattice.sites(); ++i) {
@@ -75,10 +77,10 @@ Ensemble lattice_ensemble(const Experiment& experiment) {
                 wrap(j / lattice.nz % lattice.ny - i / lattice.nz % lattice.ny, lattice.ny);
             const int dz = wrap(j % lattice.nz - i % lattice.nz, lattice.nz);
             ensemble.coupling[static_cast<std::size_t>(i) * n + static_cast<std::size_t>(j)] =
-                table[(static_cast<std::size_t>(dx) * static_cast<std::size_t>(lattice.ny) +
-                       static_cast<std::size_t>(dy)) *
-                          static_cast<std::size_t>(lattice.nz) +
-                      static_cast<std::size_t>(dz)];
+                share * table[(static_cast<std::size_t>(dx) * static_cast<std::size_t>(lattice.ny) +
+                               static_cast<std::size_t>(dy)) *
+                                  static_cast<std::size_t>(lattice.nz) +
+                              static_cast<std::size_t>(dz)];
         }
     }
     return ensemble;
