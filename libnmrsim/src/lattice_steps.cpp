@@ -1,8 +1,13 @@
 #include "lattice_steps.h"
 
-#include <algorithm>
-#include <cmath>
+#include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <stdexcept>
+
+#include "interpolation.h"
 #include "lattice_simulator.h"
 #include "nmrsim/units.h"
 
@@ -34,29 +39,42 @@ constexpr double kLargestTolerance = 1e-2;
 /// Nor does the fastest offset turn by more than this in a step [rad].
 constexpr double kLargestTurn = 1.0;
 
-/// What float and the modes left out add, as a share of the largest |M|, on 99% of draws at a
-/// tolerance of 1e-4: 100 draws of published-echo 2.4e-5; of challenge-2020 and challenge-2024,
-/// whose spins relax, 1.5e-4.
+/// What float and the modes left out add, as a share of the largest |M|: 100 draws of
+/// published-echo at most 2.4e-5.
 constexpr double kSingleError = 3e-5;
-constexpr double kSingleErrorRelaxing = 1.5e-4;
 
-/// Automatic precision computes in float from these tolerances on: on a lattice whose spins relax,
-/// draws in float reach 1.6e-4 and at 1e-4 only 92 to 98% of them are within it.
+/// Automatic precision computes in float from this tolerance on.
 constexpr double kSingleTolerance = 2e-5;
-constexpr double kSingleToleranceRelaxing = 2e-4;
 
 /// What rounding adds in double, where strong coupling amplifies it.
 constexpr double kDoubleError = 1e-12;
 
-/// Samples between steps are interpolated from so many of them, to 1e-6 at the largest step.
+/// What steps_are_measured() holds of the experiments that ship, over their priors.
+constexpr int kFewestSites = 900;
+constexpr double kLargestCoupling = 2.0;      ///< largest field over the line's rate
+constexpr double kLargestFieldCycles = 25.0;  ///< largest field times the curve's length
+constexpr double kLargestLoss = 0.01;         ///< relaxation in a step
+
+/// Samples between steps are interpolated from so many of them, to 1e-6 at the largest step; a span
+/// with samples has no fewer.
 constexpr std::size_t kSampleNodes = 12;
 
-/// Root mean fourth power of the line's offsets, over as many of its quantiles [kHz].
+/// A span without samples has no fewer. The pieces after a pulse are halves of halves, so that one
+/// step and two of half the length would differ in the shortest piece alone.
+constexpr double kFewestSteps = 2.0;
+
+/// No curve takes more steps a span: it would never end.
+constexpr double kMostSteps = 1e9;
+
+/// Over as many of its quantiles.
 double line_rate_khz(const Line& line) {
     constexpr int kQuantiles = 512;
+    std::array<double, kQuantiles> share;
+    for (int i = 0; i < kQuantiles; ++i)
+        share[static_cast<std::size_t>(i)] = (i + 0.5) / kQuantiles;
     double fourth = 0.0;
-    for (int i = 0; i < kQuantiles; ++i) {
-        const double khz = line_quantile(line, (i + 0.5) / kQuantiles) / kHzPerKhz;
+    for (const double offset_hz : line_quantiles(line, share)) {
+        const double khz = offset_hz / kHzPerKhz;
         fourth += khz * khz * khz * khz / kQuantiles;
     }
     return std::pow(fourth, 0.25);
@@ -67,17 +85,25 @@ double largest_offset_khz(const Line& line) {
     return line_quantile(line, 1.0 - 1e-9) / kHzPerKhz;
 }
 
-/// How fast the field changes [1/us]: as the spins turn about it (its bound), and as the line's
-/// offsets come back through it (in a mean of the fourth power, the fourth derivative being what
-/// matters).
-double rate_per_us(const Experiment& experiment, double kernel_norm) {
-    const Interaction& c = experiment.interaction;
-    const double field_khz = kSpinLength * kernel_norm *
-                             std::max(std::abs(c.alpha_plane_khz()), std::abs(c.alpha_z_khz));
-    return kHzPerKhz * kSecondsPerUs * (field_khz + kLineShare * line_rate_khz(experiment.line));
+/// How much longer steps may be without relaxation.
+double longer_steps(const Experiment& experiment, double tolerance) {
+    if (experiment.relaxation.transverse_rate() > 0.0) return 1.0;
+    return std::max(1.0,
+                    kLongerSteps * std::pow(std::min(tolerance / 1e-4, 1.0), kLongerStepsPower));
 }
 
 }  // namespace
+
+double FieldRates::per_us() const {
+    return kHzPerKhz * kSecondsPerUs * (field_khz + kLineShare * line_khz);
+}
+
+FieldRates field_rates(const Experiment& experiment, double kernel_norm) {
+    const Interaction& c = experiment.interaction;
+    return {kSpinLength * kernel_norm *
+                std::max(std::abs(c.alpha_plane_khz()), std::abs(c.alpha_z_khz)),
+            line_rate_khz(experiment.line)};
+}
 
 std::vector<Span> sequence_spans(const Sequence& sequence, double last_us) {
     std::vector<Span> spans(1);
@@ -97,22 +123,26 @@ std::vector<Span> sequence_spans(const Sequence& sequence, double last_us) {
     return spans;
 }
 
-int steps_in(double span_us, double longest_us) {
-    return std::max(1, static_cast<int>(std::ceil(span_us / longest_us * (1.0 - kSameTime))));
+long steps_in(double span_us, double longest_us, bool sampled, double finer) {
+    const double fewest = sampled ? static_cast<double>(kSampleNodes) : kFewestSteps;
+    const double whole = std::ceil(span_us / longest_us * (1.0 - kSameTime));
+    const double steps = std::ceil(std::max(fewest, whole) * finer);
+    if (!(steps <= kMostSteps)) {
+        throw std::invalid_argument(fmt::format(
+            "the lattice takes {:.2g} time steps for {:.4g} us, more than {:.0e}: weaker "
+            "coupling, a narrower line, shorter delays or a larger tolerance take fewer",
+            steps, span_us, kMostSteps));
+    }
+    return static_cast<long>(steps);
 }
 
-double longest_step_us(const Experiment& experiment, double kernel_norm) {
-    const double per_us = rate_per_us(experiment, kernel_norm);
-    const bool relaxes = experiment.relaxation.transverse_rate() > 0.0;
-    const auto longer = [&](double tolerance) {
-        if (relaxes) return 1.0;
-        return std::max(
-            1.0, kLongerSteps * std::pow(std::min(tolerance / 1e-4, 1.0), kLongerStepsPower));
-    };
+double longest_step_us(const Experiment& experiment, const FieldRates& rates) {
+    const double per_us = rates.per_us();
     const auto step_for = [&](double tolerance) {
         const double relative =
             std::pow(std::min(tolerance, kLargestTolerance) / 1e-4, 1.0 / kOrder) *
-            std::pow(std::min(tolerance / kTightTolerance, 1.0), kTightPower) * longer(tolerance);
+            std::pow(std::min(tolerance / kTightTolerance, 1.0), kTightPower) *
+            longer_steps(experiment, tolerance);
         const double turn_per_us =
             kTwoPi * kHzPerKhz * kSecondsPerUs * largest_offset_khz(experiment.line);
         return std::min(relative / (kStepsPerCycle * per_us), kLargestTurn / turn_per_us);
@@ -131,17 +161,32 @@ bool lattice_in_single(const Experiment& experiment) {
     if (accuracy.precision != Precision::automatic) {
         return accuracy.precision == Precision::single;
     }
-    const bool relaxes = experiment.relaxation.transverse_rate() > 0.0;
-    return accuracy.tolerance >= (relaxes ? kSingleToleranceRelaxing : kSingleTolerance);
+    return accuracy.tolerance >= kSingleTolerance;
 }
 
-double estimated_lattice_error(const Experiment& experiment, double kernel_norm, double step_us,
-                               bool single) {
-    const bool relaxes = experiment.relaxation.transverse_rate() > 0.0;
-    const double rounding = !single ? kDoubleError : relaxes ? kSingleErrorRelaxing : kSingleError;
-    return 1e-4 *
-               std::pow(kStepsPerCycle * step_us * rate_per_us(experiment, kernel_norm), kOrder) +
-           rounding;
+bool steps_are_measured(const Experiment& experiment, const FieldRates& rates) {
+    const Relaxation& relaxation = experiment.relaxation;
+    const double last = acquisition_times_us(experiment.acquisition).back();
+    const double longest = longest_step_us(experiment, rates);
+    const double loss =
+        (relaxation.transverse_rate() + relaxation.longitudinal_rate()) * kSecondsPerUs * longest;
+    if (experiment.lattice.sites() < kFewestSites || loss > kLargestLoss ||
+        rates.field_khz > kLargestCoupling * rates.line_khz ||
+        rates.field_khz * kHzPerKhz * kSecondsPerUs * last > kLargestFieldCycles) {
+        return false;
+    }
+    const std::vector<Span> spans = sequence_spans(experiment.sequence, last);
+    return std::all_of(spans.begin(), spans.end(), [&](const Span& span) {
+        return span.end_us - span.start_us >= static_cast<double>(kSampleNodes) * longest;
+    });
+}
+
+double estimated_lattice_error(const Experiment& experiment, const FieldRates& rates,
+                               double step_us, bool single) {
+    const double rounding = single ? kSingleError : kDoubleError;
+    const double longer = longer_steps(experiment, experiment.accuracy.tolerance);
+    return std::max(rounding,
+                    1e-4 * std::pow(kStepsPerCycle / longer * step_us * rates.per_us(), kOrder));
 }
 
 void MagnetizationTrack::start(double at_us, const std::array<double, 3>& m) {
@@ -155,17 +200,10 @@ void MagnetizationTrack::add(double at_us, const std::array<double, 3>& m) {
 }
 
 std::array<double, 3> MagnetizationTrack::at(double us) const {
-    const std::size_t n = std::min(kSampleNodes, time_us.size());
-    const std::size_t after = static_cast<std::size_t>(
-        std::lower_bound(time_us.begin(), time_us.end(), us) - time_us.begin());
-    const std::size_t first = std::min(after > n / 2 ? after - n / 2 : 0, time_us.size() - n);
+    const Stencil<kSampleNodes> stencil = bounded_stencil<kSampleNodes>(time_us, us);
     std::array<double, 3> sum = {0.0, 0.0, 0.0};
-    for (std::size_t p = first; p < first + n; ++p) {
-        double value = 1.0;
-        for (std::size_t q = first; q < first + n; ++q) {
-            if (q != p) value *= (us - time_us[q]) / (time_us[p] - time_us[q]);
-        }
-        for (std::size_t k = 0; k < 3; ++k) sum[k] += value * mean[p][k];
+    for (std::size_t p = 0; p < stencil.count; ++p) {
+        for (std::size_t k = 0; k < 3; ++k) sum[k] += stencil.weight[p] * mean[stencil.index[p]][k];
     }
     return sum;
 }
@@ -175,15 +213,19 @@ SimulationCost lattice_cost(const Experiment& experiment) {
     for (const double f : kernel_table(experiment.interaction, experiment.lattice)) {
         norm += std::abs(f);
     }
-    const double longest = longest_step_us(experiment, norm);
+    const FieldRates rates = field_rates(experiment, norm);
+    const double longest = longest_step_us(experiment, rates);
     SimulationCost cost;
     cost.elements = experiment.lattice.sites();
     for (const Span& span :
          sequence_spans(experiment.sequence, acquisition_times_us(experiment.acquisition).back())) {
         if (span.end_us > span.start_us) {
-            cost.steps += steps_in(span.end_us - span.start_us, longest) + kRampLevels;
+            const long steps = steps_in(span.end_us - span.start_us, longest, true);
+            cost.steps += static_cast<double>(steps) + kRampLevels;
         }
     }
+    // Once more with shorter steps, to compare.
+    if (!steps_are_measured(experiment, rates)) cost.steps *= 1.0 + kFiner;
     // The turn takes 75 operations a site, the field's polynomial 4 a component and past field, the
     // field itself, as if by FFT whatever is used, 5 log2 N forward and as many back a component.
     const bool relaxes = experiment.relaxation.transverse_rate() > 0.0;

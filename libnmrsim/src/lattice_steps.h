@@ -24,6 +24,10 @@ inline constexpr int kOrder = 5;
 /// only.
 inline constexpr int kRampLevels = 8;
 
+/// Curves are compared with those of so many times the steps. Not twice: the pieces after a pulse
+/// would be the same but for the shortest.
+inline constexpr double kFiner = 1.5;
+
 /// Times closer than this fraction of the whole are the same.
 inline constexpr double kSameTime = 1e-9;
 
@@ -37,20 +41,41 @@ struct Span {
 /// The sequence up to `last_us`, what comes after it left out.
 std::vector<Span> sequence_spans(const Sequence& sequence, double last_us);
 
+/// How fast the field changes: as the spins turn about it, and as the line's offsets come back
+/// through it.
+struct FieldRates {
+    double field_khz = 0.0;  ///< bound of the field
+    /// Root mean fourth power of the line's offsets, the fourth derivative being what matters.
+    double line_khz = 0.0;
+
+    double per_us() const;
+};
+
+/// `kernel_norm` is the sum of |f|.
+FieldRates field_rates(const Experiment& experiment, double kernel_norm);
+
 /// Longest step [us] for the tolerance, or as accuracy.steps_per_point asks, but never so long that
-/// the extrapolation is unstable. `kernel_norm` is the sum of |f|.
-double longest_step_us(const Experiment& experiment, double kernel_norm);
+/// the extrapolation is unstable.
+double longest_step_us(const Experiment& experiment, const FieldRates& rates);
 
 /// Whether float keeps the tolerance, or accuracy.precision asks for it.
 bool lattice_in_single(const Experiment& experiment);
 
-/// Largest error of M to expect of steps of `step_us`, as a share of the largest |M|: an upper
-/// bound for 99% of random draws. `single`: computed in float.
-double estimated_lattice_error(const Experiment& experiment, double kernel_norm, double step_us,
-                               bool single);
+/// Whether the experiment is of the kind that longest_step_us() was measured on: many sites, a
+/// coupling not far above the line's width and not for long, little relaxation in a step, spans of
+/// many steps. Of all others the error must be found by comparing two curves.
+bool steps_are_measured(const Experiment& experiment, const FieldRates& rates);
 
-/// Steps of equal length that cover `span_us`, none longer than `longest_us`.
-int steps_in(double span_us, double longest_us);
+/// Largest error of M to expect of steps of `step_us`, as a share of the largest |M|, where
+/// steps_are_measured(). `single`: computed in float.
+double estimated_lattice_error(const Experiment& experiment, const FieldRates& rates,
+                               double step_us, bool single);
+
+/// Steps of equal length that cover `span_us`, none longer than `longest_us`, and `finer` times as
+/// many; where samples are interpolated from them, not too few for that.
+///
+/// Throws: std::invalid_argument for more than can be counted.
+long steps_in(double span_us, double longest_us, bool sampled, double finer = 1.0);
 
 /// Mean magnetization at the ends of the steps since the last pulse.
 struct MagnetizationTrack {
