@@ -154,7 +154,7 @@ void score_reliability(std::span<const double> probability, const std::vector<bo
     int as_large = 0;
     for (int draw = 0; draw < kChanceDraws; ++draw) {
         nmrsim::CounterRandom random(kChanceSeed, static_cast<std::uint64_t>(draw),
-                                     nmrsim::RandomStream::noise);
+                                     nmrsim::RandomStream::bootstrap);
         const double by_chance = calibration_error(
             sorted, edges, [&](std::size_t i) { return random.uniform() < sorted[i] ? 1.0 : 0.0; });
         result.chance_calibration_error += by_chance / kChanceDraws;

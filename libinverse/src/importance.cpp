@@ -27,10 +27,14 @@ constexpr double kWider[][2] = {{0.7, 1.0}, {0.2, 9.0}, {0.1, 100.0}};
 /// Effective samples for each unknown from which a further round learns where to draw.
 constexpr double kSpeaking = 20.0;
 
-/// A further round draws about so many of the samples before, chosen by their weights, with this
-/// share of their covariance, and about their mean with four times it.
-constexpr int kCentres = 7;
-constexpr double kShare = 0.2;
+/// Of a further round this share is drawn about the mean of the samples before with so many times
+/// their covariance, the others about so many of these samples, chosen by their weights, with this
+/// times it. Narrower ones find more effective samples, but few in the tails: on a posterior bent
+/// by one width, intervals of 90% held 0.875 with 0.2 of the covariance and 0.896 with these.
+constexpr double kAboutMean = 0.3;
+constexpr double kWiderAboutMean = 6.0;
+constexpr int kCentres = 15;
+constexpr double kWiderAboutCentres = 1.5;
 
 /// The box, as the densities see it: the unit cube.
 class Box {
@@ -78,47 +82,93 @@ double effective(std::span<const double> weights) {
     return 1.0 / square;
 }
 
-double quantile(std::span<const double> values, std::span<const double> weights,
-                std::span<const std::size_t> order, double share) {
-    // Linear between the midpoints of the weights' steps.
-    double below = 0.0, last_at = 0.0, last = values[order.front()];
-    for (const std::size_t i : order) {
-        if (weights[i] == 0.0) continue;
-        const double at = below + 0.5 * weights[i];
-        if (at >= share) {
-            if (below == 0.0) return values[i];
-            return last + (values[i] - last) * (share - last_at) / (at - last_at);
+/// One unknown's samples in rising order.
+class Marginal {
+public:
+    Marginal(const VectorXd& values, std::span<const double> weights) {
+        std::vector<std::size_t> order(weights.size());
+        std::iota(order.begin(), order.end(), std::size_t{0});
+        std::erase_if(order, [&](std::size_t i) { return weights[i] == 0.0; });
+        const auto value = [&](std::size_t i) { return values(static_cast<Eigen::Index>(i)); };
+        std::sort(order.begin(), order.end(),
+                  [&](std::size_t i, std::size_t j) { return value(i) < value(j); });
+        double below = 0.0;
+        for (const std::size_t i : order) {
+            steps_.push_back({value(i), weights[i], below + 0.5 * weights[i]});
+            below += weights[i];
         }
-        below += weights[i];
-        last_at = at;
-        last = values[i];
     }
-    return last;
-}
 
-/// Samples drawn so far, on the unit cube, with what they were drawn from.
+    /// Below it is this share of the density, in the mean over draws.
+    ///
+    /// Where the weighted steps reach `share`, a share of share + (1/2 - share) w is expected, w
+    /// the mean weight of a sample there: to first order in the weights, for independent draws. It
+    /// is asked for what makes up for that. For equal weights these are the positions i / (n + 1),
+    /// which hold exactly.
+    double quantile(double share) const {
+        const double reach = 0.5 * std::min(share, 1.0 - share);
+        double sum = 0.0, square = 0.0;
+        for (const Step& step : steps_) {
+            if (std::abs(step.at - share) > reach) continue;
+            sum += step.weight;
+            square += step.weight * step.weight;
+        }
+        if (sum == 0.0) return at(share);  // one sample is all that there is
+        return at(0.5 + (share - 0.5) * (1.0 + square / sum));
+    }
+
+private:
+    struct Step {
+        double value;
+        double weight;
+        double at;  ///< weight below, its own by half
+    };
+
+    /// Linear between the middles of the steps.
+    double at(double share) const {
+        const auto above =
+            std::lower_bound(steps_.begin(), steps_.end(), share,
+                             [](const Step& step, double value) { return step.at < value; });
+        if (above == steps_.begin()) return above->value;
+        if (above == steps_.end()) return steps_.back().value;
+        const Step& below = *(above - 1);
+        return below.value +
+               (above->value - below.value) * (share - below.at) / (above->at - below.at);
+    }
+
+    std::vector<Step> steps_;
+};
+
+/// Samples drawn so far, on the unit cube, with what they were drawn from. Those outside the cube
+/// have no weight and are not kept, but count among the drawn.
 struct Sampler {
     const Box& box;
     const LogDensity& log_likelihood;
     const Proposal* proposal;
     const ImportanceOptions& options;
-    nmrsim::CounterRandom random{options.seed, 0, nmrsim::RandomStream::noise};
+    nmrsim::CounterRandom random{options.seed, options.index, nmrsim::RandomStream::importance};
 
     std::vector<StudentDensity> students{};
-    std::vector<double> drawn{};  ///< (students) how many samples
-    double proposed = 0.0;        ///< how many samples of the proposal
+    std::vector<double> log_drawn{};  ///< (students) how many samples, logarithms
+    double proposed = 0.0;            ///< how many samples of the proposal
+    double all = 0.0;                 ///< how many samples, those outside among them
     std::vector<VectorXd> samples{};
-    std::vector<double> likelihood{};   ///< (samples), logarithms
-    std::vector<double> by_proposal{};  ///< (samples), its log density on the unit cube
-    std::vector<double> log_weight{};   ///< (samples)
+    std::vector<double> likelihood{};  ///< (samples), logarithms
+    std::vector<double> density{};     ///< (samples), log of what they were drawn from, times `all`
+    std::size_t counted = 0;           ///< students that are in `density`
+    std::vector<double> log_weight{};  ///< (samples)
 
     void add_student(VectorXd centre, const MatrixXd& covariance, int draws,
                      std::vector<VectorXd>& fresh) {
-        StudentDensity student(std::move(centre), covariance, options.tail, random);
-        if (!student.useful() || draws < 1) return;
-        for (int i = 0; i < draws; ++i) fresh.push_back(student.draw(random));
+        StudentDensity student(std::move(centre), covariance, options.tail);
+        if (!student.finite() || draws < 1) return;
+        for (int i = 0; i < draws; ++i) {
+            VectorXd position = student.draw(random);
+            if (in_unit_box(position)) fresh.push_back(std::move(position));
+        }
         students.push_back(std::move(student));
-        drawn.push_back(draws);
+        log_drawn.push_back(std::log(draws));
+        all += draws;
     }
 
     void take(const std::vector<VectorXd>& fresh) {
@@ -128,29 +178,28 @@ struct Sampler {
         if (found.size() != fresh.size()) {
             throw std::invalid_argument("importance_posterior: a likelihood of the wrong size");
         }
+        const std::size_t before = samples.size();
         likelihood.insert(likelihood.end(), found.begin(), found.end());
+        samples.insert(samples.end(), fresh.begin(), fresh.end());
+        density.resize(samples.size(), kNever);
         if (proposed > 0.0) {
-            for (const double log_density : proposal->log_density(parameters)) {
-                by_proposal.push_back(log_density + box.log_volume());
+            const std::vector<double> by_proposal = proposal->log_density(parameters);
+            for (std::size_t i = before; i < samples.size(); ++i) {
+                density[i] = std::log(proposed) + by_proposal[i - before] + box.log_volume();
             }
         }
-        samples.insert(samples.end(), fresh.begin(), fresh.end());
-        weigh();
-    }
-
-    void weigh() {
-        const double all = static_cast<double>(samples.size());
         log_weight.resize(samples.size());
         std::vector<double> parts;
         for (std::size_t i = 0; i < samples.size(); ++i) {
-            parts.clear();
-            if (proposed > 0.0) parts.push_back(std::log(proposed / all) + by_proposal[i]);
-            for (std::size_t s = 0; s < students.size(); ++s) {
-                parts.push_back(std::log(drawn[s] / all) + students[s].log_density(samples[i]));
+            parts.assign(1, density[i]);
+            for (std::size_t s = i < before ? counted : 0; s < students.size(); ++s) {
+                parts.push_back(log_drawn[s] + students[s].log_density(samples[i]));
             }
-            log_weight[i] = likelihood[i] - log_sum(parts);
+            density[i] = log_sum(parts);
+            log_weight[i] = likelihood[i] - density[i];
             if (std::isnan(log_weight[i])) log_weight[i] = kNever;
         }
+        counted = students.size();
     }
 
     std::vector<double> weights() const {
@@ -195,20 +244,20 @@ struct Sampler {
         for (std::size_t i = 0; i < samples.size(); ++i) {
             covariance += weight[i] * (samples[i] - mean) * (samples[i] - mean).transpose();
         }
-        const int each = draws / (kCentres + 1);
+        const int each = static_cast<int>((1.0 - kAboutMean) * draws) / kCentres;
         std::vector<VectorXd> fresh;
-        add_student(mean, 4.0 * covariance, draws - kCentres * each, fresh);
+        add_student(mean, kWiderAboutMean * covariance, draws - kCentres * each, fresh);
         const double offset = random.uniform();
         double sum = 0.0;
         int centre = 0;
         for (std::size_t i = 0; i < samples.size() && centre < kCentres; ++i) {
             sum += weight[i];
             while (centre < kCentres && sum > (centre + offset) / kCentres) {
-                add_student(samples[i], kShare * covariance, each, fresh);
+                add_student(samples[i], kWiderAboutCentres * covariance, each, fresh);
                 ++centre;
             }
         }
-        if (!fresh.empty()) take(fresh);
+        take(fresh);
     }
 };
 
@@ -218,11 +267,8 @@ void ImportanceOptions::validate() const {
     if (draws < 1) throw std::invalid_argument(fmt::format("draws must be >= 1, got {}", draws));
     if (least < 1) throw std::invalid_argument(fmt::format("least must be >= 1, got {}", least));
     if (rounds < 1) throw std::invalid_argument(fmt::format("rounds must be >= 1, got {}", rounds));
-    if (!(enough > 0.0 && enough <= 1.0)) {
-        throw std::invalid_argument(fmt::format("enough must be in (0, 1], got {}", enough));
-    }
-    if (!(enough_size > 0.0)) {
-        throw std::invalid_argument(fmt::format("enough_size must be > 0, got {}", enough_size));
+    if (!(enough > 0.0)) {
+        throw std::invalid_argument(fmt::format("enough must be > 0, got {}", enough));
     }
     if (!(tail > 0.0) || !std::isfinite(tail)) {
         throw std::invalid_argument(fmt::format("tail must be > 0, got {}", tail));
@@ -262,7 +308,7 @@ WeightedPosterior importance_posterior(const nmrsim::Prior& prior, const LogDens
             }
             fresh.push_back(unit);
         }
-        sampler.proposed = static_cast<double>(fresh.size());
+        sampler.proposed = sampler.all = static_cast<double>(fresh.size());
     }
     const int minima_count = static_cast<int>(minima.size());
     for (int m = 0; m < minima_count; ++m) {
@@ -291,10 +337,7 @@ WeightedPosterior importance_posterior(const nmrsim::Prior& prior, const LogDens
     }
     sampler.take(fresh);
     for (int round = 1; round < options.rounds; ++round) {
-        const std::vector<double> weights = sampler.weights();
-        const double size = effective(weights);
-        if (size >= options.enough_size) break;
-        if (size >= options.enough * static_cast<double>(weights.size())) break;
+        if (effective(sampler.weights()) >= options.enough) break;
         sampler.further(options.draws);
     }
 
@@ -303,8 +346,8 @@ WeightedPosterior importance_posterior(const nmrsim::Prior& prior, const LogDens
     result.weights = sampler.weights();
     for (const VectorXd& unit : sampler.samples) box.append(unit, result.samples);
     result.effective_size = effective(result.weights);
-    result.log_evidence =
-        log_sum(sampler.log_weight) - std::log(static_cast<double>(result.count()));
+    // Densities are too large by a factor `all`, of which their mean is taken.
+    result.log_evidence = log_sum(sampler.log_weight);
     const Eigen::Index k = box.size();
     VectorXd mean = VectorXd::Zero(k);
     const Eigen::Map<const Eigen::Matrix<double, -1, -1, Eigen::RowMajor>> rows(
@@ -314,20 +357,12 @@ WeightedPosterior importance_posterior(const nmrsim::Prior& prior, const LogDens
     result.mean.assign(mean.begin(), mean.end());
     const MatrixXd off = rows.rowwise() - mean.transpose();
     result.covariance = off.transpose() * weight.asDiagonal() * off;
-    std::vector<std::size_t> order(result.count());
-    std::iota(order.begin(), order.end(), std::size_t{0});
     for (Eigen::Index a = 0; a < k; ++a) {
-        const VectorXd values = rows.col(a);
-        std::sort(order.begin(), order.end(), [&](std::size_t i, std::size_t j) {
-            return values(static_cast<Eigen::Index>(i)) < values(static_cast<Eigen::Index>(j));
-        });
-        const auto at = [&](double share) {
-            return quantile({values.data(), order.size()}, result.weights, order, share);
-        };
-        result.q05.push_back(at(0.05));
-        result.q25.push_back(at(0.25));
-        result.q75.push_back(at(0.75));
-        result.q95.push_back(at(0.95));
+        const Marginal marginal(rows.col(a), result.weights);
+        result.q05.push_back(marginal.quantile(0.05));
+        result.q25.push_back(marginal.quantile(0.25));
+        result.q75.push_back(marginal.quantile(0.75));
+        result.q95.push_back(marginal.quantile(0.95));
     }
     return result;
 }

@@ -34,6 +34,8 @@ constexpr double kFar = 100.0;
 /// noise, starts are drawn anew where none fits.
 constexpr double kLeastSpread = 3.0;
 constexpr double kMostSpread = 100.0;
+/// Index of the first widening's random numbers; those of curves alone begin at 0.
+constexpr std::uint64_t kJointSearch = std::uint64_t{1} << 32;
 
 /// What is known of one curve alone, on its unit box.
 struct Alone {
@@ -224,8 +226,8 @@ void settle(JointLikelihood& joint, std::vector<Fit>& fits, double tolerance, in
 /// Common unknowns about the best fit, wider and wider, and from the prior.
 std::vector<VectorXd> widened(const JointLikelihood& joint, const Fit& best, int count, int number,
                               std::uint64_t seed) {
-    nmrsim::CounterRandom random(seed, static_cast<std::uint64_t>(number),
-                                 nmrsim::RandomStream::noise);
+    nmrsim::CounterRandom random(seed, kJointSearch + static_cast<std::uint64_t>(number),
+                                 nmrsim::RandomStream::search);
     const Eigen::Index k = static_cast<Eigen::Index>(joint.common());
     const double excess = std::max(1.0, best.at.chi_square / joint.degrees());
     const Eigen::SelfAdjointEigenSolver<MatrixXd> modes(bounded(best.at.information / excess));

@@ -96,7 +96,7 @@ void EchoOptions::validate() const {
 }
 
 struct EchoFinder::Bank {
-    const Model& model;
+    Model model;
     EchoOptions options;
     std::vector<double> times;  ///< the model's [us]
     nmrsim::Experiment sparse;  ///< at every few of them
@@ -108,7 +108,7 @@ struct EchoFinder::Bank {
     /// Draws of the prior, (count, unknowns); more of them from the second attempt on.
     std::vector<double> drawn(int attempt) const {
         nmrsim::CounterRandom random(options.seed, static_cast<std::uint64_t>(attempt),
-                                     nmrsim::RandomStream::noise);
+                                     nmrsim::RandomStream::echo_bank);
         const int count = attempt == 0 ? options.bank : kMoreDraws * options.bank;
         std::vector<double> all;
         for (int d = 0; d < count; ++d) {

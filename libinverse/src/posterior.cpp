@@ -212,7 +212,8 @@ std::vector<double> Posterior::cdf(std::span<const double> parameters) const {
     return {below.data_ptr<double>(), below.data_ptr<double>() + below.numel()};
 }
 
-std::vector<double> Posterior::sample(std::size_t draws, std::uint64_t seed) const {
+std::vector<double> Posterior::sample(std::size_t draws, std::uint64_t seed,
+                                      std::uint64_t first_index) const {
     const ThreadGuard guard(state_->threads);
     Model::State& model = *state_->model;
     std::vector<double> result;
@@ -227,8 +228,8 @@ std::vector<double> Posterior::sample(std::size_t draws, std::uint64_t seed) con
         torch::Tensor uniform = torch::empty({(end - begin) * times, numbers}, torch::kFloat64);
         double* to = uniform.data_ptr<double>();
         for (std::int64_t c = begin; c < end; ++c) {
-            nmrsim::CounterRandom random(seed, static_cast<std::uint64_t>(c),
-                                         nmrsim::RandomStream::parameters);
+            nmrsim::CounterRandom random(seed, first_index + static_cast<std::uint64_t>(c),
+                                         nmrsim::RandomStream::posterior_draws);
             for (std::int64_t i = 0; i < times * numbers; ++i) *to++ = random.uniform();
         }
         const torch::Tensor drawn =

@@ -133,7 +133,7 @@ std::vector<Fit> Search::screened(const StartGroups& groups, std::size_t kept, F
 StartGroups Search::widened(const std::vector<VectorXd>& given, int number) const {
     const Eigen::Index k = given.front().size();
     nmrsim::CounterRandom random(options_.seed, static_cast<std::uint64_t>(number),
-                                 nmrsim::RandomStream::noise);
+                                 nmrsim::RandomStream::search);
     const auto normals = [&] {
         VectorXd z(k);
         for (double& value : z) value = random.normal();

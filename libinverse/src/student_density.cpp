@@ -1,29 +1,19 @@
 #include "student_density.h"
 
 #include <Eigen/Cholesky>
-#include <algorithm>
 #include <cmath>
 #include <numbers>
 
 namespace nmrinverse {
-namespace {
 
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
-
-/// Draws that estimate how much of a density is inside the box: to 1% where a half is.
-constexpr int kDrawsForMass = 10000;
-/// A density of which less than this is inside is of no use.
-constexpr double kLeastMass = 1e-3;
-
-}  // namespace
 
 bool in_unit_box(const VectorXd& position) {
     return position.minCoeff() >= 0.0 && position.maxCoeff() <= 1.0;
 }
 
-StudentDensity::StudentDensity(VectorXd centre, const MatrixXd& scale, double tail,
-                               nmrsim::CounterRandom& random)
+StudentDensity::StudentDensity(VectorXd centre, const MatrixXd& scale, double tail)
     : centre_(std::move(centre)), tail_(tail) {
     const Eigen::Index k = centre_.size();
     // Rounding must not make it singular.
@@ -34,21 +24,10 @@ StudentDensity::StudentDensity(VectorXd centre, const MatrixXd& scale, double ta
     log_factor_ = std::lgamma(0.5 * (tail + d)) - std::lgamma(0.5 * tail) -
                   0.5 * d * std::log(tail * std::numbers::pi) -
                   root_.diagonal().array().log().sum();
-    int hits = 0;
-    for (int i = 0; i < kDrawsForMass; ++i) hits += in_unit_box(free_draw(random)) ? 1 : 0;
-    mass_ = static_cast<double>(hits) / kDrawsForMass;
-    log_factor_ -= std::log(std::max(mass_, kLeastMass));
 }
 
-bool StudentDensity::useful() const {
-    return std::isfinite(log_factor_) && mass_ >= kLeastMass;
-}
-
-VectorXd StudentDensity::draw(nmrsim::CounterRandom& random) const {
-    for (;;) {
-        VectorXd position = free_draw(random);
-        if (in_unit_box(position)) return position;
-    }
+bool StudentDensity::finite() const {
+    return std::isfinite(log_factor_) && root_.allFinite() && centre_.allFinite();
 }
 
 double StudentDensity::log_density(const VectorXd& position) const {
@@ -57,7 +36,7 @@ double StudentDensity::log_density(const VectorXd& position) const {
     return log_factor_ - 0.5 * (tail_ + d) * std::log1p(z.squaredNorm() / tail_);
 }
 
-VectorXd StudentDensity::free_draw(nmrsim::CounterRandom& random) const {
+VectorXd StudentDensity::draw(nmrsim::CounterRandom& random) const {
     VectorXd z(centre_.size());
     for (double& value : z) value = random.normal();
     // A gamma deviate of shape tail / 2, that is half of chi-square: G. Marsaglia and W. W. Tsang,

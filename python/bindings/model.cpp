@@ -123,17 +123,21 @@ It answers in closed form, but for sample().)")
 Args: levels: (m), each in [0, 1].)")
         .def(
             "sample",
-            [](const Posterior& posterior, std::size_t draws, std::uint64_t seed) {
+            [](const Posterior& posterior, std::size_t draws, std::uint64_t seed,
+               std::uint64_t first_index) {
                 std::vector<double> values;
                 {
                     const py::gil_scoped_release release;
-                    values = posterior.sample(draws, seed);
+                    values = posterior.sample(draws, seed, first_index);
                 }
                 return taken(std::move(values), {extent(posterior.count()), extent(draws),
                                                  extent(posterior.unknowns())});
             },
-            py::arg("draws"), py::arg("seed"),
-            "Draws of the joint posterior, (n, draws, k); those of curve c depend on (seed, c).")
+            py::arg("draws"), py::arg("seed"), py::arg("first_index") = 0,
+            R"(Draws of the joint posterior, (n, draws, k).
+
+Curve c's are made from random numbers of (seed, first_index + c): curves that are asked for one by
+one need indices of their own, or their draws err alike.)")
         .def(
             "log_prob",
             [](const Posterior& posterior, const Input<double>& parameters) {

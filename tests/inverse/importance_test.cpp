@@ -85,10 +85,11 @@ TEST_CASE("a linear Gaussian posterior is met from its Laplace approximation", "
     const Minimum minimum = truth.minimum();
     ImportanceOptions options;
     options.draws = 4096;
+    options.rounds = 1;
     const WeightedPosterior p =
         importance_posterior(box(), likelihood_of(truth), {&minimum, 1}, nullptr, options);
-    // Three shares, each rounded up.
-    CHECK(p.count() >= 4096);
+    // Three shares, each rounded up; of the widest one, 20 and 10 kHz and degrees, 3% are outside.
+    CHECK(p.count() >= 4000);
     CHECK(p.count() <= 4098);
     // The effective share is 1 / E[p / q] with respect to p, q the mixture of Student densities: by
     // quadrature over the radius 0.708. The weights are bounded, so that 4,096 give it to 1%.
@@ -107,16 +108,15 @@ TEST_CASE("a linear Gaussian posterior is met from its Laplace approximation", "
         CHECK(std::abs(p.q75[i] - (truth.mean(k) + 0.67449 * sd)) < 1.36 * bound(p) * sd);
     }
     CHECK(std::abs(p.covariance(0, 1) - 1.2) < 2.0 * bound(p) * 2.0);
-    // All of the likelihood is inside: its mean over the prior is 1 / volume. What of the Student
-    // densities is inside is known to better than 1%.
-    CHECK(std::abs(p.log_evidence + kLogVolume) < bound(p) + 0.01);
+    // All of the likelihood is inside: its mean over the prior is 1 / volume.
+    CHECK(std::abs(p.log_evidence + kLogVolume) < bound(p));
 }
 
 TEST_CASE("a proposal that is the posterior has an effective share of 1", "[importance]") {
     const Gaussian truth = linear_gaussian();
     const Proposal proposal = truth.proposal(1000, 3);
     const WeightedPosterior p = importance_posterior(box(), likelihood_of(truth), {}, &proposal);
-    CHECK(p.count() == 1000);
+    CHECK(p.count() == 1000);  // more than enough: no further round
     CHECK(p.effective_share() == Approx(1.0).margin(1e-9));
 }
 
@@ -138,7 +138,7 @@ TEST_CASE("a wrong proposal loses effective samples, and minima beside it mend i
     options.draws = 1000;
     const WeightedPosterior mended =
         importance_posterior(box(), likelihood_of(truth), {&minimum, 1}, &proposal, options);
-    CHECK(mended.count() >= 2000);
+    CHECK(mended.count() >= 1960);  // a few of the widest are outside the box
     CHECK(mended.effective_share() > 0.3);
     CHECK(std::abs(mended.mean[0] - 60.0) < 2.0 * bound(mended));
 
@@ -173,17 +173,17 @@ TEST_CASE("further rounds find the shape that a Laplace approximation misses", "
     const WeightedPosterior once =
         importance_posterior(box(), likelihood, {&minimum, 1}, nullptr, options);
     options.rounds = 8;
-    options.enough = 0.9;
+    options.enough = 1e9;
     const WeightedPosterior more =
         importance_posterior(box(), likelihood, {&minimum, 1}, nullptr, options);
-    CHECK(more.count() > 15000);
+    CHECK(more.count() > 12000);  // 16,000 less those outside the box
     CHECK(once.effective_share() < 0.25);
     CHECK(more.effective_share() > 1.5 * once.effective_share());
     CHECK(std::abs(more.mean[0] - 75.0) < 10.0 * bound(more));
     CHECK(std::abs(more.mean[1] - 41.0) < 1.5 * bound(more));
     // The mean over the prior: 2 pi 10 0.5 over its volume.
     CHECK(std::abs(more.log_evidence - (std::log(10.0 * std::numbers::pi) - kLogVolume)) <
-          bound(more) + 0.01);
+          bound(more));
 }
 
 TEST_CASE("two modes get the shares of their evidence", "[importance]") {
@@ -228,8 +228,7 @@ TEST_CASE("a likelihood that says nothing leaves the prior", "[importance]") {
     // A uniform density's quantiles have the deviation sqrt(s (1 - s) / n) widths.
     CHECK(std::abs(p.q05[0] - 7.5) < bound(p) * std::sqrt(0.05 * 0.95) * 150.0);
     CHECK(std::abs(p.q75[1] - 70.0) < bound(p) * std::sqrt(0.25 * 0.75) * 80.0);
-    // Exact but for the share of the Student density inside, which is known to 1%.
-    CHECK(std::abs(p.log_evidence) < bound(p) + 0.05);
+    CHECK(std::abs(p.log_evidence) < bound(p));
     for (std::size_t i = 0; i < p.count(); ++i) {
         REQUIRE(p.samples[2 * i] >= 0.0);
         REQUIRE(p.samples[2 * i] <= 150.0);
@@ -243,8 +242,8 @@ TEST_CASE("a Student density is normalised, and its draws have its moments", "[i
     MatrixXd scale(2, 2);
     scale << 1e-4, 3e-5, 3e-5, 4e-5;
     const double tail = 6.0;
-    const StudentDensity density(centre, scale, tail, random);
-    REQUIRE(density.useful());
+    const StudentDensity density(centre, scale, tail);
+    REQUIRE(density.finite());
     // Midpoint rule: 1e-3 steps are a tenth and a sixth of the widths; an analytic integrand.
     double sum = 0.0;
     for (int i = 0; i < 1000; ++i) {
@@ -279,7 +278,9 @@ TEST_CASE("the posterior of an echo is its Fisher ellipsoid where the noise is s
     curve.insert(curve.end(), signal.my.begin(), signal.my.end());
     RefineOptions options;
     const Refinement fit = refine(e, curve, std::vector<double>{60.1, 120.2, 35.02}, options);
-    const WeightedPosterior p = importance_posterior(e, curve, fit, options);
+    ImportanceOptions once;
+    once.rounds = 1;
+    const WeightedPosterior p = importance_posterior(e, curve, fit, options, nullptr, once);
     const std::vector<double> deviations = fit.deviations();
     // By the quadrature above, in three dimensions: 0.662 where the posterior is normal.
     CHECK(p.effective_share() > 0.8 * 0.662);
@@ -292,8 +293,6 @@ TEST_CASE("the posterior of an echo is its Fisher ellipsoid where the noise is s
     // rounds are off.
     Refinement wrong = fit;
     wrong.estimate[0] += 5.0 * deviations[0];
-    ImportanceOptions once;
-    once.rounds = 1;
     CHECK(importance_posterior(e, curve, wrong, options, nullptr, once).effective_share() <
           0.3 * p.effective_share());
 }
@@ -309,9 +308,8 @@ TEST_CASE("a bent valley is sampled from end to end", "[importance]") {
     const Refinement fit = refine(e, curve, std::vector<double>{9.6, 49.4, 89.588});
     REQUIRE(!fit.valleys.empty());
     ImportanceOptions options;
-    options.rounds = 10;
     options.draws = 1024;
-    options.enough_size = 1024.0;
+    options.enough = 1024.0;
     const WeightedPosterior p = importance_posterior(e, curve, fit, {}, nullptr, options);
     CHECK(p.effective_size > 400.0);
 
@@ -390,5 +388,5 @@ TEST_CASE("what cannot be weighted is refused", "[importance]") {
     ImportanceOptions options;
     options.enough = 0.0;
     CHECK_THROWS_WITH(importance_posterior(box(), flat, {&minimum, 1}, nullptr, options),
-                      "enough must be in (0, 1], got 0");
+                      "enough must be > 0, got 0");
 }

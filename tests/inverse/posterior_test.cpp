@@ -70,6 +70,16 @@ TEST_CASE("Draws follow the marginals and depend on the seed alone", "[posterior
     CHECK(samples == posterior.sample(draws, 7));
     CHECK(samples != posterior.sample(draws, 8));
     CHECK(posterior.sample(0, 7).empty());
+    // Curves asked for one by one, or in blocks, get the same, to the rounding of a network that
+    // sees them in batches of other sizes.
+    for (const std::size_t c : {std::size_t{0}, std::size_t{17}, kCount - 1}) {
+        const std::vector<double> alone =
+            model().posterior(std::span(curves().signal).subspan(128 * c, 128), 1).sample(5, 7, c);
+        for (std::size_t i = 0; i < alone.size(); ++i) {
+            const double width = i % 2 ? 200.0 : 100.0;
+            CHECK(std::abs(alone[i] - samples[c * draws * 2 + i]) < 1e-4 * width);
+        }
+    }
     // The first unknown's draws come from its marginal: of kCount * draws, a share 0.05 lies below
     // the 5% quantile, to 4 sqrt(0.05 0.95 / 60000) = 0.0036. The second one's density was learnt
     // twice.
@@ -84,6 +94,30 @@ TEST_CASE("Draws follow the marginals and depend on the seed alone", "[posterior
         below /= static_cast<double>(kCount * draws);
         INFO("unknown " << k << ": " << below);
         CHECK(std::abs(below - 0.05) < (k ? 0.03 : 0.0036));
+    }
+}
+
+TEST_CASE("Draws know nothing of the true values that the same seed draws", "[posterior]") {
+    // What a posterior leaves open must not be filled in from the truth's own random numbers. Where
+    // in its marginal a draw lies is uniform whatever the curve, and so is the truth in the prior.
+    const nmrsim::Prior& prior = model().experiment().prior;
+    const Posterior posterior = model().posterior(curves().signal, kCount);
+    for (const std::uint64_t seed : {0, 1, 7}) {
+        const std::vector<double> where = posterior.cdf(posterior.sample(1, seed));
+        double product[2][2] = {};
+        for (std::size_t c = 0; c < kCount; ++c) {
+            const std::vector<double> truth = nmrsim::draw_parameters(prior, seed, c);
+            for (std::size_t a = 0; a < 2; ++a) {
+                const double u = (truth[a] - prior[a].low) / (prior[a].high - prior[a].low);
+                for (std::size_t b = 0; b < 2; ++b) {
+                    product[a][b] += 12.0 * (u - 0.5) * (where[2 * c + b] - 0.5);
+                }
+            }
+        }
+        // A mean of kCount products of deviation 1; the same numbers leave kCount.
+        for (const auto& row : product) {
+            for (const double sum : row) CHECK(std::abs(sum) < 4.5 * std::sqrt(kCount));
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include "nmrinverse/refine.h"
 
+#include <Eigen/LU>
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -10,8 +11,10 @@
 #include "nmrsim/alpha_z_aliases.h"
 #include "nmrsim/dataset.h"
 #include "nmrsim/experiment_file.h"
+#include "nmrsim/fisher.h"
 #include "nmrsim/prior.h"
 #include "nmrsim/random.h"
+#include "nmrsim/sensitivity.h"
 #include "nmrsim/simulate.h"
 
 using namespace nmrinverse;
@@ -91,6 +94,49 @@ TEST_CASE("refinement comes home within the noise", "[refine]") {
         CHECK(std::abs(fit.residual_correlation) < 5.0 * fit.residual_correlation_deviation);
         CHECK(fit.residual_correlation_deviation == Approx(1.0 / std::sqrt(2.0 * 855.0)));
         CHECK(fit.simulations > 0);
+    }
+}
+
+TEST_CASE("errors of refined fits are what their covariances say", "[refine]") {
+    // Away from the prior's edges and from 90 degrees, where posteriors are normal.
+    const nmrsim::Experiment e = task();
+    nmrsim::Experiment middle = e;
+    middle.prior = {
+        {"alpha_x_khz", 20.0, 130.0}, {"alpha_z_khz", 40.0, 260.0}, {"flip_deg", 20.0, 75.0}};
+    const std::size_t curves = 120;
+    const nmrsim::Dataset data = nmrsim::generate_dataset(middle, curves, 32);
+    RefineOptions options;
+    options.noise = kNoise;
+    const std::vector<std::string> names{"alpha_x_khz", "alpha_z_khz", "flip_deg"};
+    double count = 0.0;
+    double square[3] = {}, inside[3] = {};
+    for (std::size_t i = 0; i < curves; ++i) {
+        const std::span<const double> truth(&data.parameters[3 * i], 3);
+        const Refinement fit = refine(e, std::span(data.signal).subspan(i * kCurve, kCurve),
+                                      starts_about(truth, 32, 100 + i), options);
+        if (!fit.rivals.empty() || !fit.valleys.empty()) continue;
+        count += 1.0;
+        const nmrsim::Experiment at = nmrsim::with_parameters(e, fit.estimate);
+        const Eigen::MatrixXd bound =
+            nmrsim::fisher_information(nmrsim::simulate_with_jacobian(at, names), kNoise)
+                .matrix.inverse();
+        for (std::size_t k = 0; k < 3; ++k) {
+            const double sd = fit.deviations()[k];
+            const double z = (fit.estimate[k] - truth[k]) / sd;
+            CAPTURE(i, k, truth[k], z);
+            // The prior's variance adds less than a ten-thousandth where deviations are so small.
+            const Eigen::Index a = static_cast<Eigen::Index>(k);
+            CHECK(sd == Approx(std::sqrt(bound(a, a))).epsilon(0.05));
+            square[k] += z * z;
+            inside[k] += std::abs(z) < 1.6448536;
+        }
+    }
+    CHECK(count > 0.8 * curves);
+    for (std::size_t k = 0; k < 3; ++k) {
+        CAPTURE(k, count, square[k] / count, inside[k] / count);
+        // z^2 has the variance 2.
+        CHECK(std::abs(square[k] / count - 1.0) < 3.5 * std::sqrt(2.0 / count));
+        CHECK(std::abs(inside[k] / count - 0.9) < 3.5 * std::sqrt(0.09 / count));
     }
 }
 

@@ -51,13 +51,19 @@ TEST_CASE("streams, indices and seeds differ") {
     std::set<std::uint64_t> seen;
     for (const std::uint64_t seed : {1, 2}) {
         for (const std::uint64_t index : {0, 1, 2}) {
-            for (const auto stream : {RandomStream::parameters, RandomStream::offsets,
-                                      RandomStream::noise, RandomStream::lattice_seed}) {
+            for (const auto stream :
+                 {RandomStream::parameters, RandomStream::offsets, RandomStream::noise,
+                  RandomStream::lattice_seed, RandomStream::diagnostics,
+                  RandomStream::posterior_draws, RandomStream::importance,
+                  RandomStream::refined_draws, RandomStream::search, RandomStream::echo_bank,
+                  RandomStream::bootstrap, RandomStream::training_parameters,
+                  RandomStream::training_lattice_seed, RandomStream::training_noise,
+                  RandomStream::training_order, RandomStream::calibration}) {
                 seen.insert(CounterRandom(seed, index, stream).bits());
             }
         }
     }
-    CHECK(seen.size() == 24);
+    CHECK(seen.size() == 2 * 3 * 16);
 }
 
 TEST_CASE("uniform numbers have the moments of (0, 1)") {

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <limits>
 #include <span>
 #include <vector>
 
@@ -26,15 +25,14 @@ struct Proposal {
 
 struct ImportanceOptions {
     int draws =
-        256;  ///< about the minima, in all (rounded up), >= 1; again as many in each further round
+        512;  ///< about the minima, in all (rounded up), >= 1; again as many in each further round
     int least = 16;  ///< about each minimum at the least, >= 1
     /// Rounds at most, >= 1: each further one adds draws where the weights of those before were.
-    int rounds = 4;
-    double enough = 0.3;         ///< no further round above this effective share, in (0, 1]
-    /// Nor above so many effective samples, > 0.
-    double enough_size = std::numeric_limits<double>::infinity();
-    double tail = 5.0;           ///< degrees of freedom of the Student densities about minima, > 0
+    int rounds = 10;
+    double enough = 512.0;  ///< no further round above so many effective samples, > 0
+    double tail = 5.0;      ///< degrees of freedom of the Student densities about minima, > 0
     std::uint64_t seed = 0;
+    std::uint64_t index = 0;  ///< of the curve: curves of one seed share no numbers
 
     void validate() const;
 };
@@ -49,7 +47,7 @@ struct WeightedPosterior {
     std::vector<double> q05, q25, q75, q95;  ///< (unknowns), quantiles
     double log_evidence = 0.0;               ///< log of the likelihood's mean over the prior
     double effective_size = 0.0;             ///< of the sample: (sum w)^2 / sum w^2
-    double effective_share() const;          ///< of the samples, in (0, 1]
+    double effective_share() const;          ///< of the samples inside the box, in (0, 1]
     std::size_t count() const { return weights.size(); }
     std::vector<double> deviations() const { return deviations_of(covariance); }  ///< (unknowns)
 };
@@ -57,8 +55,11 @@ struct WeightedPosterior {
 /// The posterior under a uniform prior and this likelihood.
 ///
 /// Samples come from the proposal, where there is one, and from a Student density about each
-/// minimum with its covariance, truncated to the prior's box; each is weighted against the mixture
-/// of all (the balance heuristic), so that one bad proposal does no harm beside a good one.
+/// minimum with its covariance; each is weighted against the mixture of all (the balance
+/// heuristic), so that one bad proposal does no harm beside a good one. What is drawn outside the
+/// prior's box has no weight and costs no likelihood. Quantiles are where as much of the density is
+/// below as they say in the mean over draws, so that their intervals hold what they should at any
+/// effective size.
 ///
 /// Args: minima: may be empty where there is a proposal. proposal: nullptr for none.
 /// Throws: std::invalid_argument where there is nothing to draw from, for sizes that do not fit, or

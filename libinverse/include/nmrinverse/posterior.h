@@ -39,8 +39,10 @@ public:
     std::vector<double> cdf(std::span<const double> parameters) const;
 
     /// Draws from the joint posterior, (count, draws, unknowns), in the unknowns' units. Draw i of
-    /// curve c depends on (seed, c, i) alone.
-    std::vector<double> sample(std::size_t draws, std::uint64_t seed) const;
+    /// curve c is made from random numbers of (seed, first_index + c, i) alone: curves that are
+    /// asked for one by one need indices of their own, or their draws err alike.
+    std::vector<double> sample(std::size_t draws, std::uint64_t seed,
+                               std::uint64_t first_index = 0) const;
 
     /// Logarithm of the joint density, by the unknowns' units; minus infinity outside the prior.
     ///
