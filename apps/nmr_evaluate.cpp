@@ -137,13 +137,17 @@ int main(int argc, char** argv) {
                 model.posterior(data.signal, data.count(), noise, common.threads)
                     .sample(nmrapps::kStartsFromPosterior, kSeed);
             nmrapps::RefinedEstimates refined = nmrapps::refined_estimates(
-                curves, starts, model.experiment(), options, [&](double share) {
+                curves, starts, model.experiment(), options,
+                [&](double share) {
                     progress.show(share, "refining");
                     return !nmrapps::interrupted();
-                });
+                },
+                kDraws);
             nmrapps::stop_if_interrupted("nothing written");
             progress.finish();
             evaluation = nmrinverse::evaluate_estimates(std::move(refined.estimates), data);
+            // The score stays by the estimates, which are means of more than these draws.
+            evaluation.posterior.samples = std::move(refined.samples);
         } else {
             nmrinverse::add_posterior(evaluation,
                                       posterior_arrays(model, data, noise, common.threads), data);

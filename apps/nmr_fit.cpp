@@ -268,7 +268,7 @@ int main(int argc, char** argv) {
             say(fmt::format("joint fit of {} curves: chi-square {:.5g} of {:.5g}{}", fit.curves,
                             fit.chi_square, fit.degrees,
                             fit.within_noise() ? "" : ", not within the noise"));
-            refined = nmrapps::joint_estimates(fit);
+            refined = nmrapps::joint_estimates(fit, experiment.prior);
         } else if (measuring.on) {
             for (std::size_t c = 0; c < curves.count(); ++c) {
                 fitting.noise = measured.noise[c];
@@ -313,11 +313,9 @@ int main(int argc, char** argv) {
                 const double share = refined.effective_share[c];
                 judging.efficiency.push_back(share > 0.0 ? share : 1.0);  // 0: none were needed
                 judging.factor.push_back(refined.fits[c].factor);
-                if (!joint) {
-                    std::copy(refined.fits[c].estimate.begin(), refined.fits[c].estimate.end(),
-                              judged.mean.begin() +
-                                  static_cast<std::ptrdiff_t>(c * experiment.prior.size()));
-                }
+                std::copy(refined.fits[c].estimate.begin(), refined.fits[c].estimate.end(),
+                          judged.mean.begin() +
+                              static_cast<std::ptrdiff_t>(c * experiment.prior.size()));
                 judging.time_zero_us.push_back(refined.fits[c].time_zero_us);
                 if (measuring.on) add_reason(measured.doubt[c], doubt[c]);
             }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <exception>
+#include <numbers>
 #include <stdexcept>
 
 #include "nmrinverse/importance.h"
@@ -26,11 +27,8 @@ constexpr double kQuantile75 = 0.6744897501960817;
 constexpr double kNarrow = 0.01;
 constexpr double kFromEdge = 4.0;
 
-/// Of drawing weighted samples: the few curves that need them have bent posteriors.
-constexpr int kRounds = 10;
-
-/// Effective samples that are enough: a mean is off by a sixteenth of a standard deviation then.
-constexpr double kEnough = 256.0;
+/// A normal density that ends so many standard deviations from its middle is whole: 2e-9 is lost.
+constexpr double kCutsNothing = 6.0;
 
 /// Whether the fit's normal density stands for the posterior.
 bool makes_posterior(const nmrinverse::Refinement& fit, const nmrsim::Prior& prior) {
@@ -70,7 +68,7 @@ struct Refined {
     std::vector<double> samples;  ///< (draws, unknowns)
 };
 
-/// Draws from weighted samples: each as often as its weight says, but for one.
+/// Draws from weighted samples: each as often as its weight says, but for one; in no order.
 std::vector<double> resampled(const nmrinverse::WeightedPosterior& posterior, std::size_t draws,
                               nmrsim::CounterRandom& random) {
     std::vector<double> result;
@@ -87,6 +85,14 @@ std::vector<double> resampled(const nmrinverse::WeightedPosterior& posterior, st
                           sample + static_cast<std::ptrdiff_t>(posterior.unknowns));
             ++drawn;
         }
+    }
+    const auto row = [&](std::size_t i) {
+        return result.begin() + static_cast<std::ptrdiff_t>(i * posterior.unknowns);
+    };
+    for (std::size_t left = draws; left > 1; --left) {
+        const auto other = std::min(
+            left - 1, static_cast<std::size_t>(random.uniform() * static_cast<double>(left)));
+        std::swap_ranges(row(left - 1), row(left), row(other));
     }
     return result;
 }
@@ -117,18 +123,52 @@ void append_normal(double mean, double sd, nmrinverse::Predictions& row) {
     row.q95.push_back(mean + kQuantile95 * sd);
 }
 
+double normal_below(double x) {
+    return 0.5 * std::erfc(-x / std::numbers::sqrt2);
+}
+
+/// The same of a normal density about `middle`, inside the range, that ends at its edges.
+void append_cut_normal(double middle, double sd, const nmrsim::PriorRange& range,
+                       nmrinverse::Predictions& row) {
+    const double low = (range.low - middle) / sd, high = (range.high - middle) / sd;
+    if (low < -kCutsNothing && high > kCutsNothing) {
+        append_normal(middle, sd, row);
+        return;
+    }
+    const auto density = [](double x) {
+        return std::exp(-0.5 * x * x) / std::sqrt(2.0 * std::numbers::pi);
+    };
+    const double below = normal_below(low), mass = normal_below(high) - below;
+    const double shift = (density(low) - density(high)) / mass;
+    const double bend = (low * density(low) - high * density(high)) / mass;
+    const auto quantile = [&](double share) {
+        double from = low, to = high;
+        for (int i = 0; i < 60; ++i) {
+            const double x = 0.5 * (from + to);
+            (normal_below(x) - below < share * mass ? from : to) = x;
+        }
+        return std::clamp(middle + sd * 0.5 * (from + to), range.low, range.high);
+    };
+    row.mean.push_back(middle + sd * shift);
+    row.sd.push_back(sd * std::sqrt(1.0 + bend - shift * shift));
+    row.q05.push_back(quantile(0.05));
+    row.q25.push_back(quantile(0.25));
+    row.q75.push_back(quantile(0.75));
+    row.q95.push_back(quantile(0.95));
+}
+
 Refined with_posterior(const nmrsim::Experiment& experiment, std::span<const float> signal,
                        nmrinverse::Refinement fit, const nmrinverse::RefineOptions& options,
                        std::size_t draws, std::size_t curve) {
     const nmrsim::Prior& prior = experiment.prior;
-    nmrsim::CounterRandom random(options.seed, curve, nmrsim::RandomStream::noise);
+    nmrsim::CounterRandom random(options.seed, curve, nmrsim::RandomStream::refined_draws);
     Refined result;
     result.fit = std::move(fit);
     nmrinverse::Predictions& row = result.row;
     if (!makes_posterior(result.fit, prior)) {
         const nmrinverse::WeightedPosterior posterior =
             nmrinverse::importance_posterior(experiment, signal, result.fit, options, nullptr,
-                                             {.rounds = kRounds, .enough_size = kEnough});
+                                             {.seed = options.seed, .index = curve});
         row.mean = posterior.mean;
         row.sd = posterior.deviations();
         row.q05 = posterior.q05;
@@ -178,19 +218,21 @@ void append_refinement(const nmrsim::Experiment& experiment, std::span<const flo
         result);
 }
 
-RefinedEstimates joint_estimates(const nmrinverse::JointFit& fit) {
+RefinedEstimates joint_estimates(const nmrinverse::JointFit& fit, const nmrsim::Prior& prior) {
     RefinedEstimates result;
     nmrinverse::Predictions& out = result.estimates;
     out.count = fit.curves;
     out.unknowns = fit.unknowns;
     for (std::size_t i = 0; i < fit.estimate.size(); ++i) {
-        append_normal(fit.estimate[i], fit.deviations[i], out);
+        append_cut_normal(fit.estimate[i], fit.deviations[i], prior[i % fit.unknowns], out);
     }
     result.effective_share.assign(fit.curves, 0.0);
     result.doubt.assign(fit.curves, doubt_of(fit.converged, fit.rivals, fit.chi_square, fit.degrees,
                                              fit.within_noise()));
     result.fits = fit.alone;
     for (std::size_t c = 0; c < fit.curves; ++c) {
+        const auto row = fit.estimate.begin() + static_cast<std::ptrdiff_t>(c * fit.unknowns);
+        result.fits[c].estimate.assign(row, row + static_cast<std::ptrdiff_t>(fit.unknowns));
         result.fits[c].factor = fit.factor[c];
         result.fits[c].time_zero_us = fit.time_zero_us[c];
     }

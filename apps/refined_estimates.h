@@ -50,7 +50,8 @@ void append_refinement(const nmrsim::Experiment& experiment, std::span<const flo
                        RefinedEstimates& result, std::size_t draws = 0);
 
 /// A joint fit, one row a curve: common unknowns are the same in each, and so are their standard
-/// deviations. Factors and time zeros are the joint ones, the rest of `fits` is each curve's alone.
-RefinedEstimates joint_estimates(const nmrinverse::JointFit& fit);
+/// deviations; where the prior's edge is within reach, the fit's normal density ends there.
+/// Estimates, factors and time zeros of `fits` are the joint ones, the rest is each curve's alone.
+RefinedEstimates joint_estimates(const nmrinverse::JointFit& fit, const nmrsim::Prior& prior);
 
 }  // namespace nmrapps
