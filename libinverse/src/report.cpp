@@ -1,8 +1,11 @@
 #include "nmrinverse/report.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
@@ -10,6 +13,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <iterator>
 #include <limits>
 #include <memory>
@@ -39,10 +43,23 @@ struct CloseFile {
 };
 using File = std::unique_ptr<std::FILE, CloseFile>;
 
-/// An unnamed file that vanishes when closed.
+/// An unnamed file that vanishes when closed, where TMPDIR says.
 File temporary_file() {
-    File file(std::tmpfile());
-    if (!file) throw std::runtime_error("temporary file: " + std::string(std::strerror(errno)));
+    std::error_code no_folder;
+    const std::filesystem::path folder = std::filesystem::temp_directory_path(no_folder);
+    std::string name = ((no_folder ? "/tmp" : folder) / "nmrsim-XXXXXX").string();
+    const int descriptor = ::mkstemp(name.data());
+    if (descriptor < 0) {
+        throw std::runtime_error(fmt::format("temporary file {}: {} (TMPDIR names another folder)",
+                                             name, std::strerror(errno)));
+    }
+    ::unlink(name.c_str());
+    ::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+    File file(::fdopen(descriptor, "w+b"));
+    if (!file) {
+        ::close(descriptor);
+        throw std::runtime_error("temporary file: " + std::string(std::strerror(errno)));
+    }
     return file;
 }
 
