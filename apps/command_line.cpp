@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <new>
 #include <stdexcept>
@@ -18,8 +20,10 @@
 #include "nmrsim/errors.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/file_output.h"
+#include "nmrsim/manifest.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/sequence_text.h"
+#include "nmrsim/stop.h"
 #include "nmrsim/version.h"
 #include "option_table.h"
 #include "provenance.h"
@@ -32,10 +36,38 @@ constexpr int kBadInput = 2;
 constexpr double kBarPeriodS = 0.2;
 constexpr double kLinePeriodS = 10.0;
 
-volatile sig_atomic_t signal_number = 0;
+constexpr suseconds_t kPatienceUs = 700'000;  ///< for the work to end after a signal
 
+volatile sig_atomic_t signal_number = 0;
+volatile sig_atomic_t keeps_work = 0;
+/// The program's name, for where nothing else may be called; empty where it does not speak.
+char name_in_handlers[64] = "";
+
+void set_alarm(suseconds_t after_us) {
+    itimerval timer = {};
+    timer.it_value.tv_usec = after_us;
+    setitimer(ITIMER_REAL, &timer, nullptr);
+}
+
+/// Asks the work to end; what waits for something else, a pipe or a disk, has a while.
 void receive(int number) {
     signal_number = number;
+    nmrsim::request_stop();
+    if (!keeps_work) set_alarm(kPatienceUs);
+}
+
+/// The work has not ended.
+void end_at_once(int) {
+    const auto say = [](const char* text) {
+        [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text, std::strlen(text));
+    };
+    if (*name_in_handlers) {
+        say(name_in_handlers);
+        say(signal_number == SIGINT ? ": interrupted by SIGINT; nothing more is written\n"
+                                    : ": interrupted by SIGTERM; nothing more is written\n");
+    }
+    nmrsim::remove_output_lock();
+    _exit(128 + signal_number);
 }
 
 struct Interrupted {
@@ -50,6 +82,7 @@ void catch_signals() {
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, nullptr);
     sigaction(SIGTERM, &action, nullptr);
+    signal(SIGALRM, end_at_once);
     signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is a full disk: an error of write()
 }
 
@@ -172,17 +205,23 @@ int run_program(CLI::App& app, int argc, char** argv, const std::function<void()
     } catch (const std::exception& error) {
         return refuse(error.what());
     }
+    if (speaks) std::snprintf(name_in_handlers, sizeof name_in_handlers, "%s", program.c_str());
     catch_signals();
+    const auto stopped = [&](int number, const std::string& saved) {
+        set_alarm(0);
+        if (speaks) {
+            print_line(program, fmt::format("interrupted by {}; {}",
+                                            number == SIGINT ? "SIGINT" : "SIGTERM", saved));
+        }
+        return 128 + number;
+    };
     try {
         work();
         return 0;
     } catch (const Interrupted& stop) {
-        if (speaks) {
-            print_line(program,
-                       fmt::format("interrupted by {}; {}",
-                                   stop.number == SIGINT ? "SIGINT" : "SIGTERM", stop.saved));
-        }
-        return 128 + stop.number;
+        return stopped(stop.number, stop.saved);
+    } catch (const nmrsim::Stopped&) {
+        return stopped(signal_number, "nothing written");
     } catch (const std::invalid_argument& error) {
         print_line(program, error.what());
         return kBadInput;
@@ -205,8 +244,15 @@ int received_signal() {
     return signal_number;
 }
 
+void keep_work_after_signals() {
+    keeps_work = 1;
+    set_alarm(0);
+}
+
 void share_signal(int number) {
-    if (number != 0) signal_number = number;
+    if (number == 0) return;
+    signal_number = number;
+    nmrsim::request_stop();
 }
 
 void stop_if_interrupted(const std::string& saved) {
@@ -241,6 +287,54 @@ void check_output_folder(const std::string& option, const std::string& path) {
     if (std::filesystem::is_directory(path)) {
         throw std::invalid_argument(
             fmt::format("{} {}: expected a file, found a folder", option, path));
+    }
+}
+
+namespace {
+
+/// The files behind what a user names as an input.
+std::vector<std::string> files_of(const std::string& input) {
+    namespace fs = std::filesystem;
+    std::vector<std::string> files = {input, input.substr(0, input.rfind(":/"))};
+    std::error_code error;
+    if (fs::is_directory(input, error)) {
+        for (const char* name : {"echos_r.txt", "echos_i.txt", "mat_info.txt", "experiment.toml"}) {
+            files.push_back((fs::path(input) / name).string());
+        }
+    } else if (fs::is_regular_file(input, error) && nmrsim::is_manifest(input)) {
+        for (const nmrsim::Shard& shard : nmrsim::read_manifest(input).shards) {
+            files.push_back((fs::path(input).parent_path() / shard.file).string());
+        }
+    }
+    return files;
+}
+
+}  // namespace
+
+void check_not_input(const std::string& option, const std::string& output,
+                     const std::vector<std::string>& inputs) {
+    std::error_code error;
+    if (output.empty() || !std::filesystem::is_regular_file(output, error)) return;
+    for (const std::string& input : inputs) {
+        for (const std::string& file : files_of(input)) {
+            if (!nmrsim::same_file(output, file)) continue;
+            throw std::invalid_argument(
+                fmt::format("{} {}: it is read, as {}, and would be written over: choose another "
+                            "name",
+                            option, output, file));
+        }
+    }
+}
+
+void check_is_file(const std::string& option, const std::string& path) {
+    std::error_code error;
+    const auto type = std::filesystem::status(path, error).type();
+    const bool device = type == std::filesystem::file_type::fifo ||
+                        type == std::filesystem::file_type::character ||
+                        type == std::filesystem::file_type::socket;
+    if (path == "-" || path.starts_with("/dev/") || device) {
+        throw std::invalid_argument(
+            fmt::format("{} {}: expected a file, it can be no pipe", option, path));
     }
 }
 

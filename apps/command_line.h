@@ -43,9 +43,12 @@ nmrsim::Experiment chosen_experiment(const ExperimentChoice& choice);
 int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& work,
                 bool speaks = true);
 
-/// Whether SIGINT or SIGTERM has come. The first is held for the program to save its work; a second
-/// one ends it at once.
+/// Whether SIGINT or SIGTERM has come. The first asks every calculation to end (nmrsim/stop.h) and,
+/// where it does not within a second, ends the program; a second one ends it at once.
 bool interrupted();
+
+/// From here on the program saves its work after a signal, however long that takes.
+void keep_work_after_signals();
 
 /// The signal that has come, 0 where none has.
 int received_signal();
@@ -69,6 +72,16 @@ void write_result(const std::string& path, std::string_view text);
 /// Refuses an output path whose folder is not there, before hours of work are spent.
 /// Throws: std::invalid_argument that names the option and the folder.
 void check_output_folder(const std::string& option, const std::string& path);
+
+/// Refuses an output that is one of the inputs, by whatever name: nothing of the user's is written
+/// over. Args: inputs: files, FILE.h5:/PATH, challenge folders, manifests, names of what ships.
+/// Throws: std::invalid_argument that names the option and the file.
+void check_not_input(const std::string& option, const std::string& output,
+                     const std::vector<std::string>& inputs);
+
+/// Refuses standard output, pipes and devices for what is not a text.
+/// Throws: std::invalid_argument that names the option.
+void check_is_file(const std::string& option, const std::string& path);
 
 /// Progress on standard error: a bar with the time left on a terminal, a line every ten seconds
 /// otherwise, nothing where quiet.

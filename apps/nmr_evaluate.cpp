@@ -113,6 +113,9 @@ int main(int argc, char** argv) {
         if (!out.empty() && std::filesystem::exists(out) && !std::filesystem::is_directory(out)) {
             throw std::invalid_argument("--out " + out + ": expected a folder, found a file");
         }
+        for (const char* file : {"/report.html", "/report.json", "/report.html.toml"}) {
+            nmrapps::check_not_input("--out", out + file, {data_path, model_name});
+        }
         const nmrinverse::Model model = nmrinverse::load_model(nmrapps::find_model(model_name));
         const nmrsim::Dataset data = nmrapps::read_labelled(data_path, model.experiment());
         const double noise =

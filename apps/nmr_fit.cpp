@@ -189,7 +189,18 @@ int main(int argc, char** argv) {
         }
         const std::size_t draws = static_cast<std::size_t>(samples);
         nmrapps::check_output_folder("--out", out);
-        const nmrinverse::Model model = nmrinverse::load_model(nmrapps::find_model(model_name));
+        const std::string model_file = nmrapps::find_model(model_name);
+        std::vector<std::string> read = inputs;
+        read.push_back(model_file);
+        std::vector<std::string> written = {out, out + ".toml"};
+        for (const char* more : {".steps.json", ".samples.csv"}) {
+            written.push_back(std::filesystem::path(out).replace_extension(more).string());
+        }
+        if (!out.empty() && out != "-") {
+            for (const std::string& path : written) nmrapps::check_not_input("--out", path, read);
+        }
+        const nmrsim::OutputLock lock(out);
+        const nmrinverse::Model model = nmrinverse::load_model(model_file);
         const nmrsim::Experiment& experiment = model.experiment();
         if (checked && !nmrapps::can_be_checked(experiment)) {
             throw std::invalid_argument(

@@ -41,6 +41,8 @@ constexpr std::size_t kLastBlocks = 8;
 /// How long the names of files may take to reach a network file system's other machines.
 constexpr int kNameWaitS = 60;
 
+constexpr const char* kSaved = "{} of {} curves saved in {}; --resume goes on";
+
 struct Task {
     nmrsim::Experiment experiment;
     nmrsim::Dataset description;  ///< of the set, without curves
@@ -189,9 +191,13 @@ private:
 
 /// Copies curves of `range` into one file, of a form or the other.
 void write_out(const Task& task, nmrapps::SavedParts& parts, const IndexRange& range,
-               const std::string& path, std::string* sha256 = nullptr) {
+               const std::string& path, bool alone, std::string* sha256 = nullptr) {
     const std::size_t most = task.curves_in(kCopiedBytes);
     const auto pieces = [&](std::size_t first) {
+        if (alone) {  // others would wait for this one
+            nmrapps::stop_if_interrupted(
+                fmt::format(kSaved, parts.count(), task.range.count, parts.folder()));
+        }
         return parts.rows(range.first + first, std::min(most, range.count - first));
     };
     if (task.challenge) {
@@ -230,7 +236,7 @@ void write_shards(const Task& task, nmrapps::SavedParts& parts, nmrapps::Ranks& 
     std::string sha256;
     if (mine.count > 0) {
         const std::string path = shard_path(task.out, ranks.rank() + 1, ranks.size());
-        write_out(task, parts, mine, path, &sha256);
+        write_out(task, parts, mine, path, false, &sha256);
     }
     const std::vector<std::string> all = ranks.gather(sha256);
     if (!ranks.first()) return;
@@ -260,9 +266,17 @@ bool prepare(const Task& task, nmrapps::SavedParts& parts, const nmrapps::Ranks&
         return false;
     }
     parts.scan(true);
-    if (!is_done(task, last)) return false;
-    parts.clear();
-    return true;
+    if (is_done(task, last)) {
+        parts.clear();
+        return true;
+    }
+    if (!task.challenge && std::filesystem::exists(last)) {
+        throw std::invalid_argument(
+            fmt::format("--resume: {} is there and is not this set, whole: remove it or name "
+                        "another --out",
+                        last));
+    }
+    return false;
 }
 
 void generate(const Task& task, nmrapps::Ranks& ranks, nmrapps::Progress& progress, bool resume) {
@@ -274,6 +288,7 @@ void generate(const Task& task, nmrapps::Ranks& ranks, nmrapps::Progress& progre
                                    task.curves_in(kHeldBytes)),
                 parts, ranks, progress);
     ranks.barrier();  // none saves before all have looked
+    nmrapps::keep_work_after_signals();
     maker.run();
 
     nmrapps::share_signal(ranks.largest(nmrapps::received_signal()));
@@ -292,19 +307,16 @@ void generate(const Task& task, nmrapps::Ranks& ranks, nmrapps::Progress& progre
     if (nmrapps::interrupted()) {
         parts.scan(false);
         const std::size_t done = parts.count();
-        if (done < task.range.count) {
-            nmrapps::stop_if_interrupted(
-                done > 0 ? fmt::format("{} of {} curves saved in {}; --resume goes on", done,
-                                       task.range.count, parts.folder())
-                         : "nothing done yet");
-        }
+        nmrapps::stop_if_interrupted(
+            done > 0 ? fmt::format(kSaved, done, task.range.count, parts.folder())
+                     : "nothing done yet");
     }
     find_all(parts);
     progress.finish();
     if (ranks.size() > 1 && !task.challenge) {
         write_shards(task, parts, ranks);
     } else if (ranks.first()) {
-        write_out(task, parts, task.range, task.out);
+        write_out(task, parts, task.range, task.out, ranks.size() == 1);
     }
     ranks.barrier();
     if (ranks.first()) parts.clear();
@@ -369,6 +381,11 @@ int main(int argc, char** argv) {
                 }
             } else {
                 nmrapps::check_output_folder("--out", task.out);
+                nmrapps::check_is_file("--out", task.out);
+            }
+            for (const std::string& path :
+                 {task.out, manifest_path(task.out), task.out + "/experiment.toml"}) {
+                nmrapps::check_not_input("--out", path, {choice.name});
             }
             task.description =
                 nmrsim::generate_dataset(task.experiment, 0, task.seed, task.range.first);
@@ -378,6 +395,9 @@ int main(int argc, char** argv) {
             } else {
                 common.quiet = true;
             }
+            std::optional<nmrsim::OutputLock> lock;
+            if (ranks.first()) lock.emplace(task.out);
+            ranks.barrier();
             task.threads = common.threads > 0 ? common.threads : ranks.threads();
             nmrapps::Progress progress(app, common);
             generate(task, ranks, progress, resume);

@@ -155,6 +155,14 @@ int main(int argc, char** argv) {
         const nmrsim::Experiment experiment = nmrapps::chosen_experiment(choice);
         nmrapps::check_output_folder("--out", out);
         nmrapps::check_output_folder("--plot", plot);
+        nmrapps::check_not_input("--out", out, {choice.name});
+        nmrapps::check_not_input("--plot", plot, {choice.name});
+        if (choice.sequence || !choice.settings.empty()) {  // which the file does not say
+            const std::string made = out.empty() ? plot : out;
+            nmrapps::check_not_input(out.empty() ? "--plot" : "--out", made + ".toml",
+                                     {choice.name});
+        }
+        const nmrsim::OutputLock lock(out);
         if (!plot.empty()) nmrinverse::check_picture_name(plot);
         std::string csv;
         nmrinverse::Figure figure;
@@ -215,7 +223,7 @@ int main(int argc, char** argv) {
         // The picture first: where gnuplot is missing, no output appears at all.
         if (!plot.empty()) nmrsim::write_whole_file(plot, nmrinverse::figure_picture(figure, plot));
         if (!bound || !out.empty()) nmrapps::write_result(out, csv);
-        nmrapps::write_provenance(app, experiment, out.empty() ? plot : out);
+        nmrapps::write_provenance(app, experiment, out.empty() ? plot : out, choice.name);
         if (bound) nmrapps::write_result("", table);
         if (!common.quiet && estimated_error > 0.0) {
             fmt::print(stderr, "estimated error {:.0e} of the largest |M|\n", estimated_error);

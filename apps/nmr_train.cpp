@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <filesystem>
+#include <optional>
 #include <stdexcept>
 
 #include "command_line.h"
@@ -220,11 +221,22 @@ int main(int argc, char** argv) {
         }
         const nmrsim::Experiment experiment = nmrapps::chosen_experiment(choice);
         nmrapps::check_output_folder("--out", out);
+        nmrapps::check_is_file("--out", out);
         set_noise(noise, options);
         if (!first_look.empty()) options.first_look = nmrapps::find_model(first_look);
         options.threads = common.threads;
         if (options.threads == 0 && ranks.size() > 1) options.threads = ranks.threads();
         options.checkpoint = out + ".checkpoint";
+        for (const std::string& path : {out, options.checkpoint}) {
+            nmrapps::check_not_input("--out", path, data_paths);
+            nmrapps::check_not_input("--out", path, {choice.name, first_look, calibrated});
+        }
+        if (!options.resume && calibrated.empty() && std::filesystem::exists(options.checkpoint)) {
+            throw std::invalid_argument(
+                fmt::format("{} is what an interrupted training left: --resume goes on with it; "
+                            "remove it to start again",
+                            options.checkpoint));
+        }
         // Time alone ends a training that has a time and no number of passes.
         if (options.minutes > 0.0 && epochs->empty() && !data_paths.empty())
             options.epochs = 1000000;
@@ -236,7 +248,9 @@ int main(int argc, char** argv) {
             options.curves_per_epoch = simulated / static_cast<std::size_t>(options.epochs);
         }
         options.validate();
+        std::optional<nmrsim::OutputLock> lock;
         if (ranks.first()) {
+            lock.emplace(out);
             nmrsim::remove_unfinished(out);
             nmrsim::remove_unfinished(options.checkpoint);
             ranks.barrier();
@@ -255,6 +269,7 @@ int main(int argc, char** argv) {
         }
         nmrapps::Progress progress(app, common);
         const auto report = [&](const nmrinverse::TrainingProgress& now) {
+            nmrapps::keep_work_after_signals();  // there is something to keep
             progress.show(now.fraction, status_of(now, experiment.prior));
             return !nmrapps::interrupted();
         };

@@ -61,9 +61,17 @@ std::string provenance_toml(const CLI::App& app, const nmrsim::Experiment& exper
 }
 
 void write_provenance(const CLI::App& app, const nmrsim::Experiment& experiment,
-                      const std::string& path) {
-    if (path.empty() || path == "-") return;
-    nmrsim::write_whole_file(path + ".toml", provenance_toml(app, experiment));
+                      const std::string& path, const std::string& read) {
+    // Beside a pipe or a device there is no place.
+    std::error_code error;
+    if (path.empty() || path == "-" ||
+        (std::filesystem::exists(path, error) && !std::filesystem::is_regular_file(path, error)) ||
+        path.starts_with("/dev/")) {
+        return;
+    }
+    const std::string beside = path + ".toml";
+    if (nmrsim::same_file(beside, read)) return;  // what gave it says it already
+    nmrsim::write_whole_file(beside, provenance_toml(app, experiment));
 }
 
 }  // namespace nmrapps

@@ -18,8 +18,9 @@ std::string command_text();
 /// how: as EXPERIMENT it gives the same again.
 std::string provenance_toml(const CLI::App& app, const nmrsim::Experiment& experiment);
 
-/// The same beside the output `path`, as path + ".toml"; nothing where that is standard output.
+/// The same beside the output `path`, as path + ".toml"; nothing where that is standard output, a
+/// pipe or a device. Args: read: the file that the experiment is from, which is not written over.
 void write_provenance(const CLI::App& app, const nmrsim::Experiment& experiment,
-                      const std::string& path);
+                      const std::string& path, const std::string& read = "");
 
 }  // namespace nmrapps

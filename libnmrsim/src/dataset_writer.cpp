@@ -42,9 +42,11 @@ public:
     }
     [[noreturn]] void fail() const {
         const int error = errno;  // of the last call that failed; 0 where HDF5 alone is unhappy
-        throw std::runtime_error(
-            fmt::format("{}: cannot be written{}", path_,
-                        error ? fmt::format(": {}", std::strerror(error)) : " as HDF5"));
+        const bool locks = error == ENOLCK || error == ENOSYS || error == EOPNOTSUPP;
+        throw std::runtime_error(fmt::format(
+            "{}: cannot be written{}{}", path_,
+            error ? fmt::format(": {}", std::strerror(error)) : " as HDF5",
+            locks ? " (where files cannot be locked, set HDF5_USE_FILE_LOCKING=FALSE)" : ""));
     }
 
     Hdf5Handle space(const std::vector<hsize_t>& shape) const {

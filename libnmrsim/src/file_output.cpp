@@ -3,14 +3,18 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <stdexcept>
 
 namespace nmrsim {
@@ -32,6 +36,56 @@ void sync_to_disk(const std::string& file, int flags, const std::string& path) {
     // Some file systems cannot sync a folder; the rename itself has been made.
     if (error != 0 && error != EINVAL && error != ENOTSUP) fail(path, error);
 }
+
+/// N of /dev/fd/N, /proc/self/fd/N, /dev/stdout and /dev/stderr: what the shell or another program
+/// has opened, a pipe or a file, which is written where it stands.
+std::optional<int> open_descriptor(const std::string& path) {
+    if (path == "/dev/stdout") return STDOUT_FILENO;
+    if (path == "/dev/stderr") return STDERR_FILENO;
+    for (const std::string_view folder : {"/dev/fd/", "/proc/self/fd/"}) {
+        if (!path.starts_with(folder)) continue;
+        int number = 0;
+        const char* end = path.data() + path.size();
+        const auto [stop, error] = std::from_chars(path.data() + folder.size(), end, number);
+        if (error == std::errc() && stop == end && number >= 0) return number;
+    }
+    return std::nullopt;
+}
+
+void write_to(int descriptor, std::string_view text, const std::string& path) {
+    while (!text.empty()) {
+        const ssize_t written = ::write(descriptor, text.data(), text.size());
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) fail(path, errno);
+        text.remove_prefix(static_cast<std::size_t>(written));
+    }
+}
+
+/// Where a chain of links ends, also where there is nothing yet.
+fs::path target_of(const std::string& path) {
+    constexpr int kMostLinks = 40;  // as the kernel
+    fs::path target(path);
+    std::error_code error;
+    for (int i = 0; fs::is_symlink(target, error); ++i) {
+        if (i == kMostLinks) fail(path, ELOOP);
+        const fs::path next = fs::read_symlink(target, error);
+        if (error) fail(path, error.value());
+        target = next.is_absolute() ? next : target.parent_path() / next;
+    }
+    return target;
+}
+
+/// Gives the new file the mode, and as far as this user may the owner, of the one it replaces.
+void take_mode(const fs::path& from, const std::string& file) {
+    struct stat old = {};
+    if (::stat(from.c_str(), &old) != 0) return;
+    // Owner first: a change of it may clear bits of the mode.
+    if (::chown(file.c_str(), old.st_uid, old.st_gid) != 0) { /* another's: ours from now on */
+    }
+    ::chmod(file.c_str(), old.st_mode & 07777);
+}
+
+char lock_name[4096] = "";  // what a signal's handler may read
 
 /// Removes the file unless it has been renamed.
 struct Temporary {
@@ -55,9 +109,11 @@ struct Temporary {
 void write_whole_file(const std::string& path,
                       const std::function<void(const std::string&)>& write) {
     std::error_code error;
+    if (open_descriptor(path)) {
+        throw std::runtime_error(path + ": cannot be written: expected a file of its own");
+    }
     // A link stays a link: what it points to is replaced.
-    const fs::path target =
-        fs::is_symlink(path, error) ? fs::weakly_canonical(path) : fs::path(path);
+    const fs::path target = target_of(path);
     if (target.empty()) fail(path, ENOENT);
     if (fs::is_directory(target, error)) fail(path, EISDIR);
     if (fs::exists(target, error) && !fs::is_regular_file(target, error)) {
@@ -79,6 +135,7 @@ void write_whole_file(const std::string& path,
     Temporary temporary(partial);
 
     write(temporary.path);
+    take_mode(target, temporary.path);
     sync_to_disk(temporary.path, O_RDONLY, path);
     if (::rename(temporary.path.c_str(), target.c_str()) != 0) fail(path, errno);
     temporary.renamed = true;
@@ -86,6 +143,7 @@ void write_whole_file(const std::string& path,
 }
 
 void write_whole_file(const std::string& path, std::string_view text) {
+    if (const auto descriptor = open_descriptor(path)) return write_to(*descriptor, text, path);
     write_whole_file(path, [&](const std::string& temporary) {
         errno = 0;
         std::ofstream file(temporary, std::ios::binary);
@@ -97,7 +155,7 @@ void write_whole_file(const std::string& path, std::string_view text) {
 
 void remove_unfinished(const std::string& path) {
     std::error_code error;
-    fs::path target = fs::is_symlink(path, error) ? fs::weakly_canonical(path) : fs::path(path);
+    const fs::path target = target_of(path);
     const fs::path folder = target.has_parent_path() ? target.parent_path() : fs::path(".");
     const std::string prefix = fmt::format(".{}.", target.filename().string());
     const std::string suffix = ".partial";
@@ -114,6 +172,69 @@ void remove_unfinished(const std::string& path) {
         const bool runs = ::kill(static_cast<pid_t>(process), 0) == 0 || errno != ESRCH;
         if (!runs) fs::remove(entry.path(), error);
     }
+}
+
+bool same_file(const std::string& a, const std::string& b) {
+    struct stat one = {}, other = {};
+    return ::stat(a.c_str(), &one) == 0 && ::stat(b.c_str(), &other) == 0 &&
+           one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+OutputLock::OutputLock(const std::string& path) {
+    std::error_code error;
+    if (path.empty() || path == "-" || open_descriptor(path)) return;
+    fs::path target = target_of(path);
+    if (!target.has_filename()) target = target.parent_path();  // "DIR/"
+    const bool there = fs::exists(target, error);
+    if (target.empty() || (there && !fs::is_regular_file(target) && !fs::is_directory(target))) {
+        return;  // a device
+    }
+    const fs::path folder = target.has_parent_path() ? target.parent_path() : fs::path(".");
+    const std::string name =
+        (folder / fmt::format(".{}.lock", target.filename().string())).string();
+    for (;;) {
+        const int file = ::open(name.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666);
+        if (file < 0) fail(path, errno);
+        if (::flock(file, LOCK_EX | LOCK_NB) != 0) {
+            const int problem = errno;
+            char process[32] = "";
+            if (::pread(file, process, sizeof process - 1, 0) < 0) *process = '\0';
+            ::close(file);
+            if (problem == EINTR) continue;
+            if (problem == EWOULDBLOCK) {
+                throw std::runtime_error(fmt::format(
+                    "{}: another run is writing it{}; wait for it or choose another name", path,
+                    *process ? fmt::format(", process {}", process) : ""));
+            }
+            ::unlink(name.c_str());
+            return;  // a file system without locks
+        }
+        // Whoever had it may have removed the name meanwhile, and a third have made it anew.
+        struct stat held = {}, named = {};
+        if (::fstat(file, &held) == 0 && ::stat(name.c_str(), &named) == 0 &&
+            held.st_dev == named.st_dev && held.st_ino == named.st_ino) {
+            const std::string process = std::to_string(::getpid());
+            if (::ftruncate(file, 0) != 0 ||
+                ::pwrite(file, process.data(), process.size(), 0) < 0) { /* only for the message */
+            }
+            file_ = file;
+            name_ = name;
+            if (name.size() < sizeof lock_name) std::strcpy(lock_name, name.c_str());
+            return;
+        }
+        ::close(file);
+    }
+}
+
+OutputLock::~OutputLock() {
+    if (file_ < 0) return;
+    *lock_name = '\0';
+    ::unlink(name_.c_str());
+    ::close(file_);
+}
+
+void remove_output_lock() noexcept {
+    if (*lock_name) ::unlink(lock_name);
 }
 
 void make_folder(const std::string& path) {

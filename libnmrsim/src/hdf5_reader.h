@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "guarded_read.h"
+#include "hdf5_problem.h"
 #include "memory_allowance.h"
 #include "nmrsim/errors.h"
 #include "text_numbers.h"
@@ -107,9 +108,11 @@ public:
     Hdf5Handle open() const {
         H5PLset_loading_state(0);
         H5Lunregister(H5L_TYPE_EXTERNAL);
-        if (H5Fis_hdf5(path_.c_str()) <= 0) fail("expected an HDF5 file, found something else");
+        const htri_t is_hdf5 = H5Fis_hdf5(path_.c_str());
+        if (is_hdf5 < 0) fail(why_not_opened(path_));
+        if (is_hdf5 == 0) fail("expected an HDF5 file, found something else");
         Hdf5Handle file(H5Fopen(path_.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
-        if (!file.valid()) fail("truncated or damaged HDF5 file");
+        if (!file.valid()) fail(why_not_opened(path_));
         return file;
     }
 

@@ -1,3 +1,7 @@
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <filesystem>
 #include <random>
@@ -335,4 +339,43 @@ TEST_CASE("nmr-generate: bad input is refused in one line and nothing is overwri
     write_text(folder.path("set.part"), "\x89HDF\r\n\x1a\n and no more");
     refused({"challenge-2021", "--count", "3", "--seed", "1", "--resume"}, "set.part");
     CHECK(read_text(out) == "old");
+}
+
+TEST_CASE("nmr-generate: --resume replaces neither another set nor what is none") {
+    const Folder folder;
+    const std::string out = folder.path("set.h5");
+    generate_short(out, 5, 1);
+    const std::string whole = read_text(out);
+    const auto arguments = [&](const std::string& count, const std::string& seed) {
+        return short_challenge({"--count", count, "--seed", seed, "--out", out, "--resume"});
+    };
+    CHECK(run("nmr-generate", arguments("5", "1")).status == 0);
+    require_refused("nmr-generate", arguments("5", "2"), "is not this set");
+    require_refused("nmr-generate", arguments("6", "1"), "is not this set");
+    CHECK(read_text(out) == whole);
+    write_text(out, "a letter");
+    require_refused("nmr-generate", arguments("5", "1"), "is not this set");
+    CHECK(read_text(out) == "a letter");
+    for (const char* nowhere : {"-", "/dev/stdout"}) {
+        require_refused("nmr-generate",
+                        short_challenge({"--count", "5", "--seed", "1", "--out", nowhere}),
+                        "expected a file");
+    }
+}
+
+TEST_CASE("nmr-generate: a second run of the same output is refused before it works") {
+    const Folder folder;
+    const std::string out = folder.path("set.h5");
+    // As the first one holds it.
+    const std::string name = folder.path(".set.h5.lock");
+    const int first = ::open(name.c_str(), O_CREAT | O_RDWR, 0600);
+    REQUIRE(first >= 0);
+    REQUIRE(::flock(first, LOCK_EX) == 0);
+    require_refused("nmr-generate", short_challenge({"--count", "5", "--seed", "1", "--out", out}),
+                    "another run is writing it", 1);
+    CHECK(folder.entries() == 1);
+    // One that was killed leaves the file and no lock.
+    ::close(first);
+    generate_short(out, 5, 1);
+    CHECK(folder.entries() == 1);
 }

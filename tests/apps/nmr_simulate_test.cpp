@@ -1,3 +1,7 @@
+#include <sys/stat.h>
+
+#include <filesystem>
+
 #include "catch_compat.h"
 #include "program.h"
 
@@ -314,4 +318,84 @@ TEST_CASE("nmr-simulate: --noise-seed adds noise that can be had again") {
     CHECK(with_seed("2").out != first.out);
     CHECK(run("nmr-simulate", quiet).out != first.out);
     CHECK(run("nmr-simulate", {"challenge-2021", "--noise-seed", "1"}).status == 2);
+}
+
+TEST_CASE("nmr-simulate: a signal ends hours of work, and an input that never comes, at once") {
+    const Folder folder;
+    const std::string out = folder.path("sweep.csv");
+    // Some 0.1 s a curve.
+    const Outcome sweep =
+        run_and_signal("nmr-simulate",
+                       {"published-echo", "--sweep", "sequence.flip_deg=1:90:90000", "--quiet",
+                        "--threads", "1", "--out", out},
+                       SIGTERM, 1.0);
+    INFO(sweep.err);
+    CHECK(sweep.status == 143);
+    CHECK_THAT(lines_of(sweep.err).back(), ContainsSubstring("interrupted by SIGTERM"));
+    CHECK(folder.entries() == 0);
+
+    const std::string pipe = folder.path("experiment.toml");
+    REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+    const Outcome waits = run_and_signal("nmr-simulate", {pipe}, SIGINT, 0.3);
+    INFO(waits.err);
+    CHECK(waits.status == 130);
+    CHECK(lines_of(waits.err).size() == 1);
+}
+
+TEST_CASE("nmr-simulate: an experiment is not written over, by whatever name") {
+    const Folder folder;
+    const std::string mine = folder.path("mine.toml");
+    const std::string before =
+        read_text(std::string(NMRSIM_SOURCE) + "/libnmrsim/experiments/challenge-2021.toml");
+    write_text(mine, before);
+    std::filesystem::create_symlink(mine, folder.path("link.csv"));
+    std::filesystem::create_hard_link(mine, folder.path("other.csv"));
+    for (const std::string& out : {mine, folder.path("link.csv"), folder.path("other.csv"),
+                                   folder.path(".") + "/mine.toml"}) {
+        require_refused("nmr-simulate", {mine, "--out", out}, "is read");
+    }
+    // Nor is what stands beside a curve, where it would say something else afterwards.
+    const std::string beside = folder.path("curve.csv.toml");
+    std::filesystem::copy(mine, beside);
+    require_refused("nmr-simulate",
+                    {beside, "--set", "sequence.flip_deg=20", "--out", folder.path("curve.csv")},
+                    "is read");
+    REQUIRE(run("nmr-simulate", {beside, "--out", folder.path("curve.csv")}).status == 0);
+    CHECK(read_text(beside) == before);
+    CHECK(read_text(mine) == before);
+}
+
+TEST_CASE("nmr-simulate: --out keeps a link and a mode, and goes into pipes") {
+    const Folder folder;
+    const std::string real = folder.path("real.csv");
+    const std::string link = folder.path("link.csv");
+    std::filesystem::create_symlink("real.csv", link);  // which is not there yet
+    const std::vector<std::string> plain = {"challenge-2021", "--set", "acquisition.points=9",
+                                            "--quiet"};
+    const auto to = [&](const std::string& out) {
+        std::vector<std::string> arguments = plain;
+        arguments.insert(arguments.end(), {"--out", out});
+        return run("nmr-simulate", arguments);
+    };
+    REQUIRE(to(link).status == 0);
+    CHECK(std::filesystem::is_symlink(link));
+    REQUIRE(std::filesystem::is_regular_file(real));
+    REQUIRE(chmod(real.c_str(), 0664) == 0);
+    REQUIRE(to(link).status == 0);
+    CHECK(std::filesystem::is_symlink(link));
+    CHECK(std::filesystem::status(real).permissions() == std::filesystem::perms(0664));
+
+    const std::string expected = run("nmr-simulate", plain).out;
+    CHECK(read_text(real) == expected);
+    for (const char* name : {"-", "/dev/stdout", "/dev/fd/1"}) {
+        const Outcome outcome = to(name);
+        INFO(name << ": " << outcome.err);
+        CHECK(outcome.status == 0);
+        CHECK(outcome.out == expected);
+        CHECK(outcome.err.empty());
+    }
+    const Outcome piped =
+        run("/bin/bash", {"-c", "\"$0\" \"${@}\" --out >(cat) | cat", program_path("nmr-simulate"),
+                          plain[0], plain[1], plain[2], plain[3]});
+    CHECK(piped.out == expected);
 }

@@ -1,6 +1,7 @@
 #include "nmrsim/dataset_file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cmath>
@@ -254,4 +255,18 @@ TEST_CASE("a set whose numbers do not fit together is not written") {
     CHECK(message_of<std::runtime_error>([&] { write_dataset(example(), folder / "no/set.h5"); }) ==
           folder / "no/set.h5" + ": cannot be written: No such file or directory");
     CHECK(folder.entries() == 0);
+}
+
+TEST_CASE("a file that another has open for writing is called so, not damaged") {
+    const TemporaryFolder folder;
+    const std::string path = folder / "set.h5";
+    write_dataset(example(), path);
+    const int file = ::open(path.c_str(), O_RDWR);
+    REQUIRE(file >= 0);
+    REQUIRE(::flock(file, LOCK_EX) == 0);
+    const std::string message = message_of<InputError>([&] { read_dataset(path); });
+    ::close(file);
+    CHECK_THAT(message, ContainsSubstring("locked: another program has it open"));
+    CHECK_THAT(message, ContainsSubstring("HDF5_USE_FILE_LOCKING"));
+    CHECK(read_dataset(path).count() == 3);
 }

@@ -85,3 +85,48 @@ TEST_CASE("a name without a folder is one in the working folder") {
     std::filesystem::current_path(before);
     CHECK(folder.read("here.txt") == "x");
 }
+
+TEST_CASE("what is replaced keeps its mode, and a link to nothing yet stays one") {
+    const TemporaryFolder folder;
+    const std::string path = folder.write("curve.csv", "old");
+    REQUIRE(::chmod(path.c_str(), 0640) == 0);
+    write_whole_file(path, "new");
+    struct stat after = {};
+    REQUIRE(::stat(path.c_str(), &after) == 0);
+    CHECK((after.st_mode & 07777) == 0640);
+    std::filesystem::create_symlink("later.csv", folder / "link.csv");
+    write_whole_file(folder / "link.csv", "one");
+    CHECK(std::filesystem::is_symlink(folder / "link.csv"));
+    CHECK(folder.read("later.csv") == "one");
+    std::filesystem::create_symlink("round.csv", folder / "round.csv");
+    CHECK_THROWS_AS(write_whole_file(folder / "round.csv", "one"), std::runtime_error);
+}
+
+TEST_CASE("a text goes to an open file where it stands") {
+    const TemporaryFolder folder;
+    const std::string path = folder.write("log", "first\n");
+    const int file = ::open(path.c_str(), O_WRONLY | O_APPEND);
+    REQUIRE(file >= 0);
+    write_whole_file("/dev/fd/" + std::to_string(file), "second\n");
+    ::close(file);
+    CHECK(folder.read("log") == "first\nsecond\n");
+    CHECK(folder.entries() == 1);
+}
+
+TEST_CASE("an output is one run's at a time") {
+    const TemporaryFolder folder;
+    const std::string path = folder / "set.h5";
+    {
+        const OutputLock lock(path);
+        CHECK_THAT(
+            message_of<std::runtime_error>([&] { const OutputLock second(path); }),
+            ContainsSubstring("another run is writing it, process " + std::to_string(::getpid())));
+        const OutputLock other(folder / "other.h5");
+        const OutputLock device("/dev/null"), nothing("-");
+    }
+    CHECK(folder.entries() == 0);
+    const OutputLock again(path);
+    CHECK(same_file(folder.path(), folder / "."));
+    CHECK_FALSE(same_file(folder.path(), folder / "set.h5"));
+    CHECK_THROWS_AS(OutputLock(folder / "no/set.h5"), std::runtime_error);
+}
