@@ -10,6 +10,7 @@
 
 #include "curve_likelihood.h"
 #include "nmrsim/random.h"
+#include "nmrsim/stop.h"
 #include "student_density.h"
 
 namespace nmrinverse {
@@ -160,6 +161,7 @@ struct Sampler {
 
     void add_student(VectorXd centre, const MatrixXd& covariance, int draws,
                      std::vector<VectorXd>& fresh) {
+        nmrsim::throw_if_stopped();
         StudentDensity student(std::move(centre), covariance, options.tail);
         if (!student.finite() || draws < 1) return;
         for (int i = 0; i < draws; ++i) {
@@ -172,6 +174,7 @@ struct Sampler {
     }
 
     void take(const std::vector<VectorXd>& fresh) {
+        nmrsim::throw_if_stopped();
         std::vector<double> parameters;
         for (const VectorXd& unit : fresh) box.append(unit, parameters);
         const std::vector<double> found = log_likelihood(parameters);

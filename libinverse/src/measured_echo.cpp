@@ -14,6 +14,7 @@
 #include "nmrsim/random.h"
 #include "nmrsim/resampling.h"
 #include "nmrsim/simulate.h"
+#include "nmrsim/stop.h"
 
 namespace nmrinverse {
 namespace {
@@ -178,6 +179,7 @@ struct EchoFinder::Bank {
         std::vector<Candidate> result(static_cast<std::size_t>(bank.cols()));
         const MatrixXcf product = bank.adjoint() * windows;
         for (Eigen::Index d = 0; d < bank.cols(); ++d) {
+            nmrsim::throw_if_stopped();
             const double e = bank.col(d).squaredNorm();
             const auto explained = [&](Eigen::Index i) {
                 const std::complex<double> c(product(d, i));

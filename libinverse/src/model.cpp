@@ -10,6 +10,7 @@
 
 #include "blas_kernels.h"
 #include "model_state.h"
+#include "nmrsim/stop.h"
 #include "nmrsim/threads.h"
 
 namespace nmrinverse {
@@ -93,11 +94,12 @@ void from_file_tensor(const FileTensor& from, torch::Tensor to) {
 }
 
 NetworkAnswer run_network(const Features& features, PosteriorNet& net, const torch::Tensor& reduced,
-                          const torch::Tensor& noise, const torch::Device& device) {
+                          const torch::Tensor& noise, const torch::Device& device, bool stops) {
     torch::NoGradGuard no_grad;
     const std::int64_t count = reduced.size(0);
     std::vector<torch::Tensor> embedding, mean, log_sd, marginals;
     for (std::int64_t begin = 0; begin < count || begin == 0; begin += kPiece) {
+        if (stops) nmrsim::throw_if_stopped();
         const std::int64_t end = std::min(count, begin + kPiece);
         const torch::Tensor levels =
             noise.defined() ? noise.slice(0, begin, end).to(device) : torch::Tensor();
@@ -166,7 +168,7 @@ Posterior Model::posterior(std::span<const float> signal, std::size_t count,
         torch::tensor(std::vector<double>(noise.begin(), noise.end()), torch::kFloat64)
             .to(torch::kFloat32);
     return Posterior(std::make_shared<Posterior::State>(Posterior::State{
-        state_, run_network(state_->features, state_->net, reduced, levels, state_->device),
+        state_, run_network(state_->features, state_->net, reduced, levels, state_->device, true),
         threads}));
 }
 

@@ -51,9 +51,11 @@ struct Posterior::State {
 /// Runs reduced curves through the network in pieces that fit the cache.
 ///
 /// Args: reduced: (count, 2, samples). noise: (count), or undefined where no level is needed.
+/// stops: heeds request_stop(), which what ends a training does not.
 /// Returns: on the CPU.
 NetworkAnswer run_network(const Features& features, PosteriorNet& net, const torch::Tensor& reduced,
-                          const torch::Tensor& noise, const torch::Device& device);
+                          const torch::Tensor& noise, const torch::Device& device,
+                          bool stops = false);
 
 /// Logarithm of the joint density of the members' mixture, (n), on the unit box.
 ///

@@ -10,6 +10,7 @@
 
 #include "model_state.h"
 #include "nmrsim/random.h"
+#include "nmrsim/stop.h"
 
 namespace nmrinverse {
 namespace {
@@ -112,6 +113,7 @@ Predictions summarised(const PosteriorNet& net, const NetworkAnswer& answer,
                      [](const nmrsim::PriorRange& range) { return range.categorical(); });
     const auto count = static_cast<std::int64_t>(result.count);
     for (std::int64_t begin = 0; begin < count; begin += kPiece) {
+        nmrsim::throw_if_stopped();
         const NetworkAnswer piece = answer.slice(begin, std::min(count, begin + kPiece));
         const torch::Tensor mean = combined(piece).mean.to(torch::kFloat64).contiguous();
         const torch::Tensor quantiles =
@@ -180,6 +182,7 @@ std::vector<double> Posterior::quantiles(std::span<const double> levels) const {
     result.reserve(count() * unknowns() * levels.size());
     const auto all = static_cast<std::int64_t>(count());
     for (std::int64_t begin = 0; begin < all; begin += kPiece) {
+        nmrsim::throw_if_stopped();
         const torch::Tensor piece =
             model.net
                 ->marginal_quantiles(state_->answer.slice(begin, std::min(all, begin + kPiece)),
@@ -224,6 +227,7 @@ std::vector<double> Posterior::sample(std::size_t draws, std::uint64_t seed,
     const std::int64_t piece = std::max<std::int64_t>(1, kRows / times);
     const auto all = static_cast<std::int64_t>(count());
     for (std::int64_t begin = 0; begin < all; begin += piece) {
+        nmrsim::throw_if_stopped();
         const std::int64_t end = std::min(all, begin + piece);
         torch::Tensor uniform = torch::empty({(end - begin) * times, numbers}, torch::kFloat64);
         double* to = uniform.data_ptr<double>();
@@ -265,6 +269,7 @@ std::vector<double> Posterior::log_prob(std::span<const double> parameters) cons
     if (points == 0) return result;
     const std::size_t piece = std::max<std::size_t>(1, static_cast<std::size_t>(kRows) / points);
     for (std::size_t begin = 0; begin < count(); begin += piece) {
+        nmrsim::throw_if_stopped();
         const std::size_t end = std::min(count(), begin + piece);
         const OnBox box = on_box(
             parameters.subspan(begin * points * unknowns(), (end - begin) * points * unknowns()),

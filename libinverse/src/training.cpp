@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <stdexcept>
 
 #include "disturbance.h"
 #include "nmrsim/mirrored_echo.h"
 #include "nmrsim/random.h"
+#include "nmrsim/stop.h"
 #include "nmrsim/units.h"
 
 namespace nmrinverse {
@@ -50,6 +52,16 @@ torch::Tensor real_unknowns(const nmrsim::Prior& prior) {
         if (prior[k].categorical()) real[static_cast<std::int64_t>(k)] = 0.0;
     }
     return real;
+}
+
+/// The stream's chunk; none where simulations were asked to stop (nmrsim/stop.h), which ends the
+/// training with what it has.
+std::optional<Curves> taken_unless_stopped(CurveStream& stream) {
+    try {
+        return stream.take();
+    } catch (const nmrsim::Stopped&) {
+        return std::nullopt;
+    }
 }
 
 }  // namespace
@@ -443,7 +455,9 @@ Model Training::run(CurveStream& stream, std::int64_t chunk, std::int64_t chunks
                 random);
         }
         if (go == Go::stop) break;
-        store(state_.chunks, whole(stream.take(), stream.begin(), chunk));
+        const std::optional<Curves> mine = taken_unless_stopped(stream);
+        if (any_stops(!mine)) break;
+        store(state_.chunks, whole(*mine, stream.begin(), chunk));
         if (state_.chunks + 1 < chunks_in_all) stream.start(state_.chunks + 1);
         const std::int64_t filled = std::min(ring, state_.chunks + 1) * chunk;
         torch::Tensor order = torch::cat(

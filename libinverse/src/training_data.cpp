@@ -8,6 +8,7 @@
 
 #include "interpolation.h"
 #include "nmrsim/random.h"
+#include "nmrsim/stop.h"
 
 namespace nmrinverse {
 namespace {
@@ -118,6 +119,7 @@ Curves simulate_curves(const CurveSource& source, std::uint64_t first, std::int6
             wider.experiment, static_cast<std::size_t>(std::min(kPiece, count - begin)),
             source.seed, first + static_cast<std::uint64_t>(begin), threads,
             [&stop](std::size_t) { return !stop; });
+        nmrsim::throw_if_stopped();
         if (data.count() == 0) break;
         if (wider.margin > 0) shift_clocks(data, wider, source.time_zero_us);
         Curves piece = reduced(data, source.reduction, threads);

@@ -42,7 +42,9 @@ enum {
     NMRSIM_INPUT_ERROR = 2,
     /** The machine failed on the way. */
     NMRSIM_FAILURE = 3,
-    NMRSIM_OUT_OF_MEMORY = 4
+    NMRSIM_OUT_OF_MEMORY = 4,
+    /** nmrsim_request_stop() has been called. */
+    NMRSIM_STOPPED = 5
 };
 
 /** An experiment: everything that a simulation needs. Made by nmrsim_load(), nmrsim_parse() or
@@ -55,6 +57,14 @@ NMRSIM_API const char* nmrsim_version(void);
 /** What was wrong with the calling thread's last call that failed, one line; "" before the first.
  * Holds until the thread's next call that fails. */
 NMRSIM_API const char* nmrsim_last_error(void);
+
+/** Asks every calculation of this process to end, within one curve too: the calls then return
+ * NMRSIM_STOPPED within about a second. Safe in a signal's handler and in other threads. It holds
+ * until nmrsim_clear_stop(). */
+NMRSIM_API void nmrsim_request_stop(void);
+
+/** Takes the request back, before the next calculation. */
+NMRSIM_API void nmrsim_clear_stop(void);
 
 /** Name of the experiment `index`, from 0, of those that ship; NULL behind the last. A constant. */
 NMRSIM_API const char* nmrsim_shipped_experiment(size_t index);

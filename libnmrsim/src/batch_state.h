@@ -8,10 +8,14 @@
 #include <exception>
 
 #include "nmrsim/simulate.h"
+#include "nmrsim/stop.h"
 
 namespace nmrsim {
 
 /// Counts curves, tells `progress` from the first thread, and keeps the first exception.
+///
+/// Asked to stop (nmrsim/stop.h), a batch with a `progress` ends as if that had said so, with the
+/// curves that are done; one without throws Stopped.
 class BatchState {
 public:
     explicit BatchState(const BatchProgress& progress) : progress_(progress) {}
@@ -23,9 +27,12 @@ public:
     void run(std::size_t curves, const Work& work) {
         if (stopped()) return;
         try {
+            throw_if_stopped();
             work();
             const std::size_t done = done_.fetch_add(curves) + curves;
             if (progress_ && omp_get_thread_num() == 0 && !progress_(done)) stop_ = true;
+        } catch (const Stopped&) {
+            stop_ = asked_ = true;
         } catch (...) {
             stop_ = true;
 #pragma omp critical(nmrsim_batch_error)
@@ -35,6 +42,7 @@ public:
 
     std::size_t finish() const {
         if (error_) std::rethrow_exception(error_);
+        if (asked_ && !progress_) throw Stopped();
         return done_;
     }
 
@@ -42,6 +50,7 @@ private:
     const BatchProgress& progress_;
     std::atomic<std::size_t> done_ = 0;
     std::atomic<bool> stop_ = false;
+    std::atomic<bool> asked_ = false;  ///< by request_stop()
     std::exception_ptr error_;
 };
 

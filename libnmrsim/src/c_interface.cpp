@@ -15,6 +15,7 @@
 #include "nmrsim/random.h"
 #include "nmrsim/sensitivity.h"
 #include "nmrsim/simulate.h"
+#include "nmrsim/stop.h"
 #include "nmrsim/version.h"
 #include "nmrsim_c.h"
 
@@ -47,6 +48,8 @@ int guarded(const Action& action) noexcept {
         return failed(NMRSIM_INVALID_ARGUMENT, error.what());
     } catch (const nmrsim::InputError& error) {
         return failed(NMRSIM_INPUT_ERROR, error.what());
+    } catch (const nmrsim::Stopped& stop) {
+        return failed(NMRSIM_STOPPED, stop.what());
     } catch (const std::bad_alloc&) {
         return failed(NMRSIM_OUT_OF_MEMORY, "not enough memory");
     } catch (const std::exception& error) {
@@ -143,6 +146,14 @@ const char* nmrsim_version(void) {
 
 const char* nmrsim_last_error(void) {
     return last_error;
+}
+
+void nmrsim_request_stop(void) {
+    nmrsim::request_stop();
+}
+
+void nmrsim_clear_stop(void) {
+    nmrsim::clear_stop();
 }
 
 const char* nmrsim_shipped_experiment(size_t index) {

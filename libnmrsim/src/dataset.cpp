@@ -35,15 +35,23 @@ std::size_t leading_curves(std::span<const float> block, std::size_t values_per_
     return done;
 }
 
-/// Simulates block after block. Returns: how many curves from the front are whole.
-std::size_t simulate_blocks(const Experiment& experiment, Dataset& dataset,
-                            std::span<const std::uint64_t> lattice_seeds, int threads,
-                            const BatchProgress& progress) {
-    const std::size_t count = lattice_seeds.size();
+/// Draws and simulates block after block. Returns: how many curves from the front are whole.
+std::size_t simulate_blocks(const Experiment& experiment, std::size_t count, Dataset& dataset,
+                            int threads, const BatchProgress& progress) {
     const std::size_t unknowns = experiment.prior.size();
     const std::size_t values_per_curve = 2 * dataset.points();
+    dataset.parameters.reserve(count * unknowns);
+    dataset.signal.reserve(count * values_per_curve);
     for (std::size_t first = 0; first < count; first += kBlock) {
         const std::size_t size = std::min(kBlock, count - first);
+        std::vector<std::uint64_t> lattice_seeds;
+        for (std::size_t i = dataset.first_index + first; lattice_seeds.size() < size; ++i) {
+            const std::vector<double> drawn = draw_parameters(experiment.prior, dataset.seed, i);
+            dataset.parameters.insert(dataset.parameters.end(), drawn.begin(), drawn.end());
+            lattice_seeds.push_back(
+                CounterRandom(dataset.seed, i, RandomStream::lattice_seed).bits());
+        }
+        dataset.signal.resize((first + size) * values_per_curve);
         const std::span<float> block =
             std::span(dataset.signal).subspan(first * values_per_curve, size * values_per_curve);
         BatchProgress report;
@@ -52,7 +60,7 @@ std::size_t simulate_blocks(const Experiment& experiment, Dataset& dataset,
         std::fill(block.begin(), block.end(), std::numeric_limits<float>::quiet_NaN());
         const std::size_t done = simulate_batch(
             experiment, std::span(dataset.parameters).subspan(first * unknowns, size * unknowns),
-            lattice_seeds.subspan(first, size), block, threads, report);
+            lattice_seeds, block, threads, report);
         if (done < size) return first + leading_curves(block, values_per_curve);
     }
     return count;
@@ -77,15 +85,7 @@ Dataset generate_dataset(const Experiment& experiment, std::size_t count, std::u
 
     const std::size_t unknowns = experiment.prior.size();
     const std::size_t values_per_curve = 2 * dataset.points();
-    dataset.parameters.reserve(count * unknowns);
-    std::vector<std::uint64_t> lattice_seeds(count);
-    for (std::size_t i = 0; i < count; ++i) {
-        const std::vector<double> drawn = draw_parameters(experiment.prior, seed, first_index + i);
-        dataset.parameters.insert(dataset.parameters.end(), drawn.begin(), drawn.end());
-        lattice_seeds[i] = CounterRandom(seed, first_index + i, RandomStream::lattice_seed).bits();
-    }
-    dataset.signal.resize(count * values_per_curve);
-    const std::size_t done = simulate_blocks(experiment, dataset, lattice_seeds, threads, progress);
+    const std::size_t done = simulate_blocks(experiment, count, dataset, threads, progress);
     dataset.parameters.resize(done * unknowns);
     dataset.signal.resize(done * values_per_curve);
 

@@ -17,11 +17,8 @@ void bind_model(pybind11::module_& module);
 void bind_refine(pybind11::module_& module);
 void bind_measured(pybind11::module_& module);
 
-/// Stops a batch that runs without the GIL once Python has a signal to handle (Ctrl-C). After the
-/// batch: raise_signal().
+/// Stops a batch within without_gil() (interrupt.h) once Python has handled a signal, whichever,
+/// and its handler has raised something.
 nmrsim::BatchProgress stop_on_signal();
-
-/// Raises what the signal's handler raised (KeyboardInterrupt), if anything.
-void raise_signal();
 
 }  // namespace nmrpython

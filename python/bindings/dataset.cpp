@@ -12,6 +12,7 @@
 
 #include "arrays.h"
 #include "bindings.h"
+#include "interrupt.h"
 #include "nmrsim/challenge_files.h"
 #include "nmrsim/dataset_file.h"
 #include "nmrsim/experiment_file.h"
@@ -59,14 +60,10 @@ Dataset from_arrays(const Experiment& experiment, const Input<float>& signal,
 
 Dataset generated(Experiment experiment, std::size_t count, std::uint64_t seed,
                   std::uint64_t first_index, int threads) {
-    Dataset dataset;
-    {
-        const py::gil_scoped_release release;
-        dataset = nmrsim::generate_dataset(experiment, count, seed, first_index, threads,
-                                           stop_on_signal());
-    }
-    raise_signal();
-    return dataset;
+    return without_gil([&] {
+        return nmrsim::generate_dataset(experiment, count, seed, first_index, threads,
+                                        stop_on_signal());
+    });
 }
 
 }  // namespace

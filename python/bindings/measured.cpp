@@ -10,6 +10,7 @@
 
 #include "bindings.h"
 #include "curves.h"
+#include "interrupt.h"
 #include "nmrinverse/joint_fit.h"
 #include "nmrinverse/measured_echo.h"
 #include "nmrinverse/measured_noise.h"
@@ -35,18 +36,19 @@ EchoFit fit_measured(const nmrinverse::Model& model, const Input<double>& time_u
     const nmrinverse::RefineOptions options =
         refine_options(1.0, fit_gain, fit_phase, true, time_zero_range_us, seed, threads);
     const auto times = numbers(time_us);
-    const py::gil_scoped_release release;
-    const nmrinverse::EchoFinder finder(model, finding);
-    const std::vector<double> window =
-        nmrsim::acquisition_times_us(finder.experiment().acquisition);
-    const nmrinverse::NoiseEstimate found =
-        nmrinverse::noise_at_spacing(times, curve.values(), nmrsim::even_spacing_us(window), noise);
-    std::vector<float> values(curve.values().begin(), curve.values().end());
-    for (std::size_t i = 0; i < values.size(); ++i) {
-        values[i] -=
-            static_cast<float>(2 * i < values.size() ? found.offset.real() : found.offset.imag());
-    }
-    return nmrinverse::fit_echo(finder, times, values, found.sigma, options);
+    return without_gil([&] {
+        const nmrinverse::EchoFinder finder(model, finding);
+        const std::vector<double> window =
+            nmrsim::acquisition_times_us(finder.experiment().acquisition);
+        const nmrinverse::NoiseEstimate found = nmrinverse::noise_at_spacing(
+            times, curve.values(), nmrsim::even_spacing_us(window), noise);
+        std::vector<float> values(curve.values().begin(), curve.values().end());
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            values[i] -= static_cast<float>(2 * i < values.size() ? found.offset.real()
+                                                                  : found.offset.imag());
+        }
+        return nmrinverse::fit_echo(finder, times, values, found.sigma, options);
+    });
 }
 
 JointFit fit_jointly(const nmrsim::Experiment& given, const py::object& signals,
@@ -69,8 +71,8 @@ JointFit fit_jointly(const nmrsim::Experiment& given, const py::object& signals,
     options.refine = refine_options(options.noise.front(), fit_gain, fit_phase, fit_time_zero,
                                     time_zero_range_us, seed, threads);
     const auto from = numbers(starts);
-    const py::gil_scoped_release release;
-    return nmrinverse::fit_jointly(experiment, curves.values(), from, options);
+    return without_gil(
+        [&] { return nmrinverse::fit_jointly(experiment, curves.values(), from, options); });
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 #include "bindings.h"
 #include "curves.h"
+#include "interrupt.h"
 #include "nmrinverse/posterior.h"
 #include "refine.h"
 
@@ -33,15 +34,14 @@ Posterior posterior_of(const Model& model, const py::object& signal, const Input
                        int threads) {
     const Curves curves = curves_of(signal, model.experiment());
     const std::vector<double> levels = noise_of(noise, curves.count);
-    const py::gil_scoped_release release;
-    return model.posterior(curves.values(), curves.count, levels, threads);
+    return without_gil(
+        [&] { return model.posterior(curves.values(), curves.count, levels, threads); });
 }
 
 Predictions fit(const Model& model, const py::object& signal, const Input<double>& noise,
                 int threads) {
     const Posterior posterior = posterior_of(model, signal, noise, threads);
-    const py::gil_scoped_release release;
-    return posterior.summary();
+    return without_gil([&] { return posterior.summary(); });
 }
 
 nmrinverse::Refinement refined(const Model& model, const py::object& signal, double noise,
@@ -50,10 +50,11 @@ nmrinverse::Refinement refined(const Model& model, const py::object& signal, dou
     const Curves curve = one_curve_of(signal, model.experiment());
     const nmrinverse::RefineOptions options = refine_options(
         noise, fit_gain, fit_phase, fit_time_zero, time_zero_range_us, seed, threads);
-    const py::gil_scoped_release release;
-    const std::vector<double> starts =
-        model.posterior(curve.values(), 1, noise, threads).sample(kStarts, seed);
-    return nmrinverse::refine(model.experiment(), curve.values(), starts, options);
+    return without_gil([&] {
+        const std::vector<double> starts =
+            model.posterior(curve.values(), 1, noise, threads).sample(kStarts, seed);
+        return nmrinverse::refine(model.experiment(), curve.values(), starts, options);
+    });
 }
 
 py::dict record_of(const Model& model) {
@@ -103,17 +104,17 @@ void bind_posterior(py::module_& module) {
                           R"(The joint posterior of n curves on the prior's box.
 
 It answers in closed form, but for sample().)")
-        .def("summary", &Posterior::summary, py::call_guard<py::gil_scoped_release>(),
-             "Mean, standard deviation and quantiles of each unknown: Estimates.")
+        .def(
+            "summary",
+            [](const Posterior& posterior) {
+                return without_gil([&] { return posterior.summary(); });
+            },
+            "Mean, standard deviation and quantiles of each unknown: Estimates.")
         .def(
             "quantiles",
             [](const Posterior& posterior, const Input<double>& levels) {
-                std::vector<double> values;
-                {
-                    const auto asked = numbers(levels);
-                    const py::gil_scoped_release release;
-                    values = posterior.quantiles(asked);
-                }
+                const auto asked = numbers(levels);
+                auto values = without_gil([&] { return posterior.quantiles(asked); });
                 return taken(std::move(values), {extent(posterior.count()),
                                                  extent(posterior.unknowns()), levels.size()});
             },
@@ -125,11 +126,8 @@ Args: levels: (m), each in [0, 1].)")
             "sample",
             [](const Posterior& posterior, std::size_t draws, std::uint64_t seed,
                std::uint64_t first_index) {
-                std::vector<double> values;
-                {
-                    const py::gil_scoped_release release;
-                    values = posterior.sample(draws, seed, first_index);
-                }
+                auto values =
+                    without_gil([&] { return posterior.sample(draws, seed, first_index); });
                 return taken(std::move(values), {extent(posterior.count()), extent(draws),
                                                  extent(posterior.unknowns())});
             },
@@ -149,12 +147,8 @@ one need indices of their own, or their draws err alike.)")
                         fmt::format("parameters must have the shape ({}, m, {}), got {}", n, k,
                                     py::str(parameters.attr("shape")).cast<std::string>()));
                 }
-                std::vector<double> values;
-                {
-                    const auto at = numbers(parameters);
-                    const py::gil_scoped_release release;
-                    values = posterior.log_prob(at);
-                }
+                const auto at = numbers(parameters);
+                auto values = without_gil([&] { return posterior.log_prob(at); });
                 return taken(std::move(values), {n, parameters.shape(1)});
             },
             py::arg("parameters"),
@@ -217,11 +211,7 @@ Args: as nmrsim.inverse.refine(), with the starts drawn by seed. Releases the GI
             "gradient",
             [](const Model& model, const py::object& signal, double noise) {
                 const Curves curve = one_curve_of(signal, model.experiment());
-                std::vector<double> values;
-                {
-                    const py::gil_scoped_release release;
-                    values = model.gradient(curve.values(), noise);
-                }
+                auto values = without_gil([&] { return model.gradient(curve.values(), noise); });
                 const Shape shape{extent(model.experiment().prior.size()), 2,
                                   model.experiment().acquisition.points};
                 return taken(std::move(values), shape);

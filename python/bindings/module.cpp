@@ -23,10 +23,6 @@ nmrsim::BatchProgress stop_on_signal() {
     };
 }
 
-void raise_signal() {
-    if (PyErr_Occurred()) throw py::error_already_set();
-}
-
 }  // namespace nmrpython
 
 namespace {

@@ -9,6 +9,7 @@
 
 #include "bindings.h"
 #include "curves.h"
+#include "interrupt.h"
 #include "refine.h"
 
 namespace nmrpython {
@@ -48,8 +49,9 @@ Refinement refined(const nmrsim::Experiment& given, const py::object& signal,
     }
     const nmrinverse::RefineOptions options = refine_options(
         noise, fit_gain, fit_phase, fit_time_zero, time_zero_range_us, seed, threads);
-    const py::gil_scoped_release release;
-    return nmrinverse::refine(experiment, curve.values(), numbers(starts), options);
+    const auto from = numbers(starts);
+    return without_gil(
+        [&] { return nmrinverse::refine(experiment, curve.values(), from, options); });
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 #include "batch_parameters.h"
 #include "bindings.h"
+#include "interrupt.h"
 #include "nmrsim/fisher.h"
 
 namespace nmrpython {
@@ -47,10 +48,8 @@ py::tuple batch(const Experiment& given, const Input<double>& parameters, const 
     py::array_t<float> jacobian(Shape{parameters.shape(0), parameters.shape(1), 2, points});
     const auto from = numbers(parameters);
     const auto to = numbers_of_new(signal), derivatives = numbers_of_new(jacobian);
-    {
-        const py::gil_scoped_release release;
-        nmrsim::simulate_batch_with_jacobian(experiment, from, to, derivatives, threads);
-    }
+    without_gil(
+        [&] { nmrsim::simulate_batch_with_jacobian(experiment, from, to, derivatives, threads); });
     return py::make_tuple(std::move(signal), std::move(jacobian));
 }
 
@@ -76,8 +75,8 @@ void bind_sensitivity(py::module_& module) {
         "simulate_with_jacobian",
         [](Experiment experiment, const Names& names) {
             const std::vector<std::string> parameters = names_of(experiment, names);
-            const py::gil_scoped_release release;
-            return nmrsim::simulate_with_jacobian(experiment, parameters);
+            return without_gil(
+                [&] { return nmrsim::simulate_with_jacobian(experiment, parameters); });
         },
         py::arg("experiment"), py::arg("names") = py::none(),
         R"(The signal and its exact derivatives, per unit of each parameter. Releases the GIL.

@@ -11,6 +11,7 @@
 
 #include "batch_parameters.h"
 #include "bindings.h"
+#include "interrupt.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/prior.h"
 #include "nmrsim/sweep.h"
@@ -66,24 +67,18 @@ py::array_t<float> batch(const Experiment& given, const Input<double>& parameter
     const auto to = numbers_of_new(signal);
     const auto from = numbers(parameters);
     const auto of_lattice = seeds ? numbers(*seeds) : std::span<const std::uint64_t>();
-    {
-        const py::gil_scoped_release release;
+    without_gil([&] {
         nmrsim::simulate_batch(experiment, from, of_lattice, to, threads, stop_on_signal());
-    }
-    raise_signal();
+    });
     return signal;
 }
 
 std::vector<Signal> sweep(const Experiment& given, const std::string& parameter,
                           const std::vector<double>& values, int threads) {
-    std::vector<Signal> curves;
-    {
-        const Experiment experiment = given;
-        const py::gil_scoped_release release;
-        curves = nmrsim::simulate_sweep(experiment, parameter, values, threads, stop_on_signal());
-    }
-    raise_signal();
-    return curves;
+    const Experiment experiment = given;
+    return without_gil([&] {
+        return nmrsim::simulate_sweep(experiment, parameter, values, threads, stop_on_signal());
+    });
 }
 
 py::array_t<double> draw(const Experiment& experiment, std::size_t count, std::uint64_t seed,
@@ -104,11 +99,10 @@ void bind_simulate(py::module_& module) {
         "simulate",
         // By value: another thread may change the caller's experiment meanwhile.
         [](Experiment experiment) {
-            const py::gil_scoped_release release;
-            return nmrsim::simulate(experiment);
+            return without_gil([&] { return nmrsim::simulate(experiment); });
         },
         py::arg("experiment"),
-        R"(The magnetization at the acquisition's times, without noise. Releases the GIL.
+        R"(The magnetization at the acquisition's times, without noise. Releases the GIL; Ctrl-C ends it.
 
 Uniform kernel: the ensemble is an integral over the line, no random draw. Finite range: offsets
 drawn with lattice.seed.

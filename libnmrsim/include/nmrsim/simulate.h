@@ -32,7 +32,8 @@ using BatchProgress = std::function<bool(std::size_t done)>;
 ///   lattice_seeds: (count) seeds of the draws of offsets; may be empty for the uniform kernel.
 ///   signal: (count, 2, points), receives Mx and My of each curve.
 ///   threads: how many, 0 for all cores. The result does not depend on it.
-/// Returns: how many curves are done: all of them, unless `progress` stopped the batch.
+/// Returns: how many curves are done: all of them, unless `progress`, or, where there is one,
+/// request_stop() (nmrsim/stop.h), stopped the batch.
 /// Throws: std::invalid_argument for parameters outside their bounds or spans of the wrong size.
 std::size_t simulate_batch(const Experiment& experiment, std::span<const double> parameters,
                            std::span<const std::uint64_t> lattice_seeds, std::span<float> signal,
