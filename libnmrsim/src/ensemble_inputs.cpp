@@ -7,6 +7,7 @@
 #include "nmrsim/parameters.h"
 #include "nmrsim/random.h"
 #include "nmrsim/units.h"
+#include "uniform_error.h"
 #include "uniform_plan.h"
 
 namespace nmrsim {
@@ -20,10 +21,27 @@ constexpr double kDifference = 1e-3;
 
 }  // namespace
 
-EnsembleNodes ensemble_nodes(const Experiment& experiment) {
+EnsembleNodes ensemble_nodes(const Experiment& experiment, double magnitude) {
     if (!is_uniform(experiment) || experiment.line.spins > 0) return {};
-    const int count = static_cast<int>(uniform_nodes(experiment).weight.size());
-    return {count, line_stretch(count, std::max(experiment.accuracy.tolerance, kLeastTolerance))};
+    const double asked = std::max(experiment.accuracy.tolerance, kLeastTolerance);
+    UniformNodes nodes = uniform_nodes(experiment);
+    int level = 0;
+    if (!experiment.accuracy.nodes) {
+        const double share = magnitude > 0.0 ? magnitude : uncoupled_magnitude(experiment, nodes);
+        // Beyond rounding there is no better.
+        const int last =
+            std::max(0, static_cast<int>(std::ceil(std::log10(asked / kLeastTolerance))));
+        level = std::clamp(static_cast<int>(std::ceil(-std::log10(share))), 0, last);
+        if (level > 0) nodes = uniform_nodes(experiment, level);
+    }
+    const int count = static_cast<int>(nodes.weight.size());
+    return {count, line_stretch(count, std::max(asked * std::pow(10.0, -level), kLeastTolerance)),
+            nodes.error};
+}
+
+bool needs_more_nodes(const Experiment& experiment, const EnsembleNodes& nodes, double magnitude) {
+    if (nodes.error <= kNodeShare * experiment.accuracy.tolerance * magnitude) return false;
+    return ensemble_nodes(experiment, magnitude).count > nodes.count;
 }
 
 EnsembleInputs<double> ensemble_inputs(const Experiment& experiment, const EnsembleNodes& nodes) {

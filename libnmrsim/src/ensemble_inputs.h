@@ -34,10 +34,17 @@ struct EnsembleInputs {
 struct EnsembleNodes {
     int count = 0;
     double stretch = 0.0;
+    double error = 0.0;  ///< of M for uncoupled spins; 0 where there is no integral
 };
 
 /// Nodes that the tolerance, or accuracy.nodes, asks for.
-EnsembleNodes ensemble_nodes(const Experiment& experiment);
+///
+/// Args: magnitude: the curve's largest |M|, of which the tolerance is a share; 0: what uncoupled
+/// spins would give.
+EnsembleNodes ensemble_nodes(const Experiment& experiment, double magnitude = 0.0);
+
+/// Whether a curve with this largest |M| wants more than the nodes that it was computed with.
+bool needs_more_nodes(const Experiment& experiment, const EnsembleNodes& nodes, double magnitude);
 
 /// The numbers of a valid experiment.
 EnsembleInputs<double> ensemble_inputs(const Experiment& experiment, const EnsembleNodes& nodes);

@@ -9,13 +9,17 @@
 namespace nmrsim {
 namespace {
 
-/// Ensembles of this many spins are stepped by all threads that are free.
+/// Ensembles of fewer spins are stepped by one thread.
 constexpr std::size_t kParallelSpins = 4096;
 
 /// Calls `use(i)` for each spin; no two depend on each other.
 template <class Use>
-void for_each_spin(std::size_t spins, Use&& use) {
-#pragma omp parallel for schedule(static) if (spins >= kParallelSpins)
+void for_each_spin(int threads, std::size_t spins, Use&& use) {
+    if (threads == 1 || spins < kParallelSpins) {
+        for (std::size_t i = 0; i < spins; ++i) use(i);
+        return;
+    }
+#pragma omp parallel for schedule(static) num_threads(threads)
     for (std::size_t i = 0; i < spins; ++i) use(i);
 }
 
@@ -42,19 +46,24 @@ void run(const BlochJob<Dual<3>>& job) {
 
 /// The job on all spins, in blocks for the threads.
 template <class Scalar>
-void act(const BlochJob<Scalar>& job, const SpinVectors<Scalar>& from,
+void act(int threads, const BlochJob<Scalar>& job, const SpinVectors<Scalar>& from,
          const SpinVectors<Scalar>& turn, SpinVectors<Scalar>& to) {
     constexpr std::size_t kBlock = 512;
     const std::size_t n = from.size();
-#pragma omp parallel for schedule(static) if (n >= kParallelSpins)
-    for (std::size_t begin = 0; begin < n; begin += kBlock) {
+    const auto run_block = [&](std::size_t begin) {
         BlochJob<Scalar> block = job;
         block.spins = static_cast<long>(std::min(kBlock, n - begin));
         block.from = from.data() + begin;
         block.turn = turn.data() + begin;
         block.to = to.data() + begin;
         run(block);
+    };
+    if (threads == 1 || n < kParallelSpins) {
+        for (std::size_t begin = 0; begin < n; begin += kBlock) run_block(begin);
+        return;
     }
+#pragma omp parallel for schedule(static) num_threads(threads)
+    for (std::size_t begin = 0; begin < n; begin += kBlock) run_block(begin);
 }
 
 /// A linear coupling of the field to a spin: b = (xx wx + xy wy, yx wx + yy wy, zz wz).
@@ -97,12 +106,17 @@ int bloch_degree(double x) {
 
 template <class Scalar>
 EnsembleSteps<Scalar>::EnsembleSteps(const EnsembleInputs<Scalar>& inputs, const Lattice& lattice,
-                                     CounterRotating treatment, int order)
+                                     CounterRotating treatment, int order, int threads)
     : spins(inputs.offset.size(), Vec3<Scalar>{inputs.start[0], inputs.start[1], inputs.start[2]}),
       inputs_(inputs),
       field_(inputs, lattice),
       treatment_(treatment),
-      order_(treatment == CounterRotating::averaged && part(inputs.counter, 0) != 0.0 ? order : 1) {
+      threads_(threads),
+      // Where the strength is 0 but has a slope, the averages are linear in it.
+      order_(treatment == CounterRotating::averaged &&
+                     (part(inputs.counter, 0) != 0.0 || has_slope(inputs.counter))
+                 ? order
+                 : 1) {
     double offset = 0.0;
     for (const Scalar& one : inputs.offset) offset = std::max(offset, std::abs(part(one, 0)));
     const double coupling =
@@ -118,7 +132,7 @@ void EnsembleSteps<Scalar>::pulse(const Scalar& flip, const Scalar& phase) {
     using std::sin;
     const Vec3<Scalar> axis{cos(phase), sin(phase), 0.0};
     const Scalar c = cos(flip), s = sin(flip);
-    for_each_spin(spins.size(), [&](std::size_t i) {
+    for_each_spin(threads_, spins.size(), [&](std::size_t i) {
         const Vec3<Scalar> m = spins[i];
         const Scalar along = (Scalar(1.0) - c) * (axis.x * m.x + axis.y * m.y);
         spins[i] = c * m + s * cross(m, axis) + along * axis;
@@ -147,7 +161,7 @@ void EnsembleSteps<Scalar>::field(const Scalar& time, const SpinVectors<Scalar>&
         map.yx = s;
     }
     b.resize(m.size());
-    for_each_spin(m.size(), [&](std::size_t i) {
+    for_each_spin(threads_, m.size(), [&](std::size_t i) {
         b[i] = map(w_[i]);
         b[i].x = b[i].x + drive_x_;
         b[i].y = b[i].y + drive_y_;
@@ -164,12 +178,12 @@ void EnsembleSteps<Scalar>::add_second_order(const SpinVectors<Scalar>& m, SpinV
     const CouplingMap<Scalar> cosine = cosine_map(inputs_), sine = sine_map(inputs_);
     const std::size_t n = m.size();
     SpinVectors<Scalar> motion(n), from_cosine, from_sine;
-    for_each_spin(n, [&](std::size_t i) { motion[i] = cross(m[i], cosine(w_[i])); });
+    for_each_spin(threads_, n, [&](std::size_t i) { motion[i] = cross(m[i], cosine(w_[i])); });
     field_.evaluate(motion, from_cosine);
-    for_each_spin(n, [&](std::size_t i) { motion[i] = cross(m[i], sine(w_[i])); });
+    for_each_spin(threads_, n, [&](std::size_t i) { motion[i] = cross(m[i], sine(w_[i])); });
     field_.evaluate(motion, from_sine);
     const Scalar scale = Scalar(0.5) / inputs_.carrier;
-    for_each_spin(n, [&](std::size_t i) {
+    for_each_spin(threads_, n, [&](std::size_t i) {
         b[i] = b[i] + scale * (cross(cosine(w_[i]), sine(w_[i])) + sine(from_cosine[i]) -
                                cosine(from_sine[i]));
     });
@@ -183,13 +197,13 @@ void EnsembleSteps<Scalar>::add_third_order(const SpinVectors<Scalar>& m, SpinVe
     const SpinVectors<Scalar> a = b;
     SpinVectors<Scalar> v(n), w_motion, w_steady_motion, w_p, w_q, w_r;
     const Scalar scale = Scalar(0.25) / (inputs_.carrier * inputs_.carrier);
-    for_each_spin(n, [&](std::size_t i) { v[i] = cross(m[i], a[i]); });
+    for_each_spin(threads_, n, [&](std::size_t i) { v[i] = cross(m[i], a[i]); });
     field_.evaluate(v, w_steady_motion);
     for (const CouplingMap<Scalar>& fast : {cosine_map(inputs_), sine_map(inputs_)}) {
         SpinVectors<Scalar> once(n), p(n), q(n);
-        for_each_spin(n, [&](std::size_t i) { v[i] = cross(m[i], fast(w_[i])); });
+        for_each_spin(threads_, n, [&](std::size_t i) { v[i] = cross(m[i], fast(w_[i])); });
         field_.evaluate(v, w_motion);
-        for_each_spin(n, [&](std::size_t i) {
+        for_each_spin(threads_, n, [&](std::size_t i) {
             const Vec3<Scalar> x = fast(w_[i]);
             once[i] = cross(x, a[i]) + steady(w_motion[i]) - fast(w_steady_motion[i]);
             p[i] = cross(v[i], x) + cross(m[i], fast(w_motion[i]));
@@ -197,9 +211,9 @@ void EnsembleSteps<Scalar>::add_third_order(const SpinVectors<Scalar>& m, SpinVe
         });
         field_.evaluate(p, w_p);
         field_.evaluate(q, w_q);
-        for_each_spin(n, [&](std::size_t i) { v[i] = cross(m[i], once[i]); });
+        for_each_spin(threads_, n, [&](std::size_t i) { v[i] = cross(m[i], once[i]); });
         field_.evaluate(v, w_r);
-        for_each_spin(n, [&](std::size_t i) {
+        for_each_spin(threads_, n, [&](std::size_t i) {
             const Vec3<Scalar> x = fast(w_[i]);
             const Vec3<Scalar> slope = cross(fast(w_motion[i]), a[i]) +
                                        cross(x, steady(w_motion[i])) + steady(w_p[i]) -
@@ -224,13 +238,13 @@ void EnsembleSteps<Scalar>::kick_field(const Scalar& time, double sign,
                                        -1.0 * (strength * s), 0.0};
     field_.evaluate(m, w_);
     g.resize(n);
-    for_each_spin(n, [&](std::size_t i) { g[i] = first * integral(w_[i]); });
+    for_each_spin(threads_, n, [&](std::size_t i) { g[i] = first * integral(w_[i]); });
     if (order_ < 3) return;
     const CouplingMap<Scalar> steady = steady_map(inputs_);
     const CouplingMap<Scalar> fast{strength * c, strength * s, strength * s, -1.0 * (strength * c),
                                    0.0};
     SpinVectors<Scalar> a(n), v(n), w_fast, w_steady;
-    for_each_spin(n, [&](std::size_t i) {
+    for_each_spin(threads_, n, [&](std::size_t i) {
         a[i] = steady(w_[i]);
         a[i].x = a[i].x + drive_x_;
         a[i].y = a[i].y + drive_y_;
@@ -238,10 +252,10 @@ void EnsembleSteps<Scalar>::kick_field(const Scalar& time, double sign,
         v[i] = cross(m[i], fast(w_[i]));
     });
     field_.evaluate(v, w_fast);
-    for_each_spin(n, [&](std::size_t i) { v[i] = cross(m[i], a[i]); });
+    for_each_spin(threads_, n, [&](std::size_t i) { v[i] = cross(m[i], a[i]); });
     field_.evaluate(v, w_steady);
     const Scalar second = first / inputs_.carrier;
-    for_each_spin(n, [&](std::size_t i) {
+    for_each_spin(threads_, n, [&](std::size_t i) {
         g[i] = g[i] - second * (cross(fast(w_[i]), a[i]) + steady(w_fast[i]) - fast(w_steady[i]));
     });
 }
@@ -255,10 +269,10 @@ void EnsembleSteps<Scalar>::kick(const Scalar& time, double sign) {
     kick_field(time, sign, spins, b1_);
     turn_.resize(spins.size());
     m2_.resize(spins.size());
-    for_each_spin(spins.size(), [&](std::size_t i) { turn_[i] = Scalar(0.5) * b1_[i]; });
-    act(job, spins, turn_, m2_);
+    for_each_spin(threads_, spins.size(), [&](std::size_t i) { turn_[i] = Scalar(0.5) * b1_[i]; });
+    act(threads_, job, spins, turn_, m2_);
     kick_field(time, sign, m2_, b1_);
-    act(job, spins, b1_, spins);
+    act(threads_, job, spins, b1_, spins);
 }
 
 template <class Scalar>
@@ -274,23 +288,23 @@ void EnsembleSteps<Scalar>::advance(const Scalar& time, const Scalar& length, do
     m2_.resize(n);
     m3_.resize(n);
     field(time, spins, b1_);
-    for_each_spin(n, [&](std::size_t i) { turn_[i] = half * b1_[i]; });
-    act(job, spins, turn_, m2_);
+    for_each_spin(threads_, n, [&](std::size_t i) { turn_[i] = half * b1_[i]; });
+    act(threads_, job, spins, turn_, m2_);
     field(time + half, m2_, b2_);
-    for_each_spin(n, [&](std::size_t i) { turn_[i] = half * b2_[i]; });
-    act(job, spins, turn_, m3_);
+    for_each_spin(threads_, n, [&](std::size_t i) { turn_[i] = half * b2_[i]; });
+    act(threads_, job, spins, turn_, m3_);
     field(time + half, m3_, b3_);
-    for_each_spin(n, [&](std::size_t i) { turn_[i] = length * b3_[i] - half * b1_[i]; });
-    act(job, m2_, turn_, m3_);
+    for_each_spin(threads_, n, [&](std::size_t i) { turn_[i] = length * b3_[i] - half * b1_[i]; });
+    act(threads_, job, m2_, turn_, m3_);
     field(time + length, m3_, b4_);
     // The early half of the step, then the late one.
-    for_each_spin(n, [&](std::size_t i) {
+    for_each_spin(threads_, n, [&](std::size_t i) {
         const Vec3<Scalar> middle = Scalar(1.0 / 6.0) * (b2_[i] + b3_[i]);
         turn_[i] = length * (Scalar(0.25) * b1_[i] + middle - Scalar(1.0 / 12.0) * b4_[i]);
         b1_[i] = length * (Scalar(0.25) * b4_[i] + middle - Scalar(1.0 / 12.0) * b1_[i]);
     });
-    act(job, spins, turn_, spins);
-    act(job, spins, b1_, spins);
+    act(threads_, job, spins, turn_, spins);
+    act(threads_, job, spins, b1_, spins);
 }
 
 template class EnsembleSteps<double>;

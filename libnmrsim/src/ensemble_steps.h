@@ -16,9 +16,12 @@ enum class CounterRotating { averaged, stepped };
 template <class Scalar>
 class EnsembleSteps {
 public:
-    /// Keeps a reference to `inputs`. Args: order: of the Magnus expansion, 1 to 3.
+    /// Keeps a reference to `inputs`.
+    ///
+    /// Args: order: of the Magnus expansion, 1 to 3. threads: for ensembles that are large enough;
+    /// the result does not depend on it.
     EnsembleSteps(const EnsembleInputs<Scalar>& inputs, const Lattice& lattice,
-                  CounterRotating treatment, int order);
+                  CounterRotating treatment, int order, int threads = 1);
 
     /// A turn of all spins that takes no time, U = exp(+i flip (Ix cos phase + Iy sin phase)).
     void pulse(const Scalar& flip, const Scalar& phase);
@@ -55,6 +58,7 @@ private:
     const EnsembleInputs<Scalar>& inputs_;
     EnsembleField<Scalar> field_;
     CounterRotating treatment_;
+    int threads_;
     int order_;
     double fastest_;
     Scalar drive_x_ = 0.0;

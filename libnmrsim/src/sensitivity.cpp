@@ -37,13 +37,13 @@ std::vector<std::string> unknown_names(const Experiment& experiment) {
 }  // namespace
 
 SignalJacobian simulate_with_jacobian(const Experiment& experiment,
-                                      std::span<const std::string> parameters) {
+                                      std::span<const std::string> parameters, int threads) {
     experiment.validate();
     require_real(parameters);
     const bool of_spins_only = std::none_of(parameters.begin(), parameters.end(),
                                             [](const auto& p) { return is_receiver_parameter(p); });
     if (of_spins_only && reads_spins_directly(experiment)) {
-        return differentiate_spins(experiment, parameters);
+        return differentiate_spins(experiment, parameters, threads);
     }
 
     std::vector<std::string> of_spins;
@@ -54,7 +54,7 @@ SignalJacobian simulate_with_jacobian(const Experiment& experiment,
     std::vector<Signal> rows;
     for (const CycleRun& cycle_run : cycle_runs(experiment)) {
         spins.sequence = cycle_run.sequence;
-        SignalJacobian j = differentiate_spins(spins, of_spins);
+        SignalJacobian j = differentiate_spins(spins, of_spins, threads);
         std::vector<Signal> of_run{std::move(j.signal)};
         for (std::size_t t = 0; t < of_spins.size(); ++t) {
             of_run.push_back({{}, std::move(j.dmx[t]), std::move(j.dmy[t]), std::move(j.dmz[t])});

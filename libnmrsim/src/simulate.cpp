@@ -21,15 +21,15 @@ namespace {
 /// Additions and multiplications of a pass, per node: nine shears and two sums.
 constexpr double kFlopsPerNodePass = 20.0;
 
-Signal simulate_unchecked(const Experiment& experiment) {
+Signal simulate_unchecked(const Experiment& experiment, int threads) {
     experiment.validate();
-    if (reads_spins_directly(experiment)) return simulate_spins(experiment);
+    if (reads_spins_directly(experiment)) return simulate_spins(experiment, threads);
     Experiment spins = spin_experiment(experiment).experiment;
     Signal mean;
     double error = 0.0;  // of the mean, were the runs' errors all alike
     for (const CycleRun& run : cycle_runs(experiment)) {
         spins.sequence = run.sequence;
-        const Signal signal = simulate_spins(spins);
+        const Signal signal = simulate_spins(spins, threads);
         if (mean.time_us.empty()) {
             mean.time_us = signal.time_us;
             for (auto* m : {&mean.mx, &mean.my, &mean.mz}) m->assign(signal.points(), 0.0);
@@ -115,8 +115,8 @@ std::size_t simulate_batch_unchecked(const Experiment& experiment,
 
 }  // namespace
 
-Signal simulate(const Experiment& experiment) {
-    Signal signal = simulate_unchecked(experiment);
+Signal simulate(const Experiment& experiment, int threads) {
+    Signal signal = simulate_unchecked(experiment, threads);
     for (const auto* m : {&signal.mx, &signal.my, &signal.mz}) require_finite<double>(*m);
     return signal;
 }

@@ -9,6 +9,7 @@
 
 #include "batch_state.h"
 #include "ensemble_simulator.h"
+#include "finite_numbers.h"
 #include "lattice_simulator.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/threads.h"
@@ -31,10 +32,20 @@ bool shares_uniform_plans(const Experiment& experiment) {
                        [](const PriorRange& range) { return shares_plan(range.name.c_str()); });
 }
 
-Signal simulate_one(const Experiment& experiment, LatticeWorkspace& workspace) {
-    if (needs_ensemble(experiment)) return simulate_ensemble(experiment);
-    if (is_uniform(experiment)) return differentiate_spins(experiment, {}).signal;
-    return simulate_lattice(experiment, workspace);
+SignalJacobian differentiate_unchecked(const Experiment& experiment,
+                                       std::span<const std::string> parameters, int threads);
+
+Signal simulate_one(const Experiment& experiment, LatticeWorkspace& workspace, int threads) {
+    Signal signal;
+    if (needs_ensemble(experiment)) {
+        signal = simulate_ensemble_in_team(experiment, threads);
+    } else if (is_uniform(experiment)) {
+        signal = differentiate_unchecked(experiment, {}, threads).signal;
+    } else {
+        signal = simulate_lattice(experiment, workspace);
+    }
+    require_right(experiment, signal);
+    return signal;
 }
 
 /// Calls `use(i, one)` for each curve's experiment, on all threads.
@@ -53,6 +64,13 @@ void for_each_curve(const Experiment& shared, std::span<const double> parameters
             use(i, one);
         });
     }
+}
+
+/// require_possible() for (3, points) of a batch of the uniform kernel, whose curves share start
+/// state and relaxation.
+void require_possible_rows(const Experiment& shared, const float* rows, std::size_t points) {
+    const auto row = [&](std::size_t k) { return std::span(rows + k * points, points); };
+    require_possible<float>(shared, row(0), row(1), row(2));
 }
 
 /// Puts a curve's (2, points) where it belongs.
@@ -104,11 +122,28 @@ SignalJacobian run(const Experiment& experiment, UniformPlan plan,
     return result;
 }
 
+SignalJacobian differentiate_unchecked(const Experiment& experiment,
+                                       std::span<const std::string> parameters, int threads) {
+    // Beyond first order a derivative by alpha_x or alpha_y moves what turns at twice the Larmor
+    // frequency, also where that is nothing.
+    const bool by_kernel =
+        is_uniform(experiment) && !needs_ensemble(experiment) &&
+        (parameters.empty() || !beyond_first_order(experiment.accuracy)) &&
+        std::all_of(parameters.begin(), parameters.end(), [&](const std::string& name) {
+            const Parameter& row = parameter(name);
+            return shares_plan(row.name) && name != "noise" && row.applies(experiment);
+        });
+    if (!by_kernel) return simulate_ensemble_with_jacobian(experiment, parameters, threads);
+    UniformPlan plan = uniform_plan(experiment);
+    return plan.step.single ? run<float>(experiment, std::move(plan), parameters)
+                            : run<double>(experiment, std::move(plan), parameters);
+}
+
 }  // namespace
 
-Signal simulate_spins(const Experiment& experiment) {
+Signal simulate_spins(const Experiment& experiment, int threads) {
     thread_local LatticeWorkspace workspace;
-    return simulate_one(experiment, workspace);
+    return simulate_one(experiment, workspace, team_size(threads));
 }
 
 std::size_t simulate_spins_batch(const Experiment& experiment, std::span<const double> parameters,
@@ -121,13 +156,14 @@ std::size_t simulate_spins_batch(const Experiment& experiment, std::span<const d
     if (shares_uniform_plans(experiment)) {
         run_uniform_batch(experiment, parameters, {}, threads, state,
                           [&](std::size_t i, std::size_t, std::size_t, const float* rows) {
+                              require_possible_rows(experiment, rows, points);
                               std::copy_n(rows, 2 * points, &signal[i * 2 * points]);
                           });
     } else {
         for_each_curve(experiment, parameters, lattice_seeds, threads, state,
                        [&](std::size_t i, const Experiment& one) {
                            thread_local LatticeWorkspace workspace;
-                           const Signal curve = simulate_one(one, workspace);
+                           const Signal curve = simulate_one(one, workspace, 1);
                            put(curve.mx, curve.my, signal, i);
                        });
     }
@@ -135,17 +171,10 @@ std::size_t simulate_spins_batch(const Experiment& experiment, std::span<const d
 }
 
 SignalJacobian differentiate_spins(const Experiment& experiment,
-                                   std::span<const std::string> parameters) {
-    const bool by_kernel =
-        is_uniform(experiment) && !needs_ensemble(experiment) &&
-        std::all_of(parameters.begin(), parameters.end(), [&](const std::string& name) {
-            const Parameter& row = parameter(name);
-            return shares_plan(row.name) && name != "noise" && row.applies(experiment);
-        });
-    if (!by_kernel) return simulate_ensemble_with_jacobian(experiment, parameters);
-    UniformPlan plan = uniform_plan(experiment);
-    return plan.step.single ? run<float>(experiment, std::move(plan), parameters)
-                            : run<double>(experiment, std::move(plan), parameters);
+                                   std::span<const std::string> parameters, int threads) {
+    SignalJacobian result = differentiate_unchecked(experiment, parameters, team_size(threads));
+    require_right(experiment, result.signal);
+    return result;
 }
 
 void differentiate_spins_batch(const Experiment& experiment, std::span<const double> parameters,
@@ -162,6 +191,7 @@ void differentiate_spins_batch(const Experiment& experiment, std::span<const dou
             experiment, parameters, names, threads, state,
             [&](std::size_t i, std::size_t first, std::size_t count, const float* rows) {
                 if (first == 0) {
+                    require_possible_rows(experiment, rows, points);
                     std::copy_n(rows, 2 * points, &signal[i * 2 * points]);
                 }
                 for (std::size_t t = 0; t < count; ++t) {
@@ -172,7 +202,7 @@ void differentiate_spins_batch(const Experiment& experiment, std::span<const dou
     } else {
         for_each_curve(experiment, parameters, {}, threads, state,
                        [&](std::size_t i, const Experiment& one) {
-                           const SignalJacobian j = differentiate_spins(one, names);
+                           const SignalJacobian j = differentiate_spins(one, names, 1);
                            put(j.signal.mx, j.signal.my, signal, i);
                            for (std::size_t t = 0; t < unknowns; ++t) {
                                put(j.dmx[t], j.dmy[t], jacobian, i * unknowns + t);

@@ -14,7 +14,7 @@
 namespace nmrsim {
 
 /// simulate() without the receiver; `experiment` is valid.
-Signal simulate_spins(const Experiment& experiment);
+Signal simulate_spins(const Experiment& experiment, int threads);
 
 /// simulate_batch() without the receiver; the experiment is valid and the spans fit.
 std::size_t simulate_spins_batch(const Experiment& experiment, std::span<const double> parameters,
@@ -24,7 +24,7 @@ std::size_t simulate_spins_batch(const Experiment& experiment, std::span<const d
 
 /// simulate_with_jacobian() without the receiver; `experiment` is valid.
 SignalJacobian differentiate_spins(const Experiment& experiment,
-                                   std::span<const std::string> parameters);
+                                   std::span<const std::string> parameters, int threads);
 
 /// simulate_batch_with_jacobian() without the receiver; the experiment is valid and the spans fit.
 void differentiate_spins_batch(const Experiment& experiment, std::span<const double> parameters,

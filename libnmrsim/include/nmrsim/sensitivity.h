@@ -29,10 +29,11 @@ struct SignalJacobian {
 /// speed of its own simulator; all others go through the general one, which is some hundred times
 /// slower.
 ///
-/// Throws: std::invalid_argument from Experiment::validate(), or for a parameter that no curve
-/// depends on (noise, tolerance), that does not apply, or whose value is not finite.
+/// Args: threads: as in simulate().
+/// Throws: as simulate(), and std::invalid_argument for a parameter that no curve depends on (noise,
+/// tolerance), that does not apply, or whose value is not finite.
 SignalJacobian simulate_with_jacobian(const Experiment& experiment,
-                                      std::span<const std::string> parameters);
+                                      std::span<const std::string> parameters, int threads = 1);
 
 /// The same for many parameter sets on `threads` cores, with respect to the prior's unknowns.
 ///

@@ -17,9 +17,13 @@ namespace nmrsim {
 /// Uniform kernel: the ensemble is an integral over the line, no random draw. Finite range: offsets
 /// drawn with lattice.seed.
 ///
-/// Throws: std::invalid_argument from Experiment::validate(), and for pulses that take time, which
-/// no simulator covers yet.
-Signal simulate(const Experiment& experiment);
+/// Args:
+///   threads: for ensembles of some thousands of spins that go through the general simulator, 0 for
+///     default_threads(). The result does not depend on it.
+/// Throws: std::invalid_argument from Experiment::validate(), and for a curve that would take longer
+/// than longest_curve_s(); std::runtime_error where the estimated error is more than ten times the
+/// tolerance, unless nodes, steps or precision are set; Stopped.
+Signal simulate(const Experiment& experiment, int threads = 1);
 
 /// Called now and then from a batch with the number of curves done; false stops the batch.
 using BatchProgress = std::function<bool(std::size_t done)>;
@@ -34,7 +38,8 @@ using BatchProgress = std::function<bool(std::size_t done)>;
 ///   threads: how many, 0 for all cores. The result does not depend on it.
 /// Returns: how many curves are done: all of them, unless `progress`, or, where there is one,
 /// request_stop() (nmrsim/stop.h), stopped the batch.
-/// Throws: std::invalid_argument for parameters outside their bounds or spans of the wrong size.
+/// Throws: as above, of any of the curves, and std::invalid_argument for parameters outside their
+/// bounds or spans of the wrong size. What `signal` then holds is no result.
 std::size_t simulate_batch(const Experiment& experiment, std::span<const double> parameters,
                            std::span<const std::uint64_t> lattice_seeds, std::span<float> signal,
                            int threads = 0, const BatchProgress& progress = {});
@@ -47,6 +52,7 @@ struct SimulationCost {
     double spin_steps() const { return elements * steps; }
 };
 
+/// Throws: std::invalid_argument from Experiment::validate().
 SimulationCost simulation_cost(const Experiment& experiment);
 
 }  // namespace nmrsim
