@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <stdexcept>
 #include <variant>
 
 #include "nmrinverse/refine.h"
@@ -15,6 +16,8 @@
 #include "nmrsim/errors.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/experiment_match.h"
+#include "nmrsim/resampling.h"
+#include "nmrsim/simulate.h"
 
 namespace nmrapps {
 namespace {
@@ -105,13 +108,52 @@ std::vector<Stencil> stencils(const std::string& name, const std::vector<double>
     return result;
 }
 
+/// Keeps curves as they were sampled, as far as the window goes.
+void keep_samples(const nmrsim::MeasuredCurves& data, const std::vector<Stencil>& weights,
+                  Curves& curves) {
+    const double spacing = nmrsim::even_spacing_us(data.time_us);
+    if (!(spacing > 0.0)) {
+        curves.own.resize(curves.own.size() + data.count());
+        curves.uneven.resize(curves.own.size(), true);
+        return;
+    }
+    const double slack = 1e-3 * spacing;
+    const auto begin = data.time_us.begin(), end = data.time_us.end();
+    const auto first = std::lower_bound(begin, end, curves.time_us.front() - slack) - begin;
+    const auto past = std::upper_bound(begin, end, curves.time_us.back() + slack) - begin;
+    // What a slow curve sees of the samples' white noise, in the mean over the window.
+    std::vector<double> share(data.points(), 0.0);
+    for (const Stencil& stencil : weights) {
+        for (std::size_t i = 0; i < 4; ++i) share[stencil.first + i] += stencil.weight[i];
+    }
+    double square = 0.0;
+    for (const double w : share) square += w * w;
+    for (std::size_t c = 0; c < data.count(); ++c) {
+        auto own = std::make_shared<Curves::Own>();
+        // The mean spacing is better known than single times, which files round.
+        own->start_us = data.time_us.front() + static_cast<double>(first) * spacing;
+        own->stop_us = data.time_us.front() + static_cast<double>(past - 1) * spacing;
+        own->noise_share = std::sqrt(square / static_cast<double>(weights.size()));
+        for (const std::size_t row : {2 * c, 2 * c + 1}) {
+            const auto from =
+                data.signal.begin() + static_cast<std::ptrdiff_t>(row * data.points());
+            own->signal.insert(own->signal.end(), from + first, from + past);
+        }
+        curves.own.push_back(std::move(own));
+    }
+    curves.uneven.resize(curves.own.size());
+}
+
 void append_at_window(const std::string& input, const nmrsim::MeasuredCurves& data,
                       const nmrsim::Experiment& experiment, Curves& curves) {
     if (same_times(data.time_us, curves.time_us)) {
         curves.signal.insert(curves.signal.end(), data.signal.begin(), data.signal.end());
+        curves.own.resize(curves.own.size() + data.count());
+        curves.uneven.resize(curves.own.size());
         return;
     }
     const auto weights = stencils(input, data.time_us, experiment, curves.time_us);
+    keep_samples(data, weights, curves);
     for (std::size_t row = 0; row < 2 * data.count(); ++row) {
         const float* values = data.signal.data() + row * data.points();
         for (const Stencil& stencil : weights) {
@@ -169,6 +211,25 @@ nmrsim::Signal Curves::curve(std::size_t index) const {
     return result;
 }
 
+std::span<const float> Curves::samples(std::size_t index) const {
+    if (const Own* there = own_of(index)) return there->signal;
+    return std::span(signal).subspan(index * 2 * points(), 2 * points());
+}
+
+nmrsim::Experiment Curves::experiment_of(std::size_t index, nmrsim::Experiment experiment) const {
+    if (const Own* there = own_of(index)) {
+        experiment.acquisition.start_us = there->start_us;
+        experiment.acquisition.stop_us = there->stop_us;
+        experiment.acquisition.points = static_cast<int>(there->signal.size() / 2);
+    }
+    return experiment;
+}
+
+std::vector<double> Curves::times_us(std::size_t index) const {
+    if (own_of(index) == nullptr) return time_us;
+    return nmrsim::acquisition_times_us(experiment_of(index, {}).acquisition);
+}
+
 double largest_spacing_us(const nmrsim::Experiment& experiment) {
     return 1e3 / (kSamplesPerPeriod * experiment.line.cutoff_khz);
 }
@@ -193,7 +254,9 @@ InputCurves read_input(const std::string& input, const nmrsim::Experiment& exper
     if (!array && fs::is_directory(input)) {
         take(nmrsim::read_challenge(input, experiment));
     } else if (!array && is_hdf5(input)) {
-        take(read_matching_dataset(input, experiment));
+        nmrsim::Dataset data = read_matching_dataset(input, experiment);
+        result.noise = nmrsim::parse_experiment(data.experiment_toml, input).acquisition.noise;
+        take(std::move(data));
     } else {
         result.curves = nmrsim::read_measured_curves(input, format);
         result.derived = true;
@@ -214,6 +277,17 @@ void read_curves(const std::string& input, const nmrsim::Experiment& experiment,
     }
     append_at_window(input, data.curves, experiment, curves);
     curves.names.insert(curves.names.end(), data.names.begin(), data.names.end());
+    curves.made_with.resize(curves.count(), data.noise);
+}
+
+double told_noise(const std::string& input, double in_file, double given) {
+    // The same number may have been rounded.
+    if (given > 0.0 && given < 0.99 * in_file) {
+        throw std::invalid_argument(
+            fmt::format("{}: made with acquisition.noise = {}, --noise {} is less than that", input,
+                        in_file, given));
+    }
+    return given > 0.0 ? given : in_file;
 }
 
 Curves with_empty_curves(const Curves& curves, std::span<const std::size_t> places) {
@@ -221,25 +295,40 @@ Curves with_empty_curves(const Curves& curves, std::span<const std::size_t> plac
     const std::size_t row = 2 * curves.points();
     for (const std::size_t place : places) {
         std::fill_n(result.signal.begin() + static_cast<std::ptrdiff_t>(place * row), row, 0.0f);
+        if (const Curves::Own* own = curves.own_of(place)) {
+            auto empty = std::make_shared<Curves::Own>(*own);
+            std::fill(empty->signal.begin(), empty->signal.end(), 0.0f);
+            result.own[place] = std::move(empty);
+        }
     }
     return result;
 }
 
-std::vector<double> noise_levels(const CLI::App& app, const Curves& curves,
-                                 const nmrinverse::Model& model, double noise) {
-    std::vector<double> levels(curves.count(), noise);
-    if (noise > 0.0 || !(model.largest_noise() > 0.0) || curves.points() < 16) return levels;
-    const std::size_t row = 2 * curves.points();
+NoiseLevels noise_levels(const CLI::App& app, const Curves& curves, const nmrinverse::Model& model,
+                         double noise) {
+    NoiseLevels levels;
+    levels.sigma.assign(curves.count(), noise);
     double most = 0.0;
     for (std::size_t c = 0; c < curves.count(); ++c) {
-        const double found =
-            nmrinverse::estimated_noise(std::span(curves.signal).subspan(c * row, row));
-        levels[c] = std::min(found, model.largest_noise());
-        most = std::max(most, found);
+        double& sigma = levels.sigma[c];
+        if (!curves.made_with.empty()) {
+            sigma = told_noise(curves.names[c], curves.made_with[c], noise);
+        }
+        const bool measure = !(sigma > 0.0) && model.largest_noise() > 0.0 && curves.points() >= 16;
+        levels.measured = levels.measured || measure;
+        if (measure) sigma = nmrinverse::estimated_noise(curves.samples(c));
+        if (measure) most = std::max(most, sigma);
+        const Curves::Own* own = curves.own_of(c);
+        levels.told.push_back((own ? own->noise_share : 1.0) * sigma);
+        if (measure) {
+            levels.told.back() = std::min(levels.told.back(), model.largest_noise());
+        }
     }
-    warn(app, fmt::format("--noise is not given: the scatter of neighbouring samples says at most "
-                          "{:.2g}",
-                          most));
+    if (levels.measured) {
+        warn(app, fmt::format("--noise is not given: the scatter of neighbouring samples says at "
+                              "most {:.2g}",
+                              most));
+    }
     return levels;
 }
 

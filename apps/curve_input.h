@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -27,9 +28,29 @@ struct Curves {
     std::vector<double> time_us;     ///< (points) [us]
     std::vector<float> signal;       ///< (count, 2, points)
 
+    /// A curve as it was sampled, evenly, within the window.
+    struct Own {
+        double start_us = 0.0, stop_us = 0.0;
+        std::vector<float> signal;  ///< (2, points)
+        /// White noise of `Curves::signal` at low frequencies over that of these samples.
+        double noise_share = 1.0;
+    };
+    /// (count), or none: curves that were sampled at other times than time_us; null for the others.
+    std::vector<std::shared_ptr<const Own>> own;
+    /// (count), or none: curves of uneven times, which are known by interpolation alone.
+    std::vector<bool> uneven;
+    std::vector<double> made_with;  ///< (count), or none: noise that their data set says they have
+
     std::size_t count() const { return names.size(); }
     std::size_t points() const { return time_us.size(); }
     nmrsim::Signal curve(std::size_t index) const;  ///< Mz is 0
+
+    const Own* own_of(std::size_t index) const { return own.empty() ? nullptr : own[index].get(); }
+    /// A curve's own samples, (2, points), what a fit compares; those at time_us where it has none.
+    std::span<const float> samples(std::size_t index) const;
+    std::vector<double> times_us(std::size_t index) const;  ///< of its samples
+    /// `experiment` acquired at a curve's own times.
+    nmrsim::Experiment experiment_of(std::size_t index, nmrsim::Experiment experiment) const;
 };
 
 /// Largest spacing of samples from which a curve of this line can be interpolated [us].
@@ -43,6 +64,7 @@ struct InputCurves {
     std::vector<std::string> names;  ///< (count): "echo.csv", or "train.h5#17", counted from 0
     nmrsim::MeasuredCurves curves;
     bool derived = false;  ///< its times were made out, not those of a data set of ours
+    double noise = 0.0;    ///< that a data set of ours says was added to its curves
 };
 
 /// Reads a curve file (text, .npy, .npz), an array FILE.h5:/PATH, an HDF5 data set or a challenge
@@ -56,8 +78,15 @@ InputCurves read_input(const std::string& input, const nmrsim::Experiment& exper
 /// One line for the user.
 using Say = std::function<void(const std::string&)>;
 
+/// The noise that curves have which were made with `in_file` and are said to have `given`; 0 where
+/// neither is known.
+///
+/// Throws: std::invalid_argument for less than was added to them.
+double told_noise(const std::string& input, double in_file, double given);
+
 /// Reads an input and appends its curves at the experiment's times. A curve sampled at other times
-/// is interpolated where its times cover the window. The axis that was made out is said.
+/// is interpolated where its times cover the window; its own samples are kept beside. The axis that
+/// was made out is said.
 ///
 /// Throws: nmrsim::InputError, as above, and for times that do not cover the window or are too
 /// coarse for the line.
@@ -71,10 +100,19 @@ nmrsim::Dataset read_labelled(const std::string& input, const nmrsim::Experiment
 /// The same curves with zeros for those at these places, which a network can read.
 Curves with_empty_curves(const Curves& curves, std::span<const std::size_t> places);
 
-/// The noise that the model is told of for each curve, (count): `noise` where it is given, or what
-/// the curve's own scatter says, never above the model's largest; then says so once.
-std::vector<double> noise_levels(const CLI::App& app, const Curves& curves,
-                                 const nmrinverse::Model& model, double noise);
+/// Noise of curves.
+struct NoiseLevels {
+    /// (count): what the model is told of each curve at its own times, never above its largest.
+    std::vector<double> told;
+    /// (count): on each of Mx and My of a curve's own samples; 0: not known.
+    std::vector<double> sigma;
+    bool measured = false;  ///< by the samples' scatter: it is at most that
+};
+
+/// `noise`, of the files' samples, where it is given, or what each curve's own scatter says; then
+/// says so once.
+NoiseLevels noise_levels(const CLI::App& app, const Curves& curves, const nmrinverse::Model& model,
+                         double noise);
 
 /// Whether curves with this noise are noisier than any the model was trained on; if so, warns once.
 bool warn_if_noisier(const CLI::App& app, const nmrinverse::Model& model, double noise);

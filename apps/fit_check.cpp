@@ -45,9 +45,11 @@ bool among(const nmrinverse::Refinement& fit, const nmrinverse::Predictions& est
 Judgement judgement_of(const nmrinverse::Refinement& fit, const nmrinverse::Predictions& estimates,
                        std::size_t curve, bool upper) {
     const double slack = upper ? kEstimateSlack : 1.0;
-    const double most = slack * fit.degrees + kDeviations * std::sqrt(2.0 * fit.degrees);
+    const double most = slack * fit.degrees + kDeviations * fit.chi_square_deviation;
     if (fit.chi_square > most) {
-        const bool far = fit.chi_square > kRejectRatio * kRejectRatio * fit.degrees;
+        const double correlated = fit.chi_square * std::abs(fit.residual_correlation);
+        const bool far = fit.chi_square > kRejectRatio * kRejectRatio * fit.degrees ||
+                         correlated > kMisfitRatio * kMisfitRatio * most;
         return {far ? Verdict::reject : Verdict::caution,
                 fmt::format("no curve of the experiment fits: chi-square {:.5g} where {:.5g} is "
                             "expected",
@@ -71,7 +73,6 @@ std::vector<Judgement> check_by_fits(const Curves& curves, const nmrinverse::Pre
                                      bool upper, const nmrsim::Experiment& experiment,
                                      const nmrinverse::RefineOptions& options,
                                      const std::function<bool(double)>& progress) {
-    const std::size_t row = 2 * curves.points();
     const std::size_t of_curve = curves.count() ? starts.size() / curves.count() : 0;
     nmrinverse::RefineOptions checking = options;
     checking.widenings = kWidenings;
@@ -80,14 +81,15 @@ std::vector<Judgement> check_by_fits(const Curves& curves, const nmrinverse::Pre
         if (progress && !progress(static_cast<double>(c) / static_cast<double>(curves.count()))) {
             break;
         }
-        const std::span<const float> curve = std::span(curves.signal).subspan(c * row, row);
+        const std::span<const float> curve = curves.samples(c);
         checking.noise = upper ? std::max(noise[c], kLeastShare * largest(curve)) : noise[c];
         if (!(checking.noise > 0.0)) {
             result.push_back({});
             continue;
         }
         const nmrinverse::Refinement fit =
-            nmrinverse::refine(experiment, curve, starts.subspan(c * of_curve, of_curve), checking);
+            nmrinverse::refine(curves.experiment_of(c, experiment), curve,
+                               starts.subspan(c * of_curve, of_curve), checking);
         result.push_back(judgement_of(fit, estimates, c, upper));
     }
     return result;

@@ -23,8 +23,8 @@ bool can_be_checked(const nmrsim::Experiment& experiment);
 /// Judges estimates by what a network cannot see, whose own error hides it: whether any curve of
 /// the experiment comes within the noise of the one at hand.
 ///
-/// reject: none does, by more than kRejectRatio times the noise. caution: none does; or one does,
-/// but far from the estimate.
+/// reject: none does, by more than kRejectRatio times the noise, or kMisfitRatio times in what is
+/// correlated from sample to sample. caution: none does; or one does, but far from the estimate.
 ///
 /// Args: starts: (count, draws, unknowns), of the posterior. noise: (count), on each of Mx and My.
 /// upper: noise is an estimate, and taken for a thousandth of the largest sample at least;

@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "nmrinverse/measured_noise.h"
+#include "nmrinverse/noise_correlation.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/resampling.h"
 #include "nmrsim/simulate.h"
@@ -25,7 +26,11 @@ std::string noise_in_words(const nmrinverse::NoiseEstimate& noise, bool given) {
         given             ? "as given"
         : noise.from_tail ? fmt::format("from the tail of {:.4g} us", noise.tail_us)
                           : "from neighbouring samples' scatter, since the tail is not noise alone";
-    return fmt::format("noise {:.3g} a sample of the model, {}", noise.sigma, from);
+    const std::string alike = noise.correlation.empty()
+                                  ? ""
+                                  : fmt::format(", one sample in {:.3g} independent",
+                                                nmrinverse::square_excess(noise.correlation));
+    return fmt::format("noise {:.3g} a sample of the model, {}{}", noise.sigma, from, alike);
 }
 
 double phase_deg(std::complex<double> factor) {
@@ -152,6 +157,8 @@ MeasuredCurvesFitted fit_measured(const std::vector<std::string>& inputs,
                 throw nmrsim::InputError(name +
                                          ": no noise found: expected some, or --noise SIGMA");
             }
+            fitting.noise_correlation = found.correlation;
+            fitting.noise_uncertainty = found.uncertainty;
             nmrinverse::EchoFit fit =
                 nmrinverse::fit_echo(finder, time_us, signal, found.sigma, fitting);
             const bool at_end =
@@ -180,6 +187,7 @@ MeasuredCurvesFitted fit_measured(const std::vector<std::string>& inputs,
                              {"axis", nmrsim::axis_in_words(input.curves)},
                              {"noise", found.sigma},
                              {"noise_from", noise_words},
+                             {"noise_correlation", found.correlation},
                              {"offset", {found.offset.real(), found.offset.imag()}},
                              {"clipped", clipped},
                              {"aligned", !options.no_align},
@@ -194,7 +202,8 @@ MeasuredCurvesFitted fit_measured(const std::vector<std::string>& inputs,
             result.curves.names.push_back(name);
             result.curves.signal.insert(result.curves.signal.end(), fit.echo.signal.begin(),
                                         fit.echo.signal.end());
-            result.noise.push_back(fit.noise);
+            result.noise.push_back(found);
+            result.noise.back().sigma = fit.noise;
             result.doubt.emplace_back(clipped  ? "clipped by the receiver"
                                       : at_end ? "time zero at the end of its range"
                                                : "");

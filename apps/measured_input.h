@@ -7,6 +7,7 @@
 
 #include "curve_input.h"
 #include "nmrinverse/measured_echo.h"
+#include "nmrinverse/measured_noise.h"
 #include "nmrinverse/model.h"
 #include "nmrinverse/refine.h"
 
@@ -27,9 +28,9 @@ void add_measured_options(CLI::App& app, MeasuredOptions& options);
 
 /// What became of measured curves.
 struct MeasuredCurvesFitted {
-    Curves curves;              ///< at the model's times, in its units, in so far as is known
-    std::vector<double> noise;  ///< (count), in units of M
-    std::vector<nmrinverse::EchoFit> fits;  ///< (count)
+    Curves curves;  ///< at the model's times, in its units, in so far as is known
+    std::vector<nmrinverse::NoiseEstimate> noise;  ///< (count), in units of M
+    std::vector<nmrinverse::EchoFit> fits;         ///< (count)
     /// (count): what speaks against it: "" or clipped, or its time zero at its range's end.
     std::vector<std::string> doubt;
     std::string steps;  ///< JSON: what was done, an object for each curve

@@ -14,6 +14,7 @@
 #include "nmrinverse/challenge_score.h"
 #include "nmrinverse/joint_fit.h"
 #include "nmrinverse/model.h"
+#include "nmrsim/errors.h"
 #include "nmrsim/file_output.h"
 #include "provenance.h"
 #include "reading_options.h"
@@ -222,7 +223,7 @@ int main(int argc, char** argv) {
         judging.threads = common.threads;
         judging.best_fit = refine;
         std::vector<std::string> doubt;
-        std::vector<double> levels;  // (count), of noise
+        nmrapps::NoiseLevels levels;
         nmrapps::RefinedEstimates refined;
         std::vector<double> starts;  // (count, draws, unknowns)
         const auto advance = [&](nmrapps::Progress& progress, double share) {
@@ -264,7 +265,23 @@ int main(int argc, char** argv) {
             levels = nmrapps::noise_levels(app, readable, model, noise);
             const bool noisier = !refine && nmrapps::warn_if_noisier(app, model, noise);
             doubt.assign(curves.count(), noisier ? "more noise than the model was trained on" : "");
-            posterior = model.posterior(readable.signal, readable.count(), levels, common.threads);
+            for (std::size_t c = 0; c < curves.count(); ++c) {
+                if (!curves.uneven[c]) continue;
+                if (refine) {
+                    throw nmrsim::InputError(curves.names[c] +
+                                             ": --refine expects evenly spaced times");
+                }
+                add_reason("times unevenly spaced: judged on the interpolated curve", doubt[c]);
+            }
+            if (noise == 0.0 && !refine) {
+                for (const double sigma : levels.sigma) {
+                    judging.noise_of.emplace_back();
+                    judging.noise_of.back().sigma = sigma;
+                }
+                judging.noise_is_bound = levels.measured;
+            }
+            posterior =
+                model.posterior(readable.signal, readable.count(), levels.told, common.threads);
             if (refine) starts = posterior->sample(nmrapps::kStartsFromPosterior, kSeed);
         }
         const std::size_t row = 2 * curves.points();
@@ -272,17 +289,33 @@ int main(int argc, char** argv) {
             nmrinverse::JointOptions jointly;
             jointly.refine = fitting;
             jointly.refine.noise = measuring.on ? jointly.refine.noise : noise;
-            jointly.noise = measured.noise;
+            for (const nmrinverse::NoiseEstimate& one : measured.noise) {
+                jointly.noise.push_back(one.sigma);
+                jointly.noise_correlation.push_back(one.correlation);
+                jointly.noise_uncertainty.push_back(one.uncertainty);
+            }
             if (!per_curve.empty()) jointly.per_curve = per_curve;
-            const nmrinverse::JointFit fit =
-                nmrinverse::fit_jointly(experiment, readable.signal, starts, jointly);
+            std::vector<float> together;
+            for (std::size_t c = 0; c < readable.count(); ++c) {
+                const auto samples_of = readable.samples(c);
+                if (readable.times_us(c) != readable.times_us(0)) {
+                    throw nmrsim::InputError(
+                        fmt::format("{}: --joint expects curves of the same times, those of {}",
+                                    readable.names[c], readable.names[0]));
+                }
+                together.insert(together.end(), samples_of.begin(), samples_of.end());
+            }
+            const nmrinverse::JointFit fit = nmrinverse::fit_jointly(
+                readable.experiment_of(0, experiment), together, starts, jointly);
             say(fmt::format("joint fit of {} curves: chi-square {:.5g} of {:.5g}{}", fit.curves,
                             fit.chi_square, fit.degrees,
                             fit.within_noise() ? "" : ", not within the noise"));
             refined = nmrapps::joint_estimates(fit, experiment.prior);
         } else if (measuring.on) {
             for (std::size_t c = 0; c < curves.count(); ++c) {
-                fitting.noise = measured.noise[c];
+                fitting.noise = measured.noise[c].sigma;
+                fitting.noise_correlation = measured.noise[c].correlation;
+                fitting.noise_uncertainty = measured.noise[c].uncertainty;
                 nmrapps::append_refinement(experiment,
                                            std::span(curves.signal).subspan(c * row, row),
                                            measured.fits[c].fit, fitting, refined, draws);
@@ -305,7 +338,7 @@ int main(int argc, char** argv) {
                 nmrapps::Progress progress(app, common);
                 checks = nmrapps::check_by_fits(
                     readable, estimates, posterior->sample(nmrapps::kStartsFromPosterior, kSeed),
-                    levels, noise == 0.0, experiment, fitting, [&](double share) {
+                    levels.sigma, noise == 0.0, experiment, fitting, [&](double share) {
                         progress.show(share, "checking by fits");
                         return !nmrapps::interrupted();
                     });

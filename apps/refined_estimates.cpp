@@ -245,7 +245,6 @@ RefinedEstimates refined_estimates(const Curves& curves, std::span<const double>
                                    const std::function<bool(double)>& progress, std::size_t draws) {
     const nmrsim::Prior& prior = experiment.prior;
     const std::size_t count = curves.count();
-    const std::size_t values = count ? curves.signal.size() / count : 0;
     const std::size_t of_curve = count ? samples.size() / count : 0;
     if (of_curve % prior.size() != 0 || of_curve * count != samples.size() ||
         (count > 0 && of_curve == 0)) {
@@ -271,10 +270,11 @@ RefinedEstimates refined_estimates(const Curves& curves, std::span<const double>
         for (std::size_t i = 0; i < size; ++i) {
             try {
                 const std::size_t c = first + i;
-                const auto signal = std::span(curves.signal).subspan(c * values, values);
+                const std::span<const float> signal = curves.samples(c);
+                const nmrsim::Experiment acquired = curves.experiment_of(c, experiment);
                 refined[i] = with_posterior(
-                    experiment, signal,
-                    nmrinverse::refine(experiment, signal, samples.subspan(c * of_curve, of_curve),
+                    acquired, signal,
+                    nmrinverse::refine(acquired, signal, samples.subspan(c * of_curve, of_curve),
                                        options),
                     options, draws, c);
             } catch (...) {

@@ -85,13 +85,14 @@ std::string estimate_in_words(const nmrinverse::Predictions& estimates, std::siz
 
 nmrinverse::FigureGrid fit_figure(const std::string& title, const Curves& curves,
                                   const Judgements& judgements, std::size_t curve) {
-    const std::size_t points = curves.points();
-    const float* data = curves.signal.data() + curve * 2 * points;
-    const float* fit = judgements.fit.data() + curve * 2 * points;
+    const std::vector<double> times = curves.times_us(curve);
+    const std::size_t points = times.size();
+    const float* data = curves.samples(curve).data();
+    const float* fit = judgements.fit[curve].data();
     const auto line = [&](const std::string& label, int color, const auto& value) {
         Series series;
         series.label = label;
-        series.x = curves.time_us;
+        series.x = times;
         series.color = color;
         for (std::size_t i = 0; i < points; ++i) series.y.push_back(value(i));
         return series;
@@ -128,8 +129,7 @@ nmrinverse::FigureGrid fit_figure(const std::string& title, const Curves& curves
     }
     if (rest > 0.0) below.y_range = {{-1.1 * rest, 1.1 * rest}};
     below.series = {line("", 0, difference(0)), line("", 1, difference(1))};
-    if (points > 1)
-        above.x_range = below.x_range = {{curves.time_us.front(), curves.time_us.back()}};
+    if (points > 1) above.x_range = below.x_range = {{times.front(), times.back()}};
     nmrinverse::FigureGrid grid;
     grid.title = title;
     grid.panels = {std::move(above), std::move(below)};

@@ -118,6 +118,9 @@ void look_at_estimates(const nmrinverse::Predictions& estimates, std::size_t cur
                           std::isfinite(high);
         const double range = prior[k].high - prior[k].low;
         const double margin = std::max(1e-6 * range, kPiledShare * (high - low));
+        const double mean = estimates.mean[i];
+        evidence.piled =
+            evidence.piled || mean <= prior[k].low + margin || mean >= prior[k].high - margin;
         evidence.piled =
             evidence.piled || low <= prior[k].low + margin || high >= prior[k].high - margin;
         evidence.untold =
@@ -175,27 +178,30 @@ Judgements judge(const Curves& curves, const nmrinverse::Predictions& estimates,
                  const nmrsim::Experiment& described, const JudgeOptions& options,
                  const std::function<bool(double)>& progress) {
     const auto noise_of = [&](std::size_t curve) {
-        return options.noise_of.empty() ? options.noise : options.noise_of[curve];
+        if (!options.noise_of.empty()) return options.noise_of[curve];
+        nmrinverse::NoiseEstimate told;
+        told.sigma = options.noise;
+        return told;
     };
-    const nmrsim::Experiment experiment = fine_for(
-        described, options.noise_of.empty()
-                       ? options.noise
-                       : *std::min_element(options.noise_of.begin(), options.noise_of.end()));
+    double least = options.noise_of.empty() ? options.noise : options.noise_of.front().sigma;
+    for (const nmrinverse::NoiseEstimate& noise : options.noise_of) {
+        least = std::min(least, noise.sigma);
+    }
+    const nmrsim::Experiment experiment = fine_for(described, least);
     const nmrsim::Prior& prior = experiment.prior;
     require_fitting(options, curves.count(), prior.size());
     const bool lattice = !nmrsim::is_uniform(experiment);
     const Variants variants(estimates, prior, options, lattice);
     const std::size_t each = variants.count();
-    const std::size_t row = 2 * curves.points();
-    const std::vector<float> nothing(row, 0.0f);
-
     Judgements result;
     const auto judge_one = [&](std::size_t curve, std::span<float> simulated) {
+        const std::span<const float> data = curves.samples(curve);
+        const std::size_t row = data.size();
+        const std::vector<float> nothing(row, 0.0f);
         const auto variant = [&](std::size_t v) { return simulated.subspan(v * row, row); };
         if (!options.factor.empty()) {
             for (std::size_t v = 0; v < each; ++v) turn(variant(v), options.factor[curve]);
         }
-        const auto data = std::span<const float>(curves.signal).subspan(curve * row, row);
         double error = 0.0;
         for (std::size_t v = 1; v <= variants.around(); ++v) {
             error += variants.weight() * mean_square(variant(v), variant(0));
@@ -206,8 +212,17 @@ Judgements judge(const Curves& curves, const nmrinverse::Predictions& estimates,
 
         VerdictEvidence evidence;
         look_at_estimates(estimates, curve, prior, evidence);
-        evidence.noise = noise_of(curve);
-        evidence.points = curves.points();
+        const nmrinverse::NoiseEstimate noise = noise_of(curve);
+        evidence.noise = noise.sigma;
+        evidence.noise_uncertainty = noise.uncertainty;
+        for (std::size_t lag = 0; lag < noise.correlation.size(); ++lag) {
+            const double r = std::abs(noise.correlation[lag]);
+            evidence.noise_excess += 2.0 * r * r;
+            if (lag < kLags) evidence.noise_correlation = std::max(evidence.noise_correlation, r);
+        }
+        evidence.noise_is_bound = options.noise_is_bound;
+        evidence.fitted = options.best_fit;
+        evidence.points = row / 2;
         evidence.residual = std::sqrt(mean_square(data, variant(0)));
         evidence.expected = std::sqrt(error + 2.0 * evidence.noise * evidence.noise);
         evidence.magnitude = std::sqrt(mean_square(data, nothing));
@@ -224,11 +239,13 @@ Judgements judge(const Curves& curves, const nmrinverse::Predictions& estimates,
         result.correlation.push_back(evidence.correlation);
         result.verdict.push_back(judgement.verdict);
         result.reason.push_back(judgement.reason);
-        result.fit.insert(result.fit.end(), variant(0).begin(), variant(0).end());
+        result.fit.emplace_back(variant(0).begin(), variant(0).end());
     };
 
     // Curves whose clocks differ cannot share a batch.
-    const bool alike = options.time_zero_us.empty();
+    const bool alike = options.time_zero_us.empty() &&
+                       std::none_of(curves.own.begin(), curves.own.end(),
+                                    [](const auto& own) { return own != nullptr; });
     const std::size_t chunk = alike ? kChunk : 1;
     for (std::size_t begin = 0; begin < curves.count(); begin += chunk) {
         const std::size_t count = std::min(chunk, curves.count() - begin);
@@ -238,10 +255,14 @@ Judgements judge(const Curves& curves, const nmrinverse::Predictions& estimates,
             for (std::size_t v = 0; v < each; ++v) variants.append(begin + c, v, parameters);
             if (lattice) seeds[c * each + each - 1] = experiment.lattice.seed + 1;
         }
+        const std::size_t row = curves.samples(begin).size();
         std::vector<float> simulated(count * each * row);
+        nmrsim::Experiment acquired = curves.experiment_of(begin, experiment);
+        if (!options.time_zero_us.empty()) {
+            acquired = shifted(std::move(acquired), options.time_zero_us[begin]);
+        }
         const std::size_t done = nmrsim::simulate_batch(
-            alike ? experiment : shifted(experiment, options.time_zero_us[begin]), parameters,
-            seeds, simulated, options.threads, [&](std::size_t now) {
+            acquired, parameters, seeds, simulated, options.threads, [&](std::size_t now) {
                 const double share = static_cast<double>(now) / static_cast<double>(count * each);
                 return !progress ||
                        progress((static_cast<double>(begin) + share * static_cast<double>(count)) /

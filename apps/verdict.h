@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "curve_input.h"
+#include "nmrinverse/measured_noise.h"
 #include "nmrinverse/prediction.h"
 
 namespace nmrapps {
@@ -28,6 +29,9 @@ inline constexpr double kCautionRatio = 3.0;
 /// chi-square.
 inline constexpr double kNoiseSlack = 1.1;
 inline constexpr double kDeviations = 5.0;
+/// A least squares fit whose residual is this many times the noise, counting what is correlated in
+/// it alone, is rejected: white noise that is more than was said is none of that.
+inline constexpr double kMisfitRatio = 2.0;
 /// A residual above this share of the curve's own root mean square |M| says that the fit does not
 /// follow the curve: nothing confirms the estimate, however wide it is, unless it is noise, or
 /// the distance from the training set or the efficiency speak for it. (The mean of a posterior
@@ -58,6 +62,11 @@ struct VerdictEvidence {
     double residual = 0.0;             ///< rms |M - M_fit|
     double expected = 0.0;             ///< what is expected of it, the noise included
     double noise = 0.0;                ///< standard deviation on each of Mx and My; 0: not known
+    double noise_uncertainty = 0.0;    ///< relative standard deviation of noise^2
+    double noise_correlation = 0.0;    ///< largest of the noise itself, as `correlation`
+    double noise_excess = 1.0;         ///< what correlation adds to a mean square's variance
+    bool noise_is_bound = false;       ///< the noise is at most that: a smaller residual is fine
+    bool fitted = false;               ///< a least squares fit: no other parameters are nearer
     double magnitude = 0.0;            ///< rms |M|
     std::size_t points = 0;            ///< of the curve
     double correlation = 0.0;          ///< see residual_correlation()
@@ -73,8 +82,11 @@ struct Judgement {
     std::string reason;
 };
 
-/// reject: not finite; a residual > kRejectRatio * expected.
-/// caution: a residual above what noise and error explain, or below the noise (noise overstated);
+/// reject: not finite; a least squares fit with a residual > kRejectRatio * expected, or whose
+/// correlated part is > kMisfitRatio times the noise; a network's answer with such a residual on a
+/// curve far from the training set.
+/// caution: any other residual > kRejectRatio * expected: the network may be all that is wrong; a
+/// residual above what noise and error explain, or below the noise (noise overstated);
 /// a residual whose neighbours are correlated by more than the estimate's own error explains (not
 /// asked where that error may be all of it, as without noise); a fit that does not follow the
 /// curve, where neither distance nor efficiency is known; an unknown that is not told or piled up
@@ -97,9 +109,10 @@ std::size_t longest_clipped_run(std::span<const float> signal);
 
 /// What judge() knows beside curves and estimates. Arrays are of all curves, or empty.
 struct JudgeOptions {
-    double noise = 0.0;                 ///< standard deviation on each of Mx and My; 0: not known
-    std::vector<double> noise_of = {};  ///< (count): where each curve has its own
-    int threads = 0;                    ///< 0 for all cores
+    double noise = 0.0;  ///< standard deviation on each of Mx and My; 0: not known
+    std::vector<nmrinverse::NoiseEstimate> noise_of = {};  ///< (count): where each has its own
+    bool noise_is_bound = false;                           ///< see VerdictEvidence
+    int threads = 0;                                       ///< 0 for all cores
     /// Estimates are least squares fits: their errors do not show in the residual.
     bool best_fit = false;
     std::vector<double> samples = {};   ///< (count, draws, unknowns) of the posterior: how far the
@@ -119,7 +132,7 @@ struct Judgements {
     std::vector<double> correlation;  ///< of the residual, see residual_correlation()
     std::vector<Verdict> verdict;
     std::vector<std::string> reason;
-    std::vector<float> fit;  ///< (count, 2, points): simulated at the estimate
+    std::vector<std::vector<float>> fit;  ///< each (2, its points): simulated at the estimate
 };
 
 /// Simulates each curve at its estimate (inside the prior's ranges) and judges the estimate.

@@ -22,14 +22,15 @@ Explained explained_by(const VerdictEvidence& evidence) {
     const double noise = 2.0 * evidence.noise * evidence.noise;
     const double error = std::max(0.0, evidence.expected * evidence.expected - noise);
     // The mean of |noise|^2 over the points has the relative standard deviation 1 / sqrt(points).
-    const double spread =
-        kDeviations / std::sqrt(static_cast<double>(std::max<std::size_t>(evidence.points, 1)));
+    const double points = static_cast<double>(std::max<std::size_t>(evidence.points, 1));
+    const double spread = kDeviations * std::hypot(std::sqrt(evidence.noise_excess / points),
+                                                   evidence.noise_uncertainty);
     const double slack = kNoiseSlack * kNoiseSlack;
     const double largest_error = kCautionRatio * kCautionRatio * error;
     Explained result;
     result.noise = noise * (slack + spread);
     result.most = result.noise + largest_error;
-    result.least = noise * std::max(0.0, 1.0 / slack - spread);
+    result.least = evidence.noise_is_bound ? 0.0 : noise * std::max(0.0, 1.0 / slack - spread);
     if (noise > 0.0) result.colored = largest_error / (largest_error + noise);
     return result;
 }
@@ -61,7 +62,17 @@ Judgement verdict_of(const VerdictEvidence& evidence) {
     const Explained explained = explained_by(evidence);
     const double square = evidence.residual * evidence.residual;
     const double ratio = evidence.residual / evidence.expected;
+    const double white =
+        evidence.noise_correlation +
+        kDeviations * std::sqrt(evidence.noise_excess) /
+            std::sqrt(2.0 * static_cast<double>(std::max<std::size_t>(evidence.points, 1)));
+    const double colored_square = square * evidence.correlation;
     if (!(evidence.residual <= kRejectRatio * evidence.expected)) {
+        const bool far = evidence.distance && !(*evidence.distance <= kFarShare);
+        find(evidence.fitted || far ? Verdict::reject : Verdict::caution,
+             fmt::format("residual {:.3g} times the expected one", ratio));
+    } else if (evidence.fitted && evidence.noise > 0.0 && evidence.correlation > white &&
+               colored_square > kMisfitRatio * kMisfitRatio * explained.most) {
         find(Verdict::reject, fmt::format("residual {:.3g} times the expected one", ratio));
     } else if (square > explained.most) {
         find(Verdict::caution, fmt::format("residual {:.3g} times the expected one", ratio));
@@ -70,9 +81,6 @@ Judgement verdict_of(const VerdictEvidence& evidence) {
         find(Verdict::caution, fmt::format("residual {:.3g} times the noise given",
                                            std::sqrt(0.5 * square) / evidence.noise));
     }
-    const double white =
-        kDeviations /
-        std::sqrt(2.0 * static_cast<double>(std::max<std::size_t>(evidence.points, 1)));
     if (evidence.correlation > explained.colored + white) {
         find(Verdict::caution, fmt::format("residual correlated by {:.2g}", evidence.correlation));
     }
@@ -137,7 +145,10 @@ std::vector<std::size_t> unreadable_curves(const Curves& curves) {
     const std::size_t row = 2 * curves.points();
     for (std::size_t c = 0; c < curves.count(); ++c) {
         const auto data = std::span<const float>(curves.signal).subspan(c * row, row);
-        if (!std::all_of(data.begin(), data.end(), [](float x) { return std::isfinite(x); })) {
+        const auto finite = [](float x) { return std::isfinite(x); };
+        const std::span<const float> own = curves.samples(c);
+        if (!std::all_of(data.begin(), data.end(), finite) ||
+            !std::all_of(own.begin(), own.end(), finite)) {
             which.push_back(c);
         }
     }

@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "interpolation.h"
+#include "nmrinverse/noise_correlation.h"
 #include "nmrsim/sensitivity.h"
 #include "nmrsim/sequence.h"
 #include "nmrsim/simulate.h"
@@ -26,8 +27,8 @@ constexpr std::size_t kCostOfDerivatives = 5;
 /// A gain is at least this, so that a curve of the wrong sign does not end at no curve at all.
 constexpr double kLeastGain = 1e-3;
 
-/// Curves that are simulated at a time: bounds the memory of a large screening.
-constexpr std::size_t kBlock = 1024;
+/// Samples that are simulated at a time: bounds the memory of a large screening.
+constexpr std::size_t kBlockSamples = std::size_t{1} << 21;
 
 /// Times at which the curve may jump: pulses, and the ends of the receiver's dead times [us].
 std::vector<double> jumps_us(const nmrsim::Experiment& experiment) {
@@ -128,11 +129,21 @@ CurveLikelihood::CurveLikelihood(const nmrsim::Experiment& experiment,
         y_(i) = static_cast<double>(signal[points + k]);
         peak_ = std::max(peak_, std::hypot(x_(i), y_(i)));
     }
+    VectorXd both(2 * n);
+    both << x_, y_;
+    excess_ = excess_along({both.data(), static_cast<std::size_t>(2 * n)}, options_.noise,
+                           options_.noise_correlation);
+    options_.noise *= std::sqrt(excess_);
 }
 
 double CurveLikelihood::degrees() const {
-    return 2.0 * static_cast<double>(samples_.size()) - static_cast<double>(dimensions_) -
+    return 2.0 * static_cast<double>(samples_.size()) / excess_ - static_cast<double>(dimensions_) -
            (options_.fit_gain ? 1.0 : 0.0) - (options_.fit_phase ? 1.0 : 0.0);
+}
+
+double CurveLikelihood::chi_square_deviation() const {
+    const double variance = 2.0 * degrees() * square_excess(options_.noise_correlation) / excess_;
+    return std::hypot(std::sqrt(variance), options_.noise_uncertainty * degrees());
 }
 
 Tolerances CurveLikelihood::tolerances() const {
@@ -142,7 +153,7 @@ Tolerances CurveLikelihood::tolerances() const {
         return std::pow(10.0, std::clamp(std::round(std::log10(value)), -8.0, -2.0));
     };
     const double follow = std::min(options_.tolerance, decade(0.5 * options_.noise / peak));
-    const double finest = decade(0.1 * options_.noise / (peak * std::sqrt(degrees())));
+    const double finest = decade(0.1 * options_.noise / (peak * std::sqrt(excess_ * degrees())));
     return {std::max(options_.screening_tolerance, follow), follow,
             options_.final_tolerance > 0.0 ? options_.final_tolerance : std::min(finest, follow)};
 }
@@ -238,8 +249,9 @@ Complex CurveLikelihood::factor(Complex product, double square, bool any_phase) 
 std::vector<double> CurveLikelihood::chi_square(std::span<const VectorXd> positions,
                                                 double tolerance, Freedom freedom) {
     std::vector<double> result;
-    for (std::size_t first = 0; first < positions.size(); first += kBlock) {
-        const auto block = positions.subspan(first, std::min(kBlock, positions.size() - first));
+    const std::size_t most = std::max<std::size_t>(1, kBlockSamples / (2 * simulated_points_));
+    for (std::size_t first = 0; first < positions.size(); first += most) {
+        const auto block = positions.subspan(first, std::min(most, positions.size() - first));
         for (const VectorXd& residual : residuals(block, tolerance, freedom)) {
             result.push_back(residual.squaredNorm());
         }
@@ -265,8 +277,9 @@ std::vector<double> CurveLikelihood::profile(std::span<const VectorXd> positions
     const Eigen::Index n = x_.size();
     VectorXd model(2 * n);
     MatrixXd slope(2 * n, 1);
-    for (std::size_t first = 0; first < positions.size(); first += kBlock) {
-        const auto block = positions.subspan(first, std::min(kBlock, positions.size() - first));
+    const std::size_t most = std::max<std::size_t>(1, kBlockSamples / curve);
+    for (std::size_t first = 0; first < positions.size(); first += most) {
+        const auto block = positions.subspan(first, std::min(most, positions.size() - first));
         const std::vector<float> signal = simulated(block, tolerance);
         for (std::size_t p = 0; p < block.size(); ++p) {
             const double zero = time_zero_us(block[p]);

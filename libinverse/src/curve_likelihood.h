@@ -30,9 +30,13 @@ public:
     CurveLikelihood(const nmrsim::Experiment& experiment, std::span<const float> signal,
                     const RefineOptions& options);
 
-    std::size_t unknowns() const { return unknowns_; }       ///< the prior's
-    std::size_t dimensions() const { return dimensions_; }   ///< of a position
-    double degrees() const;                                  ///< of freedom
+    std::size_t unknowns() const { return unknowns_; }      ///< the prior's
+    std::size_t dimensions() const { return dimensions_; }  ///< of a position
+    double degrees() const;                                 ///< of freedom, by effective samples
+    double chi_square_deviation() const;  ///< standard deviation of chi-square at the truth
+    /// White noise that leaves as much of a slow curve uncertain as the noise given, in units of M:
+    /// what residuals and slopes are divided by.
+    double noise() const { return options_.noise; }
     std::size_t samples() const { return samples_.size(); }  ///< complex ones that count
     std::size_t simulations() const { return simulations_; }
 
@@ -86,6 +90,7 @@ private:
     std::vector<std::size_t> samples_;  ///< of the curve that count
     Eigen::VectorXd x_, y_;             ///< (samples) the curve
     double peak_ = 0.0;
+    double excess_ = 1.0;  ///< variance of a slow curve's noise over that of its samples
     double spacing_us_ = 0.0;
     std::size_t simulations_ = 0;
 };

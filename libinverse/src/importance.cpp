@@ -376,7 +376,13 @@ WeightedPosterior importance_posterior(const nmrsim::Experiment& experiment,
                                        const Proposal* proposal, const ImportanceOptions& options) {
     refine_options.validate();
     check_curve(experiment, signal, refine_options);
-    CurveLikelihood likelihood(experiment, signal, refine_options);
+    // As wide as the fit's own covariance: by correlated noise, or a residual that is not noise.
+    RefineOptions used = refine_options;
+    if (refinement.effective_noise > 0.0) {
+        used.noise = refinement.effective_noise;
+        used.noise_correlation.clear();
+    }
+    CurveLikelihood likelihood(experiment, signal, used);
     const double tolerance = likelihood.tolerances().fine;
     const LogDensity log_likelihood = [&](std::span<const double> parameters) {
         std::vector<VectorXd> positions;

@@ -314,11 +314,16 @@ void JointOptions::validate(const nmrsim::Experiment& experiment, std::size_t cu
             throw std::invalid_argument(fmt::format("noise must be > 0, got {}", sigma));
         }
     }
+    if ((!noise_correlation.empty() && noise_correlation.size() != curves) ||
+        (!noise_uncertainty.empty() && noise_uncertainty.size() != curves)) {
+        throw std::invalid_argument(fmt::format(
+            "noise_correlation and noise_uncertainty must be given for {} curves", curves));
+    }
     if (drawn < 0) throw std::invalid_argument(fmt::format("drawn must be >= 0, got {}", drawn));
 }
 
 bool JointFit::within_noise(double deviations_allowed) const {
-    return std::abs(chi_square - degrees) <= deviations_allowed * std::sqrt(2.0 * degrees);
+    return std::abs(chi_square - degrees) <= deviations_allowed * chi_square_deviation;
 }
 
 JointFit fit_jointly(const nmrsim::Experiment& experiment, std::span<const float> signals,
@@ -349,6 +354,12 @@ JointFit fit_jointly(const nmrsim::Experiment& experiment, std::span<const float
     for (std::size_t c = 0; c < curves; ++c) {
         RefineOptions single = options.refine;
         if (!options.noise.empty()) single.noise = options.noise[c];
+        if (!options.noise_correlation.empty()) {
+            single.noise_correlation = options.noise_correlation[c];
+        }
+        if (!options.noise_uncertainty.empty()) {
+            single.noise_uncertainty = options.noise_uncertainty[c];
+        }
         const auto signal = signals.subspan(c * values, values);
         const auto given = starts.subspan(c * of_curve, of_curve);
         result.alone.push_back(refine(experiment, signal, given, single));
@@ -364,8 +375,9 @@ JointFit fit_jointly(const nmrsim::Experiment& experiment, std::span<const float
     }
     const std::vector<bool> shared = common_unknowns(experiment, options);
     JointLikelihood joint(std::move(likelihoods), shared);
+    result.chi_square_deviation = joint.chi_square_deviation();
     const double consistent =
-        more * more * (joint.degrees() + kConsistent * std::sqrt(2.0 * joint.degrees()));
+        more * more * (joint.degrees() + kConsistent * result.chi_square_deviation);
 
     const std::size_t kept = static_cast<std::size_t>(options.refine.refined);
     std::vector<Fit> found;

@@ -1,6 +1,7 @@
 #include "joint_likelihood.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace nmrinverse {
 
@@ -19,6 +20,14 @@ double JointLikelihood::degrees() const {
     double sum = 0.0;
     for (const CurveLikelihood& curve : curves_) sum += curve.degrees();
     return sum + static_cast<double>((curves() - 1) * common());
+}
+
+double JointLikelihood::chi_square_deviation() const {
+    double sum = 0.0;
+    for (const CurveLikelihood& curve : curves_) {
+        sum += curve.chi_square_deviation() * curve.chi_square_deviation();
+    }
+    return std::sqrt(sum);
 }
 
 std::size_t JointLikelihood::place(std::size_t curve, std::size_t a) const {

@@ -22,6 +22,7 @@ public:
     std::size_t common() const { return shared_.size(); }
     std::size_t own() const { return own_.size(); }  ///< of each curve
     double degrees() const;                          ///< of freedom
+    double chi_square_deviation() const;             ///< of all curves
 
     /// Where dimension a of a curve's own position stands in the joint one.
     std::size_t place(std::size_t curve, std::size_t a) const;

@@ -8,6 +8,7 @@
 #include <map>
 #include <stdexcept>
 
+#include "nmrinverse/noise_correlation.h"
 #include "nmrinverse/refine.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/prior.h"
@@ -47,8 +48,11 @@ constexpr int kMoreDraws = 4;
 /// Widenings of the search at each place, before the best one gets all that are allowed.
 constexpr int kFirstWidenings = 1;
 constexpr int kLastWidenings = 5;
-/// A chi-square of so many times the degrees of freedom ends the search for another place: noise
-/// may be a little more than was estimated, a wrong place is off by far more.
+/// A chi-square that is at most so many of its standard deviations too large ends the search for
+/// another place; ...
+constexpr double kConsistent = 3.5;
+/// ... one of so many times the degrees of freedom does once all places of an attempt have been
+/// tried: noise may be a little more than was estimated.
 constexpr double kAsGood = 1.5;
 
 /// A draw with the shift and the factor that fit it best.
@@ -338,6 +342,7 @@ EchoFit fit_echo(const EchoFinder& finder, std::span<const double> time_us,
                  std::span<const float> signal, double sigma, const RefineOptions& options) {
     const nmrsim::Experiment& experiment = finder.experiment();
     RefineOptions used = options;
+    const double white = sigma * std::sqrt(slow_excess(options.noise_correlation));
     EchoFit best;
     const auto refined = [&](const FoundEcho& place, int widenings) {
         used.noise = sigma / std::abs(place.factor);
@@ -347,12 +352,14 @@ EchoFit fit_echo(const EchoFinder& finder, std::span<const double> time_us,
         if (best.echo.signal.empty() || fit.chi_square < best.fit.chi_square) {
             best = {place, std::move(fit), used.noise};
         }
-        return best.fit.chi_square <= best.fit.degrees * kAsGood;
+        const double above = best.fit.chi_square - best.fit.degrees;
+        return above <= kConsistent * best.fit.chi_square_deviation;
     };
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
-        for (const FoundEcho& place : finder.find(time_us, signal, sigma, attempt)) {
+        for (const FoundEcho& place : finder.find(time_us, signal, white, attempt)) {
             if (refined(place, std::min(kFirstWidenings, options.widenings))) return best;
         }
+        if (best.fit.chi_square <= kAsGood * best.fit.degrees) return best;
     }
     refined(FoundEcho(best.echo), std::min(kLastWidenings, options.widenings));
     return best;

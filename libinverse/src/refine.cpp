@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <Eigen/Cholesky>
+#include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
 #include "curve_likelihood.h"
 #include "levenberg_marquardt.h"
+#include "nmrinverse/noise_correlation.h"
 #include "search.h"
 #include "valley.h"
 
@@ -117,6 +119,10 @@ MatrixXd box_covariance(const Linearised& at) {
     return bounded(at.information).ldlt().solve(MatrixXd::Identity(k, k));
 }
 
+double log_determinant(const MatrixXd& covariance) {
+    return covariance.ldlt().vectorD().array().max(1e-300).log().sum();
+}
+
 /// Of the unknowns, in their units.
 MatrixXd covariance_of(const CurveLikelihood& likelihood, const MatrixXd& on_box) {
     const VectorXd width = likelihood.widths();
@@ -182,6 +188,53 @@ void correlate(const VectorXd& residual, Refinement& result) {
     result.residual_correlation_deviation = 1.0 / std::sqrt(2.0 * static_cast<double>(n - 1));
 }
 
+/// What noise of this correlation does to a least squares fit, on the unit box: A^-1 B A^-1 with A
+/// the information of white noise and B = J^T R J.
+///
+/// Args: variance: of the noise, over that of `at`.
+MatrixXd covariance_under(const Linearised& at, std::span<const double> correlation,
+                          double variance) {
+    const MatrixXd& slopes = *at.slopes;
+    const Eigen::Index n = slopes.rows() / 2;
+    MatrixXd spread = at.information;
+    for (Eigen::Index lag = 1; lag <= std::min(std::ssize(correlation), n - 1); ++lag) {
+        MatrixXd product = MatrixXd::Zero(slopes.cols(), slopes.cols());
+        for (const Eigen::Index part : {Eigen::Index{0}, n}) {
+            product += slopes.middleRows(part, n - lag).transpose() *
+                       slopes.middleRows(part + lag, n - lag);
+        }
+        spread += correlation[static_cast<std::size_t>(lag - 1)] * (product + product.transpose());
+    }
+    // A correlation that was estimated may leave a direction with a negative variance.
+    const Eigen::SelfAdjointEigenSolver<MatrixXd> modes(variance * spread);
+    const MatrixXd positive =
+        modes.eigenvectors() *
+        modes.eigenvalues().cwiseMax(1e-12 * modes.eigenvalues().maxCoeff()).asDiagonal() *
+        modes.eigenvectors().transpose();
+    const MatrixXd inverse = box_covariance(at);
+    return inverse * bounded(positive) * inverse;
+}
+
+/// Covariance of the best fit on the unit box, by the noise as it is known or, where that cannot be
+/// it, by the residual.
+MatrixXd best_covariance(const Fit& end, const RefineOptions& options, const Refinement& result,
+                         double excess) {
+    const bool misfit = !result.within_noise() && result.chi_square > result.degrees;
+    const bool coloured =
+        options.noise_correlation.empty() &&
+        std::abs(result.residual_correlation) > 5.0 * result.residual_correlation_deviation;
+    if (!misfit && !coloured) {
+        return options.noise_correlation.empty()
+                   ? box_covariance(end.at)
+                   : covariance_under(end.at, options.noise_correlation, 1.0 / excess);
+    }
+    const VectorXd& residual = end.at.residual;
+    const std::vector<double> own =
+        noise_correlation({residual.data(), static_cast<std::size_t>(residual.size())});
+    const double scale = misfit ? result.chi_square / result.degrees : 1.0;
+    return covariance_under(end.at, own, scale / excess);
+}
+
 void check_starts(std::span<const double> starts, std::size_t unknowns) {
     if (starts.empty() || starts.size() % unknowns != 0) {
         throw std::invalid_argument(fmt::format("refine: {} numbers are no starts of {} unknowns",
@@ -207,6 +260,16 @@ void RefineOptions::validate() const {
         }
     };
     positive("noise", noise);
+    if (!(noise_uncertainty >= 0.0) || !std::isfinite(noise_uncertainty)) {
+        throw std::invalid_argument(
+            fmt::format("noise_uncertainty must be >= 0, got {}", noise_uncertainty));
+    }
+    for (const double r : noise_correlation) {
+        if (!(std::abs(r) <= 1.0)) {
+            throw std::invalid_argument(
+                fmt::format("noise_correlation must be within -1 and 1, got {}", r));
+        }
+    }
     positive("time_zero_range_us", time_zero_range_us);
     at_least("screened", 1, screened);
     at_least("refined", 1, refined);
@@ -224,7 +287,7 @@ std::vector<double> deviations_of(const MatrixXd& covariance) {
 }
 
 bool Refinement::within_noise(double deviations) const {
-    return std::abs(chi_square - degrees) <= deviations * std::sqrt(2.0 * degrees);
+    return std::abs(chi_square - degrees) <= deviations * chi_square_deviation;
 }
 
 Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> signal,
@@ -247,7 +310,8 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
     // Noise may be more than the caller thinks: to widen the search is of no use then.
     const double more = signal.size() >= 32 ? estimated_noise(signal) / options.noise : 1.0;
     const auto limit = [&](double deviations) {
-        return std::max(1.0, more * more) * (degrees + deviations * std::sqrt(2.0 * degrees));
+        return std::max(1.0, more * more) *
+               (degrees + deviations * likelihood.chi_square_deviation());
     };
     const double consistent = limit(kConsistent);
 
@@ -309,19 +373,29 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
     result.time_zero_us = likelihood.time_zero_us(end.position);
     result.chi_square = end.at.chi_square;
     result.degrees = degrees;
+    result.chi_square_deviation = likelihood.chi_square_deviation();
     result.converged = end.converged;
-    result.covariance = covariance_of(likelihood, box_covariance(end.at));
+    correlate(end.at.residual, result);
+    const MatrixXd white = box_covariance(end.at);
+    const double of_sample = likelihood.noise() / options.noise;
+    const MatrixXd covariance = best_covariance(end, options, result, of_sample * of_sample);
+    result.covariance = covariance_of(likelihood, covariance);
+    // In the mean over all directions; exact where nothing is correlated.
+    const double wider = std::exp((log_determinant(covariance) - log_determinant(white)) /
+                                  static_cast<double>(white.rows()));
+    result.effective_noise = likelihood.noise() * std::sqrt(wider);
     for (std::size_t i = 1; i < ends.size(); ++i) {
-        if (!ends[i].converged || ends[i].at.chi_square > end.at.chi_square + kRivalRange) continue;
+        if (!ends[i].converged || ends[i].at.chi_square > end.at.chi_square + wider * kRivalRange) {
+            continue;
+        }
         result.rivals.push_back({likelihood.parameters(ends[i].position), ends[i].at.chi_square,
-                                 covariance_of(likelihood, box_covariance(ends[i].at))});
+                                 wider * covariance_of(likelihood, box_covariance(ends[i].at))});
     }
     for (const ValleyPoint& point : floors) {
-        if (point.at.chi_square > end.at.chi_square + kValleyRange) continue;
+        if (point.at.chi_square > end.at.chi_square + wider * kValleyRange) continue;
         result.valleys.push_back({likelihood.parameters(point.position), point.at.chi_square,
-                                  covariance_of(likelihood, point.covariance)});
+                                  wider * covariance_of(likelihood, point.covariance)});
     }
-    correlate(end.at.residual, result);
     result.simulations = likelihood.simulations();
     return result;
 }

@@ -33,7 +33,7 @@ EchoFit fit_measured(const nmrinverse::Model& model, const Input<double>& time_u
     finding.phase = fit_phase;
     finding.seed = seed;
     finding.threads = threads;
-    const nmrinverse::RefineOptions options =
+    nmrinverse::RefineOptions options =
         refine_options(1.0, fit_gain, fit_phase, true, time_zero_range_us, seed, threads);
     const auto times = numbers(time_us);
     return without_gil([&] {
@@ -42,6 +42,8 @@ EchoFit fit_measured(const nmrinverse::Model& model, const Input<double>& time_u
             nmrsim::acquisition_times_us(finder.experiment().acquisition);
         const nmrinverse::NoiseEstimate found = nmrinverse::noise_at_spacing(
             times, curve.values(), nmrsim::even_spacing_us(window), noise);
+        options.noise_correlation = found.correlation;
+        options.noise_uncertainty = found.uncertainty;
         std::vector<float> values(curve.values().begin(), curve.values().end());
         for (std::size_t i = 0; i < values.size(); ++i) {
             values[i] -= static_cast<float>(2 * i < values.size() ? found.offset.real()

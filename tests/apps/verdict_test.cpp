@@ -128,7 +128,48 @@ TEST_CASE("verdict: every finding by itself") {
     using E = VerdictEvidence;
     CHECK(with([](E& e) { e.finite = false; }).verdict == Verdict::reject);
     CHECK(with([](E& e) { e.residual = std::nan(""); }).verdict == Verdict::reject);
-    CHECK(with([](E& e) { e.residual *= 4.1; }).verdict == Verdict::reject);
+    // Four times the expected residual: of a fit, or on a curve of another kind.
+    CHECK(with([](E& e) { e.residual *= 4.1; }).verdict == Verdict::caution);
+    CHECK(with([](E& e) {
+              e.residual *= 4.1;
+              e.fitted = true;
+          }).verdict == Verdict::reject);
+    CHECK(with([](E& e) {
+              e.residual *= 4.1;
+              e.distance = 0.5;
+          }).verdict == Verdict::caution);
+    CHECK(with([](E& e) {
+              e.residual *= 4.1;
+              e.distance = 1.0;
+          }).verdict == Verdict::reject);
+    // Chi-square nine times what is expected: no curve of the experiment where the residual is
+    // correlated, more noise than was said where it is white.
+    const auto nine = [&](double correlation, bool fitted) {
+        return with([&](E& e) {
+                   e.residual *= 3.0;
+                   e.correlation = correlation;
+                   e.fitted = fitted;
+               })
+            .verdict;
+    };
+    CHECK(nine(0.95, true) == Verdict::reject);
+    CHECK(nine(0.1, true) == Verdict::caution);
+    CHECK(nine(0.95, false) == Verdict::caution);
+    // Noise that is correlated as it is known to be is none of a misfit.
+    CHECK(with([](E& e) {
+              e.correlation = 0.95;
+              e.noise_correlation = 0.95;
+              e.fitted = true;
+          }).verdict == Verdict::ok);
+    // Noise^2 known to 10%: 1.21 + 5 hypot(1 / sqrt(856), 0.1) = 1.74 = 1.32^2.
+    CHECK(with([](E& e) {
+              e.residual *= 1.31;
+              e.noise_uncertainty = 0.1;
+          }).verdict == Verdict::ok);
+    CHECK(with([](E& e) {
+              e.residual *= 0.5;
+              e.noise_is_bound = true;
+          }).verdict == Verdict::ok);
     // 1.1^2 + 5 / sqrt(856) = 1.381 = 1.175^2; 1 / 1.1^2 - 0.171 = 0.656 = 0.81^2.
     CHECK(with([](E& e) { e.residual *= 1.17; }).verdict == Verdict::ok);
     CHECK(with([](E& e) { e.residual *= 1.18; }).verdict == Verdict::caution);
@@ -310,6 +351,41 @@ TEST_CASE("verdict: estimates of a network are given their own error") {
     CHECK(rejected == 0);
     CHECK(doubtful <= 4);
     CHECK(far_ok == 0);
+}
+
+TEST_CASE("verdict: a curve is judged at its own samples") {
+    // Every fourth sample of the window is interpolated between its neighbours, some of them.
+    const nmrsim::Experiment experiment = experiment_2021();
+    const std::vector<double> values = {40.0, 100.0, 60.0}, sd = {0.01, 0.02, 0.005};
+    nmrsim::Experiment finer = experiment;
+    finer.acquisition.points = 500;
+    std::vector<float> signal = curve_of(finer, values);
+    add(signal, white_noise(500, kNoise, 5));
+    Curves curves = one_curve(experiment, curve_of(experiment, values));
+    auto own = std::make_shared<Curves::Own>();
+    own->start_us = finer.acquisition.start_us;
+    own->stop_us = finer.acquisition.stop_us;
+    own->signal = signal;
+    curves.own = {own};
+    CHECK(curves.times_us(0) == nmrsim::acquisition_times_us(finer.acquisition));
+    const JudgeOptions options = {.noise = kNoise, .threads = 1, .best_fit = true};
+    const Judgements judged = judge(curves, about(values, sd), experiment, options);
+    CHECK(judged.verdict[0] == Verdict::ok);
+    CHECK(judged.fit[0].size() == signal.size());
+    // |M - M_fit|^2 of 500 points: 2 sigma^2, five standard deviations.
+    CHECK(judged.residual[0] == Approx(std::sqrt(2.0) * kNoise).epsilon(2.5 / std::sqrt(500.0)));
+    own = std::make_shared<Curves::Own>(*own);
+    own->signal[123] = std::numeric_limits<float>::quiet_NaN();
+    curves.own = {own};
+    CHECK(unreadable_curves(curves) == std::vector<std::size_t>{0});
+}
+
+TEST_CASE("noise that a data set was made with is never told as less") {
+    CHECK(told_noise("a.h5", 0.0, 1e-3) == 1e-3);
+    CHECK(told_noise("a.h5", 1e-3, 0.0) == 1e-3);
+    CHECK(told_noise("a.h5", 1e-3, 2e-3) == 2e-3);
+    CHECK_THROWS_WITH(told_noise("a.h5", 1e-2, 1e-3),
+                      ContainsSubstring("made with acquisition.noise = 0.01"));
 }
 
 TEST_CASE("verdict: what is not finite is rejected") {

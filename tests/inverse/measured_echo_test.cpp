@@ -34,12 +34,14 @@ TEST_CASE("the tail of an echo gives the noise and the receiver's offset") {
     const double sigma = 0.01;
     const NoiseEstimate noise = tail_noise(echo(sigma, {0.03, -0.02}));
     CHECK(noise.from_tail);
-    CHECK(noise.samples == 100);
-    // From 2 x 100 numbers less two means: five standard deviations of 1/sqrt(2 * 198).
-    CHECK(std::abs(noise.sigma / sigma - 1.0) < 5.0 / std::sqrt(396.0));
-    // A mean of 100: five standard deviations.
+    CHECK(noise.samples == 400);  // the echo is over there
+    CHECK(noise.correlation.empty());
+    // From 2 x 400 numbers less two means: five standard deviations of 1/sqrt(2 * 798).
+    CHECK(std::abs(noise.sigma / sigma - 1.0) < 5.0 / std::sqrt(1596.0));
+    CHECK(noise.uncertainty == Approx(1.0 / 20.0));
+    // A mean of 400: five standard deviations.
     CHECK(std::abs(noise.offset - std::complex<double>(0.03, -0.02)) <
-          5.0 * std::sqrt(2.0) * sigma / 10.0);
+          5.0 * std::sqrt(2.0) * sigma / 20.0);
     CHECK(tail_noise(echo(sigma, 0.0)).offset == 0.0);
 }
 

@@ -72,7 +72,8 @@ WeightedPosterior importance_posterior(const nmrsim::Prior& prior, const LogDens
                                        const ImportanceOptions& options = {});
 
 /// The same for a curve and what refine() made of it with these options. Gain, phase and time zero,
-/// where fitted, take their best values at each sample, time zero to first order about its fit.
+/// where fitted, take their best values at each sample, time zero to first order about its fit. The
+/// noise is the refinement's effective one.
 WeightedPosterior importance_posterior(const nmrsim::Experiment& experiment,
                                        std::span<const float> signal, const Refinement& refinement,
                                        const RefineOptions& refine_options,

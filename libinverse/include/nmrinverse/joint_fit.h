@@ -20,6 +20,9 @@ struct JointOptions {
     RefineOptions refine;  ///< of the fits of each curve alone and of the joint one
     /// (curves): standard deviation of each curve's noise, in units of M; empty: refine.noise.
     std::vector<double> noise;
+    /// (curves): of each curve's noise, see RefineOptions; empty: refine.noise_correlation.
+    std::vector<std::vector<double>> noise_correlation;
+    std::vector<double> noise_uncertainty;  ///< (curves), likewise
     int drawn = 8;  ///< of each curve's starts whose common unknowns are tried on all, >= 0
 
     /// Throws: std::invalid_argument.
@@ -41,6 +44,7 @@ struct JointFit {
     std::vector<double> chi_square_of;         ///< (curves), at the joint estimate
     double chi_square = 0.0;                   ///< their sum
     double degrees = 0.0;                      ///< of freedom: what it should be
+    double chi_square_deviation = 0.0;         ///< its standard deviation
     bool converged = false;  ///< the last step was below a hundredth of the standard deviations
     std::size_t rivals = 0;  ///< other minima that the noise cannot tell from this one
     std::vector<Refinement> alone;  ///< (curves): the fit of each by itself

@@ -47,7 +47,7 @@ public:
     EchoFinder& operator=(const EchoFinder&) = delete;
 
     /// Args: time_us: (points), evenly spaced and long enough for the model's window at some shift.
-    /// signal: (2, points). sigma: noise on each of Re and Im at the model's spacing, in the
+    /// signal: (2, points). sigma: white noise on each of Re and Im at the model's spacing, in the
     /// signal's unit. Throws: std::invalid_argument.
     ///
     /// Returns: places where the echo may be, more than 2 us apart, the best first, six at most.
@@ -75,8 +75,11 @@ struct EchoFit {
 
 /// Finds an echo and refines it, at each place in turn until one is met within its noise.
 ///
-/// Args: as EchoFinder::find(). options: its noise is not used; what the receiver leaves open is
-/// fitted where it says so. Uniform kernel only. Throws: std::invalid_argument as find() and
+/// Where none is within 3.5 standard deviations of chi-square, the best of all is returned.
+///
+/// Args: as EchoFinder::find(), but for sigma: of a sample, correlated as options says (see
+/// noise_at_spacing()). options: its noise is not used; what the receiver leaves open is fitted
+/// where it says so. Uniform kernel only. Throws: std::invalid_argument as find() and
 /// refine().
 EchoFit fit_echo(const EchoFinder& finder, std::span<const double> time_us,
                  std::span<const float> signal, double sigma, const RefineOptions& options);

@@ -17,6 +17,11 @@ namespace nmrinverse {
 /// noise, more starts are drawn, wider and wider.
 struct RefineOptions {
     double noise = 1e-3;  ///< standard deviation on each of Mx and My, in units of M, > 0
+    /// Of the noise at lags of 1, 2, ... samples, each within -1 ... 1; empty: it is white. See
+    /// noise_correlation.h.
+    std::vector<double> noise_correlation;
+    /// Relative standard deviation of noise^2, where it is an estimate: >= 0.
+    double noise_uncertainty = 0.0;
     int screened = 64;    ///< starts that are screened at first, >= 1; the others where none fits
     int refined = 16;     ///< starts that are followed after a screening, >= 1
     int iterations = 20;  ///< of each, at most, >= 1
@@ -49,16 +54,26 @@ struct Minimum {
 /// What became of one curve.
 struct Refinement {
     std::vector<double> estimate;  ///< (unknowns), in their units, inside the prior
-    /// (unknowns, unknowns), the inverse of the Fisher information with the prior's own variance as
-    /// a bound; gain, phase and time zero, where fitted, are marginalised.
+    /// (unknowns, unknowns): where the noise is as it was said to be, the inverse of the Fisher
+    /// information, for correlated noise what that does to least squares. Where chi-square is more
+    /// than five of its standard deviations too large, or the residual is correlated and nothing
+    /// was said of it, from the residual's own size and correlation. The prior's own variance is a
+    /// bound; gain, phase and time zero, where fitted, are marginalised.
+    /// Source: W. K. Newey and K. D. West, Econometrica 55, 703 (1987).
     Eigen::MatrixXd covariance;
     std::complex<double> factor = 1.0;  ///< gain and receiver phase, where fitted
     double time_zero_us =
-        0.0;                  ///< where fitted: sample k of the curve is the model's at t_k + this
-    double chi_square = 0.0;  ///< at the estimate
-    double degrees = 0.0;     ///< of freedom: what chi-square should be
-    /// Other minima that the noise cannot tell from the best: chi-square within 12, farther than
-    /// five standard deviations.
+        0.0;  ///< where fitted: sample k of the curve is the model's at t_k + this
+    /// At the estimate, over the noise that a slow curve sees: of correlated noise as many samples
+    /// count as are effective.
+    double chi_square = 0.0;
+    double degrees = 0.0;  ///< of freedom: what chi-square should be
+    /// Standard deviation of chi-square, what is not known of the noise's size included.
+    double chi_square_deviation = 0.0;
+    /// White noise whose likelihood is as wide as `covariance` says, in units of M.
+    double effective_noise = 0.0;
+    /// Other minima that the noise cannot tell from the best: chi-square within 12 (by the
+    /// effective noise), farther than five standard deviations.
     std::vector<Minimum> rivals;
     /// Points along the floors of the valleys in which these minima lie, where chi-square bends
     /// within the noise (alpha_z about a flip of 90 degrees, where only alpha_z cos(theta) shows):
