@@ -6,7 +6,7 @@
 #include <cmath>
 #include <stdexcept>
 
-#include "nmrsim/random.h"
+#include "training_random.h"
 
 namespace nmrinverse {
 namespace {
@@ -19,9 +19,6 @@ constexpr std::int64_t kMostHeldOut = 16384;
 constexpr std::int64_t kPlaces = 256;
 // Two windows, each a quarter of the memory that the options give.
 constexpr std::int64_t kWindowShare = 4;
-
-// Stream of random numbers that runs are ordered by.
-constexpr std::uint32_t kRunOrder = 105;
 
 }  // namespace
 
@@ -106,8 +103,7 @@ void DataWindows::read_run(std::int64_t first, std::int64_t count, Curves& to,
 Curves DataWindows::read(std::int64_t index) const {
     torch::NoGradGuard no_grad;
     const std::int64_t w = index % windows_;
-    nmrsim::CounterRandom random(seed_, static_cast<std::uint64_t>(index / windows_),
-                                 static_cast<nmrsim::RandomStream>(kRunOrder));
+    nmrsim::CounterRandom random = random_for(Purpose::windows, seed_, index / windows_);
     const torch::Generator order_random = at::make_generator<at::CPUGeneratorImpl>(random.bits());
     const torch::Tensor order = torch::randperm(runs_, order_random);
     // The curves that no run holds are others in each pass.

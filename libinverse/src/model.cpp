@@ -121,6 +121,27 @@ torch::Tensor joint_log_density(PosteriorNet& net, const NetworkAnswer& answer,
     return torch::logsumexp(each, 0) - std::log(static_cast<double>(each.size(0)));
 }
 
+std::uint64_t curves_learnt(const TrainingRecord& record, std::uint64_t seed,
+                            std::uint64_t first_index, std::uint64_t count) {
+    // Ranges that overlap each other count once: by where their parts of these curves begin.
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> parts;
+    for (const LearntCurves& learnt : record.learnt) {
+        if (learnt.stream != "data" || learnt.seed != seed) continue;
+        const std::uint64_t begin = std::max(learnt.first_index, first_index);
+        const std::uint64_t end =
+            std::min(learnt.first_index + learnt.count, first_index + count);
+        if (begin < end) parts.emplace_back(begin, end);
+    }
+    std::sort(parts.begin(), parts.end());
+    std::uint64_t sum = 0, done = 0;
+    for (const auto& [begin, end] : parts) {
+        const std::uint64_t from = std::max(begin, done);
+        if (end > from) sum += end - from;
+        done = std::max(done, end);
+    }
+    return sum;
+}
+
 Reduction reduction_of(const Model::State& state) {
     return {state.features.spec().low_pass, state.first};
 }

@@ -12,6 +12,7 @@
 #include "model_state.h"
 #include "nmrinverse/trainer.h"
 #include "training_data.h"
+#include "training_random.h"
 
 namespace nmrinverse {
 namespace {
@@ -170,7 +171,7 @@ Calibration calibrated_on(const Features& features, PosteriorNet& net,
     torch::NoGradGuard no_grad;
     const auto unknowns = static_cast<std::size_t>(truth.size(1));
     const std::int64_t count = truth.size(0);
-    const torch::Generator random = at::make_generator<at::CPUGeneratorImpl>(seed);
+    const torch::Generator random = generator(seed, 0, Purpose::calibration);
     const auto answer_at = [&](const torch::Tensor& levels) {
         return run_network(features, net,
                            disturbed(features, receiver, reduced.to(device), levels, random),
@@ -234,6 +235,9 @@ Model calibrate(const Model& model, const nmrsim::Dataset& data, const ReceiverS
     const ThreadGuard guard(threads);
     const Curves curves = reduced(data, reduction_of(from), threads);
     auto state = std::make_shared<Model::State>(from);
+    if (!data.version.empty()) {
+        state->record.learnt.push_back({"data", data.seed, data.first_index, data.count()});
+    }
     state->calibration = calibrated_on(state->features, state->net, receiver, curves.reduced,
                                        curves.unknowns, seed, state->device);
     return Model(std::move(state));

@@ -38,6 +38,14 @@ TrainingRecord record_from_json(const std::string& text) {
     json.at("held_out_loss").get_to(record.held_out_loss);
     json.at("held_out_log_density").get_to(record.held_out_log_density);
     json.at("held_out_mse").get_to(record.held_out_mse);
+    if (!json.contains("learnt")) return record;  // a file of an earlier version
+    for (const nlohmann::json& each : json["learnt"]) {
+        LearntCurves& curves = record.learnt.emplace_back();
+        each.at("stream").get_to(curves.stream);
+        each.at("seed").get_to(curves.seed);
+        each.at("first_index").get_to(curves.first_index);
+        each.at("count").get_to(curves.count);
+    }
     return record;
 }
 

@@ -209,9 +209,11 @@ torch::Tensor MemberNetImpl::conditional(const NetworkAnswer& answer, const torc
     const torch::Tensor off = ((before - answer.mean.detach().slice(1, 0, k)) *
                                torch::exp(-answer.log_sd.detach().slice(1, 0, k)))
                                   .clamp(-kFarthest, kFarthest);
-    const torch::Tensor inputs = torch::cat({answer.embedding, off, 2.0 * before - 1.0}, 1);
     const auto layer = static_cast<std::size_t>(k - 1);
-    return free_[layer](torch::silu(before_[layer](inputs)));
+    // Answers are kept on the CPU, wherever the layers are.
+    const torch::Tensor inputs = torch::cat({answer.embedding, off, 2.0 * before - 1.0}, 1)
+                                     .to(free_[layer]->weight.device());
+    return free_[layer](torch::silu(before_[layer](inputs))).to(before.device());
 }
 
 PosteriorNetImpl::PosteriorNetImpl(const NetworkOptions& options) : options_(options) {

@@ -32,6 +32,52 @@ constexpr std::int64_t kMostHeldOut = 4096;
 constexpr std::uint64_t kHeldOutIndex = std::uint64_t{1} << 48;
 constexpr std::uint64_t kScaleIndex = std::uint64_t{1} << 49;
 
+/// Where curves come from, for the record; nothing of those of another maker.
+std::vector<LearntCurves> learnt_from(const std::vector<nmrsim::CurveRange>& ranges) {
+    std::vector<LearntCurves> learnt;
+    for (const nmrsim::CurveRange& range : ranges) {
+        learnt.push_back({"data", range.seed, range.first_index, range.count});
+    }
+    return learnt;
+}
+
+std::vector<LearntCurves> learnt_from(const nmrsim::Dataset& data) {
+    if (data.version.empty()) return {};
+    return learnt_from({nmrsim::CurveRange{data.seed, data.first_index, data.count()}});
+}
+
+/// FNV-1a.
+template <typename Value>
+std::uint64_t hashed(std::uint64_t hash, std::span<const Value> values) {
+    for (const std::byte byte : std::as_bytes(values)) {
+        hash = (hash ^ static_cast<std::uint64_t>(byte)) * 0x100000001b3;
+    }
+    return hash;
+}
+
+/// What tells a data set from others: its size, and curves at its beginning, middle and end.
+std::string data_mark(std::size_t count, const auto& rows) {
+    constexpr std::size_t kRows = 64;
+    std::uint64_t hash = 0xcbf29ce484222325;
+    const std::size_t some = std::min(count, kRows);
+    for (const std::size_t first : {std::size_t{0}, (count - some) / 2, count - some}) {
+        const nmrsim::Dataset piece = rows(first, some);
+        hash = hashed(hash, std::span<const double>(piece.parameters));
+        hash = hashed(hash, std::span<const float>(piece.signal));
+    }
+    return fmt::format("{} curves, {:016x}", count, hash);
+}
+
+/// Noise on top of noise is of a level that nobody told.
+void require_noise_once(const TrainingOptions& options, const nmrsim::Experiment& experiment) {
+    if (options.noise_high > 0.0 && experiment.acquisition.noise > 0.0) {
+        throw std::invalid_argument(
+            fmt::format("training.noise must be 0 for curves that have noise already "
+                        "(acquisition.noise = {}), got up to {}",
+                        experiment.acquisition.noise, options.noise_high));
+    }
+}
+
 bool resumes(const TrainingOptions& options) {
     return options.resume && !options.checkpoint.empty() &&
            std::filesystem::exists(options.checkpoint);
@@ -81,13 +127,15 @@ void require_no_shift(const TrainingOptions& options) {
 /// The state that a training starts from: its checkpoint's, or a new one with features for the
 /// `sample` of curves.
 ///
-/// Args: sample: gives the curves, (count, 2, points), where they are needed.
+/// Args: data: what tells the data set, "" where curves are simulated. sample: gives the curves,
+/// (count, 2, points), where they are needed.
 template <typename Sample>
 TrainerState starting_state(const nmrsim::Experiment& experiment, const TrainingOptions& options,
-                            const torch::Device& device, int threads, const Sample& sample) {
+                            const std::string& data, const torch::Device& device, int threads,
+                            const Sample& sample) {
     const std::shared_ptr<const FirstLook> first = first_look_of(options, experiment);
     TrainerState state = [&] {
-        if (resumes(options)) return read_checkpoint(experiment, options, device);
+        if (resumes(options)) return read_checkpoint(experiment, options, data, device);
         const std::span<const float> signal = sample();
         const auto values = 2 * static_cast<std::size_t>(experiment.acquisition.points);
         return new_trainer_state(
@@ -96,24 +144,30 @@ TrainerState starting_state(const nmrsim::Experiment& experiment, const Training
             options, device);
     }();
     state.model->first = first;
+    state.data = data;
     return state;
+}
+
+nmrsim::Dataset rows_of(const nmrsim::Dataset& data, std::size_t first, std::size_t count) {
+    return rows_of(data, torch::arange(static_cast<std::int64_t>(first),
+                                       static_cast<std::int64_t>(first + count)));
 }
 
 Curves picked(const Curves& curves, const torch::Tensor& positions) {
     return {curves.reduced.index_select(0, positions), curves.unknowns.index_select(0, positions)};
 }
 
-}  // namespace
-
-Model train(const nmrsim::Dataset& data, const TrainingOptions& given, const TrainingReport& report,
-            const TrainingPeers& peers) {
-    given.validate();
+/// On curves at hand.
+Model train_at_hand(const nmrsim::Dataset& data, std::vector<LearntCurves> learnt,
+                    const TrainingOptions& given, const TrainingReport& report,
+                    const TrainingPeers& peers) {
     require_usable(data);
     const bool few_curves = data.count() < kManyCurves;
     const nmrsim::Experiment experiment = experiment_of(data);
     TrainingOptions options = settled(given, experiment, few_curves);
     options.memory_mb = 0;  // of no effect here, and so not of the checkpoint
     require_no_shift(options);
+    require_noise_once(options, experiment);
     const auto count = static_cast<std::int64_t>(data.count());
     const auto held_out =
         std::max<std::int64_t>(1, std::llround(options.held_out * static_cast<double>(count)));
@@ -124,42 +178,61 @@ Model train(const nmrsim::Dataset& data, const TrainingOptions& given, const Tra
     const ThreadGuard threads(
         learning_threads(options, nmrsim::team_size(options.threads)));
     const torch::Device device = device_of(options);
-    TrainerState state = starting_state(experiment, options, device, options.threads, [&] {
+    const std::string mark =
+        data_mark(data.count(), [&](std::size_t first, std::size_t rows) {
+            return rows_of(data, first, rows);
+        });
+    TrainerState state = starting_state(experiment, options, mark, device, options.threads, [&] {
         const std::size_t sample = std::min(data.count(), static_cast<std::size_t>(kScaleCurves));
         return std::span(data.signal).first(sample * 2 * data.points());
     });
+    state.model->record.learnt = std::move(learnt);
     const Reduction reduction = reduction_of(*state.model);
     const torch::Tensor order = torch::randperm(count, generator(options.seed, 0, Purpose::split));
     const torch::Tensor to_learn = order.slice(0, held_out);
     const Curves curves = reduced(data, reduction, options.threads);
     const bool aliased =
         options.alpha_z_aliases && few_curves && nmrsim::has_alpha_z_aliases(experiment);
-    const Curves learnt =
+    const Curves to_use =
         aliased ? reduced(nmrsim::with_alpha_z_aliases(rows_of(data, to_learn), options.threads),
                           reduction, options.threads)
                 : picked(curves, to_learn);
     return Training(std::move(state), options, report, peers)
-        .run(learnt, picked(curves, order.slice(0, 0, held_out)));
+        .run(to_use, picked(curves, order.slice(0, 0, held_out)));
+}
+
+}  // namespace
+
+Model train(const nmrsim::Dataset& data, const TrainingOptions& given, const TrainingReport& report,
+            const TrainingPeers& peers) {
+    given.validate();
+    return train_at_hand(data, learnt_from(data), given, report, peers);
 }
 
 Model train(const nmrsim::DatasetReader& data, const TrainingOptions& given,
             const TrainingReport& report, const TrainingPeers& peers) {
     given.validate();
     if (data.bytes_in_memory() <= static_cast<std::size_t>(given.memory_mb) << 20) {
-        return train(data.rows(0, data.count()), given, report, peers);
+        return train_at_hand(data.rows(0, data.count()), learnt_from(data.origin()), given, report,
+                             peers);
     }
     const nmrsim::Experiment experiment = experiment_of(data.description());
     const TrainingOptions options = settled(given, experiment, data.count() < kManyCurves);
     require_no_shift(options);
+    require_noise_once(options, experiment);
     const int cores = nmrsim::team_size(options.threads);
     const ThreadGuard threads(learning_threads(options, cores));
     const torch::Device device = device_of(options);
     nmrsim::Dataset sample;
-    TrainerState state = starting_state(experiment, options, device, cores, [&] {
+    const std::string mark = data_mark(data.count(), [&](std::size_t first, std::size_t rows) {
+        return data.rows(first, rows);
+    });
+    TrainerState state = starting_state(experiment, options, mark, device, cores, [&] {
         sample = data.rows(0, std::min(data.count(), static_cast<std::size_t>(kScaleCurves)));
         require_usable(sample);
         return std::span<const float>(sample.signal);
     });
+    state.model->record.learnt = learnt_from(data.origin());
     DataWindows windows(data, reduction_of(*state.model), options, peers);
     return Training(std::move(state), options, report, peers).run(windows);
 }
@@ -189,12 +262,12 @@ Model train(const nmrsim::Experiment& described, const TrainingOptions& given,
     // Noise comes afresh each time a curve is used.
     nmrsim::Experiment experiment = described;
     experiment.acquisition.noise = 0.0;
-    const nmrsim::Dataset sample = nmrsim::generate_dataset(
+    const nmrsim::Dataset sample = training_curves(
         experiment, static_cast<std::size_t>(kScaleCurves), options.seed, kScaleIndex, cores);
     nmrsim::Experiment coarse = experiment;
     coarse.accuracy.tolerance = std::max(coarse.accuracy.tolerance, kTrainingTolerance);
 
-    TrainerState state = starting_state(described, options, device, cores,
+    TrainerState state = starting_state(described, options, "", device, cores,
                                         [&] { return std::span<const float>(sample.signal); });
     const Reduction reduction = reduction_of(*state.model);
     const auto per_epoch = static_cast<std::int64_t>(options.curves_per_epoch);
@@ -207,6 +280,9 @@ Model train(const nmrsim::Experiment& described, const TrainingOptions& given,
     Curves held_out_curves =
         simulate_curves({experiment, reduction, options.seed, options.time_zero_us}, kHeldOutIndex,
                         held_out, cores, stop);
+    state.model->record.learnt = {
+        {"training", options.seed, 0, 0},  // counted in the end
+        {"training", options.seed, kHeldOutIndex, static_cast<std::uint64_t>(held_out)}};
     CurveStream stream({coarse, reduction, options.seed, options.time_zero_us}, chunk, producers,
                        peers.rank, peers.size);
     return Training(std::move(state), options, report, peers)

@@ -122,6 +122,7 @@ void write_checkpoint(const TrainerState& state, const TrainingOptions& options)
     }
     file.metadata = {{"format", kFormat},
                      {"options", fingerprint(state.model->experiment, options)},
+                     {"data", state.data},
                      {"features", to_json(state.model->features.spec())},
                      {"state", nlohmann::json{{"epoch", state.epoch},
                                               {"best_epoch", state.best_epoch},
@@ -141,7 +142,7 @@ void write_checkpoint(const TrainerState& state, const TrainingOptions& options)
 }
 
 TrainerState read_checkpoint(const nmrsim::Experiment& experiment, const TrainingOptions& options,
-                             const torch::Device& device) {
+                             const std::string& data, const torch::Device& device) {
     const std::string& path = options.checkpoint;
     const TensorFile file = read_tensor_file(path);
     const auto metadata = [&](const char* key) {
@@ -161,6 +162,14 @@ TrainerState read_checkpoint(const nmrsim::Experiment& experiment, const Trainin
             fmt::format("{}: expected the checkpoint of a training with this experiment and these "
                         "options, found another's",
                         path));
+    }
+    if (metadata("data") != data) {
+        const auto told = [](const std::string& mark) {
+            return mark.empty() ? std::string("simulated curves") : mark;
+        };
+        throw InputError(fmt::format("{}: expected the checkpoint of a training on this data set "
+                                     "({}), found another's ({})",
+                                     path, told(data), told(metadata("data"))));
     }
     try {
         TrainerState state = new_trainer_state(

@@ -28,6 +28,7 @@ struct TrainerState {
     double best_loss = 0.0;
     std::vector<double> held_out_mse;  ///< (unknowns), of the last finished epoch
     std::vector<double> best_mse;
+    std::string data = {};  ///< what tells the data set that is trained on; empty: simulated
 };
 
 /// A network with fresh weights from `options.seed`.
@@ -39,8 +40,9 @@ void write_checkpoint(const TrainerState& state, const TrainingOptions& options)
 
 /// Reads options.checkpoint into a new state, features included.
 ///
-/// Throws: nmrsim::InputError where it is no checkpoint, or one of another experiment or options.
+/// Throws: nmrsim::InputError where it is no checkpoint, or one of another experiment, options or
+/// data set.
 TrainerState read_checkpoint(const nmrsim::Experiment& experiment, const TrainingOptions& options,
-                             const torch::Device& device);
+                             const std::string& data, const torch::Device& device);
 
 }  // namespace nmrinverse

@@ -9,7 +9,6 @@
 
 #include "disturbance.h"
 #include "nmrsim/mirrored_echo.h"
-#include "nmrsim/random.h"
 #include "nmrsim/stop.h"
 #include "nmrsim/units.h"
 
@@ -65,11 +64,6 @@ std::optional<Curves> taken_unless_stopped(CurveStream& stream) {
 }
 
 }  // namespace
-
-torch::Generator generator(std::uint64_t seed, std::uint64_t index, Purpose purpose) {
-    nmrsim::CounterRandom random(seed, index, static_cast<nmrsim::RandomStream>(purpose));
-    return at::make_generator<at::CPUGeneratorImpl>(random.bits());
-}
 
 Training::Training(TrainerState state, const TrainingOptions& options, const TrainingReport& report,
                    const TrainingPeers& peers)
@@ -352,6 +346,11 @@ Model Training::finish() {
                                       held_out_.unknowns, options_.seed, device_);
     model.reference = embedding_reference(answer.embedding[0]);
     model.net = probe_;
+    if (!model.record.learnt.empty() && model.record.learnt.front().stream == "training") {
+        // Of the curves that could have been simulated, those that were.
+        model.record.learnt.front().count =
+            static_cast<std::uint64_t>(state_.chunks) * static_cast<std::uint64_t>(chunk_);
+    }
     model.record.epochs = state_.epoch;
     model.record.seconds = elapsed();
     model.record.held_out_loss = state_.best_loss;
@@ -373,7 +372,7 @@ Model Training::run(const Curves& curves, Curves held_out) {
     Go go = Go::on;
     while (go == Go::on && state_.epoch < options_.epochs) {
         const torch::Generator random =
-            generator(options_.seed, static_cast<std::uint64_t>(state_.epoch), Purpose::order);
+            generator(options_.seed, state_.epoch, Purpose::order);
         go = learn(torch::randperm(curves.count(), random), random);
         if (go == Go::on) go = end_epoch();
     }
@@ -391,7 +390,7 @@ Model Training::run(DataWindows& windows) {
     if (state_.epoch < options_.epochs) windows.start(state_.chunks);
     while (go == Go::on && state_.epoch < options_.epochs) {
         const torch::Generator random =
-            generator(options_.seed, static_cast<std::uint64_t>(state_.chunks), Purpose::order);
+            generator(options_.seed, state_.chunks, Purpose::order);
         const DataWindows::Place place = windows.place(state_.chunks);
         pool_ = unknowns_ = torch::Tensor();
         const Curves window = whole(windows.take(), place.begin, place.count);
@@ -416,6 +415,7 @@ Model Training::run(DataWindows& windows) {
 
 Model Training::run(CurveStream& stream, std::int64_t chunk, std::int64_t chunks_per_epoch,
                     Curves held_out) {
+    chunk_ = chunk;
     const std::int64_t unknowns = held_out.unknowns.size(1);
     const std::int64_t samples = held_out.reduced.size(2);
     hold_out(std::move(held_out));
@@ -446,7 +446,7 @@ Model Training::run(CurveStream& stream, std::int64_t chunk, std::int64_t chunks
     Go go = Go::on;
     while (go == Go::on && state_.chunks < chunks_in_all) {
         const torch::Generator random =
-            generator(options_.seed, static_cast<std::uint64_t>(state_.chunks), Purpose::order);
+            generator(options_.seed, state_.chunks, Purpose::order);
         // Only a timed training may do what depends on time.
         while (time_alone_ && state_.chunks > 0 && go == Go::on && any_stops(!stream.ready())) {
             const std::int64_t filled = std::min(ring, state_.chunks) * chunk;
@@ -472,7 +472,7 @@ Model Training::run(CurveStream& stream, std::int64_t chunk, std::int64_t chunks
     // All curves simulated and time left: on with what there is.
     while (go == Go::on && time_alone_) {
         const torch::Generator random =
-            generator(options_.seed, static_cast<std::uint64_t>(state_.steps), Purpose::order);
+            generator(options_.seed, state_.steps, Purpose::order_again);
         const std::int64_t filled = std::min(ring, chunks_in_all) * chunk;
         go = learn(torch::randperm(filled, random), random);
         if (go == Go::on) go = end_epoch();

@@ -11,14 +11,9 @@
 #include "nmrinverse/trainer.h"
 #include "trainer_state.h"
 #include "training_data.h"
+#include "training_random.h"
 
 namespace nmrinverse {
-
-/// What random numbers are drawn for: each has a stream of its own.
-enum class Purpose : std::uint32_t { split = 101, order = 102, held_out_noise = 103 };
-
-/// Torch's generator for one purpose, at one place of a training.
-torch::Generator generator(std::uint64_t seed, std::uint64_t index, Purpose purpose);
 
 /// One training, from its data to a model.
 class Training {
@@ -84,6 +79,7 @@ private:
     torch::Tensor held_out_clean_;           ///< (n, 2, samples), without
     torch::Tensor held_out_noise_;           ///< (n), level of each
     long steps_in_all_ = 0;
+    std::int64_t chunk_ = 0;   ///< curves of one, where simulated
     bool time_alone_ = false;  ///< the number of steps does not end it
     std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
     double last_report_ = 0.0;

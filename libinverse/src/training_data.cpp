@@ -15,9 +15,6 @@ namespace {
 
 // Curves simulated at once: 28 MB at 856 points.
 constexpr std::int64_t kPiece = 4096;
-// Stream of random numbers that clocks are off by.
-constexpr std::uint32_t kClockStream = 104;
-
 /// Unknowns of a data set scaled to the unit box, (count, unknowns).
 torch::Tensor unit_box(const nmrsim::Dataset& data) {
     const std::size_t unknowns = data.unknowns.size();
@@ -64,7 +61,7 @@ void shift_clocks(nmrsim::Dataset& data, const WiderWindow& wider, double time_z
     std::vector<float> shifted(data.count() * 2 * points);
     for (std::size_t c = 0; c < data.count(); ++c) {
         nmrsim::CounterRandom random(data.seed, data.first_index + c,
-                                     static_cast<nmrsim::RandomStream>(kClockStream));
+                                     nmrsim::RandomStream::training_noise);
         const double off =
             wider.margin + time_zero_us * (2.0 * random.uniform() - 1.0) / wider.spacing_us;
         const Stencil stencil = shift_stencil(off);
@@ -109,13 +106,43 @@ Curves reduced(const nmrsim::Dataset& data, const Reduction& reduction, int thre
     return {reduced_curves(reduction, data.signal, data.count(), threads), unit_box(data)};
 }
 
+nmrsim::Dataset training_curves(const nmrsim::Experiment& experiment, std::size_t count,
+                                std::uint64_t seed, std::uint64_t first, int threads,
+                                const nmrsim::BatchProgress& progress) {
+    using nmrsim::RandomStream;
+    nmrsim::Dataset data;
+    data.unknowns = experiment.prior;
+    data.time_us = nmrsim::acquisition_times_us(experiment.acquisition);
+    data.seed = seed;
+    data.first_index = first;
+    std::vector<std::uint64_t> lattice_seeds;
+    for (std::size_t i = 0; i < count; ++i) {
+        nmrsim::CounterRandom random(seed, first + i, RandomStream::training_parameters);
+        for (const nmrsim::PriorRange& range : experiment.prior) {
+            const double value = range.low + (range.high - range.low) * random.uniform();
+            data.parameters.push_back(
+                range.categorical() ? nmrsim::choice_value(nmrsim::choice_of(range, value)) : value);
+        }
+        lattice_seeds.push_back(
+            nmrsim::CounterRandom(seed, first + i, RandomStream::training_lattice_seed).bits());
+    }
+    data.signal.resize(count * 2 * data.points());
+    const std::size_t done = nmrsim::simulate_batch(experiment, data.parameters, lattice_seeds,
+                                                    data.signal, threads, progress);
+    if (done < count) {  // stopped: not taken in order, so that none is known to be whole
+        data.signal.clear();
+        data.parameters.clear();
+    }
+    return data;
+}
+
 Curves simulate_curves(const CurveSource& source, std::uint64_t first, std::int64_t count,
                        int threads, const std::atomic<bool>& stop) {
     std::vector<torch::Tensor> curves;
     std::vector<torch::Tensor> unknowns;
     const WiderWindow wider = wider_window(source.experiment, source.time_zero_us);
     for (std::int64_t begin = 0; begin < count && !stop; begin += kPiece) {
-        nmrsim::Dataset data = nmrsim::generate_dataset(
+        nmrsim::Dataset data = training_curves(
             wider.experiment, static_cast<std::size_t>(std::min(kPiece, count - begin)),
             source.seed, first + static_cast<std::uint64_t>(begin), threads,
             [&stop](std::size_t) { return !stop; });

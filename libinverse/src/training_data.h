@@ -27,6 +27,12 @@ void require_usable(const nmrsim::Dataset& data);
 /// The curves of a usable data set.
 Curves reduced(const nmrsim::Dataset& data, const Reduction& reduction, int threads);
 
+/// Noise-free curves first ... first + count - 1 of the key space that training has to itself: none
+/// that a data set of the same seed holds. None at all where `progress` stops them.
+nmrsim::Dataset training_curves(const nmrsim::Experiment& experiment, std::size_t count,
+                                std::uint64_t seed, std::uint64_t first, int threads,
+                                const nmrsim::BatchProgress& progress = {});
+
 /// Curves without end: curve i depends on all of this and i alone.
 struct CurveSource {
     nmrsim::Experiment experiment;

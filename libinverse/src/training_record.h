@@ -8,6 +8,13 @@ namespace nmrinverse {
 /// Every field by its name. Json: nlohmann::json or nlohmann::ordered_json.
 template <class Json>
 Json record_json(const TrainingRecord& record) {
+    Json learnt = Json::array();
+    for (const LearntCurves& curves : record.learnt) {
+        learnt.push_back(Json{{"stream", curves.stream},
+                              {"seed", curves.seed},
+                              {"first_index", curves.first_index},
+                              {"count", curves.count}});
+    }
     return {{"version", record.version},
             {"curves_seen", record.curves_seen},
             {"epochs", record.epochs},
@@ -17,7 +24,8 @@ Json record_json(const TrainingRecord& record) {
             {"head", record.head},
             {"held_out_log_density", record.held_out_log_density},
             {"held_out_loss", record.held_out_loss},
-            {"held_out_mse", record.held_out_mse}};
+            {"held_out_mse", record.held_out_mse},
+            {"learnt", learnt}};
 }
 
 }  // namespace nmrinverse

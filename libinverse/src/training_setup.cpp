@@ -30,7 +30,7 @@ torch::Device device_of(const TrainingOptions& options) {
     if (options.device == "cuda" && !available) {
         throw std::invalid_argument("device cuda asked for, but this LibTorch finds none");
     }
-    if (options.device == "cpu" || !available) return torch::Device(torch::kCPU);
+    if (options.device != "cuda") return torch::Device(torch::kCPU);
     // Mixed precision: factors of matrix products in TF32, sums in float.
     at::globalContext().setFloat32MatmulPrecision("high");
     return torch::Device(torch::kCUDA);

@@ -24,6 +24,7 @@ struct Part {
     std::size_t begin = 0;  ///< its first curve's place in the whole
     std::size_t count = 0;
     std::optional<Shard> shard;  ///< what a manifest says of it
+    std::optional<CurveRange> origin;  ///< where we made it
 };
 
 [[noreturn]] void refuse(const std::string& path, const std::string& what) {
@@ -59,7 +60,8 @@ struct DatasetReader::Files {
     std::size_t open_part = 0;
     std::set<std::string> verified;  ///< paths whose SHA-256 is known to be right
 
-    void add(const std::string& path, std::size_t curves, std::optional<Shard> shard) {
+    void add(const std::string& path, std::size_t curves, std::optional<Shard> shard,
+             std::optional<CurveRange> origin) {
         if (curves == 0) return;
         std::error_code error;
         const auto bytes = std::filesystem::file_size(path, error);
@@ -69,7 +71,7 @@ struct DatasetReader::Files {
                    fmt::format("expected {} bytes by the manifest, found {}", shard->bytes, bytes));
         }
         held_bytes += bytes;
-        parts.push_back({path, count, curves, std::move(shard)});
+        parts.push_back({path, count, curves, std::move(shard), origin});
         count += curves;
     }
 
@@ -118,13 +120,17 @@ DatasetReader::DatasetReader(const std::vector<std::string>& paths, bool verify)
                 files_->description = file.description();
                 files_->labelled = file.labelled();
             }
-            files_->add(path, file.count(), std::nullopt);
+            const Dataset& of = file.description();
+            std::optional<CurveRange> origin;
+            if (!of.version.empty()) origin = CurveRange{of.seed, of.first_index, file.count()};
+            files_->add(path, file.count(), std::nullopt, origin);
             continue;
         }
         const Manifest manifest = read_manifest(path);
         const std::filesystem::path folder = std::filesystem::path(path).parent_path();
         for (const Shard& shard : manifest.shards) {
-            files_->add((folder / shard.file).string(), shard.count, shard);
+            files_->add((folder / shard.file).string(), shard.count, shard,
+                        CurveRange{manifest.seed, shard.first_index, shard.count});
         }
         if (files_->count == 0) refuse(path, "expected curves, found none");
         // What the manifest says of the whole must be what its files are made of.
@@ -161,6 +167,21 @@ const Dataset& DatasetReader::description() const {
 
 std::size_t DatasetReader::count() const {
     return files_->count;
+}
+
+std::vector<CurveRange> DatasetReader::origin() const {
+    std::vector<CurveRange> all;
+    for (const Part& part : files_->parts) {
+        if (!part.origin) continue;
+        const CurveRange& next = *part.origin;
+        if (!all.empty() && all.back().seed == next.seed &&
+            all.back().first_index + all.back().count == next.first_index) {
+            all.back().count += next.count;
+        } else {
+            all.push_back(next);
+        }
+    }
+    return all;
 }
 
 bool DatasetReader::labelled() const {

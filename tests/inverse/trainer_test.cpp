@@ -1,6 +1,7 @@
 // Training: the same again from the same seed, resumed as if never stopped, honest about bad input.
 #include "nmrinverse/trainer.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <barrier>
@@ -15,6 +16,7 @@
 #include "nmrsim/dataset_file.h"
 #include "nmrsim/errors.h"
 #include "tensor_file.h"
+#include "training_data.h"
 #include "training_problem.h"
 
 using namespace nmrinverse;
@@ -406,4 +408,87 @@ TEST_CASE("A training that runs away says so", "[trainer]") {
     TrainingOptions options = small_training();
     options.learning_rate = 1e30;
     CHECK_THROWS_AS(train(linear_dataset(2000, 0.05, 1), options), std::runtime_error);
+}
+
+TEST_CASE("Curves simulated for training are none that a data set of the same seed holds",
+          "[trainer]") {
+    const nmrsim::Experiment experiment = echo_experiment();
+    const nmrsim::Dataset written = nmrsim::generate_dataset(experiment, 50, 1);
+    const nmrsim::Dataset drawn = training_curves(experiment, 50, 1, 0, 1);
+    REQUIRE(drawn.count() == 50);
+    for (const double value : drawn.parameters) {
+        CHECK(std::count(written.parameters.begin(), written.parameters.end(), value) == 0);
+    }
+    // They are curves of what they say, and depend on their index alone.
+    std::vector<float> again(drawn.signal.size());
+    nmrsim::simulate_batch(experiment, drawn.parameters, {}, again, 1);
+    CHECK(again == drawn.signal);
+    const nmrsim::Dataset later = training_curves(experiment, 10, 1, 40, 1);
+    CHECK(std::equal(later.parameters.begin(), later.parameters.end(),
+                     drawn.parameters.begin() + 40 * 3));
+}
+
+TEST_CASE("A model knows which curves it learnt from", "[trainer]") {
+    const TestFolder folder("trainer_test_learnt");
+    // Curves 100 ... 399 of seed 5, in two files.
+    nmrsim::Dataset data = linear_dataset(300, 0.05, 5);
+    data.version = "test";
+    data.first_index = 100;
+    nmrsim::write_dataset(data, folder.file("whole.h5"));
+    const nmrsim::DatasetReader whole({folder.file("whole.h5")});
+    nmrsim::write_dataset(whole.rows(0, 120), folder.file("a.h5"));
+    nmrsim::write_dataset(whole.rows(120, 180), folder.file("b.h5"));
+    TrainingOptions options = small_training();
+    options.epochs = 1;
+    save_model(train(nmrsim::DatasetReader({folder.file("a.h5"), folder.file("b.h5")}), options),
+               folder.file("model"));
+    const TrainingRecord record = load_model(folder.file("model")).record();
+    REQUIRE(record.learnt.size() == 1);
+    CHECK(curves_learnt(record, 5, 100, 300) == 300);
+    CHECK(curves_learnt(record, 5, 0, 1000) == 300);
+    CHECK(curves_learnt(record, 5, 390, 100) == 10);
+    CHECK(curves_learnt(record, 5, 400, 100) == 0);
+    CHECK(curves_learnt(record, 6, 100, 300) == 0);
+
+    // Curves of another maker, and simulated ones, are none of any seed.
+    data.version.clear();
+    CHECK(train(data, options).record().learnt.empty());
+    options.curves_per_epoch = 200;
+    const TrainingRecord simulated = train(echo_experiment(), options).record();
+    REQUIRE(simulated.learnt.size() == 2);
+    CHECK(simulated.learnt[0].count == 200);
+    CHECK(curves_learnt(simulated, options.seed, 0, 1000) == 0);
+
+    // Ranges that overlap count once.
+    TrainingRecord twice;
+    twice.learnt = {{"data", 1, 0, 10}, {"data", 1, 5, 10}, {"data", 1, 6, 2}};
+    CHECK(curves_learnt(twice, 1, 0, 100) == 15);
+}
+
+TEST_CASE("A training does not go on with another data set", "[trainer]") {
+    const TestFolder folder("trainer_test_other_data");
+    TrainingOptions options = small_training();
+    options.checkpoint = folder.file("checkpoint");
+    const nmrsim::Dataset data = linear_dataset(600, 0.05, 1);
+    train(data, options);
+    REQUIRE(std::filesystem::exists(options.checkpoint));
+    options.resume = true;
+    CHECK_THROWS_WITH(train(linear_dataset(600, 0.05, 2), options), ContainsSubstring("data set"));
+    CHECK_THROWS_WITH(train(linear_dataset(700, 0.05, 1), options), ContainsSubstring("data set"));
+    CHECK_NOTHROW(train(data, options));
+}
+
+TEST_CASE("Noise is not put on noise", "[trainer]") {
+    nmrsim::Experiment noisy = echo_experiment();
+    noisy.acquisition.noise = 1e-2;
+    const nmrsim::Dataset data = nmrsim::generate_dataset(noisy, 100, 5);
+    TrainingOptions options = small_training();
+    options.epochs = 1;
+    CHECK_NOTHROW(train(data, options));
+    options.noise_low = 1e-5;
+    options.noise_high = 1e-4;
+    CHECK_THROWS_WITH(train(data, options), ContainsSubstring("acquisition.noise = 0.01"));
+    // Simulated curves have the noise that is told.
+    options.curves_per_epoch = 200;
+    CHECK(train(noisy, options).largest_noise() >= 1e-4);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -12,6 +13,16 @@
 #include "nmrsim/experiment.h"
 
 namespace nmrinverse {
+
+/// Curves that a model has seen.
+struct LearntCurves {
+    /// "data": those that nmr-generate writes under the seed; "training": those that training
+    /// simulates, in a key space of its own, so that no data set holds them.
+    std::string stream;
+    std::uint64_t seed = 0;
+    std::uint64_t first_index = 0;
+    std::uint64_t count = 0;
+};
 
 /// How a model came to be; kept in the file.
 struct TrainingRecord {
@@ -25,7 +36,15 @@ struct TrainingRecord {
     double held_out_loss = 0.0;         ///< best loss on the held-out part
     double held_out_log_density = 0.0;  ///< mean logarithm of the joint density there, unit box
     std::vector<double> held_out_mse;   ///< (unknowns), squared units of each
+    /// Curves of its experiment that it learnt from, held-out ones and those of its calibration
+    /// included. Empty: not known (a file of an earlier version, or data of another maker).
+    std::vector<LearntCurves> learnt;
 };
+
+/// How many of the curves first_index ... first_index + count - 1 of a data set's seed the model learnt from or was calibrated by; 0, too, where its record
+/// does not tell. On such curves it looks better than it is.
+std::uint64_t curves_learnt(const TrainingRecord& record, std::uint64_t seed,
+                            std::uint64_t first_index, std::uint64_t count);
 
 class Model {
 public:

@@ -73,7 +73,7 @@ struct TrainingOptions {
                           ///< buffer of half as much that shuffles its curves, >= 1 [MiB]
     std::uint64_t seed = 1;
     int threads = 0;              ///< 0: all cores
-    std::string device = "auto";  ///< auto, cpu or cuda
+    std::string device = "auto";  ///< auto (which is cpu: no GPU has run this yet), cpu or cuda
     std::string checkpoint;       ///< file to save to after each epoch; empty: none
     bool resume = false;          ///< go on from the checkpoint where there is one
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -9,6 +10,13 @@
 #include "nmrsim/dataset.h"
 
 namespace nmrsim {
+
+/// Curves first_index ... first_index + count - 1 of a seed, as generate_dataset() makes them.
+struct CurveRange {
+    std::uint64_t seed = 0;
+    std::uint64_t first_index = 0;
+    std::uint64_t count = 0;
+};
 
 /// One data set out of one file or many.
 ///
@@ -28,6 +36,9 @@ public:
 
     const Dataset& description() const;   ///< of the first file, without curves
     std::size_t count() const;            ///< of curves, over all files
+    /// Which curves of which seeds the files say that they hold, in their order; nothing of a file
+    /// of another maker.
+    std::vector<CurveRange> origin() const;
     bool labelled() const;                ///< whether the parameters of the first file are known
     std::size_t bytes_in_memory() const;  ///< of the whole set, were it read at once [bytes]
 
