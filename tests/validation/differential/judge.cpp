@@ -32,6 +32,8 @@ constexpr double kGathered = 30.0;
 constexpr double kDoubt = 0.5, kBetter = 0.1;
 /// Of the oracle's own arithmetic, times the gain.
 constexpr double kRounding = 1e-14;
+/// |M| that is no signal, times the gain: the oracle's rounding is a part in 1e4 of it.
+constexpr double kNothing = 1e-10;
 /// Below this the oracle's steps are as much finer.
 constexpr double kFaint = 0.05;
 /// Rounding of a batch's curve, which is in float.
@@ -302,7 +304,10 @@ Outcome judge(const Draw& draw, const std::function<void(bool)>& in_library) {
             improve(e, truth);
             judge_curve(signal, truth, outcome);
         }
-        if (outcome.floor > kBetter * outcome.tolerance) {
+        const double nothing = kNothing * e.acquisition.gain;
+        if (truth.peak < nothing && largest(signal) < nothing) {
+            outcome.end = End::empty;
+        } else if (outcome.floor > kBetter * outcome.tolerance) {
             improve(e, truth);
             judge_curve(signal, truth, outcome);
             // What is wrong by far more than the oracle is wrong all the same.

@@ -14,13 +14,14 @@ namespace differential {
 enum class End {
     judged,      ///< compared
     unresolved,  ///< the oracle's own error is not well below the tolerance
+    empty,       ///< neither sees anything in the window
     refused,     ///< the library threw
     stopped,     ///< took too long, and ended when it was asked to
     hung,        ///< took too long, and did not
     crashed
 };
 
-inline constexpr const char* kEndNames[] = {"judged",  "unresolved", "refused",
+inline constexpr const char* kEndNames[] = {"judged",  "unresolved", "empty",  "refused",
                                             "stopped", "hung",       "crashed"};
 
 /// Errors are shares of the largest |M| of the window; -1: not looked at.
@@ -54,7 +55,7 @@ struct Outcome {
     bool slope_off() const;
     bool z_off() const;
     bool failed() const {
-        return end != End::judged ? end != End::unresolved : !complaints.empty();
+        return end != End::unresolved && end != End::empty && !complaints.empty();
     }
 };
 

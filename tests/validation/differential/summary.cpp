@@ -11,7 +11,7 @@ namespace {
 struct Counts {
     int draws = 0, judged = 0, beyond = 0, twice = 0, above = 0, batch = 0, batch_beyond = 0,
         batch_twice = 0, slopes = 0, slopes_off = 0, z_off = 0, unequal = 0, unresolved = 0,
-        refused = 0, out_of_time = 0, crashed = 0;
+        empty = 0, refused = 0, out_of_time = 0, crashed = 0;
     double ratio = 0.0;    ///< median of the estimate over the error
     double slowest = 0.0;  ///< simulate() [s]
 };
@@ -38,6 +38,7 @@ Counts count(const std::vector<Outcome>& outcomes, const std::string& path) {
                        complaint.find("error") == std::string::npos;
             });
         c.unresolved += o.end == End::unresolved;
+        c.empty += o.end == End::empty;
         c.refused += o.end == End::refused;
         c.out_of_time += o.end == End::stopped || o.end == End::hung;
         c.crashed += o.end == End::crashed;
@@ -61,8 +62,8 @@ std::string summary_table(const std::vector<Outcome>& outcomes) {
         "| path | draws | judged | beyond tolerance | twice | above estimate | estimate/error, "
         "median | batches | beyond | twice | unequal | derivatives | off | Mz off | refused | out "
         "of "
-        "time | crashed | unresolved | slowest [s] |\n|";
-    for (int k = 0; k < 19; ++k) text += " --- |";
+        "time | crashed | unresolved | no signal | slowest [s] |\n|";
+    for (int k = 0; k < 20; ++k) text += " --- |";
     text += '\n';
     for (const char* path : {"uniform", "lattice", "general", ""}) {
         const Counts c = count(outcomes, path);
@@ -70,10 +71,10 @@ std::string summary_table(const std::vector<Outcome>& outcomes) {
         text += fmt::format(
             "| {} | {} | {} | {} | {} | {} | {:.2g} | {} | {} | {} | {} | {} | {} | {} | {} | {} | "
             "{} | "
-            "{} | {:.2g} |\n",
+            "{} | {} | {:.2g} |\n",
             *path == 0 ? "all" : path, c.draws, c.judged, c.beyond, c.twice, c.above, c.ratio,
             c.batch, c.batch_beyond, c.batch_twice, c.unequal, c.slopes, c.slopes_off, c.z_off,
-            c.refused, c.out_of_time, c.crashed, c.unresolved, c.slowest);
+            c.refused, c.out_of_time, c.crashed, c.unresolved, c.empty, c.slowest);
     }
     int passed_over = 0;
     for (const Outcome& o : outcomes) passed_over += o.passed_over;
