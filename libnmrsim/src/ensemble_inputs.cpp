@@ -36,7 +36,7 @@ EnsembleNodes ensemble_nodes(const Experiment& experiment, double magnitude) {
     }
     const int count = static_cast<int>(nodes.weight.size());
     return {count, line_stretch(count, std::max(asked * std::pow(10.0, -level), kLeastTolerance)),
-            nodes.error};
+            nodes.error, std::move(nodes.pieces)};
 }
 
 bool needs_more_nodes(const Experiment& experiment, const EnsembleNodes& nodes, double magnitude) {
@@ -61,7 +61,9 @@ EnsembleInputs<double> ensemble_inputs(const Experiment& experiment, const Ensem
     inputs.start[2] = experiment.start.mz;
 
     if (is_uniform(experiment) && experiment.line.spins == 0) {
-        LineQuadrature line = line_quadrature(experiment.line, nodes.count, nodes.stretch);
+        LineQuadrature line = nodes.pieces.empty()
+                                  ? line_quadrature(experiment.line, nodes.count, nodes.stretch)
+                                  : line_quadrature(experiment.line, nodes.pieces);
         inputs.offset = std::move(line.offset_hz);
         inputs.weight = std::move(line.weight);
     } else if (is_uniform(experiment)) {

@@ -35,6 +35,7 @@ struct EnsembleNodes {
     int count = 0;
     double stretch = 0.0;
     double error = 0.0;  ///< of M for uncoupled spins; 0 where there is no integral
+    std::vector<int> pieces = {};  ///< of panels, in place of the two where there are any
 };
 
 /// Nodes that the tolerance, or accuracy.nodes, asks for.

@@ -246,6 +246,33 @@ double line_stretch(int nodes, double tolerance) {
     return 1.0 / std::cosh(std::abs(std::log(tolerance)) / nodes);
 }
 
+namespace {
+
+/// Panels and phase of a piece [rad] at which kPanelNodes nodes are right to rounding.
+constexpr int kExactPanels = 96;
+constexpr double kExactPhase = 24.0;
+/// Of all panels: with more nodes a curve would take hours.
+constexpr double kMostPieces = 1e5;
+
+/// Ends of the panels [Hz], ascending. A table has its own, whatever is asked for.
+std::vector<double> panel_edges(const Line& line, int panels) {
+    if (line.shape == LineShape::table) return LineDistribution(line).edges();
+    const OffsetRange range = offset_range(line);
+    const double width = (line.shape == LineShape::voigt
+                              ? std::min(line.half_width_khz, line.gaussian_half_width_khz)
+                              : line.half_width_khz) *
+                         kHzPerKhz;
+    const double end = std::asinh(range.high / width);
+    std::vector<double> edge{range.low};
+    for (int p = 1; p < panels; ++p) {
+        edge.push_back(width * std::sinh(end * (2.0 * p / panels - 1.0)));
+    }
+    edge.push_back(range.high);
+    return edge;
+}
+
+}  // namespace
+
 LineQuadrature line_quadrature(const Line& line, int nodes, double stretch) {
     if (nodes < 1) {
         throw std::invalid_argument(fmt::format("accuracy.nodes must be >= 1, got {}", nodes));
@@ -284,6 +311,49 @@ LineQuadrature line_quadrature(const Line& line, int nodes, double stretch) {
     return result;
 }
 
+std::vector<int> panel_pieces(const Line& line, int panels, double longest_s, double phase) {
+    const std::vector<double> edge = panel_edges(line, panels);
+    std::vector<int> pieces;
+    double total = 0.0;
+    for (std::size_t p = 0; p + 1 < edge.size(); ++p) {
+        const double count =
+            std::max(1.0, std::ceil(kTwoPi * (edge[p + 1] - edge[p]) * longest_s / phase));
+        total += count;
+        if (!(total <= kMostPieces)) {
+            throw std::invalid_argument(fmt::format(
+                "the line's edge turns {:.3g} times over the experiment, more than can be "
+                "followed: a shorter sequence or a smaller line.cutoff_khz turns less",
+                line.cutoff_khz * kHzPerKhz * longest_s));
+        }
+        pieces.push_back(static_cast<int>(count));
+    }
+    return pieces;
+}
+
+LineQuadrature line_quadrature(const Line& line, std::span<const int> pieces) {
+    static const GaussLegendre rule = gauss_legendre(kPanelNodes);
+    line.validate();
+    const std::vector<double> edge = panel_edges(line, static_cast<int>(pieces.size()));
+    if (edge.size() != pieces.size() + 1) {
+        throw std::invalid_argument(
+            fmt::format("expected {} panels, got {}", edge.size() - 1, pieces.size()));
+    }
+    const double scale = line.renormalize ? 1.0 / weight_inside(line) : 1.0;
+    LineQuadrature result;
+    for (std::size_t p = 0; p < pieces.size(); ++p) {
+        const double half = 0.5 * (edge[p + 1] - edge[p]) / pieces[p];
+        for (int j = 0; j < pieces[p]; ++j) {
+            const double middle = edge[p] + (2 * j + 1) * half;
+            for (std::size_t i = 0; i < rule.node.size(); ++i) {
+                const double offset = middle + half * rule.node[i];
+                result.offset_hz.push_back(offset);
+                result.weight.push_back(scale * half * rule.weight[i] * line_density(line, offset));
+            }
+        }
+    }
+    return result;
+}
+
 std::vector<double> line_characteristic(const Line& line, std::span<const double> time_s) {
     double longest = 0.0;
     for (double t : time_s) longest = std::max(longest, std::abs(t));
@@ -293,7 +363,12 @@ std::vector<double> line_characteristic(const Line& line, std::span<const double
                              ? std::max(line.half_width_khz, line.gaussian_half_width_khz)
                              : line.half_width_khz;
     const double peak = line.shape == LineShape::table ? 0.0 : line.cutoff_khz / width;
-    const LineQuadrature rule = line_quadrature(line, static_cast<int>(64.0 + phase + 40.0 * peak));
+    const double nodes = 64.0 + phase + 40.0 * peak;
+    constexpr double kMostGlobal = 1024.0;  // beyond it a rule over the whole cut is slow to make
+    const LineQuadrature rule =
+        nodes <= kMostGlobal
+            ? line_quadrature(line, static_cast<int>(nodes))
+            : line_quadrature(line, panel_pieces(line, kExactPanels, longest, kExactPhase));
     std::vector<double> mean;
     for (double t : time_s) {
         double sum = 0.0;

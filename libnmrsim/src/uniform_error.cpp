@@ -19,6 +19,18 @@ constexpr double kAmplified = 1.2e-5;
 constexpr double kGrowth = 1.75;
 constexpr double kDoubleOverSingle = 0x1p-29;
 
+// Rounding of Mz, a sum over the nodes, and the phase 2 pi alpha_z t [rad] up to which the figures
+// above cover what it does.
+constexpr double kRoundingOfMz = 3e-8;
+constexpr double kCoveredPhase = 600.0;
+
+// Beyond this ratio splitting errors grow by another power of it.
+constexpr double kCalibratedRatio = 10.0;
+constexpr double kGrowthBeyond = 2.2;
+
+// Up to this ratio the nodes' error is that of uncoupled spins.
+constexpr double kUnamplifiedRatio = 4.0;
+
 // Below this the window holds no signal worth the name.
 constexpr double kLeastMagnitude = 1e-4;
 
@@ -51,27 +63,32 @@ double uncoupled_magnitude(const Experiment& experiment, const UniformNodes& nod
     const std::vector<TimedPulse> pulses = timed_pulses(experiment.sequence);
     const double start_us = experiment.acquisition.start_us;
     const double stop_us = experiment.acquisition.stop_us;
+    const double rate = experiment.relaxation.transverse_rate() * kSecondsPerUs;
+    const double attenuation = last_pulse_attenuation(experiment);
     // The line's decay at the window's time nearest to `centre_us`, the window starting no earlier
     // than `after_us`.
-    const auto decay = [&](double after_us, double centre_us) {
+    const auto decay = [&](double made_us, double after_us, double centre_us) {
         const double from = std::max(start_us, after_us);
         if (from > stop_us) return 0.0;
         const double distance =
             std::max({0.0, from - centre_us, centre_us - stop_us}) / nodes.decay_spacing_us;
         const std::size_t k = static_cast<std::size_t>(std::lround(distance));
-        return k < nodes.decay.size() ? nodes.decay[k] : 0.0;
+        const double time_us = std::clamp(centre_us, from, stop_us);
+        const double left = std::exp(-rate * (time_us - made_us)) / attenuation;
+        return k < nodes.decay.size() ? nodes.decay[k] * std::min(left, 1.0) : 0.0;
     };
     double largest = 0.0;
     double mz = kSpinLength;
     for (std::size_t p = 0; p < pulses.size(); ++p) {
         const double transverse = mz * std::abs(std::sin(pulses[p].flip_rad));
         double kept = transverse;
-        largest = std::max(largest, kept * decay(pulses[p].time_us, pulses[p].time_us));
+        largest = std::max(largest,
+                           kept * decay(pulses[p].time_us, pulses[p].time_us, pulses[p].time_us));
         for (std::size_t q = p + 1; q < pulses.size(); ++q) {
             const double refocused = std::pow(std::sin(0.5 * pulses[q].flip_rad), 2);
-            largest = std::max(
-                largest, kept * refocused *
-                             decay(pulses[q].time_us, 2.0 * pulses[q].time_us - pulses[p].time_us));
+            largest = std::max(largest, kept * refocused *
+                                            decay(pulses[p].time_us, pulses[q].time_us,
+                                                  2.0 * pulses[q].time_us - pulses[p].time_us));
             kept *= 1.0 - refocused;
             if (kept < kLeastMagnitude * kSpinLength) break;
         }
@@ -80,9 +97,35 @@ double uncoupled_magnitude(const Experiment& experiment, const UniformNodes& nod
     return std::max(largest, kLeastMagnitude);
 }
 
-double splitting_error(const SplittingScheme& scheme, double ratio, double magnitude) {
-    return scheme.offset_error * ratio / magnitude +
-           scheme.coupling_error * std::pow(ratio, scheme.order + 1);
+double last_pulse_attenuation(const Experiment& experiment) {
+    const double rate = experiment.relaxation.transverse_rate() * kSecondsPerUs;
+    if (rate == 0.0) return 1.0;
+    double last_us = 0.0;
+    for (const TimedPulse& pulse : timed_pulses(experiment.sequence)) {
+        if (pulse.time_us <= experiment.acquisition.stop_us) last_us = pulse.time_us;
+    }
+    return std::exp(-rate * std::max(0.0, experiment.acquisition.start_us - last_us));
+}
+
+double node_amplification(double ratio) {
+    return std::max(1.0, ratio / kUnamplifiedRatio);
+}
+
+double splitting_error(const SplittingScheme& scheme, double ratio, double magnitude,
+                       double relaxation_ratio) {
+    const double beyond = std::pow(std::max(1.0, ratio / kCalibratedRatio), kGrowthBeyond);
+    return scheme.offset_error * ratio / magnitude *
+               std::pow(1.0 + relaxation_ratio, scheme.order) +
+           scheme.coupling_error * std::pow(ratio, scheme.order + 1) * beyond;
+}
+
+double phase_rounding(const Experiment& experiment, bool single) {
+    const double rate =
+        kTwoPi * kHzPerKhz *
+        std::abs(experiment.interaction.alpha_z_khz - experiment.interaction.alpha_plane_khz());
+    const double turns = rate * experiment.acquisition.stop_us * kSecondsPerUs;
+    const double error = kRoundingOfMz * std::max(0.0, turns - kCoveredPhase);
+    return single ? error : error * kDoubleOverSingle;
 }
 
 double rounding_error(bool single, double passes, double ratio, double magnitude) {

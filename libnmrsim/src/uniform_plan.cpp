@@ -1,10 +1,13 @@
 #include "uniform_plan.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <deque>
 #include <limits>
 #include <mutex>
+#include <stdexcept>
 #include <tuple>
 #include <utility>
 
@@ -25,6 +28,13 @@ constexpr double kSpread = 1.0;
 // Largest turn about the mean in one pass [rad]; the kernel's series are made for it.
 constexpr double kLargestTurn = 0.7;
 
+// Largest share that relaxation may take of the magnetization in one step: interpolation reaches
+// nine steps back before a pulse, where what decays grows by exp(9 * 0.25).
+constexpr double kLargestLoss = 0.25;
+
+// Float holds a decay down to this share of its start.
+constexpr double kLeastInSingle = 1e-25;
+
 // Sizes of steps per factor of two.
 constexpr double kStepsPerOctave = 3.0;
 
@@ -33,6 +43,10 @@ constexpr double kStepsPerOctave = 3.0;
 // kNodeShare.
 constexpr double kInterpolationShare = 0.2;
 constexpr double kSplittingShare = 1.2;
+
+// What the nodes and the interpolation make of spins that several pulses turned, over what they
+// make of a free decay.
+constexpr double kOfPulses = 2.0;
 
 // Float is used up to this share of the tolerance; its error and the steps' seldom meet.
 constexpr double kSingleShare = 1.1;
@@ -74,7 +88,9 @@ double interpolation_error(const UniformNodes& nodes, double step_s) {
 /// The longest step that the interpolation bears.
 double longest_step(const Line& line, const UniformNodes& nodes, double tolerance) {
     double low = 0.0;
-    double high = 1.0 / (2.0 * line.cutoff_khz * kHzPerKhz);  // Nyquist of the edge
+    // Nearer to the edge's Nyquist limit the formula above is too small.
+    constexpr double kMostOfNyquist = 0.8;
+    double high = kMostOfNyquist / (2.0 * line.cutoff_khz * kHzPerKhz);
     for (int i = 0; i < 30; ++i) {
         const double middle = 0.5 * (low + high);
         const bool good = interpolation_error(nodes, middle) <= kInterpolationShare * tolerance;
@@ -86,6 +102,18 @@ double longest_step(const Line& line, const UniformNodes& nodes, double toleranc
 /// How much wider than the line the signal's frequencies lie.
 double widened(const Experiment& experiment, double ratio) {
     return 1.0 + kSpread * ratio * experiment.line.half_width_khz / experiment.line.cutoff_khz;
+}
+
+double fastest_rate(const Relaxation& relaxation) {
+    return std::max(relaxation.longitudinal_rate(), relaxation.transverse_rate());
+}
+
+/// Rounding over the whole sequence, with what relaxation and the frame's phase add.
+double rounding_of(const Experiment& experiment, bool single, double passes, double ratio,
+                   double magnitude, double step_s) {
+    const double growth = 0.5 * kInterpolationOrder * fastest_rate(experiment.relaxation) * step_s;
+    return rounding_error(single, passes, ratio, magnitude) * std::exp(growth) +
+           phase_rounding(experiment, single);
 }
 
 double largest_share(std::span<const double> shares) {
@@ -131,6 +159,20 @@ private:
     std::vector<double> after_;  // products of the factors from a on
 };
 
+/// Throws: std::runtime_error for more steps than can be followed.
+int step_count(double duration_s, double step_s) {
+    constexpr double kMostSteps = 1e9;
+    const double steps = std::ceil(duration_s / step_s - 1e-9);
+    if (!(steps <= kMostSteps)) {
+        throw std::runtime_error(
+            fmt::format("too many steps: {:.3g} us in steps of {:.3g} us; a larger "
+                        "accuracy.tolerance, a shorter "
+                        "sequence or weaker couplings need fewer",
+                        duration_s / kSecondsPerUs, step_s / kSecondsPerUs));
+    }
+    return static_cast<int>(steps);
+}
+
 // Puts samples into the segment and finds the steps that their interpolation needs.
 void place_samples(UniformSegment& segment, const std::vector<double>& time_us, bool last) {
     const int samples = segment.end_sample - segment.first_sample;
@@ -170,15 +212,41 @@ long UniformPlan::passes() const {
 
 namespace {
 
+/// One rule over the whole cut is made in the square of its nodes: beyond so many, panels are
+/// cheaper.
+constexpr int kMostGlobalNodes = 1024;
+/// A rule of so few nodes needs no panels to compare with.
+constexpr std::size_t kFewNodes = 512;
+
+std::size_t node_count(const std::vector<int>& pieces) {
+    std::size_t count = 0;
+    for (const int n : pieces) count += static_cast<std::size_t>(n) * kPanelNodes;
+    return count;
+}
+
+/// Composite rules from few nodes to many.
+std::vector<std::vector<int>> panel_choices(const Line& line, double longest_s) {
+    std::vector<std::vector<int>> choices;
+    for (const int panels : {4, 6, 8, 12, 16, 24, 32, 48, 96}) {
+        for (const double phase : {64.0, 48.0, 24.0}) {  // of a piece [rad]
+            choices.push_back(panel_pieces(line, panels, longest_s, phase));
+        }
+    }
+    std::stable_sort(choices.begin(), choices.end(),
+                     [](const auto& a, const auto& b) { return node_count(a) < node_count(b); });
+    return choices;
+}
+
 UniformNodes find_nodes(const Experiment& experiment, double tolerance) {
     const Line& line = experiment.line;
     // Uncoupled spins say how many are enough: the coupled ones' dependence on the offset has the
-    // same longest phase.
-    constexpr int kTimes = 24;
+    // same longest phase. Few nodes on a narrow line are off at short times, too.
+    constexpr int kLate = 24, kEarly = 12;
     const double longest_s = std::max(experiment.acquisition.stop_us, 1e-3) * kSecondsPerUs;
     std::vector<double> time_s;
-    time_s.reserve(kTimes);
-    for (int j = 0; j < kTimes; ++j) time_s.push_back(longest_s * (1.0 - 0.6 * j / kTimes));
+    time_s.reserve(kLate + kEarly);
+    for (int j = 0; j < kLate; ++j) time_s.push_back(longest_s * (1.0 - 0.6 * j / kLate));
+    for (int j = 0; j < kEarly; ++j) time_s.push_back(longest_s * 0.4 * j / kEarly);
     const std::vector<double> exact = line_characteristic(line, time_s);
     if (experiment.accuracy.nodes) {
         const int n = *experiment.accuracy.nodes;
@@ -186,36 +254,57 @@ UniformNodes find_nodes(const Experiment& experiment, double tolerance) {
         const double error = node_error(rule, time_s, exact);
         return as_nodes(std::move(rule), error);
     }
-    const double phase = kTwoPi * line.cutoff_khz * kHzPerKhz * longest_s;
-    constexpr int kBlock = 8;
-    int low = static_cast<int>(phase / kPi) / kBlock;  // two nodes a wave are too few
-    int high = low + 4;
-    const auto rule_of = [&](int blocks) {
-        const int n = kBlock * std::max(blocks, 1);
-        return line_quadrature(line, n, line_stretch(n, tolerance));
-    };
     const auto good = [&](const LineQuadrature& rule) {
         return node_error(rule, time_s, exact) <= kNodeShare * tolerance;
     };
-    constexpr int kMostBlocks = 1 << 14;
-    LineQuadrature best = rule_of(high);
-    while (!good(best) && high < kMostBlocks) {
-        low = high;
-        high += 4 + (high - static_cast<int>(phase / kPi) / kBlock) / 2;
+    LineQuadrature best;
+    bool found = false;
+    const double phase = kTwoPi * line.cutoff_khz * kHzPerKhz * longest_s;
+    if (phase / kPi < kMostGlobalNodes) {
+        constexpr int kBlock = 8;
+        int low = static_cast<int>(phase / kPi) / kBlock;  // two nodes a wave are too few
+        int high = low + 4;
+        const auto rule_of = [&](int blocks) {
+            const int n = kBlock * std::max(blocks, 1);
+            return line_quadrature(line, n, line_stretch(n, tolerance));
+        };
         best = rule_of(high);
+        found = good(best);
+        while (!found && kBlock * high < kMostGlobalNodes) {
+            low = high;
+            high += 4 + (high - static_cast<int>(phase / kPi) / kBlock) / 2;
+            best = rule_of(high);
+            found = good(best);
+        }
+        while (found && high - low > 1) {
+            const int middle = (low + high) / 2;
+            LineQuadrature rule = rule_of(middle);
+            if (good(rule)) {
+                high = middle;
+                best = std::move(rule);
+            } else {
+                low = middle;
+            }
+        }
     }
-    while (high - low > 1) {
-        const int middle = (low + high) / 2;
-        LineQuadrature rule = rule_of(middle);
-        if (good(rule)) {
-            high = middle;
+    std::vector<int> pieces;
+    if (!found || best.weight.size() > kFewNodes) {
+        const std::size_t most =
+            found ? best.weight.size() : std::numeric_limits<std::size_t>::max();
+        const std::vector<std::vector<int>> choices = panel_choices(line, longest_s);
+        for (std::size_t c = 0; c < choices.size() && node_count(choices[c]) < most; ++c) {
+            LineQuadrature rule = line_quadrature(line, choices[c]);
+            const bool last = c + 1 == choices.size() && !found;  // what rounding allows
+            if (!last && !good(rule)) continue;
             best = std::move(rule);
-        } else {
-            low = middle;
+            pieces = choices[c];
+            break;
         }
     }
     const double error = node_error(best, time_s, exact);
-    return as_nodes(std::move(best), error);
+    UniformNodes nodes = as_nodes(std::move(best), error);
+    nodes.pieces = std::move(pieces);
+    return nodes;
 }
 
 /// How a free decay falls, up to the longest time.
@@ -268,7 +357,8 @@ UniformNodes uniform_nodes(const Experiment& experiment, int level) {
 
 int uniform_level(const Experiment& experiment, const UniformNodes& nodes) {
     if (experiment.accuracy.nodes) return 0;
-    const double share = uncoupled_magnitude(experiment, nodes) / kSpinLength;
+    const double share = uncoupled_magnitude(experiment, nodes) / kSpinLength /
+                         node_amplification(coupling_ratio(experiment, nodes.total_weight));
     return std::clamp(static_cast<int>(std::lround(-std::log10(share))), 0, kMostLevels - 1);
 }
 
@@ -284,11 +374,15 @@ UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes
     };
     const double ratio = coupling_ratio(experiment, nodes.total_weight);
     const double magnitude = uncoupled_magnitude(experiment, nodes);
+    const double rate = fastest_rate(experiment.relaxation);
+    const double most_s =
+        rate > 0.0 ? kLargestLoss / rate : std::numeric_limits<double>::infinity();
     const auto chosen = [&](const SplittingScheme& scheme, double step_s) {
         const double passes = acquisition.stop_us * kSecondsPerUs / step_s *
                               static_cast<double>(scheme.offset.size());
-        const bool fits =
-            rounding_error(true, passes, ratio, magnitude) <= kSingleShare * tolerance;
+        const bool fits = rounding_of(experiment, true, passes, ratio, magnitude, step_s) <=
+                              kSingleShare * tolerance &&
+                          rate * acquisition.stop_us * kSecondsPerUs < -std::log(kLeastInSingle);
         const Precision precision = experiment.accuracy.precision;
         return UniformStep{
             &scheme, step_s, level,
@@ -300,17 +394,17 @@ UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes
                 ? (acquisition.stop_us - acquisition.start_us) / (acquisition.points - 1)
                 : std::max(acquisition.stop_us, 1e-3);
         const SplittingScheme& scheme = blanes_moan_4();
-        return chosen(scheme, within_turn(scheme, spacing_us * kSecondsPerUs /
-                                                      *experiment.accuracy.steps_per_point));
+        const double asked_s = spacing_us * kSecondsPerUs / *experiment.accuracy.steps_per_point;
+        return chosen(scheme, within_turn(scheme, std::min(asked_s, most_s)));
     }
     const double longest = nodes.longest_step_s;
     const double width = kTwoPi * experiment.line.half_width_khz * kHzPerKhz;
     UniformStep best;
     double best_cost = std::numeric_limits<double>::infinity();
     for (const SplittingScheme* scheme : {&blanes_moan_4(), &blanes_moan_6()}) {
-        double step = longest / widened(experiment, ratio);
+        double step = std::min(longest / widened(experiment, ratio), most_s);
         if (kappa > 0.0) {
-            const double error = splitting_error(*scheme, ratio, magnitude);
+            const double error = splitting_error(*scheme, ratio, magnitude, rate / width);
             step = std::min(
                 step, std::pow(kSplittingShare * tolerance / error, 1.0 / scheme->order) / width);
         }
@@ -351,7 +445,9 @@ UniformPlan uniform_plan(const Experiment& experiment, UniformNodes nodes, Unifo
         for (; event < events.size() && std::holds_alternative<Delay>(events[event]); ++event) {
             segment.duration_us += std::get<Delay>(events[event]).duration_us;
         }
-        const bool last = event == events.size();
+        // Nothing needs the state after the last sample.
+        const bool last =
+            event == events.size() || stop_us < segment.start_us + segment.duration_us - slack_us;
         if (last) segment.duration_us = std::max(0.0, stop_us - now_us);
         now_us = segment.start_us + segment.duration_us;
         segment.first_sample = sample;
@@ -361,7 +457,7 @@ UniformPlan uniform_plan(const Experiment& experiment, UniformNodes nodes, Unifo
         }
         segment.end_sample = sample;
         const double duration_s = segment.duration_us * kSecondsPerUs;
-        segment.steps = static_cast<int>(std::ceil(duration_s / step.step_s - 1e-9));
+        segment.steps = step_count(duration_s, step.step_s);
         segment.step_s = segment.steps > 0 ? duration_s / segment.steps : step.step_s;
         if (segment.end_sample > segment.first_sample) place_samples(segment, plan.time_us, last);
         plan.segments.push_back(std::move(segment));
@@ -384,11 +480,17 @@ double estimated_error(const Experiment& experiment, const UniformPlan& plan, do
     const SplittingScheme& scheme = *plan.step.scheme;
     const double ratio = coupling_ratio(experiment, plan.nodes.total_weight);
     const double width = kTwoPi * experiment.line.half_width_khz * kHzPerKhz;
-    return splitting_error(scheme, ratio, largest) * std::pow(width * step_s, scheme.order) +
-           (plan.nodes.error +
-            interpolation_error(plan.nodes, step_s * widened(experiment, ratio))) /
-               largest +
-           rounding_error(plan.step.single, static_cast<double>(plan.passes()), ratio, largest);
+    // What the offsets alone do has decayed as the spins have.
+    const double share = largest / last_pulse_attenuation(experiment);
+    const double rate = fastest_rate(experiment.relaxation);
+    return splitting_error(scheme, ratio, share, rate / width) *
+               std::pow(width * step_s, scheme.order) +
+           kOfPulses *
+               (plan.nodes.error * node_amplification(ratio) +
+                interpolation_error(plan.nodes, step_s * widened(experiment, ratio))) /
+               share +
+           rounding_of(experiment, plan.step.single, static_cast<double>(plan.passes()), ratio,
+                       share, step_s);
 }
 
 }  // namespace nmrsim

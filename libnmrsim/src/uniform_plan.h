@@ -38,6 +38,8 @@ struct UniformNodes {
     std::vector<double> offset_hz;  ///< (nodes)
     std::vector<double> weight;     ///< (nodes)
     double total_weight = 0.0;
+    /// Of the panels where the rule is composite (line_quadrature()); empty: one rule over the cut.
+    std::vector<int> pieces;
     double longest_step_s = 0.0;  ///< that the interpolation of samples bears [s]
     double error = 0.0;           ///< of M for uncoupled spins, |M| <= 1/2
     std::vector<double> decay;    ///< |M| of a free decay over its start, at multiples of:

@@ -6,6 +6,7 @@
 
 #include "aligned_array.h"
 #include "instruction_set.h"
+#include "nmrsim/stop.h"
 #include "nmrsim/units.h"
 #include "pulse_turn.h"
 #include "uniform_kernel.h"
@@ -286,7 +287,24 @@ private:
         std::vector<Real> mz;  ///< (rows)[lanes] at the segment's start
     };
 
+    /// In parts that take some tenths of a second at most, so that a long segment can be stopped.
     void steps(const Stepped& stepped, const PassTables<Real>& tables, int count, Real* record) {
+        constexpr double kMostWork = 3e7;  // nodes and passes of all rows
+        const double work =
+            static_cast<double>(nodes_ * tables.pass.size()) * static_cast<double>(stepped.rows);
+        const int most = std::max(1, static_cast<int>(kMostWork / work));
+        const std::size_t record_size = 2 * stepped.rows * lanes_;
+        do {
+            throw_if_stopped();
+            const int some = std::min(count, most);
+            part_of_steps(stepped, tables, some, record);
+            if (record) record += static_cast<std::size_t>(some) * record_size;
+            count -= some;
+        } while (count > 0);
+    }
+
+    void part_of_steps(const Stepped& stepped, const PassTables<Real>& tables, int count,
+                       Real* record) {
         UniformSteps<Real> job;
         job.nodes = static_cast<int>(nodes_);
         job.tangents = static_cast<int>(stepped.rows - 1);

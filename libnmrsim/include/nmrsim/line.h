@@ -84,6 +84,18 @@ double line_quantile(const Line& line, double u);
 /// SIAM J. Numer. Anal. 46, 930 (2008).
 LineQuadrature line_quadrature(const Line& line, int nodes, double stretch = 0.0);
 
+/// The same by panels, even in asinh(offset / width), each cut into so many pieces of
+/// kPanelNodes Gauss-Legendre nodes; those of a table lie between its points. As many nodes
+/// whatever the width is beside the cut, and linear in the longest phase.
+///
+/// Args: pieces: (panels), of each panel, >= 1; of a table, as many as panel_pieces() gives.
+LineQuadrature line_quadrature(const Line& line, std::span<const int> pieces);
+
+inline constexpr int kPanelNodes = 32;
+
+/// Pieces so short that none turns by more than `phase` [rad] up to the time longest_s.
+std::vector<int> panel_pieces(const Line& line, int panels, double longest_s, double phase);
+
 /// The stretch that suits so many nodes at a tolerance: the map's branch points lie where the error
 /// does not see them (Hale and Trefethen 2008, section 3).
 double line_stretch(int nodes, double tolerance);
