@@ -71,8 +71,7 @@ py::array_t<float> split(const Input<std::complex<double>>& m) {
 }
 
 Curves of_array(const py::object& signal, py::ssize_t points) {
-    const auto given = py::array::ensure(signal);
-    if (!given) throw py::error_already_set();
+    const py::array given(signal);  // raises what Python says of it
     const bool is_complex = given.dtype().kind() == 'c';
     const auto is = [&](py::ssize_t axis, py::ssize_t size) {
         return given.ndim() > axis && given.shape(given.ndim() - 1 - axis) == size;

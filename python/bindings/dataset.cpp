@@ -17,6 +17,7 @@
 #include "nmrsim/dataset_file.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/version.h"
+#include "pickles.h"
 
 namespace nmrpython {
 namespace {
@@ -120,6 +121,9 @@ Args: signal: (n, 2, points), Mx and My at the experiment's times. parameters: (
                       "Index of the first curve under the seed.")
         .def_readonly("version", &Dataset::version, "Version of the library that made it.")
         .def("__len__", &Dataset::count)
+        .def(pickled(&Dataset::unknowns, &Dataset::time_us, &Dataset::parameters, &Dataset::signal,
+                     &Dataset::experiment_toml, &Dataset::seed, &Dataset::first_index,
+                     &Dataset::version))
         .def("__repr__", [](const Dataset& set) {
             return fmt::format("<Dataset: {} curves of {} points, {} unknowns>", set.count(),
                                set.points(), set.unknowns.size());

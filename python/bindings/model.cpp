@@ -6,12 +6,20 @@
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 
+#include <stdlib.h>
+
 #include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+#include <string>
+#include <string_view>
 
 #include "bindings.h"
 #include "curves.h"
 #include "interrupt.h"
 #include "nmrinverse/posterior.h"
+#include "pickles.h"
 #include "refine.h"
 
 namespace nmrpython {
@@ -73,6 +81,39 @@ py::dict record_of(const Model& model) {
     return all;
 }
 
+/// A model's file, in a folder that goes away.
+class ModelFile {
+public:
+    ModelFile() {
+        std::string pattern = (std::filesystem::temp_directory_path() / "nmrsim-XXXXXX").string();
+        if (!mkdtemp(pattern.data())) throw std::runtime_error("no temporary folder " + pattern);
+        folder_ = pattern;
+    }
+    ~ModelFile() {
+        std::error_code ignored;
+        std::filesystem::remove_all(folder_, ignored);
+    }
+    ModelFile(const ModelFile&) = delete;
+    ModelFile& operator=(const ModelFile&) = delete;
+    std::string path() const { return folder_ + "/model.safetensors"; }
+
+private:
+    std::string folder_;
+};
+
+py::bytes file_bytes(const Model& model) {
+    const ModelFile file;
+    nmrinverse::save_model(model, file.path());
+    std::ifstream stream(file.path(), std::ios::binary);
+    return std::string{std::istreambuf_iterator<char>(stream), {}};
+}
+
+Model from_file_bytes(const py::bytes& bytes) {
+    const ModelFile file;
+    std::ofstream(file.path(), std::ios::binary) << bytes.cast<std::string_view>();
+    return nmrinverse::load_model(file.path());
+}
+
 void bind_estimates(py::module_& module) {
     py::class_<Predictions>(module, "Estimates",
                             R"(Estimates of k unknowns for n curves, in the unknowns' units.
@@ -96,7 +137,10 @@ something.)")
                 return view(estimates.probabilities, {extent(n), extent(choices)}, self);
             },
             "Of each choice of the categorical unknown, (n, choices); no columns without one.")
-        .def("__len__", [](const Predictions& estimates) { return estimates.count; });
+        .def("__len__", [](const Predictions& estimates) { return estimates.count; })
+        .def(pickled(&Predictions::count, &Predictions::unknowns, &Predictions::mean,
+                     &Predictions::sd, &Predictions::q05, &Predictions::q25, &Predictions::q75,
+                     &Predictions::q95, &Predictions::probabilities));
 }
 
 void bind_posterior(py::module_& module) {
@@ -217,7 +261,8 @@ Args: as nmrsim.inverse.refine(), with the starts drawn by seed. Releases the GI
                 return taken(std::move(values), shape);
             },
             py::arg("signal"), py::arg("noise") = 0.0,
-            "d estimate / d sample of one curve, (k, 2, points), in the unknowns' units.");
+            "d estimate / d sample of one curve, (k, 2, points), in the unknowns' units.")
+        .def(py::pickle(&file_bytes, &from_file_bytes));
     module.def(
         "load_file",
         [](const std::filesystem::path& path) { return nmrinverse::load_model(path.string()); },

@@ -10,6 +10,7 @@
 #include "bindings.h"
 #include "curves.h"
 #include "interrupt.h"
+#include "pickles.h"
 #include "refine.h"
 
 namespace nmrpython {
@@ -63,7 +64,8 @@ void bind_refine(py::module_& module) {
             "(unknowns), in their units.")
         .def_readonly("chi_square", &Minimum::chi_square, "Chi-square there.")
         .def_readonly("covariance", &Minimum::covariance,
-                      "(unknowns, unknowns), from the Fisher information there; read-only.");
+                      "(unknowns, unknowns), from the Fisher information there; read-only.")
+        .def(pickled(&Minimum::parameters, &Minimum::chi_square, &Minimum::covariance));
     py::class_<Refinement>(module, "Refinement", "The best fit of one curve.")
         .def_property_readonly(
             "estimate", [](const Refinement& fit) { return row(fit.estimate); },
@@ -89,7 +91,12 @@ void bind_refine(py::module_& module) {
                       "Correlation of neighbouring samples of the residual; 0 for white noise.")
         .def_readonly("simulations", &Refinement::simulations, "How many curves were simulated.")
         .def("within_noise", &Refinement::within_noise, py::arg("deviations") = 5.0,
-             "Whether chi-square is within so many of its standard deviations from degrees.");
+             "Whether chi-square is within so many of its standard deviations from degrees.")
+        .def(pickled(&Refinement::estimate, &Refinement::covariance, &Refinement::factor,
+                     &Refinement::time_zero_us, &Refinement::chi_square, &Refinement::degrees,
+                     &Refinement::rivals, &Refinement::valleys, &Refinement::converged,
+                     &Refinement::residual_correlation, &Refinement::residual_correlation_deviation,
+                     &Refinement::simulations, &Refinement::widenings));
     module.def("refine", &refined, py::arg("experiment"), py::arg("signal"), py::arg("starts"),
                py::arg("noise"), py::kw_only(), py::arg("fit_gain") = false,
                py::arg("fit_phase") = false, py::arg("fit_time_zero") = false,

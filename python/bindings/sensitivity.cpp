@@ -12,6 +12,7 @@
 #include "bindings.h"
 #include "interrupt.h"
 #include "nmrsim/fisher.h"
+#include "pickles.h"
 
 namespace nmrpython {
 namespace {
@@ -65,12 +66,15 @@ void bind_sensitivity(py::module_& module) {
         .def_property_readonly("dmy", &derivative<&SignalJacobian::dmy>,
                                "d My / d parameter, (k, points), a new array.")
         .def_property_readonly("dmz", &derivative<&SignalJacobian::dmz>,
-                               "d Mz / d parameter, (k, points), a new array.");
+                               "d Mz / d parameter, (k, points), a new array.")
+        .def(pickled(&SignalJacobian::signal, &SignalJacobian::parameters, &SignalJacobian::dmx,
+                     &SignalJacobian::dmy, &SignalJacobian::dmz));
     py::class_<FisherInformation>(module, "FisherInformation",
                                   "What the noise of a curve leaves of its parameters.")
         .def_readonly("parameters", &FisherInformation::parameters, "Names of the parameters, k.")
         .def_readonly("matrix", &FisherInformation::matrix,
-                      "(k, k), 1 / (units of the two parameters); read-only.");
+                      "(k, k), 1 / (units of the two parameters); read-only.")
+        .def(pickled(&FisherInformation::parameters, &FisherInformation::matrix));
     module.def(
         "simulate_with_jacobian",
         [](Experiment experiment, const Names& names) {

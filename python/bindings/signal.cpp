@@ -15,6 +15,7 @@
 #include "bindings.h"
 #include "nmrsim/curve_file.h"
 #include "nmrsim/file_output.h"
+#include "pickles.h"
 
 namespace nmrpython {
 namespace {
@@ -90,6 +91,8 @@ Args: sigma: standard deviation [units of M], >= 0. index: with the same seed, g
         .def("to_csv", &nmrsim::curve_to_csv,
              "Text with the header time_us,mx,my,mz and 9 significant digits.")
         .def("__len__", &Signal::points)
+        .def(pickled(&Signal::time_us, &Signal::mx, &Signal::my, &Signal::mz,
+                     &Signal::estimated_error))
         .def("__repr__", [](const Signal& signal) {
             if (signal.points() == 0) return std::string("<Signal: no points>");
             return fmt::format("<Signal: {} points, {:g} to {:g} us>", signal.points(),

@@ -1,0 +1,54 @@
+"""What calls return comes back from pickle as it was."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import nmrsim
+
+
+def again(value):
+    return pickle.loads(pickle.dumps(value))
+
+
+def test_curves(echo):
+    curve = nmrsim.simulate(echo)
+    for back in (again(curve), copy.deepcopy(curve)):
+        assert np.array_equal(back.m, curve.m) and np.array_equal(back.mz, curve.mz)
+        assert np.array_equal(back.time_us, curve.time_us)
+        assert back.estimated_error == curve.estimated_error > 0
+
+
+def test_data_sets():
+    echo = nmrsim.Experiment("kernel-recognition", {"lattice.nx": 8, "lattice.ny": 8})
+    data = nmrsim.generate_dataset(echo, 3, seed=2, first_index=5)
+    back = again(data)
+    assert np.array_equal(back.signal, data.signal)
+    assert np.array_equal(back.parameters, data.parameters)
+    assert back.unknowns == data.unknowns and back.experiment == data.experiment
+    assert (back.seed, back.first_index, back.version) == (2, 5, data.version)
+
+
+def test_derivatives(echo):
+    jacobian = nmrsim.simulate_with_jacobian(echo)
+    back = again(jacobian)
+    assert back.parameters == jacobian.parameters
+    assert np.array_equal(back.dmx, jacobian.dmx)
+    information = nmrsim.fisher_information(jacobian, 1e-3)
+    assert np.array_equal(again(information).matrix, information.matrix)
+
+
+def test_models_and_fits(echo):
+    inverse = pytest.importorskip("nmrsim.inverse")
+    model = inverse.load_model("challenge-2021")
+    curve = nmrsim.simulate(echo).with_noise(1e-3, seed=1)
+    estimates = model.fit(curve, noise=1e-3)
+    assert np.array_equal(again(estimates).mean, estimates.mean)
+    assert np.array_equal(again(model).fit(curve, noise=1e-3).mean, estimates.mean)
+    fit = model.refine(curve, noise=1e-3)
+    back = again(fit)
+    assert np.array_equal(back.estimate, fit.estimate) and back.factor == fit.factor
+    assert np.array_equal(back.covariance, fit.covariance)
+    assert len(back.rivals) == len(fit.rivals)
