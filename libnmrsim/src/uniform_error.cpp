@@ -52,6 +52,13 @@ std::vector<TimedPulse> timed_pulses(const Sequence& sequence) {
     return pulses;
 }
 
+/// How fast the frame turns for Mz = 1 [rad/us].
+double frame_rate(const Experiment& experiment) {
+    return kTwoPi * kHzPerKhz * kSecondsPerUs *
+           std::abs(experiment.interaction.alpha_z_khz -
+                    experiment.interaction.alpha_plane_khz());
+}
+
 }  // namespace
 
 double coupling_ratio(const Experiment& experiment, double total_weight) {
@@ -120,12 +127,22 @@ double splitting_error(const SplittingScheme& scheme, double ratio, double magni
 }
 
 double phase_rounding(const Experiment& experiment, bool single) {
-    const double rate =
-        kTwoPi * kHzPerKhz *
-        std::abs(experiment.interaction.alpha_z_khz - experiment.interaction.alpha_plane_khz());
-    const double turns = rate * experiment.acquisition.stop_us * kSecondsPerUs;
+    const double turns = frame_rate(experiment) * experiment.acquisition.stop_us;
     const double error = kRoundingOfMz * std::max(0.0, turns - kCoveredPhase);
     return single ? error : error * kDoubleOverSingle;
+}
+
+double node_error_of_frame(const Experiment& experiment, const UniformNodes& nodes) {
+    const double stop_us = experiment.acquisition.stop_us;
+    double second_us = stop_us, last_us = 0.0;
+    std::size_t count = 0;
+    for (const TimedPulse& pulse : timed_pulses(experiment.sequence)) {
+        if (pulse.time_us > stop_us) break;
+        if (++count == 2) second_us = pulse.time_us;
+        last_us = pulse.time_us;
+    }
+    if (count < 2) return 0.0;
+    return frame_rate(experiment) * (stop_us - second_us) * nodes.error_until(last_us);
 }
 
 double rounding_error(bool single, double passes, double ratio, double magnitude) {

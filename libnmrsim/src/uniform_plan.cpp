@@ -51,23 +51,34 @@ constexpr double kOfPulses = 2.0;
 // Float is used up to this share of the tolerance; its error and the steps' seldom meet.
 constexpr double kSingleShare = 1.1;
 
-// Largest error of the quadrature for uncoupled spins, up to the longest time.
-double node_error(const LineQuadrature& rule, const std::vector<double>& time_s,
-                  const std::vector<double>& exact) {
-    double largest = 0.0;
+// Error of the quadrature for uncoupled spins at each time.
+std::vector<double> node_errors(const LineQuadrature& rule, const std::vector<double>& time_s,
+                                const std::vector<double>& exact) {
+    std::vector<double> error;
     for (std::size_t j = 0; j < time_s.size(); ++j) {
         double sum = 0.0;
         for (std::size_t i = 0; i < rule.weight.size(); ++i) {
             sum += rule.weight[i] * std::cos(kTwoPi * rule.offset_hz[i] * time_s[j]);
         }
-        largest = std::max(largest, std::abs(sum - exact[j]));
+        error.push_back(kSpinLength * std::abs(sum - exact[j]));
     }
-    return kSpinLength * largest;
+    return error;
 }
 
-UniformNodes as_nodes(LineQuadrature rule, double error) {
+double node_error(const LineQuadrature& rule, const std::vector<double>& time_s,
+                  const std::vector<double>& exact) {
+    return std::ranges::max(node_errors(rule, time_s, exact));
+}
+
+UniformNodes as_nodes(LineQuadrature rule, const std::vector<double>& time_s,
+                      const std::vector<double>& exact) {
     UniformNodes nodes;
-    nodes.error = error;
+    const std::vector<double> error = node_errors(rule, time_s, exact);
+    for (std::size_t j = 0; j < error.size(); ++j) {
+        nodes.error_at.emplace_back(time_s[j] / kSecondsPerUs, error[j]);
+    }
+    std::ranges::sort(nodes.error_at);
+    nodes.error = std::ranges::max(error);
     for (double w : rule.weight) nodes.total_weight += w;
     nodes.offset_hz = std::move(rule.offset_hz);
     nodes.weight = std::move(rule.weight);
@@ -251,8 +262,7 @@ UniformNodes find_nodes(const Experiment& experiment, double tolerance) {
     if (experiment.accuracy.nodes) {
         const int n = *experiment.accuracy.nodes;
         LineQuadrature rule = line_quadrature(line, n, line_stretch(n, tolerance));
-        const double error = node_error(rule, time_s, exact);
-        return as_nodes(std::move(rule), error);
+        return as_nodes(std::move(rule), time_s, exact);
     }
     const auto good = [&](const LineQuadrature& rule) {
         return node_error(rule, time_s, exact) <= kNodeShare * tolerance;
@@ -301,8 +311,7 @@ UniformNodes find_nodes(const Experiment& experiment, double tolerance) {
             break;
         }
     }
-    const double error = node_error(best, time_s, exact);
-    UniformNodes nodes = as_nodes(std::move(best), error);
+    UniformNodes nodes = as_nodes(std::move(best), time_s, exact);
     nodes.pieces = std::move(pieces);
     return nodes;
 }
@@ -355,11 +364,24 @@ UniformNodes uniform_nodes(const Experiment& experiment, int level) {
     return nodes;
 }
 
+double UniformNodes::error_until(double time_us) const {
+    double largest = 0.0;
+    for (const auto& [at_us, value] : error_at) {
+        largest = std::max(largest, value);
+        if (at_us >= time_us) break;
+    }
+    return largest;
+}
+
 int uniform_level(const Experiment& experiment, const UniformNodes& nodes) {
     if (experiment.accuracy.nodes) return 0;
-    const double share = uncoupled_magnitude(experiment, nodes) / kSpinLength /
-                         node_amplification(coupling_ratio(experiment, nodes.total_weight));
-    return std::clamp(static_cast<int>(std::lround(-std::log10(share))), 0, kMostLevels - 1);
+    const double tolerance = std::max(experiment.accuracy.tolerance, kLeastTolerance);
+    const double echo =
+        kSpinLength / uncoupled_magnitude(experiment, nodes) *
+        node_amplification(coupling_ratio(experiment, nodes.total_weight));
+    const double frame = node_error_of_frame(experiment, nodes) / (kNodeShare * tolerance);
+    return std::clamp(static_cast<int>(std::lround(std::log10(std::max(echo, frame)))), 0,
+                      kMostLevels - 1);
 }
 
 UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes, int level) {
@@ -489,6 +511,7 @@ double estimated_error(const Experiment& experiment, const UniformPlan& plan, do
                (plan.nodes.error * node_amplification(ratio) +
                 interpolation_error(plan.nodes, step_s * widened(experiment, ratio))) /
                share +
+           node_error_of_frame(experiment, plan.nodes) +
            rounding_of(experiment, plan.step.single, static_cast<double>(plan.passes()), ratio,
                        share, step_s);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "nmrsim/experiment.h"
@@ -42,8 +43,13 @@ struct UniformNodes {
     std::vector<int> pieces;
     double longest_step_s = 0.0;  ///< that the interpolation of samples bears [s]
     double error = 0.0;           ///< of M for uncoupled spins, |M| <= 1/2
+    /// The same of each time looked at, ascending [us].
+    std::vector<std::pair<double, double>> error_at;
     std::vector<double> decay;    ///< |M| of a free decay over its start, at multiples of:
     double decay_spacing_us = 1.0;
+
+    /// Largest error up to a time.
+    double error_until(double time_us) const;
 };
 
 /// A time step as chosen for one curve; curves with equal choices share a plan.
@@ -71,8 +77,8 @@ struct UniformPlan {
 /// 10^-level of the full magnetization: the tolerance is a share of the echo.
 UniformNodes uniform_nodes(const Experiment& experiment, int level = 0);
 
-/// The level of nodes that the experiment's echo needs, 0 to kMostLevels - 1. `nodes` are of any
-/// level.
+/// The level of nodes that the experiment's echo needs, 0 to kMostLevels - 1. `nodes` are those of
+/// level 0.
 int uniform_level(const Experiment& experiment, const UniformNodes& nodes);
 
 inline constexpr int kMostLevels = 5;
