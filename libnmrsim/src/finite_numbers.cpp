@@ -10,9 +10,6 @@ namespace {
 /// Beyond the tolerance, |M| may exceed what is possible by so much of it: float's rounding.
 constexpr double kRounding = 1e-4;
 
-/// Below this share of full polarisation the window holds no signal worth the name.
-constexpr double kLeastShare = 1e-4;
-
 /// |m| of any spin at any time: a spin neither grows beyond where it began nor beyond equilibrium.
 double largest_possible(const Experiment& experiment) {
     const StartState& start = experiment.start;

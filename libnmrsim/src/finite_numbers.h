@@ -25,6 +25,9 @@ void require_finite(std::span<const Real> numbers) {
 /// A result is refused where its own estimate of its error is more than so many tolerances.
 inline constexpr double kFarAbove = 10.0;
 
+/// Below this share of full polarisation the window holds no signal worth the name.
+inline constexpr double kLeastShare = 1e-4;
+
 /// Nodes, steps or a precision that the user set: the error is the user's own.
 bool is_forced(const Accuracy& accuracy);
 

@@ -13,6 +13,7 @@
 #include "lattice_simulator.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/threads.h"
+#include "nmrsim/units.h"
 #include "uniform_batch.h"
 #include "uniform_simulator.h"
 
@@ -122,6 +123,10 @@ SignalJacobian run(const Experiment& experiment, UniformPlan plan,
     return result;
 }
 
+/// A curve of the uniform kernel whose estimated error is more than so many tolerances is computed
+/// anew.
+constexpr double kRepeatAbove = 3.0;
+
 SignalJacobian differentiate_unchecked(const Experiment& experiment,
                                        std::span<const std::string> parameters, int threads) {
     // Beyond first order a derivative by alpha_x or alpha_y moves what turns at twice the Larmor
@@ -134,9 +139,20 @@ SignalJacobian differentiate_unchecked(const Experiment& experiment,
             return shares_plan(row.name) && name != "noise" && row.applies(experiment);
         });
     if (!by_kernel) return simulate_ensemble_with_jacobian(experiment, parameters, threads);
-    UniformPlan plan = uniform_plan(experiment);
-    return plan.step.single ? run<float>(experiment, std::move(plan), parameters)
-                            : run<double>(experiment, std::move(plan), parameters);
+    const auto run_plan = [&](UniformPlan plan) {
+        return plan.step.single ? run<float>(experiment, std::move(plan), parameters)
+                                : run<double>(experiment, std::move(plan), parameters);
+    };
+    SignalJacobian result = run_plan(uniform_plan(experiment));
+    if (is_forced(experiment.accuracy)) return result;
+    // Where the curve is smaller than uncoupled spins let expect, once more for one so small.
+    const double peak = peak_magnitude(result.signal);
+    const double share = std::max(peak, kLeastShare * kSpinLength);
+    const double allowed = kRepeatAbove * experiment.accuracy.tolerance * share;
+    if (result.signal.estimated_error * peak > allowed) {
+        result = run_plan(uniform_plan(experiment, share));
+    }
+    return result;
 }
 
 }  // namespace

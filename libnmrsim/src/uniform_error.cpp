@@ -24,10 +24,6 @@ constexpr double kDoubleOverSingle = 0x1p-29;
 constexpr double kRoundingOfMz = 3e-8;
 constexpr double kCoveredPhase = 600.0;
 
-// Beyond this ratio splitting errors grow by another power of it.
-constexpr double kCalibratedRatio = 10.0;
-constexpr double kGrowthBeyond = 2.2;
-
 // Up to this ratio the nodes' error is that of uncoupled spins.
 constexpr double kUnamplifiedRatio = 4.0;
 
@@ -120,10 +116,9 @@ double node_amplification(double ratio) {
 
 double splitting_error(const SplittingScheme& scheme, double ratio, double magnitude,
                        double relaxation_ratio) {
-    const double beyond = std::pow(std::max(1.0, ratio / kCalibratedRatio), kGrowthBeyond);
     return scheme.offset_error * ratio / magnitude *
                std::pow(1.0 + relaxation_ratio, scheme.order) +
-           scheme.coupling_error * std::pow(ratio, scheme.order + 1) * beyond;
+           scheme.coupling_error * std::pow(ratio, scheme.order + 1);
 }
 
 double phase_rounding(const Experiment& experiment, bool single) {

@@ -86,25 +86,30 @@ UniformNodes as_nodes(LineQuadrature rule, const std::vector<double>& time_s,
 }
 
 // Error of the interpolation at step h: a component exp(2 pi i f t) is off by about
-// sqrt(2 / (pi order)) sin(pi f h)^order at the worst point between two records.
-double interpolation_error(const UniformNodes& nodes, double step_s) {
+// sqrt(2 / (pi order)) sin(pi f h)^order at the worst point between two records. Toward the Nyquist
+// limit that is too small by cos(pi f h), which the estimate of a curve counts.
+double interpolation_error(const UniformNodes& nodes, double step_s, bool near_nyquist) {
     double sum = 0.0;
+    const double half_way = std::sqrt(2.0 / (kPi * kInterpolationOrder));
     for (std::size_t i = 0; i < nodes.weight.size(); ++i) {
         const double phase = std::min(kPi * std::abs(nodes.offset_hz[i]) * step_s, 0.5 * kPi);
-        sum += nodes.weight[i] * std::pow(std::sin(phase), kInterpolationOrder);
+        double error = half_way * std::pow(std::sin(phase), kInterpolationOrder);
+        if (near_nyquist) error = std::min(1.0, error / std::cos(phase));
+        sum += nodes.weight[i] * error;
     }
-    return kSpinLength * std::sqrt(2.0 / (kPi * kInterpolationOrder)) * sum;
+    return kSpinLength * sum;
 }
 
 /// The longest step that the interpolation bears.
 double longest_step(const Line& line, const UniformNodes& nodes, double tolerance) {
     double low = 0.0;
     // Nearer to the edge's Nyquist limit the formula above is too small.
-    constexpr double kMostOfNyquist = 0.8;
+    constexpr double kMostOfNyquist = 0.77;
     double high = kMostOfNyquist / (2.0 * line.cutoff_khz * kHzPerKhz);
     for (int i = 0; i < 30; ++i) {
         const double middle = 0.5 * (low + high);
-        const bool good = interpolation_error(nodes, middle) <= kInterpolationShare * tolerance;
+        const double error = interpolation_error(nodes, middle, false);
+        const bool good = error <= kInterpolationShare * tolerance;
         (good ? low : high) = middle;
     }
     return low;
@@ -373,18 +378,19 @@ double UniformNodes::error_until(double time_us) const {
     return largest;
 }
 
-int uniform_level(const Experiment& experiment, const UniformNodes& nodes) {
+int uniform_level(const Experiment& experiment, const UniformNodes& nodes, double magnitude) {
     if (experiment.accuracy.nodes) return 0;
     const double tolerance = std::max(experiment.accuracy.tolerance, kLeastTolerance);
-    const double echo =
-        kSpinLength / uncoupled_magnitude(experiment, nodes) *
-        node_amplification(coupling_ratio(experiment, nodes.total_weight));
+    const double largest = magnitude > 0.0 ? magnitude : uncoupled_magnitude(experiment, nodes);
+    const double echo = kSpinLength / largest *
+                        node_amplification(coupling_ratio(experiment, nodes.total_weight));
     const double frame = node_error_of_frame(experiment, nodes) / (kNodeShare * tolerance);
     return std::clamp(static_cast<int>(std::lround(std::log10(std::max(echo, frame)))), 0,
                       kMostLevels - 1);
 }
 
-UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes, int level) {
+UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes, int level,
+                         double largest) {
     const double tolerance = std::max(experiment.accuracy.tolerance, kLeastTolerance);
     const Acquisition& acquisition = experiment.acquisition;
     // Largest angular frequency that the coupling can reach [rad/s].
@@ -395,13 +401,15 @@ UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes
         return std::min(step_s, kLargestTurn / (kappa * largest_share(scheme.coupling)));
     };
     const double ratio = coupling_ratio(experiment, nodes.total_weight);
-    const double magnitude = uncoupled_magnitude(experiment, nodes);
+    const double magnitude = largest > 0.0 ? largest : uncoupled_magnitude(experiment, nodes);
     const double rate = fastest_rate(experiment.relaxation);
     const double most_s =
         rate > 0.0 ? kLargestLoss / rate : std::numeric_limits<double>::infinity();
     const auto chosen = [&](const SplittingScheme& scheme, double step_s) {
-        const double passes = acquisition.stop_us * kSecondsPerUs / step_s *
-                              static_cast<double>(scheme.offset.size());
+        // However short the window, the interpolation of a sample takes its records.
+        const double steps =
+            std::max(acquisition.stop_us * kSecondsPerUs / step_s, 1.0 * kInterpolationOrder);
+        const double passes = steps * static_cast<double>(scheme.offset.size());
         const bool fits = rounding_of(experiment, true, passes, ratio, magnitude, step_s) <=
                               kSingleShare * tolerance &&
                           rate * acquisition.stop_us * kSecondsPerUs < -std::log(kLeastInSingle);
@@ -487,11 +495,11 @@ UniformPlan uniform_plan(const Experiment& experiment, UniformNodes nodes, Unifo
     return plan;
 }
 
-UniformPlan uniform_plan(const Experiment& experiment) {
+UniformPlan uniform_plan(const Experiment& experiment, double magnitude) {
     UniformNodes nodes = uniform_nodes(experiment);
-    const int level = uniform_level(experiment, nodes);
+    const int level = uniform_level(experiment, nodes, magnitude);
     if (level > 0) nodes = uniform_nodes(experiment, level);
-    const UniformStep step = uniform_step(experiment, nodes, level);
+    const UniformStep step = uniform_step(experiment, nodes, level, magnitude);
     return uniform_plan(experiment, std::move(nodes), step);
 }
 
@@ -509,7 +517,7 @@ double estimated_error(const Experiment& experiment, const UniformPlan& plan, do
                std::pow(width * step_s, scheme.order) +
            kOfPulses *
                (plan.nodes.error * node_amplification(ratio) +
-                interpolation_error(plan.nodes, step_s * widened(experiment, ratio))) /
+                interpolation_error(plan.nodes, step_s * widened(experiment, ratio), true)) /
                share +
            node_error_of_frame(experiment, plan.nodes) +
            rounding_of(experiment, plan.step.single, static_cast<double>(plan.passes()), ratio,

@@ -79,20 +79,23 @@ UniformNodes uniform_nodes(const Experiment& experiment, int level = 0);
 
 /// The level of nodes that the experiment's echo needs, 0 to kMostLevels - 1. `nodes` are those of
 /// level 0.
-int uniform_level(const Experiment& experiment, const UniformNodes& nodes);
+///
+/// Args, here and below: magnitude: the curve's largest |M|; 0: what uncoupled spins would give.
+int uniform_level(const Experiment& experiment, const UniformNodes& nodes, double magnitude = 0.0);
 
 inline constexpr int kMostLevels = 5;
 
 /// The cheapest scheme and step that keep the tolerance for this experiment's coupling (or
 /// accuracy.steps_per_point), on nodes of `level`. Steps come in a few sizes only, so that curves
 /// can share a plan.
-UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes, int level = 0);
+UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes, int level = 0,
+                         double magnitude = 0.0);
 
 /// Lays the segments, samples and interpolation out.
 UniformPlan uniform_plan(const Experiment& experiment, UniformNodes nodes, UniformStep step);
 
 /// The plan of one experiment alone, with its own nodes and step.
-UniformPlan uniform_plan(const Experiment& experiment);
+UniformPlan uniform_plan(const Experiment& experiment, double magnitude = 0.0);
 
 /// Largest error of M to expect of the plan, as a share of `largest`, the curve's largest |M| over
 /// the window: an upper bound for 99% of random draws.
