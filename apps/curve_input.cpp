@@ -211,11 +211,6 @@ nmrsim::Signal Curves::curve(std::size_t index) const {
     return result;
 }
 
-std::span<const float> Curves::samples(std::size_t index) const {
-    if (const Own* there = own_of(index)) return there->signal;
-    return std::span(signal).subspan(index * 2 * points(), 2 * points());
-}
-
 nmrsim::Experiment Curves::experiment_of(std::size_t index, nmrsim::Experiment experiment) const {
     if (const Own* there = own_of(index)) {
         experiment.acquisition.start_us = there->start_us;

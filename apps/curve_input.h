@@ -47,7 +47,10 @@ struct Curves {
 
     const Own* own_of(std::size_t index) const { return own.empty() ? nullptr : own[index].get(); }
     /// A curve's own samples, (2, points), what a fit compares; those at time_us where it has none.
-    std::span<const float> samples(std::size_t index) const;
+    std::span<const float> samples(std::size_t index) const {
+        if (const Own* there = own_of(index)) return there->signal;
+        return std::span(signal).subspan(index * 2 * points(), 2 * points());
+    }
     std::vector<double> times_us(std::size_t index) const;  ///< of its samples
     /// `experiment` acquired at a curve's own times.
     nmrsim::Experiment experiment_of(std::size_t index, nmrsim::Experiment experiment) const;
