@@ -211,15 +211,6 @@ nmrsim::Signal Curves::curve(std::size_t index) const {
     return result;
 }
 
-nmrsim::Experiment Curves::experiment_of(std::size_t index, nmrsim::Experiment experiment) const {
-    if (const Own* there = own_of(index)) {
-        experiment.acquisition.start_us = there->start_us;
-        experiment.acquisition.stop_us = there->stop_us;
-        experiment.acquisition.points = static_cast<int>(there->signal.size() / 2);
-    }
-    return experiment;
-}
-
 std::vector<double> Curves::times_us(std::size_t index) const {
     if (own_of(index) == nullptr) return time_us;
     return nmrsim::acquisition_times_us(experiment_of(index, {}).acquisition);

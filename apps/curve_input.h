@@ -53,7 +53,14 @@ struct Curves {
     }
     std::vector<double> times_us(std::size_t index) const;  ///< of its samples
     /// `experiment` acquired at a curve's own times.
-    nmrsim::Experiment experiment_of(std::size_t index, nmrsim::Experiment experiment) const;
+    nmrsim::Experiment experiment_of(std::size_t index, nmrsim::Experiment experiment) const {
+        if (const Own* there = own_of(index)) {
+            experiment.acquisition.start_us = there->start_us;
+            experiment.acquisition.stop_us = there->stop_us;
+            experiment.acquisition.points = static_cast<int>(there->signal.size() / 2);
+        }
+        return experiment;
+    }
 };
 
 /// Largest spacing of samples from which a curve of this line can be interpolated [us].
