@@ -308,7 +308,7 @@ TEST_CASE("a bent valley is sampled from end to end", "[importance]") {
     const Refinement fit = refine(e, curve, std::vector<double>{9.6, 49.4, 89.588});
     REQUIRE(!fit.valleys.empty());
     ImportanceOptions options;
-    options.draws = 1024;
+    options.draws = 3072;
     options.enough = 1024.0;
     const WeightedPosterior p = importance_posterior(e, curve, fit, {}, nullptr, options);
     CHECK(p.effective_size > 400.0);
@@ -364,11 +364,11 @@ TEST_CASE("a bent valley is sampled from end to end", "[importance]") {
         CHECK(std::abs(p.q95[k] - oracle.q95[k]) < 2.11 * both * sd);
     }
     CHECK(p.deviations()[1] > 40.0);
-    // What it was without the valley: samples about the minimum alone do not reach along it.
+    // Without the valley: samples about the minimum alone do not reach along all of it.
     Refinement minimum = fit;
     minimum.valleys.clear();
     CHECK(importance_posterior(e, curve, minimum, {}, nullptr, options).deviations()[1] <
-          0.7 * oracle.deviations()[1]);
+          0.8 * oracle.deviations()[1]);
 }
 
 TEST_CASE("what cannot be weighted is refused", "[importance]") {
