@@ -128,16 +128,19 @@ double phase_rounding(const Experiment& experiment, bool single) {
 }
 
 double node_error_of_frame(const Experiment& experiment, const UniformNodes& nodes) {
+    // Mz after the first pulse is as exact as the sum of the weights, which is the error at time 0.
     const double stop_us = experiment.acquisition.stop_us;
-    double second_us = stop_us, last_us = 0.0;
+    double first_us = stop_us, second_us = stop_us, last_us = 0.0;
     std::size_t count = 0;
     for (const TimedPulse& pulse : timed_pulses(experiment.sequence)) {
         if (pulse.time_us > stop_us) break;
-        if (++count == 2) second_us = pulse.time_us;
+        ++count;
+        if (count == 1) first_us = pulse.time_us;
+        if (count == 2) second_us = pulse.time_us;
         last_us = pulse.time_us;
     }
-    if (count < 2) return 0.0;
-    return frame_rate(experiment) * (stop_us - second_us) * nodes.error_until(last_us);
+    return frame_rate(experiment) * ((stop_us - first_us) * nodes.error_until(0.0) +
+                                     (stop_us - second_us) * nodes.error_until(last_us));
 }
 
 double rounding_error(bool single, double passes, double ratio, double magnitude) {

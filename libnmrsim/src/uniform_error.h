@@ -28,8 +28,8 @@ double last_pulse_attenuation(const Experiment& experiment);
 /// close to its mean, so M depends on the offset more sharply than the longest phase says.
 double node_amplification(double coupling_ratio);
 
-/// Mz after the second pulse and later ones holds the nodes' error until then, and turns all spins
-/// about z: the error as a share of |M|.
+/// Mz after a pulse holds the nodes' error until then, and turns all spins about z: the error as a
+/// share of |M|.
 double node_error_of_frame(const Experiment& experiment, const UniformNodes& nodes);
 
 /// Splitting error of M as a share of `magnitude`, at step^order = 1 (half width * step = 1).
