@@ -117,20 +117,32 @@ TEST_CASE("A model calibrated anew is as wide as its errors at each level of noi
     options.epochs = 2;  // not enough to know how wide
     options.noise_low = 0.02;
     options.noise_high = 0.2;
-    const nmrinverse::Model first = nmrinverse::train(linear_dataset(2000, 0.0, 1), options);
-    const nmrinverse::Model model = nmrinverse::calibrate(first, linear_dataset(4000, 0.0, 5));
-    for (const double sigma : {0.02, 0.063, 0.2}) {
-        const nmrinverse::Evaluation evaluation =
-            nmrinverse::evaluate(model, linear_dataset(4000, sigma, 2), sigma);
-        for (const nmrinverse::UnknownScore& score : evaluation.scores) {
-            INFO("sigma " << sigma << ", " << score.coverage50 << ", " << score.coverage90);
-            // 4 sigma of 4,000 that test and 4,000 that calibrate: 0.045 and 0.027; one factor does
-            // not make the shape right as well, for which as much again is left.
-            CHECK(std::abs(score.coverage50 - 0.5) < 0.09);
-            CHECK(std::abs(score.coverage90 - 0.9) < 0.054);
+    const std::vector<double> sigmas{0.02, 0.063, 0.2};
+    constexpr int kSeeds = 3;
+    std::vector<double> coverage50(2 * sigmas.size()), coverage90(2 * sigmas.size());
+    for (int seed = 1; seed <= kSeeds; ++seed) {
+        options.seed = static_cast<std::uint64_t>(seed);
+        const nmrinverse::Model first =
+            nmrinverse::train(linear_dataset(2000, 0.0, 1), options);
+        const nmrinverse::Model model = nmrinverse::calibrate(first, linear_dataset(4000, 0.0, 5));
+        CHECK_THROWS_AS(nmrinverse::calibrate(first, nmrsim::Dataset{}), std::invalid_argument);
+        for (std::size_t s = 0; s < sigmas.size(); ++s) {
+            const nmrinverse::Evaluation evaluation =
+                nmrinverse::evaluate(model, linear_dataset(4000, sigmas[s], 2), sigmas[s]);
+            for (std::size_t k = 0; k < 2; ++k) {
+                coverage50[2 * s + k] += evaluation.scores[k].coverage50 / kSeeds;
+                coverage90[2 * s + k] += evaluation.scores[k].coverage90 / kSeeds;
+            }
         }
     }
-    CHECK_THROWS_AS(nmrinverse::calibrate(first, nmrsim::Dataset{}), std::invalid_argument);
+    for (std::size_t i = 0; i < coverage50.size(); ++i) {
+        INFO("sigma " << sigmas[i / 2] << ", " << coverage50[i] << ", " << coverage90[i]);
+        // 4 sigma of the 4,000 that test and the 4,000 that calibrate, the same for all seeds:
+        // 0.045 and 0.027. One factor does not make the shape right as well, which is each
+        // network's own: as much again, over the root of three networks.
+        CHECK(std::abs(coverage50[i] - 0.5) < 0.071);
+        CHECK(std::abs(coverage90[i] - 0.9) < 0.043);
+    }
 }
 
 TEST_CASE("A model that is too sure of some estimates and not of others is calibrated by them",

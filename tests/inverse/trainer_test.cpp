@@ -427,7 +427,7 @@ TEST_CASE("Curves simulated for training are none that a data set of the same se
     CHECK(again == drawn.signal);
     const nmrsim::Dataset later = training_curves(experiment, 10, 1, 40, 1);
     CHECK(std::equal(later.parameters.begin(), later.parameters.end(),
-                     drawn.parameters.begin() + 40 * 3));
+                     drawn.parameters.begin() + 40 * static_cast<long>(drawn.unknowns.size())));
 }
 
 TEST_CASE("A model knows which curves it learnt from", "[trainer]") {
