@@ -357,9 +357,9 @@ int main(int argc, char** argv) {
                 const double share = refined.effective_share[c];
                 judging.efficiency.push_back(share > 0.0 ? share : 1.0);  // 0: none were needed
                 judging.factor.push_back(refined.fits[c].factor);
-                std::copy(refined.fits[c].estimate.begin(), refined.fits[c].estimate.end(),
-                          judged.mean.begin() +
-                              static_cast<std::ptrdiff_t>(c * experiment.prior.size()));
+                std::copy(
+                    refined.fits[c].estimate.begin(), refined.fits[c].estimate.end(),
+                    judged.mean.begin() + static_cast<std::ptrdiff_t>(c * experiment.prior.size()));
                 judging.time_zero_us.push_back(refined.fits[c].time_zero_us);
                 if (measuring.on) add_reason(measured.doubt[c], doubt[c]);
             }

@@ -128,8 +128,7 @@ std::uint64_t curves_learnt(const TrainingRecord& record, std::uint64_t seed,
     for (const LearntCurves& learnt : record.learnt) {
         if (learnt.stream != "data" || learnt.seed != seed) continue;
         const std::uint64_t begin = std::max(learnt.first_index, first_index);
-        const std::uint64_t end =
-            std::min(learnt.first_index + learnt.count, first_index + count);
+        const std::uint64_t end = std::min(learnt.first_index + learnt.count, first_index + count);
         if (begin < end) parts.emplace_back(begin, end);
     }
     std::sort(parts.begin(), parts.end());

@@ -175,13 +175,11 @@ Model train_at_hand(const nmrsim::Dataset& data, std::vector<LearntCurves> learn
         throw std::invalid_argument(
             fmt::format("the data set must hold at least 2 curves to train on, got {}", count));
     }
-    const ThreadGuard threads(
-        learning_threads(options, nmrsim::team_size(options.threads)));
+    const ThreadGuard threads(learning_threads(options, nmrsim::team_size(options.threads)));
     const torch::Device device = device_of(options);
-    const std::string mark =
-        data_mark(data.count(), [&](std::size_t first, std::size_t rows) {
-            return rows_of(data, first, rows);
-        });
+    const std::string mark = data_mark(data.count(), [&](std::size_t first, std::size_t rows) {
+        return rows_of(data, first, rows);
+    });
     TrainerState state = starting_state(experiment, options, mark, device, options.threads, [&] {
         const std::size_t sample = std::min(data.count(), static_cast<std::size_t>(kScaleCurves));
         return std::span(data.signal).first(sample * 2 * data.points());
@@ -224,9 +222,8 @@ Model train(const nmrsim::DatasetReader& data, const TrainingOptions& given,
     const ThreadGuard threads(learning_threads(options, cores));
     const torch::Device device = device_of(options);
     nmrsim::Dataset sample;
-    const std::string mark = data_mark(data.count(), [&](std::size_t first, std::size_t rows) {
-        return data.rows(first, rows);
-    });
+    const std::string mark = data_mark(
+        data.count(), [&](std::size_t first, std::size_t rows) { return data.rows(first, rows); });
     TrainerState state = starting_state(experiment, options, mark, device, cores, [&] {
         sample = data.rows(0, std::min(data.count(), static_cast<std::size_t>(kScaleCurves)));
         require_usable(sample);

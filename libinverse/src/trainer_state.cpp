@@ -167,9 +167,10 @@ TrainerState read_checkpoint(const nmrsim::Experiment& experiment, const Trainin
         const auto told = [](const std::string& mark) {
             return mark.empty() ? std::string("simulated curves") : mark;
         };
-        throw InputError(fmt::format("{}: expected the checkpoint of a training on this data set "
-                                     "({}), found another's ({})",
-                                     path, told(data), told(metadata("data"))));
+        throw InputError(
+            fmt::format("{}: expected the checkpoint of a training on this data set "
+                        "({}), found another's ({})",
+                        path, told(data), told(metadata("data"))));
     }
     try {
         TrainerState state = new_trainer_state(

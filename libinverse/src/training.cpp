@@ -371,8 +371,7 @@ Model Training::run(const Curves& curves, Curves held_out) {
                     std::max<long>(1, static_cast<long>(curves.count()) / options_.batch);
     Go go = Go::on;
     while (go == Go::on && state_.epoch < options_.epochs) {
-        const torch::Generator random =
-            generator(options_.seed, state_.epoch, Purpose::order);
+        const torch::Generator random = generator(options_.seed, state_.epoch, Purpose::order);
         go = learn(torch::randperm(curves.count(), random), random);
         if (go == Go::on) go = end_epoch();
     }
@@ -389,8 +388,7 @@ Model Training::run(DataWindows& windows) {
     Go go = Go::on;
     if (state_.epoch < options_.epochs) windows.start(state_.chunks);
     while (go == Go::on && state_.epoch < options_.epochs) {
-        const torch::Generator random =
-            generator(options_.seed, state_.chunks, Purpose::order);
+        const torch::Generator random = generator(options_.seed, state_.chunks, Purpose::order);
         const DataWindows::Place place = windows.place(state_.chunks);
         pool_ = unknowns_ = torch::Tensor();
         const Curves window = whole(windows.take(), place.begin, place.count);
@@ -445,8 +443,7 @@ Model Training::run(CurveStream& stream, std::int64_t chunk, std::int64_t chunks
 
     Go go = Go::on;
     while (go == Go::on && state_.chunks < chunks_in_all) {
-        const torch::Generator random =
-            generator(options_.seed, state_.chunks, Purpose::order);
+        const torch::Generator random = generator(options_.seed, state_.chunks, Purpose::order);
         // Only a timed training may do what depends on time.
         while (time_alone_ && state_.chunks > 0 && go == Go::on && any_stops(!stream.ready())) {
             const std::int64_t filled = std::min(ring, state_.chunks) * chunk;

@@ -44,8 +44,8 @@ struct CurveSource {
 /// Simulates curves first ... first + count - 1, a few thousand at a time, so that their full
 /// length is never held at once. Stops early, with fewer, where `stop` becomes true.
 ///
-/// Throws: nmrsim::Stopped after request_stop(); std::invalid_argument where a clock that is off would need times before the experiment
-/// starts.
+/// Throws: nmrsim::Stopped after request_stop(); std::invalid_argument where a clock that is off
+/// would need times before the experiment starts.
 Curves simulate_curves(const CurveSource& source, std::uint64_t first, std::int64_t count,
                        int threads, const std::atomic<bool>& stop);
 

@@ -23,7 +23,7 @@ struct Part {
     std::string path;
     std::size_t begin = 0;  ///< its first curve's place in the whole
     std::size_t count = 0;
-    std::optional<Shard> shard;  ///< what a manifest says of it
+    std::optional<Shard> shard;        ///< what a manifest says of it
     std::optional<CurveRange> origin;  ///< where we made it
 };
 

@@ -34,7 +34,7 @@ struct EnsembleInputs {
 struct EnsembleNodes {
     int count = 0;
     double stretch = 0.0;
-    double error = 0.0;  ///< of M for uncoupled spins; 0 where there is no integral
+    double error = 0.0;            ///< of M for uncoupled spins; 0 where there is no integral
     std::vector<int> pieces = {};  ///< of panels, in place of the two where there are any
 };
 

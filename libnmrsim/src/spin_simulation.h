@@ -1,7 +1,8 @@
 /// What the spins do, before the receiver: one run of the sequence, its phases as they are.
 ///
-/// Each experiment goes to the fastest simulator that covers it: the uniform kernel's, the lattice's
-/// or the general one. These ignore the phase cycle and the receiver's settings; simulate.h and sensitivity.h add them.
+/// Each experiment goes to the fastest simulator that covers it: the uniform kernel's, the
+/// lattice's or the general one. These ignore the phase cycle and the receiver's settings;
+/// simulate.h and sensitivity.h add them.
 #pragma once
 
 #include <cstddef>

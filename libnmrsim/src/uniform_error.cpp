@@ -51,8 +51,7 @@ std::vector<TimedPulse> timed_pulses(const Sequence& sequence) {
 /// How fast the frame turns for Mz = 1 [rad/us].
 double frame_rate(const Experiment& experiment) {
     return kTwoPi * kHzPerKhz * kSecondsPerUs *
-           std::abs(experiment.interaction.alpha_z_khz -
-                    experiment.interaction.alpha_plane_khz());
+           std::abs(experiment.interaction.alpha_z_khz - experiment.interaction.alpha_plane_khz());
 }
 
 }  // namespace

@@ -45,7 +45,7 @@ struct UniformNodes {
     double error = 0.0;           ///< of M for uncoupled spins, |M| <= 1/2
     /// The same of each time looked at, ascending [us].
     std::vector<std::pair<double, double>> error_at;
-    std::vector<double> decay;    ///< |M| of a free decay over its start, at multiples of:
+    std::vector<double> decay;  ///< |M| of a free decay over its start, at multiples of:
     double decay_spacing_us = 1.0;
 
     /// Largest error up to a time.

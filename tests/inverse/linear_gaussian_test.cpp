@@ -122,8 +122,7 @@ TEST_CASE("A model calibrated anew is as wide as its errors at each level of noi
     std::vector<double> coverage50(2 * sigmas.size()), coverage90(2 * sigmas.size());
     for (int seed = 1; seed <= kSeeds; ++seed) {
         options.seed = static_cast<std::uint64_t>(seed);
-        const nmrinverse::Model first =
-            nmrinverse::train(linear_dataset(2000, 0.0, 1), options);
+        const nmrinverse::Model first = nmrinverse::train(linear_dataset(2000, 0.0, 1), options);
         const nmrinverse::Model model = nmrinverse::calibrate(first, linear_dataset(4000, 0.0, 5));
         CHECK_THROWS_AS(nmrinverse::calibrate(first, nmrsim::Dataset{}), std::invalid_argument);
         for (std::size_t s = 0; s < sigmas.size(); ++s) {

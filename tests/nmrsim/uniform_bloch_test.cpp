@@ -76,7 +76,7 @@ TEST_CASE("strong couplings are followed between and after pulses") {
     e.interaction.alpha_z_khz = GENERATE(2.0, -98.0);
     e.accuracy.tolerance = GENERATE(1e-3, 1e-6);
     e.sequence.program = std::vector<Event>{Pulse{100.0, 0.0}, Delay{21.0}, Pulse{33.0, 70.0},
-                                            Delay{30.0},       Pulse{180.0, 90.0}};
+                                            Delay{30.0}, Pulse{180.0, 90.0}};
     check(e);
 }
 
@@ -85,9 +85,8 @@ TEST_CASE("a single sample anywhere is that of the curve") {
     e.interaction.alpha_x_khz = 12.0;
     e.interaction.alpha_z_khz = -30.0;
     e.accuracy.tolerance = GENERATE(1e-3, 1e-5);
-    e.sequence.program =
-        std::vector<Event>{Pulse{90.0, 0.0}, Delay{40.0}, Pulse{120.0, 90.0}, Delay{50.0},
-                           Pulse{60.0, 10.0}, Delay{5.0}};
+    e.sequence.program = std::vector<Event>{Pulse{90.0, 0.0}, Delay{40.0},       Pulse{120.0, 90.0},
+                                            Delay{50.0},      Pulse{60.0, 10.0}, Delay{5.0}};
     const double time_us = GENERATE(0.0, 0.01, 39.99, 40.0, 79.0, 90.0, 93.0, 95.0, 97.0);
     e.acquisition.start_us = e.acquisition.stop_us = time_us;
     check(e);

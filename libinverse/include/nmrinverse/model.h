@@ -41,8 +41,9 @@ struct TrainingRecord {
     std::vector<LearntCurves> learnt;
 };
 
-/// How many of the curves first_index ... first_index + count - 1 of a data set's seed the model learnt from or was calibrated by; 0, too, where its record
-/// does not tell. On such curves it looks better than it is.
+/// How many of the curves first_index ... first_index + count - 1 of a data set's seed the model
+/// learnt from or was calibrated by; 0, too, where its record does not tell. On such curves it
+/// looks better than it is.
 std::uint64_t curves_learnt(const TrainingRecord& record, std::uint64_t seed,
                             std::uint64_t first_index, std::uint64_t count);
 

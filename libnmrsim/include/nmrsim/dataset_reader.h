@@ -34,8 +34,8 @@ public:
     DatasetReader(DatasetReader&&) noexcept;
     DatasetReader& operator=(DatasetReader&&) noexcept;
 
-    const Dataset& description() const;   ///< of the first file, without curves
-    std::size_t count() const;            ///< of curves, over all files
+    const Dataset& description() const;  ///< of the first file, without curves
+    std::size_t count() const;           ///< of curves, over all files
     /// Which curves of which seeds the files say that they hold, in their order; nothing of a file
     /// of another maker.
     std::vector<CurveRange> origin() const;

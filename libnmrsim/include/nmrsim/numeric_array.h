@@ -38,8 +38,8 @@ NumericArray read_npz(const std::string& path, const std::string& name);
 /// Its attribute `unit` or `units`, where it is a text, is the array's unit. Throws: InputError.
 NumericArray read_hdf5_array(const std::string& path, const std::string& name);
 
-/// The data set that holds the times of a data set's points: `time` beside it, or the dimension scale
-/// of its last dimension that has one; empty where there is neither.
+/// The data set that holds the times of a data set's points: `time` beside it, or the dimension
+/// scale of its last dimension that has one; empty where there is neither.
 std::string hdf5_times_of(const std::string& path, const std::string& name);
 
 }  // namespace nmrsim

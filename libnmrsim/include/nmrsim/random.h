@@ -5,8 +5,8 @@
 
 namespace nmrsim {
 
-/// What a stream of numbers is for; no two uses share one. The numbers are part of what a seed means:
-/// never renumber, add at the end.
+/// What a stream of numbers is for; no two uses share one. The numbers are part of what a seed
+/// means: never renumber, add at the end.
 enum class RandomStream : std::uint32_t {
     parameters = 1,              ///< draws of the prior, of a data set's true values
     offsets = 2,                 ///< draws of the lattice's offsets

@@ -30,8 +30,8 @@ struct SignalJacobian {
 /// slower.
 ///
 /// Args: threads: as in simulate().
-/// Throws: as simulate(), and std::invalid_argument for a parameter that no curve depends on (noise,
-/// tolerance), that does not apply, or whose value is not finite.
+/// Throws: as simulate(), and std::invalid_argument for a parameter that no curve depends on
+/// (noise, tolerance), that does not apply, or whose value is not finite.
 SignalJacobian simulate_with_jacobian(const Experiment& experiment,
                                       std::span<const std::string> parameters, int threads = 1);
 

@@ -20,9 +20,9 @@ namespace nmrsim {
 /// Args:
 ///   threads: for ensembles of some thousands of spins that go through the general simulator, 0 for
 ///     default_threads(). The result does not depend on it.
-/// Throws: std::invalid_argument from Experiment::validate(), and for a curve that would take longer
-/// than longest_curve_s(); std::runtime_error where the estimated error is more than ten times the
-/// tolerance, unless nodes, steps or precision are set; Stopped.
+/// Throws: std::invalid_argument from Experiment::validate(), and for a curve that would take
+/// longer than longest_curve_s(); std::runtime_error where the estimated error is more than ten
+/// times the tolerance, unless nodes, steps or precision are set; Stopped.
 Signal simulate(const Experiment& experiment, int threads = 1);
 
 /// Called now and then from a batch with the number of curves done; false stops the batch.

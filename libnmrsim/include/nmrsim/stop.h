@@ -1,8 +1,8 @@
 /// Ending long calculations early, from a signal's handler or another thread.
 ///
-/// Every simulation, batch, fit and training asks now and then whether it is to end, also within one
-/// curve, and then throws Stopped within a second. One flag serves the process: it may be set where
-/// little else is allowed, in a signal's handler.
+/// Every simulation, batch, fit and training asks now and then whether it is to end, also within
+/// one curve, and then throws Stopped within a second. One flag serves the process: it may be set
+/// where little else is allowed, in a signal's handler.
 #pragma once
 
 #include <stdexcept>
