@@ -8,30 +8,23 @@
 #include <fstream>
 
 #include "nmrsim/errors.h"
+#include "text_numbers.h"
 
 namespace nmrsim {
 namespace {
 
 std::string all_bytes(const std::string& path) {
-    std::error_code error;
-    if (!std::filesystem::exists(path, error)) {
-        throw InputError(fmt::format("{}: no such file", path));
-    }
-    if (std::filesystem::is_directory(path, error)) {
-        throw InputError(fmt::format("{}: expected a text file, found a folder", path));
-    }
-    std::ifstream file(path, std::ios::binary);
+    std::ifstream file = open_text(path);
     std::string bytes;
     // A pipe does not tell its size.
+    std::error_code error;
     const std::uintmax_t size = std::filesystem::file_size(path, error);
     if (!error) bytes.reserve(size);
     std::array<char, 1 << 16> some;
     while (file.read(some.data(), some.size()), file.gcount() > 0) {
         bytes.append(some.data(), static_cast<std::size_t>(file.gcount()));
     }
-    if (!file.is_open() || file.bad()) {
-        throw InputError(fmt::format("{}: cannot be read", path));
-    }
+    if (file.bad()) throw InputError(fmt::format("{}: cannot be read", path));
     return bytes;
 }
 

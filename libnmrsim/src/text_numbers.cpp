@@ -36,7 +36,7 @@ bool parse(std::string_view field, double& value) {
 
 }  // namespace
 
-LineReader::LineReader(const std::string& path) : path_(path), file_(path, std::ios::binary) {
+std::ifstream open_text(const std::string& path) {
     std::error_code error;
     if (!std::filesystem::exists(path, error)) {
         throw InputError(fmt::format("{}: no such file", path));
@@ -44,8 +44,12 @@ LineReader::LineReader(const std::string& path) : path_(path), file_(path, std::
     if (std::filesystem::is_directory(path, error)) {
         throw InputError(fmt::format("{}: expected a text file, found a folder", path));
     }
-    if (!file_.is_open()) throw InputError(fmt::format("{}: cannot be read", path));
+    std::ifstream file(path, std::ios::binary);
+    if (!file.is_open()) throw InputError(fmt::format("{}: cannot be read", path));
+    return file;
 }
+
+LineReader::LineReader(const std::string& path) : path_(path), file_(open_text(path)) {}
 
 bool LineReader::next() {
     if (!std::getline(file_, line_)) {

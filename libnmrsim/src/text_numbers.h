@@ -9,10 +9,14 @@
 
 namespace nmrsim {
 
+/// Opens a text file, or a pipe. Throws: InputError for one that is missing, a folder or not
+/// readable.
+std::ifstream open_text(const std::string& path);
+
 /// Lines of a text file one at a time; LF or CRLF.
 class LineReader {
 public:
-    /// Throws: InputError for a file that is missing, a folder or not readable.
+    /// Throws: as open_text().
     explicit LineReader(const std::string& path);
 
     /// Moves to the next line; false after the last one. Throws: InputError if reading fails.
