@@ -213,6 +213,7 @@ double last_place(std::string_view field) {
 std::optional<TextTable> find_table(std::string_view text, const std::string& path) {
     Candidate best;
     for (const char separator : kSeparators) {
+        if (best.whole_rows() == kJudgedRows) break;  // no other can have more
         Candidate candidate = candidate_of(text, path, separator);
         if (candidate.rows.empty()) continue;
         if (best.rows.empty() || candidate.whole_rows() > best.whole_rows()) {
