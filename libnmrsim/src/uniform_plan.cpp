@@ -245,7 +245,11 @@ std::vector<std::vector<int>> panel_choices(const Line& line, double longest_s) 
     std::vector<std::vector<int>> choices;
     for (const int panels : {4, 6, 8, 12, 16, 24, 32, 48, 96}) {
         for (const double phase : {64.0, 48.0, 24.0}) {  // of a piece [rad]
-            choices.push_back(panel_pieces(line, panels, longest_s, phase));
+            std::vector<int> pieces = panel_pieces(line, panels, longest_s, phase);
+            // A table has its own panels, whatever their number here.
+            if (std::ranges::find(choices, pieces) == choices.end()) {
+                choices.push_back(std::move(pieces));
+            }
         }
     }
     std::stable_sort(choices.begin(), choices.end(),
@@ -382,8 +386,8 @@ int uniform_level(const Experiment& experiment, const UniformNodes& nodes, doubl
     if (experiment.accuracy.nodes) return 0;
     const double tolerance = std::max(experiment.accuracy.tolerance, kLeastTolerance);
     const double largest = magnitude > 0.0 ? magnitude : uncoupled_magnitude(experiment, nodes);
-    const double echo = kSpinLength / largest *
-                        node_amplification(coupling_ratio(experiment, nodes.total_weight));
+    const double echo =
+        kSpinLength / largest * node_amplification(coupling_ratio(experiment, nodes.total_weight));
     const double frame = node_error_of_frame(experiment, nodes) / (kNodeShare * tolerance);
     return std::clamp(static_cast<int>(std::lround(std::log10(std::max(echo, frame)))), 0,
                       kMostLevels - 1);
