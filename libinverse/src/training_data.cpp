@@ -117,12 +117,9 @@ nmrsim::Dataset training_curves(const nmrsim::Experiment& experiment, std::size_
     data.first_index = first;
     std::vector<std::uint64_t> lattice_seeds;
     for (std::size_t i = 0; i < count; ++i) {
-        nmrsim::CounterRandom random(seed, first + i, RandomStream::training_parameters);
-        for (const nmrsim::PriorRange& range : experiment.prior) {
-            const double value = range.low + (range.high - range.low) * random.uniform();
-            data.parameters.push_back(
-                range.categorical() ? nmrsim::choice_value(nmrsim::choice_of(range, value)) : value);
-        }
+        const std::vector<double> drawn = nmrsim::draw_parameters(
+            experiment.prior, seed, first + i, RandomStream::training_parameters);
+        data.parameters.insert(data.parameters.end(), drawn.begin(), drawn.end());
         lattice_seeds.push_back(
             nmrsim::CounterRandom(seed, first + i, RandomStream::training_lattice_seed).bits());
     }

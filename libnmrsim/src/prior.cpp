@@ -14,7 +14,6 @@
 #include "detection.h"
 #include "nmrsim/experiment.h"
 #include "nmrsim/parameters.h"
-#include "nmrsim/random.h"
 
 namespace nmrsim {
 
@@ -131,8 +130,9 @@ void validate_prior(const Prior& prior) {
     }
 }
 
-std::vector<double> draw_parameters(const Prior& prior, std::uint64_t seed, std::uint64_t index) {
-    CounterRandom random(seed, index, RandomStream::parameters);
+std::vector<double> draw_parameters(const Prior& prior, std::uint64_t seed, std::uint64_t index,
+                                    RandomStream stream) {
+    CounterRandom random(seed, index, stream);
     std::vector<double> values;
     values.reserve(prior.size());
     for (const PriorRange& range : prior) {

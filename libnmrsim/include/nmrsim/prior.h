@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "nmrsim/random.h"
+
 namespace nmrsim {
 
 struct Experiment;
@@ -46,9 +48,10 @@ const PriorRange* find_categorical(const Prior& prior);
 /// uniform kernel is no choice beside others: it needs no lattice, and its curves no draw.
 void validate_prior(const Prior& prior);
 
-/// Draw `index` of the prior with `seed`, a function of these two alone; (unknowns) in the prior's
-/// order.
-std::vector<double> draw_parameters(const Prior& prior, std::uint64_t seed, std::uint64_t index);
+/// Draw `index` of the prior with `seed`, a function of these two and `stream` alone; (unknowns) in
+/// the prior's order.
+std::vector<double> draw_parameters(const Prior& prior, std::uint64_t seed, std::uint64_t index,
+                                    RandomStream stream = RandomStream::parameters);
 
 /// `experiment` with the unknowns of its prior set to `values`, (unknowns) in the prior's order.
 ///
