@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <stdexcept>
 
@@ -125,6 +126,13 @@ int main(int argc, char** argv) {
                 "--refine needs a data set made with acquisition.noise > 0");
         }
         if (!refine) nmrapps::warn_if_noisier(app, model, noise);
+        const std::uint64_t learnt = nmrinverse::curves_learnt(model, data);
+        if (learnt > 0) {
+            nmrapps::warn(app, fmt::format("the model learnt from {} of these {} curves: it looks "
+                                           "better on them than it is; generate others under "
+                                           "another --seed",
+                                           learnt, data.count()));
+        }
         nmrinverse::Evaluation evaluation =
             nmrinverse::evaluate(model, data, noise, common.threads);
         if (refine) {
@@ -149,6 +157,7 @@ int main(int argc, char** argv) {
             nmrapps::stop_if_interrupted("nothing written");
             progress.finish();
             evaluation = nmrinverse::evaluate_estimates(std::move(refined.estimates), data);
+            evaluation.learnt = learnt;
             // The score stays by the estimates, which are means of more than these draws.
             evaluation.posterior.samples = std::move(refined.samples);
         } else {

@@ -97,7 +97,19 @@ Evaluation evaluate(const Model& model, const nmrsim::Dataset& data, double nois
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     Evaluation evaluation = evaluate_estimates(std::move(predictions), data);
     evaluation.seconds = seconds;
+    evaluation.learnt = curves_learnt(model, data);
     return evaluation;
+}
+
+std::uint64_t curves_learnt(const Model& model, const nmrsim::Dataset& data) {
+    const nmrsim::Prior& prior = model.experiment().prior;
+    const bool drawn_alike = std::equal(
+        data.unknowns.begin(), data.unknowns.end(), prior.begin(), prior.end(),
+        [](const nmrsim::PriorRange& a, const nmrsim::PriorRange& b) {
+            return a.name == b.name && a.low == b.low && a.high == b.high && a.choices == b.choices;
+        });
+    if (data.version.empty() || !drawn_alike) return 0;
+    return curves_learnt(model.record(), data.seed, data.first_index, data.count());
 }
 
 Evaluation evaluate_estimates(Predictions estimates, const nmrsim::Dataset& data) {

@@ -118,6 +118,7 @@ std::string evaluation_json(const Evaluation& evaluation, const Model& model) {
     json["experiment"] = model.experiment().name;
     json["settings"] = nmrsim::experiment_to_toml(model.experiment());
     json["count"] = evaluation.count;
+    json["curves_learnt"] = evaluation.learnt;
     json["seconds"] = evaluation.seconds;
     json["unknowns"] = Json::array();
     for (const UnknownScore& score : evaluation.scores) {

@@ -1,7 +1,28 @@
+#include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "catch_compat.h"
 #include "program.h"
+
+namespace {
+
+/// The table's numbers by their unknown: mse, rmse, median, r2, coverage50, coverage90.
+std::map<std::string, std::vector<double>> score_rows(const std::string& table) {
+    std::map<std::string, std::vector<double>> rows;
+    for (const std::string& line : lines_of(table)) {
+        std::istringstream words(line);
+        std::string name;
+        words >> name;
+        std::vector<double> numbers;
+        for (double value = 0.0; words >> value;) numbers.push_back(value);
+        if (numbers.size() == 6) rows[name] = numbers;
+    }
+    return rows;
+}
+
+}  // namespace
 
 TEST_CASE("nmr-evaluate: help and version") {
     require_help_and_version("nmr-evaluate");
@@ -35,7 +56,24 @@ TEST_CASE("nmr-evaluate: the table, the report, and bad input") {
     const Outcome text = run("nmr-evaluate", {model, folder.path("set"), "--quiet"});
     INFO(text.err);
     CHECK(text.status == 0);
-    CHECK(lines_of(text.out).size() == lines_of(outcome.out).size());
+    const auto as_text = score_rows(text.out), as_set = score_rows(outcome.out);
+    REQUIRE(as_set.size() == 3);
+    REQUIRE(as_text.size() == 3);
+    for (const auto& [unknown, scores] : as_set) {
+        REQUIRE(scores.size() == 6);
+        REQUIRE(as_text.count(unknown) == 1);
+        for (std::size_t i = 0; i < scores.size(); ++i) {
+            CAPTURE(unknown, i);
+            // Printed to 4 digits, shares to 3; samples are rounded in the text files.
+            CHECK(as_text.at(unknown)[i] == Approx(scores[i]).epsilon(2e-3).margin(2e-3));
+        }
+    }
+    // Another fifty score otherwise: the comparison can fail.
+    generate_short(folder.path("others.h5"), 50, 3);
+    const Outcome others = run("nmr-evaluate", {model, folder.path("others.h5"), "--quiet"});
+    REQUIRE(others.status == 0);
+    CHECK(std::abs(score_rows(others.out).at("alpha_z_khz")[0] / as_set.at("alpha_z_khz")[0] -
+                   1.0) > 2e-3);
 
     require_refused("nmr-evaluate", {model}, "DATA");
     require_refused("nmr-evaluate", {model, folder.path("none.h5")}, "none.h5");
@@ -60,4 +98,32 @@ TEST_CASE("nmr-evaluate: the table, the report, and bad input") {
     const std::string whole = read_text(folder.path("set.h5"));
     write_text(folder.path("set.h5"), whole.substr(0, whole.size() / 2));
     require_refused("nmr-evaluate", {model, folder.path("set.h5")}, "set.h5");
+}
+
+TEST_CASE("nmr-evaluate: curves that the model learnt from are called so") {
+    const Folder folder;
+    const auto evaluated = [&](const std::vector<std::string>& from) {
+        const std::string set = folder.path("set.h5"), report = folder.path("report");
+        std::vector<std::string> generate{"challenge-2021", "--quiet", "--out", set};
+        generate.insert(generate.end(), from.begin(), from.end());
+        remove(set.c_str());
+        REQUIRE(run("nmr-generate", generate).status == 0);
+        const Outcome outcome =
+            run("nmr-evaluate", {"challenge-2021", set, "--quiet", "--out", report});
+        REQUIRE(outcome.status == 0);
+        const auto json = nlohmann::json::parse(read_text(report + "/report.json"));
+        return std::pair{outcome.err, json.at("curves_learnt").get<int>()};
+    };
+    // The shipped model saw the first 12.58 million curves of seed 1.
+    const auto [seen, seen_count] = evaluated({"--count", "4", "--seed", "1"});
+    CHECK_THAT(seen, ContainsSubstring("learnt from 4 of these 4 curves"));
+    CHECK(seen_count == 4);
+    const auto [fresh, fresh_count] = evaluated({"--count", "4", "--seed", "5"});
+    CHECK(fresh.empty());
+    CHECK(fresh_count == 0);
+    // Calibrated on curves 0 to 39,999 of seed 882. Another prior draws other parameters.
+    CHECK(evaluated({"--count", "2", "--seed", "882"}).second == 2);
+    CHECK(
+        evaluated({"--count", "2", "--seed", "1", "--set", "prior.alpha_x_khz=[10, 150]"}).second ==
+        0);
 }

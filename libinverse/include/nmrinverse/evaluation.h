@@ -1,6 +1,7 @@
 /// How good a model is, on curves whose parameters are known.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -44,14 +45,20 @@ struct Evaluation {
     nmrsim::Prior prior;                           ///< names and ranges of the unknowns
     PosteriorArrays posterior;                     ///< empty where estimates are all there is
     double seconds = 0.0;                          ///< time of the prediction [s]
+    /// So many of the curves the model learnt from: it looks better on them than it is.
+    std::uint64_t learnt = 0;
 };
+
+/// How many of a data set's curves the model learnt from or was calibrated by; 0, too, where its
+/// record does not tell, and for data of another maker or another prior.
+std::uint64_t curves_learnt(const Model& model, const nmrsim::Dataset& data);
 
 /// Throws: std::invalid_argument where the data's unknowns or times are not the model's, or where
 /// its parameters are not known.
 Evaluation evaluate(const Model& model, const nmrsim::Dataset& data, double noise = 0.0,
                     int threads = 0);
 
-/// The same of estimates that are not the model's own; `seconds` is 0.
+/// The same of estimates that are not the model's own; `seconds` and `learnt` are 0.
 ///
 /// Throws: std::invalid_argument where they are not as many as the data.
 Evaluation evaluate_estimates(Predictions estimates, const nmrsim::Dataset& data);
