@@ -2,40 +2,57 @@
 
 #include <algorithm>
 
+#include "dead_time.h"
+#include "finite_numbers.h"
 #include "nmrsim/parameters.h"
+#include "nmrsim/stop.h"
 #include "nmrsim/units.h"
 
 namespace nmrsim {
-
 namespace {
 
 using Complex = std::complex<double>;
 
-/// Times come with rounding; a sample at the very end of a dead time reads.
-constexpr double kSameTime = 1e-9;
+/// A mean of runs that is smaller than they are by more than this wants runs of a smaller
+/// tolerance.
+constexpr double kLeastCycleShare = 0.7;
 
-std::vector<std::size_t> dead_samples(const Experiment& experiment) {
-    std::vector<std::size_t> dead;
-    const double dead_time_us = experiment.acquisition.dead_time_us;
-    if (dead_time_us == 0.0) return dead;
-    const std::vector<double> times = acquisition_times_us(experiment.acquisition);
-    const double slack_us = kSameTime * (1.0 + times.back());
-    double now_us = 0.0;
-    std::size_t next = 0;
-    for (const Event& event : sequence_events(experiment.sequence)) {
-        const auto* pulse = std::get_if<Pulse>(&event);
-        if (!pulse) {
-            now_us += std::get<Delay>(event).duration_us;
-            continue;
+/// The tolerance is scaled by no less: what is left of cancelling runs is then no signal.
+constexpr double kLeastScale = 1e-9;
+
+/// One pass through the cycle, before the receiver.
+struct CycleMean {
+    std::vector<Signal> rows;
+    double peak = 0.0;   ///< of the first as it is heard
+    double peaks = 0.0;  ///< weighted sum of the runs' own
+    double error = 0.0;  ///< of the first, were the runs' errors all alike
+};
+
+CycleMean mean_of_runs(
+    const Experiment& experiment, Experiment& spins,
+    const std::function<std::vector<Signal>(const Experiment& spins)>& simulate_run) {
+    CycleMean mean;
+    for (const CycleRun& run : cycle_runs(experiment)) {
+        spins.sequence = run.sequence;
+        const std::vector<Signal> of_run = simulate_run(spins);
+        if (mean.rows.empty()) {
+            mean.rows = of_run;
+            for (Signal& row : mean.rows) {
+                for (auto* m : {&row.mx, &row.my, &row.mz}) std::fill(m->begin(), m->end(), 0.0);
+            }
         }
-        const double start_us = now_us;
-        now_us += pulse->duration_us;
-        while (next < times.size() && times[next] < start_us - slack_us) ++next;
-        for (; next < times.size() && times[next] < now_us + dead_time_us - slack_us; ++next) {
-            dead.push_back(next);
+        const double share = std::abs(run.weight);
+        for (std::size_t r = 0; r < of_run.size(); ++r) {
+            Signal& row = mean.rows[r];
+            add_weighted<double>(run.weight, of_run[r].mx, of_run[r].my, row.mx, row.my);
+            for (std::size_t k = 0; k < row.mz.size(); ++k) row.mz[k] += share * of_run[r].mz[k];
         }
+        const double peak = heard_peak(spins, of_run.front());
+        mean.peaks += share * peak;
+        mean.error += share * peak * of_run.front().estimated_error;
     }
-    return dead;
+    mean.peak = heard_peak(spins, mean.rows.front());
+    return mean;
 }
 
 }  // namespace
@@ -111,7 +128,6 @@ SpinExperiment spin_experiment(const Experiment& experiment) {
     const Acquisition plain;
     e.acquisition.receiver_phase_deg = plain.receiver_phase_deg;
     e.acquisition.gain = plain.gain;
-    e.acquisition.dead_time_us = plain.dead_time_us;
     e.prior.clear();
     for (std::size_t i = 0; i < experiment.prior.size(); ++i) {
         if (is_receiver_parameter(experiment.prior[i].name)) continue;
@@ -124,6 +140,46 @@ SpinExperiment spin_experiment(const Experiment& experiment) {
         e.prior.push_back({row.name, row.lower, row.upper});
     }
     return spins;
+}
+
+double cycle_share(double mean_peak, double summed_peaks) {
+    return summed_peaks > 0.0 ? mean_peak / summed_peaks : 1.0;
+}
+
+bool keeps_tolerance(double share) {
+    return share >= kLeastCycleShare;
+}
+
+std::vector<Signal> receive(
+    const Experiment& experiment,
+    const std::function<std::vector<Signal>(const Experiment& spins)>& simulate_run) {
+    Experiment spins = spin_experiment(experiment).experiment;
+    CycleMean mean = mean_of_runs(experiment, spins, simulate_run);
+    const Accuracy& accuracy = experiment.accuracy;
+    const bool forced = accuracy.nodes || accuracy.steps_per_point;
+    double scale = 1.0;
+    // First for what counts as a signal, then for what is left above the error.
+    for (const double least : {kLeastShare, kLeastScale}) {
+        const double share = cycle_share(mean.peak, mean.peaks);
+        const bool is_nothing = scale < 1.0 && mean.peak <= mean.error;
+        if (forced || is_nothing || keeps_tolerance(share / scale)) break;
+        scale = std::max(share, least);
+        spins.accuracy.tolerance = scale * accuracy.tolerance;
+        try {
+            mean = mean_of_runs(experiment, spins, simulate_run);
+        } catch (const Stopped&) {
+            throw;
+        } catch (const std::exception&) {
+            break;  // there is no better, and the estimate below says whether this will do
+        }
+    }
+    Signal& signal = mean.rows.front();
+    if (mean.peak > 0.0) signal.estimated_error = mean.error / mean.peak;
+    // Of nothing, as far as the error tells, no share need be kept.
+    if (mean.peak > mean.error) require_right(spins, signal, accuracy.tolerance);
+    const Receiver receiver = receiver_of(experiment);
+    for (Signal& row : mean.rows) read<double>(receiver, row.mx, row.my);
+    return std::move(mean.rows);
 }
 
 std::vector<double> SpinExperiment::parameters(std::span<const double> original,

@@ -3,11 +3,13 @@
 
 #include <complex>
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <string_view>
 #include <vector>
 
 #include "nmrsim/experiment.h"
+#include "nmrsim/signal.h"
 
 namespace nmrsim {
 
@@ -47,8 +49,9 @@ void add_weighted(std::complex<double> weight, std::span<const Real> mx, std::sp
 template <typename Real>
 void read(const Receiver& receiver, std::span<Real> mx, std::span<Real> my);
 
-/// What is left for the simulation of the spins: no phase cycle, a plain receiver, and the unknowns
-/// that are not the receiver's.
+/// What is left for the simulation of the spins: no phase cycle, a plain receiver but for the dead
+/// time, which says what samples the tolerance is a share of, and the unknowns that are not the
+/// receiver's.
 struct SpinExperiment {
     Experiment experiment;
     std::vector<std::size_t> column;  ///< of each unknown of `experiment` among the original ones
@@ -60,6 +63,23 @@ struct SpinExperiment {
 };
 
 SpinExperiment spin_experiment(const Experiment& experiment);
+
+/// The curve and rows beside it, as its derivatives, through the phase cycle and the receiver.
+///
+/// The tolerance is a share of what is heard. Where the cycle's runs cancel, they are simulated
+/// anew with a tolerance that is smaller by as much.
+///
+/// Args: simulate_run: (rows) of one run's spins, the curve first. It calls it for every run.
+/// Returns: (rows), the estimated error with the first.
+std::vector<Signal> receive(
+    const Experiment& experiment,
+    const std::function<std::vector<Signal>(const Experiment& spins)>& simulate_run);
+
+/// What is left of the cycle's runs: their mean's largest |M| over the mean of theirs.
+double cycle_share(double mean_peak, double summed_peaks);
+
+/// Whether the runs' own tolerance would do for a mean with this cycle_share().
+bool keeps_tolerance(double share);
 
 /// Curves that a batch takes through all runs of the cycle before the next ones: bounds the memory,
 /// and what a stopped batch loses.

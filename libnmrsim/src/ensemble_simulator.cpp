@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "dead_time.h"
 #include "ensemble_inputs.h"
 #include "ensemble_steps.h"
 #include "finite_numbers.h"
@@ -340,7 +341,7 @@ Refined refine(const Experiment& experiment, int threads, bool by_counter = fals
         };
         const Signal coarse = answer(1);
         // The nodes were chosen for the echo that uncoupled spins would make.
-        const double about = std::max(peak_magnitude(coarse), 1e-300);
+        const double about = std::max(heard_peak(experiment, coarse), 1e-300);
         if (needs_more_nodes(experiment, result.nodes, about)) {
             result.nodes = ensemble_nodes(experiment, about);
             result.inputs = ensemble_inputs(experiment, result.nodes);
@@ -348,9 +349,9 @@ Refined refine(const Experiment& experiment, int threads, bool by_counter = fals
             continue;
         }
         Signal fine = answer(2);
-        const double largest = std::max(peak_magnitude(fine), 1e-300);
-        const double error =
-            kStepMargin * largest_difference(fine, coarse) / (kOrderPower - 1.0) / largest;
+        const double largest = std::max(heard_peak(experiment, fine), 1e-300);
+        const double error = kStepMargin * heard_difference(experiment, fine, coarse) /
+                             (kOrderPower - 1.0) / largest;
         const double of_nodes = kNodeMargin * result.nodes.error / largest;
         const bool forced = size.forced_us > 0.0;
         // What more steps do not mend is not asked of them.

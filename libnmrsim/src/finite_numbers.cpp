@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "dead_time.h"
 #include "nmrsim/units.h"
 
 namespace nmrsim {
@@ -54,11 +55,14 @@ template void require_possible(const Experiment&, std::span<const double>, std::
                                std::span<const double>);
 
 void require_right(const Experiment& experiment, const Signal& signal) {
+    require_right(experiment, signal, experiment.accuracy.tolerance);
+}
+
+void require_right(const Experiment& experiment, const Signal& signal, double tolerance) {
     require_possible<double>(experiment, signal.mx, signal.my, signal.mz);
     if (is_forced(experiment.accuracy)) return;
-    const double peak = peak_magnitude(signal);
+    const double peak = heard_peak(experiment, signal);
     const double share = std::max(peak, kLeastShare * kSpinLength);
-    const double tolerance = experiment.accuracy.tolerance;
     if (signal.estimated_error * peak > kFarAbove * tolerance * share) {
         throw std::runtime_error(fmt::format(
             "the simulation cannot keep accuracy.tolerance = {:.3g}: its estimated error is {:.1e} "

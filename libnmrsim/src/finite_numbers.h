@@ -41,9 +41,12 @@ void require_possible(const Experiment& experiment, std::span<const Real> mx,
 
 /// The same, and throws std::runtime_error where the estimated error is far above the tolerance.
 ///
-/// The tolerance is a share of the curve's largest |M|, or of 1e-4 of a fully polarised one: what
-/// is smaller is no signal.
+/// The tolerance is a share of the largest |M| outside dead times, or of 1e-4 of a fully polarised
+/// one: what is smaller is no signal.
 void require_right(const Experiment& experiment, const Signal& signal);
+
+/// The same for another tolerance than the experiment's own.
+void require_right(const Experiment& experiment, const Signal& signal, double tolerance);
 
 /// Throws std::invalid_argument where so many additions and multiplications take longer than
 /// longest_curve_s().

@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "dead_time.h"
 #include "lattice_spins.h"
 #include "lattice_steps.h"
 #include "nmrsim/random.h"
@@ -30,7 +31,7 @@ constexpr double kDifferenceShare = 2.5;
 constexpr double kDifferenceMargin = 1.1;
 
 /// Errors count as a share of the largest |M+| in the window, or of this where it is smaller.
-constexpr double kLeastPeak = 1e-7;
+constexpr double kLeastPeak = 1e-9;
 
 /// What double's rounding may leave, of M.
 constexpr double kRounding = 2e-15;
@@ -94,15 +95,18 @@ Signal simulate_as(const Experiment& experiment, LatticeSpins<Real>& spins, doub
     return signal;
 }
 
-/// Largest difference of M as a share of the largest |M+| of `better`.
-double relative_difference(const Signal& signal, const Signal& better) {
-    double largest = 0.0;
+/// Largest difference of M+ as a share of the largest |M+| that is heard of `better`, and that of
+/// Mz as a share of all M.
+double relative_difference(const Experiment& experiment, const Signal& signal,
+                           const Signal& better) {
+    const double peak = std::max(heard_peak(experiment, better), kLeastPeak);
+    double along = 0.0, largest = peak;
     for (std::size_t k = 0; k < better.points(); ++k) {
-        largest =
-            std::max(largest, std::hypot(signal.mx[k] - better.mx[k], signal.my[k] - better.my[k],
-                                         signal.mz[k] - better.mz[k]));
+        const double difference = std::abs(signal.mz[k] - better.mz[k]);
+        if (!(difference <= along)) along = difference;
+        largest = std::max(largest, std::abs(better.mz[k]));
     }
-    return largest / std::max(peak_magnitude(better), kLeastPeak);
+    return std::max(heard_difference(experiment, signal, better) / peak, along / largest);
 }
 
 /// A curve, and how many times as many steps it took.
@@ -127,8 +131,8 @@ Compared compared(const Experiment& experiment, LatticeSpins<double>& spins, dou
     Signal coarse = run(1.0);
     for (double finer = kFiner;; finer *= kFiner) {
         Signal fine = run(finer);
-        fine.estimated_error = kDifferenceShare * relative_difference(coarse, fine) +
-                               kRounding / std::max(peak_magnitude(fine), kLeastPeak);
+        fine.estimated_error = kDifferenceShare * relative_difference(experiment, coarse, fine) +
+                               kRounding / std::max(heard_peak(experiment, fine), kLeastPeak);
         if (!refines || fine.estimated_error <= tolerance) return {std::move(fine), finer};
         if (finer * kFiner > kMostFiner ||
             (finer > kFiner && site_steps * finer * kFiner > kMostSiteSteps)) {
@@ -184,7 +188,7 @@ Signal simulate_lattice(const Experiment& experiment, LatticeWorkspace& workspac
     };
     Signal signal;
     if (measured || forced) signal = asked(1.0);
-    if (measured && peak_magnitude(signal) >= kSmallPeak) {
+    if (measured && heard_peak(experiment, signal) >= kSmallPeak) {
         signal.estimated_error = estimated_lattice_error(experiment, rates, longest, single);
         return signal;
     }
@@ -194,8 +198,11 @@ Signal simulate_lattice(const Experiment& experiment, LatticeWorkspace& workspac
         state.single.prepare(experiment);
         signal = asked(better.finer);
     }
-    signal.estimated_error = better.signal.estimated_error +
-                             kDifferenceMargin * relative_difference(signal, better.signal);
+    signal.estimated_error =
+        better.signal.estimated_error +
+        kDifferenceMargin * relative_difference(experiment, signal, better.signal);
+    // Where float does not keep the tolerance, what it was compared with does.
+    if (!forced && signal.estimated_error > accuracy.tolerance) return std::move(better.signal);
     return signal;
 }
 

@@ -49,32 +49,15 @@ SignalJacobian simulate_with_jacobian(const Experiment& experiment,
     std::vector<std::string> of_spins;
     std::copy_if(parameters.begin(), parameters.end(), std::back_inserter(of_spins),
                  [](const auto& p) { return !is_receiver_parameter(p); });
-    Experiment spins = spin_experiment(experiment).experiment;
     // Row 0 is the signal, row 1 + t its derivative by of_spins[t].
-    std::vector<Signal> rows;
-    for (const CycleRun& cycle_run : cycle_runs(experiment)) {
-        spins.sequence = cycle_run.sequence;
+    std::vector<Signal> rows = receive(experiment, [&](const Experiment& spins) {
         SignalJacobian j = differentiate_spins(spins, of_spins, threads);
         std::vector<Signal> of_run{std::move(j.signal)};
         for (std::size_t t = 0; t < of_spins.size(); ++t) {
             of_run.push_back({{}, std::move(j.dmx[t]), std::move(j.dmy[t]), std::move(j.dmz[t])});
         }
-        if (rows.empty()) {
-            rows = of_run;
-            for (Signal& row : rows) {
-                for (auto* m : {&row.mx, &row.my, &row.mz}) m->assign(m->size(), 0.0);
-            }
-        }
-        for (std::size_t r = 0; r < rows.size(); ++r) {
-            add_weighted<double>(cycle_run.weight, of_run[r].mx, of_run[r].my, rows[r].mx,
-                                 rows[r].my);
-            for (std::size_t k = 0; k < rows[r].mz.size(); ++k) {
-                rows[r].mz[k] += std::abs(cycle_run.weight) * of_run[r].mz[k];
-            }
-        }
-    }
-    const Receiver receiver = receiver_of(experiment);
-    for (Signal& row : rows) read<double>(receiver, row.mx, row.my);
+        return of_run;
+    });
 
     SignalJacobian result;
     result.parameters.assign(parameters.begin(), parameters.end());

@@ -7,11 +7,14 @@
 #include <stdexcept>
 #include <vector>
 
+#include "batch_state.h"
+#include "dead_time.h"
 #include "detection.h"
 #include "ensemble_simulator.h"
 #include "finite_numbers.h"
 #include "lattice_simulator.h"
 #include "nmrsim/parameters.h"
+#include "nmrsim/threads.h"
 #include "spin_simulation.h"
 #include "uniform_plan.h"
 
@@ -24,26 +27,11 @@ constexpr double kFlopsPerNodePass = 20.0;
 Signal simulate_unchecked(const Experiment& experiment, int threads) {
     experiment.validate();
     if (reads_spins_directly(experiment)) return simulate_spins(experiment, threads);
-    Experiment spins = spin_experiment(experiment).experiment;
-    Signal mean;
-    double error = 0.0;  // of the mean, were the runs' errors all alike
-    for (const CycleRun& run : cycle_runs(experiment)) {
-        spins.sequence = run.sequence;
-        const Signal signal = simulate_spins(spins, threads);
-        if (mean.time_us.empty()) {
-            mean.time_us = signal.time_us;
-            for (auto* m : {&mean.mx, &mean.my, &mean.mz}) m->assign(signal.points(), 0.0);
-        }
-        add_weighted<double>(run.weight, signal.mx, signal.my, mean.mx, mean.my);
-        for (std::size_t k = 0; k < signal.points(); ++k) {
-            mean.mz[k] += std::abs(run.weight) * signal.mz[k];
-        }
-        error += std::abs(run.weight) * signal.estimated_error * peak_magnitude(signal);
-    }
-    const double peak = peak_magnitude(mean);
-    if (peak > 0.0) mean.estimated_error = error / peak;
-    read<double>(receiver_of(experiment), mean.mx, mean.my);
-    return mean;
+    return receive(experiment,
+                   [&](const Experiment& spins) {
+                       return std::vector<Signal>{simulate_spins(spins, threads)};
+                   })
+        .front();
 }
 
 std::size_t simulate_batch_unchecked(const Experiment& experiment,
@@ -73,13 +61,26 @@ std::size_t simulate_batch_unchecked(const Experiment& experiment,
     const std::vector<CycleRun> runs = cycle_runs(experiment);
     const std::size_t chunk = cycle_chunk(experiment);
     std::vector<float> of_run, mean;
+    std::vector<double> peaks;
     for (std::size_t first = 0; first < count; first += chunk) {
         const std::size_t size = std::min(chunk, count - first);
         const std::span<const double> originals =
             parameters.subspan(first * unknowns, size * unknowns);
         const std::vector<double> values = spins.parameters(originals, unknowns);
+        const auto row = [&](std::vector<float>& all, std::size_t i, std::size_t component) {
+            return std::span(all).subspan((2 * i + component) * points, points);
+        };
+        std::vector<Receiver> receivers;
+        for (std::size_t i = 0; i < size; ++i) {
+            receivers.push_back(receiver_of(
+                with_parameters(experiment, originals.subspan(i * unknowns, unknowns))));
+        }
+        const auto peak_of = [&](std::vector<float>& all, std::size_t i) {
+            return heard_peak(receivers[i].dead, row(all, i, 0), row(all, i, 1));
+        };
         of_run.resize(size * 2 * points);
         mean.assign(size * 2 * points, 0.0f);
+        peaks.assign(size, 0.0);
         for (std::size_t r = 0; r < runs.size(); ++r) {
             BatchProgress report;
             if (progress) {
@@ -94,19 +95,30 @@ std::size_t simulate_batch_unchecked(const Experiment& experiment,
                 threads, report);
             if (done < size) return first;
             for (std::size_t i = 0; i < size; ++i) {
-                const auto row = [&](std::vector<float>& all, std::size_t component) {
-                    return std::span(all).subspan((2 * i + component) * points, points);
-                };
-                add_weighted<float>(runs[r].weight, row(of_run, 0), row(of_run, 1), row(mean, 0),
-                                    row(mean, 1));
+                add_weighted<float>(runs[r].weight, row(of_run, i, 0), row(of_run, i, 1),
+                                    row(mean, i, 0), row(mean, i, 1));
+                peaks[i] += std::abs(runs[r].weight) * peak_of(of_run, i);
             }
         }
+        // Where runs cancel, one by one, with a smaller tolerance and in double.
+        const BatchProgress none;
+        BatchState state(none);
+#pragma omp parallel for schedule(dynamic) num_threads(team_size(threads))
         for (std::size_t i = 0; i < size; ++i) {
-            const std::span<float> curve = std::span(mean).subspan(2 * i * points, 2 * points);
-            read(
-                receiver_of(with_parameters(experiment, originals.subspan(i * unknowns, unknowns))),
-                curve.first(points), curve.last(points));
+            state.run(1, [&] {
+                if (keeps_tolerance(cycle_share(peak_of(mean, i), peaks[i]))) {
+                    read(receivers[i], row(mean, i, 0), row(mean, i, 1));
+                    return;
+                }
+                Experiment one =
+                    with_parameters(experiment, originals.subspan(i * unknowns, unknowns));
+                if (!lattice_seeds.empty()) one.lattice.seed = lattice_seeds[first + i];
+                const Signal curve = simulate_unchecked(one, 1);
+                std::copy(curve.mx.begin(), curve.mx.end(), row(mean, i, 0).begin());
+                std::copy(curve.my.begin(), curve.my.end(), row(mean, i, 1).begin());
+            });
         }
+        state.finish();
         std::copy(mean.begin(), mean.end(),
                   signal.begin() + static_cast<std::ptrdiff_t>(first * 2 * points));
     }

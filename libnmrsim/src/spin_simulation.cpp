@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "batch_state.h"
+#include "dead_time.h"
 #include "ensemble_simulator.h"
 #include "finite_numbers.h"
 #include "lattice_simulator.h"
@@ -119,7 +120,7 @@ SignalJacobian run(const Experiment& experiment, UniformPlan plan,
         next += n;
     } while (next < parameters.size());
     result.signal.estimated_error =
-        estimated_error(experiment, tables.plan, peak_magnitude(result.signal));
+        estimated_error(experiment, tables.plan, heard_peak(experiment, result.signal));
     return result;
 }
 
@@ -146,7 +147,7 @@ SignalJacobian differentiate_unchecked(const Experiment& experiment,
     SignalJacobian result = run_plan(uniform_plan(experiment));
     if (is_forced(experiment.accuracy)) return result;
     // Where the curve is smaller than uncoupled spins let expect, once more for one so small.
-    const double peak = peak_magnitude(result.signal);
+    const double peak = heard_peak(experiment, result.signal);
     const double share = std::max(peak, kLeastShare * kSpinLength);
     const double allowed = kRepeatAbove * experiment.accuracy.tolerance * share;
     if (result.signal.estimated_error * peak > allowed) {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <complex>
 #include <limits>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -119,8 +120,10 @@ TEST_CASE("nothing of the receiver runs where it is not used", "[detection]") {
     e.prior = {{"gain", 0.5, 2.0}};
     CHECK_FALSE(reads_spins_directly(e));
     CHECK_FALSE(reads_spins_directly(read_echo()));
-    const SpinExperiment spins = spin_experiment(read_echo());
-    CHECK(reads_spins_directly(spins.experiment));
+    Experiment spins = spin_experiment(read_echo()).experiment;
+    CHECK(spins.acquisition.dead_time_us == read_echo().acquisition.dead_time_us);
+    spins.acquisition.dead_time_us = 0.0;
+    CHECK(reads_spins_directly(spins));
 }
 
 TEST_CASE("derivatives by gain, receiver phase and the spins' parameters", "[detection]") {
@@ -303,4 +306,63 @@ TEST_CASE("pulses that take time go to the general simulator", "[detection]") {
     CHECK_THROWS_WITH(
         simulate_with_jacobian(e, std::vector<std::string>{"refocus_duration_us"}),
         ContainsSubstring("sequence.refocus_duration_us must be > 0 for a derivative, got 0"));
+}
+
+TEST_CASE("the tolerance is a share of what is heard", "[detection]") {
+    // A free decay, strong where the receiver is dead and weak where it hears, on a lattice and by
+    // the general simulator; then runs of which a cycle leaves little.
+    for (const bool lattice : {true, false}) {
+        Experiment e;
+        e.interaction.alpha_x_khz = 20.0;
+        e.sequence.program = std::vector<Event>{Pulse{80.0, 0.0}, Delay{4.0}, Pulse{70.0, 40.0}};
+        e.line.half_width_khz = 20.0;
+        e.line.cutoff_khz = 100.0;
+        e.relaxation.gamma3_per_s = 1e5;
+        e.acquisition.stop_us = 40.0;
+        e.acquisition.points = 41;
+        if (lattice) {
+            e.interaction.kernel = GaussianKernel{1.0};
+            e.lattice.nx = e.lattice.ny = 6;
+        } else {
+            e.line.spins = 40;
+        }
+        const auto check = [](Experiment one) {
+            one.accuracy.tolerance = 1e-9;
+            const Signal exact = simulate(one);
+            const double peak = peak_magnitude(exact);
+            for (const double tolerance : {1e-3, 1e-5}) {
+                one.accuracy.tolerance = tolerance;
+                const Signal signal = simulate(one);
+                const double error = largest_difference(signal, exact) / peak;
+                CHECK(error <= tolerance);
+                CHECK(signal.estimated_error >= 0.9 * error);
+            }
+        };
+        e.acquisition.dead_time_us = 30.0;
+        CHECK(peak_magnitude(simulate(e)) < 0.05);
+        check(e);
+        e.acquisition.dead_time_us = 0.0;
+        e.phase_cycle.steps = {{{0.0, 0.0}, 0.0}, {{0.0, 3.0}, 180.0}};
+        CHECK(peak_magnitude(simulate(e)) < 0.05);
+        check(e);
+    }
+}
+
+TEST_CASE("a batch hears what single curves do where a cycle leaves little", "[detection]") {
+    Experiment e = coupled_echo();
+    e.accuracy = {};
+    e.prior = {{"alpha_x_khz", 0.0, 50.0}};
+    e.phase_cycle.steps = {{{0.0, 0.0}, 0.0}, {{0.0, 2.0}, 180.0}};
+    const std::vector<double> values = {10.0, 30.0};
+    std::vector<float> curves(2 * 2 * 61);
+    simulate_batch(e, values, {}, curves);
+    for (std::size_t i = 0; i < 2; ++i) {
+        const Signal one = simulate(with_parameters(e, std::span(values).subspan(i, 1)));
+        const double peak = peak_magnitude(one);
+        CHECK(peak < 0.1);
+        for (std::size_t k = 0; k < 61; ++k) {
+            CHECK(std::abs(Complex(curves[2 * i * 61 + k], curves[(2 * i + 1) * 61 + k]) -
+                           at(one, k)) < 1e-6 * peak);
+        }
+    }
 }
