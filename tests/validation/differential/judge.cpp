@@ -342,6 +342,11 @@ Outcome judge(const Draw& draw, const std::function<void(bool)>& in_library) {
     } catch (const std::exception& error) {
         in_library(false);
         outcome.end = End::refused;
+        // What no double answers is refused with reason.
+        improve(e, truth);
+        outcome.own = truth.own;
+        outcome.floor = truth.floor();
+        if (outcome.floor > outcome.tolerance) outcome.end = End::unresolved;
         outcome.complaints.push_back(fmt::format("refused: {}", error.what()));
     }
     return outcome;

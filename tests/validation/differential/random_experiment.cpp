@@ -228,7 +228,10 @@ template <std::size_t n>
 std::string row_that_applies(Chance& chance, const Experiment& e, const char* const (&rows)[n]) {
     for (;;) {
         const std::string name = rows[chance.whole(0, static_cast<int>(n) - 1)];
-        if (parameter(name).applies(e)) return name;
+        if (!parameter(name).applies(e)) continue;
+        // An ideal pulse has no field that would act for a time.
+        if (name == "flip_duration_us" && !(parameter(name).get(e) > 0.0)) continue;
+        return name;
     }
 }
 

@@ -33,7 +33,7 @@ struct BlochEquations {
     double larmor = 0.0;  ///< 2 pi nu_0 where the axes stand still, 0 where they turn along
     double rate1 = 0.0;   ///< 1/T1 [1/us]
     double rate2 = 0.0;   ///< 1/T2 [1/us]
-    double rest = 0.0;    ///< equilibrium mz
+    double pump = 0.0;    ///< equilibrium mz over T1 [1/us]
     double drive = 0.0;   ///< of a pulse that takes time [rad/us]
     double drive_phase = 0.0;
     State field;  ///< w of each spin, laid out as the state
@@ -79,7 +79,7 @@ struct BlochEquations {
             const double bz = alpha_z * wz[i] + spins.offset[i] + larmor;
             dx[i] = my[i] * bz - mz[i] * by - rate2 * mx[i];
             dy[i] = mz[i] * bx - mx[i] * bz - rate2 * my[i];
-            dz[i] = mx[i] * by - my[i] * bx - rate1 * (mz[i] - rest);
+            dz[i] = mx[i] * by - my[i] * bx - rate1 * mz[i] + pump;
         }
     }
 
@@ -108,10 +108,7 @@ BlochEquations equations_of(const Experiment& experiment, double refinement) {
     const nmrsim::Relaxation& r = experiment.relaxation;
     equations.rate1 = 1e-6 * (r.gamma1_per_s + r.gamma2_per_s);
     equations.rate2 = 0.5e-6 * (r.gamma1_per_s + r.gamma2_per_s + r.gamma3_per_s);
-    if (equations.rate1 > 0.0) {
-        equations.rest =
-            0.5 * (r.gamma1_per_s - r.gamma2_per_s) / (r.gamma1_per_s + r.gamma2_per_s);
-    }
+    equations.pump = 0.5e-6 * (r.gamma1_per_s - r.gamma2_per_s);
     equations.spins = spins_of(experiment, experiment.acquisition.stop_us, refinement);
     return equations;
 }
