@@ -114,7 +114,27 @@ double seconds_between(std::chrono::steady_clock::time_point from,
     return std::chrono::duration<double>(to - from).count();
 }
 
+CLI::Validator number_check(const char* expected, bool (*fits)(double)) {
+    return CLI::Validator(
+        [=](std::string& text) -> std::string {
+            double value = 0.0;
+            if (CLI::detail::lexical_cast(text, value) && std::isfinite(value) && fits(value)) {
+                return "";
+            }
+            return fmt::format("expected {}, got {}", expected, text);
+        },
+        "");
+}
+
 }  // namespace
+
+CLI::Validator positive_number() {
+    return number_check("a number above 0", [](double value) { return value > 0.0; });
+}
+
+CLI::Validator no_negative_number() {
+    return number_check("a number of 0 or more", [](double value) { return value >= 0.0; });
+}
 
 void add_common_options(CLI::App& app, CommonOptions& options, const std::string& example) {
     app.add_option("--threads", options.threads, "Threads to use (default: all cores)")

@@ -35,6 +35,10 @@ CLI::Option* add_experiment_choice(CLI::App& app, ExperimentChoice& choice);
 /// The chosen experiment with its sequence and settings applied, checked.
 nmrsim::Experiment chosen_experiment(const ExperimentChoice& choice);
 
+/// For options: finite numbers above 0, or not below it. CLI11's own messages spell out the range.
+CLI::Validator positive_number();
+CLI::Validator no_negative_number();
+
 /// A program's main(): parses, works, and says what went wrong in one line on standard error.
 ///
 /// Returns: the exit status: 0; 2 for a bad command line or bad input; 1 for a failure on the way;

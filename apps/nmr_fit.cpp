@@ -122,7 +122,7 @@ int main(int argc, char** argv) {
         ->required()
         ->type_name("");
     app.add_option("--noise", noise, "Standard deviation of the noise on each of Mx and My")
-        ->check(CLI::NonNegativeNumber)
+        ->check(nmrapps::no_negative_number())
         ->type_name("SIGMA");
     app.add_option("--out", out, "File for the estimates (default: standard output)")
         ->type_name("fit.csv");
@@ -144,7 +144,7 @@ int main(int argc, char** argv) {
     app.add_flag("--fit-phase", fitting.fit_phase, "With --refine: so is its phase");
     auto* time_zero = app.add_option("--fit-time-zero", fitting.time_zero_range_us,
                                      "With --refine: the clock is off by up to US microseconds")
-                          ->check(CLI::PositiveNumber)
+                          ->check(nmrapps::positive_number())
                           ->type_name("US");
     nmrapps::MeasuredOptions measuring;
     nmrapps::add_measured_options(app, measuring);

@@ -357,7 +357,7 @@ int main(int argc, char** argv) {
         ->type_name("NAME");
     app.add_option("--save-every", task.save_every_s,
                    "Save what is done at least so often, in PATH's .part folder (default: 60)")
-        ->check(CLI::NonNegativeNumber)
+        ->check(nmrapps::no_negative_number())
         ->type_name("SECONDS");
     app.add_flag("--resume", resume,
                  "Go on from what an interrupted or killed run left in PATH's .part folder");

@@ -179,7 +179,7 @@ int main(int argc, char** argv) {
         "nmr-throughput challenge-2021 --set accuracy.tolerance=1e-3 --seconds 5 --json");
     nmrapps::add_experiment_choice(app, choice);
     app.add_option("--seconds", seconds, "How long to measure the rate (default: 10)")
-        ->check(CLI::PositiveNumber)
+        ->check(nmrapps::positive_number())
         ->type_name("S");
     app.add_flag("--json", json, "Print one JSON object");
 

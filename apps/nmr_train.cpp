@@ -122,7 +122,7 @@ int main(int argc, char** argv) {
                        ->type_name("E");
     app.add_option("--minutes", options.minutes,
                    "Stop after this time, with the learning rate on schedule")
-        ->check(CLI::PositiveNumber)
+        ->check(nmrapps::positive_number())
         ->type_name("M");
     app.add_option("--batch", options.batch, "Curves a step (default: 512)")
         ->check(CLI::Range(1, 1 << 20))
@@ -144,7 +144,7 @@ int main(int argc, char** argv) {
         ->type_name("G");
     app.add_option("--time-zero", options.time_zero_us,
                    "The clock is off by up to so much, either way [us]; needs --simulate")
-        ->check(CLI::NonNegativeNumber)
+        ->check(nmrapps::no_negative_number())
         ->type_name("US");
     app.add_option("--members", options.members,
                    "Networks side by side (default: 1, or 4 where curves are few)")
@@ -192,11 +192,11 @@ int main(int argc, char** argv) {
         ->type_name("MODEL");
     app.add_option("--posterior-weight", options.posterior_weight,
                    "Weight of the posterior beside the estimates in the loss (default: 0.1)")
-        ->check(CLI::PositiveNumber)
+        ->check(nmrapps::positive_number())
         ->type_name("W");
     app.add_option("--learning-rate", options.learning_rate,
                    "Peak of the learning rate; ten times as much for matrices (default: 0.002)")
-        ->check(CLI::PositiveNumber)
+        ->check(nmrapps::positive_number())
         ->type_name("RATE");
     app.add_option("--memory", options.memory_mb,
                    "Data sets that take more memory are read as they are used [MiB] (default: 512)")

@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include "command_line.h"
+
 namespace nmrapps {
 
 nmrsim::CurveFormat ReadingOptions::format(bool any_start) const {
@@ -31,7 +33,7 @@ void add_reading_options(CLI::App& app, ReadingOptions& options) {
         ->type_name("ROLE=COLUMN,...");
     app.add_option("--dwell", options.dwell,
                    "Spacing of the samples of files without times, in --time-unit")
-        ->check(CLI::PositiveNumber)
+        ->check(positive_number())
         ->type_name("TIME");
     options.start_given =
         app.add_option("--start", options.start, "Time of their first sample")->type_name("TIME");
