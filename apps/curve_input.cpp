@@ -46,10 +46,14 @@ bool same_times(const std::vector<double>& a, const std::vector<double>& b) {
     return true;
 }
 
+/// So far may the window reach beyond the samples, whose times were rounded [spacings].
+constexpr double kSlack = 1e-2;
+
 /// What to say where times in another unit would cover the window.
 std::string unit_hint(const std::vector<double>& from, const std::vector<double>& times) {
     if (from.size() < 4) return "";
-    const double slack = 1e-3 * (times.back() - times.front()) / static_cast<double>(times.size());
+    const double slack =
+        kSlack * (times.back() - times.front()) / static_cast<double>(times.size());
     for (const char* unit : {"s", "ms", "ns"}) {
         const double us = *nmrsim::unit_in_us(unit);
         if (from.front() * us <= times.front() + slack &&
@@ -70,12 +74,12 @@ std::vector<Stencil> stencils(const std::string& name, const std::vector<double>
                               const nmrsim::Experiment& experiment,
                               const std::vector<double>& times) {
     const double slack =
-        1e-3 * (times.back() - times.front()) / std::max<double>(times.size(), 1.0);
+        kSlack * (times.back() - times.front()) / std::max<double>(times.size(), 1.0);
     if (from.size() < 4 || from.front() > times.front() + slack ||
         from.back() < times.back() - slack) {
         throw nmrsim::InputError(fmt::format(
-            "{}: expected times that cover {:.6g} to {:.6g} us, the model's window, found {} from "
-            "{:.6g} to {:.6g} us{}",
+            "{}: expected times that cover {:.7g} to {:.7g} us, the model's window, found {} from "
+            "{:.7g} to {:.7g} us{}",
             name, times.front(), times.back(), from.size(), from.empty() ? 0.0 : from.front(),
             from.empty() ? 0.0 : from.back(), unit_hint(from, times)));
     }

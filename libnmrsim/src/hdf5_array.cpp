@@ -3,6 +3,7 @@
 
 #include "hdf5_reader.h"
 #include "nmrsim/numeric_array.h"
+#include "text_layout.h"
 
 namespace nmrsim {
 
@@ -107,6 +108,29 @@ std::string dimension_scale(hid_t file, hid_t set) {
     return name;
 }
 
+/// Before others whose names mean times.
+constexpr std::string_view kTimes = "time";
+
+/// The data set beside `signal` whose name means times; empty where there is none.
+std::string sibling_of_times(hid_t file, const std::string& group, const std::string& signal) {
+    struct Search {
+        std::string prefix, signal, found;
+    } search{group.empty() ? "" : group + "/", signal, ""};
+    const auto look = [](hid_t at, const char* name, const H5L_info_t*, void* data) -> herr_t {
+        auto& search = *static_cast<Search*>(data);
+        const std::string path = search.prefix + name;
+        if (path == search.signal || !unit_of_time_name(name)) return 0;
+        const Hdf5Handle set(H5Dopen2(at, name, H5P_DEFAULT), H5Dclose);
+        if (set.valid() && (search.found.empty() || name == kTimes)) search.found = path;
+        return 0;
+    };
+    hsize_t next = 0;
+    const std::string folder = "/" + group;
+    H5Literate_by_name(file, folder.c_str(), H5_INDEX_NAME, H5_ITER_INC, &next, look, &search,
+                       H5P_DEFAULT);
+    return search.found;
+}
+
 }  // namespace
 
 NumericArray read_hdf5_array(const std::string& path, const std::string& full_name) {
@@ -136,15 +160,18 @@ NumericArray read_hdf5_array(const std::string& path, const std::string& full_na
 std::string hdf5_times_of(const std::string& path, const std::string& name) {
     const std::string inner = inner_name(name);
     const std::size_t slash = inner.rfind('/');
-    const std::string sibling = (slash == inner.npos ? "" : inner.substr(0, slash + 1)) + "time";
+    const std::string group = slash == inner.npos ? "" : inner.substr(0, slash);
     std::string times;
     const auto look = [&](Answer& answer) {
         const QuietHdf5 quiet;
         const Hdf5Handle file = Hdf5Reader(path).open();
         std::string found;
-        if (sibling != inner && exists(file.id(), sibling)) {
-            found = sibling;
-        } else if (exists(file.id(), inner)) {
+        if (!exists(file.id(), inner)) {
+            // Reading it says so.
+        } else if (const std::string time = sibling_of_times(file.id(), group, inner);
+                   !time.empty()) {
+            found = time;
+        } else {
             const Hdf5Handle set(H5Dopen2(file.id(), inner.c_str(), H5P_DEFAULT), H5Dclose);
             if (set.valid()) found = dimension_scale(file.id(), set.id());
         }

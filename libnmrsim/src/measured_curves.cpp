@@ -11,6 +11,7 @@
 
 #include "nmrsim/errors.h"
 #include "text_curve.h"
+#include "text_layout.h"
 
 namespace nmrsim {
 
@@ -221,10 +222,14 @@ MeasuredCurves from_named(const CurveFormat& format, const std::string& place,
         fail(place, "expected Re and Im: one channel is not enough");
     }
     std::optional<NumericArray> times;
-    if (const std::string* name = format.column("time"); name && !numbers) {
-        times = read(*name);
-    } else if (!time.empty() && !format.dwell) {
-        times = read(time);
+    const std::string* chosen = numbers ? nullptr : format.column("time");
+    if (chosen || (!time.empty() && !format.dwell)) {
+        const std::string& name_of_times = chosen ? *chosen : time;
+        times = read(name_of_times);
+        if (times->unit.empty()) {
+            times->unit =
+                unit_of_time_name(name_of_times.substr(name_of_times.rfind('/') + 1)).value_or("");
+        }
     }
     CurveFormat rest = format;
     if (!numbers) rest.columns.clear();
@@ -235,12 +240,14 @@ MeasuredCurves from_named(const CurveFormat& format, const std::string& place,
 
 MeasuredCurves from_npz(const std::string& path, const CurveFormat& format) {
     const std::vector<std::string> names = npz_names(path);
-    const auto has = [&](const char* name) {
-        return std::find(names.begin(), names.end(), name) != names.end();
-    };
     // One array alone needs no name.
     const std::string signal = names.size() == 1 ? names.front() : "signal";
-    return from_named(format, path, signal, has("time") ? "time" : "",
+    std::string time;
+    for (const std::string& name : names) {
+        if (name == signal || !unit_of_time_name(name)) continue;
+        if (time.empty() || name == "time") time = name;
+    }
+    return from_named(format, path, signal, time,
                       [&](const std::string& name) { return read_npz(path, name); });
 }
 

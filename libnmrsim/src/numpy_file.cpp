@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <Eigen/Core>
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -147,15 +148,15 @@ struct NumberType {
 };
 
 NumberType number_type(const std::string& descr, const Fail& fail) {
-    constexpr std::array<std::string_view, 12> kTypes = {"f4", "f8", "c8", "c16", "i1", "i2",
-                                                         "i4", "i8", "u1", "u2",  "u4", "u8"};
+    constexpr std::array<std::string_view, 13> kTypes = {"f2", "f4", "f8", "c8", "c16", "i1", "i2",
+                                                         "i4", "i8", "u1", "u2", "u4",  "u8"};
     const std::string_view name =
         std::string_view(descr).substr(std::min<std::size_t>(1, descr.size()));
     if (descr.empty() || std::string_view("<>|=").find(descr.front()) == std::string_view::npos ||
         std::find(kTypes.begin(), kTypes.end(), name) == kTypes.end()) {
         fail(
-            fmt::format("expected dtype float32, float64, complex64, complex128 or whole numbers "
-                        "of 8 to 64 bits, found {}",
+            fmt::format("expected dtype float16, float32, float64, complex64, complex128 or whole "
+                        "numbers of 8 to 64 bits, found {}",
                         descr));
     }
     NumberType type;
@@ -185,6 +186,7 @@ void read_numbers(const ReadBytes& read, bool swapped, std::vector<double>& to) 
 void read_numbers(const ReadBytes& read, const NumberType& type, std::vector<double>& to) {
     const bool is_signed = type.kind == 'i';
     if (type.kind == 'f') {
+        if (type.width == 2) return read_numbers<Eigen::half>(read, type.swapped, to);
         if (type.width == 4) return read_numbers<float>(read, type.swapped, to);
         return read_numbers<double>(read, type.swapped, to);
     }

@@ -304,6 +304,7 @@ private:
         const bool with_mz = names().empty() && !format_.dwell && rest.size() == missing + 1;
         if (rest.size() == missing || with_mz) {
             if (parts && !is_time(rest[0])) return;
+            for (std::size_t i = 0; i < missing; ++i) refuse_angle(rest[i]);
             std::size_t next = 0;
             if (!timed) layout_.field_of[kTime] = rest[next++];
             if (!parts) {
@@ -322,6 +323,17 @@ private:
                                            : "3 or 4 numbers (time, Re, Im and Mz)",
                              table_.fields));
         }
+    }
+
+    /// Magnitude and phase are never taken for Re and Im.
+    void refuse_angle(std::size_t field) const {
+        if (field >= names().size()) return;
+        const std::string base = taken_apart(names()[field]).base;
+        if (!base.starts_with("phase") && base != "angle" && base != "arg") return;
+        fail(
+            fmt::format("expected Re and Im, found {}: a magnitude and a phase must be turned into "
+                        "them first",
+                        printable(names()[field])));
     }
 
     void require_all() const {
@@ -378,6 +390,15 @@ private:
 TextLayout layout_of(const TextTable& table, std::string_view first_row, const std::string& path,
                      const CurveFormat& format) {
     return LayoutMaker(table, first_row, path, format).make();
+}
+
+std::optional<std::string> unit_of_time_name(std::string_view name) {
+    const Name taken = taken_apart(name);
+    const auto& times = kNames[kTime];
+    if (taken.base.empty() || std::find(times.begin(), times.end(), taken.base) == times.end()) {
+        return std::nullopt;
+    }
+    return taken.unit;
 }
 
 }  // namespace nmrsim

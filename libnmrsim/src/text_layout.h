@@ -30,4 +30,8 @@ struct TextLayout {
 TextLayout layout_of(const TextTable& table, std::string_view first_row, const std::string& path,
                      const CurveFormat& format);
 
+/// The unit that a name of times says, "us" of "time_us" and "Time (us)", empty where it says none;
+/// nothing for a name that means something else.
+std::optional<std::string> unit_of_time_name(std::string_view name);
+
 }  // namespace nmrsim

@@ -1,5 +1,7 @@
 /// Files as instruments and programs write them: see tests/field-files/README.md.
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <complex>
 #include <cstdio>
@@ -128,6 +130,22 @@ TEST_CASE("a column that counts the points is not the time") {
         message_of<InputError>([&] { read_measured_curves(path); }).substr(path.size()) ==
         ":1: expected times, but the first column counts the points: give their spacing (--dwell) "
         "and say where Re and Im are (--columns)");
+}
+
+TEST_CASE("a magnitude and a phase are not taken for Re and Im") {
+    const TemporaryFolder folder;
+    for (const char* name : {"phase", "Phase (deg)", "phase_rad", "Arg"}) {
+        const std::string path =
+            folder.write("a.csv", fmt::format("time_us,magnitude,{}\n0,1,2\n1,3,4\n", name));
+        const std::string said = message_of<InputError>([&] { read_measured_curves(path); });
+        CHECK(
+            said.substr(path.size()) ==
+            fmt::format(":1: expected Re and Im, found {}: a magnitude and a phase must be turned "
+                        "into them first",
+                        name));
+        CHECK(read_measured_curves(path, {.columns = parse_columns("time=1,re=2,im=3")}).points() ==
+              2);
+    }
 }
 
 TEST_CASE("curves in the forms that people keep them in") {

@@ -3,6 +3,7 @@
 #include <hdf5.h>
 #include <zlib.h>
 
+#include <Eigen/Core>
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -205,7 +206,11 @@ namespace {
 
 template <typename Number>
 std::string array_of(const char* type, const char* shape, bool swapped = false) {
-    std::string bytes = bytes_of(std::vector<Number>{1, 2, 3, 100, 5, 6, 7, 8});
+    std::vector<Number> numbers;
+    for (const int number : {1, 2, 3, 100, 5, 6, 7, 8}) {
+        numbers.push_back(static_cast<Number>(number));
+    }
+    std::string bytes = bytes_of(numbers);
     for (std::size_t i = 0; swapped && i < bytes.size(); i += sizeof(Number)) {
         std::reverse(bytes.begin() + static_cast<std::ptrdiff_t>(i),
                      bytes.begin() + static_cast<std::ptrdiff_t>(i + sizeof(Number)));
@@ -223,6 +228,7 @@ TEST_CASE("NumPy arrays of whole numbers and of either byte order") {
           array_of<std::int16_t>("<i2", shape), array_of<std::uint16_t>(">u2", shape, true),
           array_of<std::int32_t>(">i4", shape, true), array_of<std::uint32_t>("<u4", shape),
           array_of<std::int64_t>(">i8", shape, true), array_of<std::uint64_t>("<u8", shape),
+          array_of<Eigen::half>("<f2", shape), array_of<Eigen::half>(">f2", shape, true),
           array_of<float>(">f4", shape, true), array_of<double>(">f8", shape, true),
           array_of<float>(">c8", "(4,)", true), array_of<double>(">c16", "(4,)", true)}) {
         CHECK(read("a.npy", array, kSpaced).signal == expected);
@@ -236,10 +242,10 @@ TEST_CASE("NumPy arrays that cannot be used are named with what was expected") {
     const std::string data = bytes_of(kComplex);
     CHECK(error_of("a.npy", "text", kSpaced) ==
           "a.npy: expected a NumPy array, found something else");
-    for (const char* type : {"|O", "<f2", "<U4", "f4", ""}) {
+    for (const char* type : {"|O", "<f16", "<U4", "f4", ""}) {
         CHECK(error_of("a.npy", npy(type, "(3, 2)", data), kSpaced) ==
-              std::string("a.npy: expected dtype float32, float64, complex64, complex128 or whole "
-                          "numbers of 8 to 64 bits, found ") +
+              std::string("a.npy: expected dtype float16, float32, float64, complex64, complex128 "
+                          "or whole numbers of 8 to 64 bits, found ") +
                   type);
     }
     CHECK(error_of("a.npy", npy("<f4", "(3, 3)", data)) ==
@@ -320,6 +326,16 @@ TEST_CASE("arrays of a .npz archive go by name") {
              {"signal.npy", npy("<c8", "(3,)", bytes_of(kComplex))}},
             true);
     CHECK(error_of("a.npz", few) == "a.npz: time: expected 3 real times, found real (2,)");
+    // Times are told by their names, as in a text's header.
+    const std::string signal = npy("<c8", "(3,)", bytes_of(kComplex));
+    const std::string times = npy("<f8", "(3,)", bytes_of(kTimes));
+    const std::string none = npy("<f8", "(2,)", bytes_of(std::vector<double>{0, 1}));
+    const MeasuredCurves named =
+        read("a.npz", zip({{"signal.npy", signal}, {"time_ms.npy", times}}, true));
+    CHECK(named.time_us == std::vector<double>{0.0, 500.0, 1000.0});
+    CHECK(named.axis == "times in ms as the file says");
+    CHECK(read("a.npz", zip({{"t.npy", none}, {"signal.npy", signal}, {"time.npy", times}}, true))
+              .time_us == kTimes);
 }
 
 TEST_CASE("damaged archives are refused") {
@@ -353,18 +369,20 @@ TEST_CASE("truncated and garbage NumPy files neither crash nor take memory") {
 
 namespace {
 
-void write_hdf5(const std::string& path, bool complex_numbers) {
+void write_hdf5(const std::string& path, bool complex_numbers, const char* name_of_times = "time") {
     const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
     const hid_t group = H5Gcreate2(file, "run3", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
     const hsize_t points = 3;
     const hid_t line = H5Screate_simple(1, &points, nullptr);
-    const hid_t time =
-        H5Dcreate2(group, "time", H5T_IEEE_F64LE, line, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    const hid_t time = H5Dcreate2(group, name_of_times, H5T_IEEE_F64LE, line, H5P_DEFAULT,
+                                  H5P_DEFAULT, H5P_DEFAULT);
     H5Dwrite(time, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, kTimes.data());
     const hid_t text = H5Tcopy(H5T_C_S1);
     H5Tset_size(text, 2);
     const hid_t one = H5Screate(H5S_SCALAR);
-    const hid_t unit = H5Acreate2(time, "unit", text, one, H5P_DEFAULT, H5P_DEFAULT);
+    const bool named_unit = std::string(name_of_times) != "time";
+    const hid_t unit =
+        H5Acreate2(time, named_unit ? "remark" : "unit", text, one, H5P_DEFAULT, H5P_DEFAULT);
     H5Awrite(unit, text, "ms");
     hid_t set = H5I_INVALID_HID;
     if (complex_numbers) {  // as h5py writes numpy.complex64
@@ -404,6 +422,9 @@ TEST_CASE("an array of an HDF5 file, with the times beside it and their unit") {
         CHECK(curves.signal == kSignal);
         CHECK(curves.axis == "times in ms as the file says");
     }
+    write_hdf5(folder / "named.h5", true, "t_ms");
+    CHECK(read_measured_curves((folder / "named.h5") + ":/run3/echo").time_us ==
+          std::vector<double>{0.0, 500.0, 1000.0});
     CHECK(read_measured_curves(path + ":/run3/echo", kSpaced).time_us == kTimes);
     CHECK(read_measured_curves(path + ":/run3/echo", columns("time=/run3/time")).points() == 3);
     const auto error = [&](const std::string& name, const CurveFormat& format = {}) {
