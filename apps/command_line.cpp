@@ -128,6 +128,10 @@ CLI::Validator number_check(const char* expected, bool (*fits)(double)) {
 
 }  // namespace
 
+std::string input_path(const std::string& name) {
+    return name == "-" ? "/dev/stdin" : name;
+}
+
 CLI::Validator positive_number() {
     return number_check("a number above 0", [](double value) { return value > 0.0; });
 }
@@ -156,7 +160,7 @@ CLI::Option* add_experiment_choice(CLI::App& app, ExperimentChoice& choice) {
 }
 
 nmrsim::Experiment chosen_experiment(const ExperimentChoice& choice) {
-    nmrsim::Experiment experiment = nmrsim::load_experiment(choice.name);
+    nmrsim::Experiment experiment = nmrsim::load_experiment(input_path(choice.name));
     if (choice.sequence) {
         nmrsim::set_sequence(experiment, *choice.sequence);
         // Unknowns of the sequence that was there may mean nothing to this one.
@@ -343,6 +347,18 @@ void check_not_input(const std::string& option, const std::string& output,
                             "name",
                             option, output, file));
         }
+    }
+}
+
+void check_not_output(const std::string& option, const std::string& output,
+                      const std::vector<std::string>& others) {
+    if (output.empty() || output == "-" || std::filesystem::is_character_file(output)) return;
+    for (const std::string& other : others) {
+        if (!nmrsim::same_file(output, other)) continue;
+        throw std::invalid_argument(fmt::format(
+            "{} {}: this run writes another of its results there, as {}: choose another "
+            "name",
+            option, output, other));
     }
 }
 

@@ -39,6 +39,9 @@ nmrsim::Experiment chosen_experiment(const ExperimentChoice& choice);
 CLI::Validator positive_number();
 CLI::Validator no_negative_number();
 
+/// The file that an input's name means: "-" is standard input.
+std::string input_path(const std::string& name);
+
 /// A program's main(): parses, works, and says what went wrong in one line on standard error.
 ///
 /// Returns: the exit status: 0; 2 for a bad command line or bad input; 1 for a failure on the way;
@@ -82,6 +85,11 @@ void check_output_folder(const std::string& option, const std::string& path);
 /// Throws: std::invalid_argument that names the option and the file.
 void check_not_input(const std::string& option, const std::string& output,
                      const std::vector<std::string>& inputs);
+
+/// Refuses an output that another option writes, too. Args: others: files, whether there or not.
+/// Throws: std::invalid_argument that names the option and the file.
+void check_not_output(const std::string& option, const std::string& output,
+                      const std::vector<std::string>& others);
 
 /// Refuses standard output, pipes and devices for what is not a text.
 /// Throws: std::invalid_argument that names the option.

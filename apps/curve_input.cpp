@@ -29,6 +29,8 @@ namespace fs = std::filesystem;
 constexpr double kSamplesPerPeriod = 8.0;
 
 bool is_hdf5(const std::string& path) {
+    // What was read of a pipe is gone.
+    if (!fs::is_regular_file(path)) return false;
     std::ifstream file(path, std::ios::binary);
     std::array<char, 4> magic = {};
     file.read(magic.data(), magic.size());

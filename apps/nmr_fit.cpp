@@ -176,6 +176,7 @@ int main(int argc, char** argv) {
         fitting.fit_time_zero = !time_zero->empty();
         fitting.threads = common.threads;
         if (measuring.on && time_zero->empty()) fitting.time_zero_range_us = kTimeZeroRange_us;
+        for (std::string& input : inputs) input = nmrapps::input_path(input);
         if (refine && checked) {
             throw std::invalid_argument("--check judges a network's answer: without --refine");
         }

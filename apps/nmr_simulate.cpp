@@ -157,6 +157,7 @@ int main(int argc, char** argv) {
         nmrapps::check_output_folder("--plot", plot);
         nmrapps::check_not_input("--out", out, {choice.name});
         nmrapps::check_not_input("--plot", plot, {choice.name});
+        if (!out.empty()) nmrapps::check_not_output("--plot", plot, {out, out + ".toml"});
         if (choice.sequence || !choice.settings.empty()) {  // which the file does not say
             const std::string made = out.empty() ? plot : out;
             nmrapps::check_not_input(out.empty() ? "--plot" : "--out", made + ".toml",

@@ -176,8 +176,10 @@ void remove_unfinished(const std::string& path) {
 
 bool same_file(const std::string& a, const std::string& b) {
     struct stat one = {}, other = {};
-    return ::stat(a.c_str(), &one) == 0 && ::stat(b.c_str(), &other) == 0 &&
-           one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+    const bool there = ::stat(a.c_str(), &one) == 0;
+    if (there != (::stat(b.c_str(), &other) == 0)) return false;
+    if (there) return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+    return fs::weakly_canonical(target_of(a)) == fs::weakly_canonical(target_of(b));
 }
 
 OutputLock::OutputLock(const std::string& path) {

@@ -512,6 +512,21 @@ TEST_CASE("nmr-fit: flags of measured curves and joint fits that do not go toget
     refused({"--joint", "--noise", "1e-3"}, "--joint needs two or more curves");
 }
 
+TEST_CASE("nmr-fit: curves come through pipes") {
+    const Folder folder;
+    const std::string file = curve(folder, "echo.csv");
+    const std::string expected = lines_of(run("nmr-fit", {model(), file}).out).at(1);
+    for (const char* input : {"-", "/dev/stdin", "<(cat \"$2\")"}) {
+        const std::string command = std::string("cat \"$2\" | \"$0\" \"$1\" ") + input;
+        const Outcome outcome =
+            run("/bin/bash", {"-c", command, program_path("nmr-fit"), model(), file});
+        INFO(outcome.err);
+        REQUIRE(outcome.status == 0);
+        const std::string line = lines_of(outcome.out).at(1);
+        CHECK(line.substr(line.find(',')) == expected.substr(expected.find(',')));
+    }
+}
+
 TEST_CASE("nmr-fit: the same curve in other files") {
     const Folder folder;
     const std::string csv = curve(folder, "echo.csv");

@@ -365,6 +365,32 @@ TEST_CASE("nmr-simulate: an experiment is not written over, by whatever name") {
     CHECK(read_text(mine) == before);
 }
 
+TEST_CASE("nmr-simulate: two results do not go to one file") {
+    const Folder folder;
+    const std::string out = folder.path("a.svg");
+    const std::string link = folder.path("link.svg");
+    std::filesystem::create_symlink("a.svg", link);
+    for (const std::string& plot : {out, folder.path("./a.svg"), link}) {
+        require_refused("nmr-simulate", {"challenge-2021", "--out", out, "--plot", plot},
+                        "another of its results");
+    }
+    CHECK_FALSE(exists(out));
+}
+
+TEST_CASE("nmr-simulate: an experiment comes through a pipe") {
+    const std::string file =
+        std::string(NMRSIM_SOURCE) + "/libnmrsim/experiments/challenge-2021.toml";
+    const std::vector<std::string> few = {"--quiet", "--set", "acquisition.points=9"};
+    const std::string expected = run("nmr-simulate", {file, few[0], few[1], few[2]}).out;
+    for (const char* input : {"-", "/dev/stdin", "<(cat \"$1\")"}) {
+        const std::string command = std::string("cat \"$1\" | \"$0\" ") + input + " \"${@:2}\"";
+        const Outcome outcome = run("/bin/bash", {"-c", command, program_path("nmr-simulate"), file,
+                                                  few[0], few[1], few[2]});
+        INFO(outcome.err);
+        CHECK(outcome.out == expected);
+    }
+}
+
 TEST_CASE("nmr-simulate: --out keeps a link and a mode, and goes into pipes") {
     const Folder folder;
     const std::string real = folder.path("real.csv");

@@ -22,7 +22,7 @@ void write_whole_file(const std::string& path, std::string_view text);
 /// write_whole_file() names, of processes that do not run on this machine.
 void remove_unfinished(const std::string& path);
 
-/// Whether both names lead to one file or folder that is there.
+/// Whether both names lead to one file or folder, or would where there is nothing yet.
 bool same_file(const std::string& a, const std::string& b);
 
 /// Keeps other runs from writing the same file or folder, from before the work to its end: a locked
