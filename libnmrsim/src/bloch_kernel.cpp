@@ -69,10 +69,61 @@ void act(const BlochJob<Scalar>& job) {
     }
 }
 
+template <class Scalar>
+void slope(const SlopeJob<Scalar>& job) {
+    for (long i = 0; i < job.spins; ++i) {
+        const Vec3<Scalar> m = job.m[i];
+        Vec3<Scalar> k = cross(m, job.field[i]);
+        k.x = k.x - job.transverse * m.x;
+        k.y = k.y - job.transverse * m.y;
+        k.z = k.z - job.longitudinal * m.z + job.recovery;
+        job.slope[i] = k;
+    }
+}
+
+template <class Scalar>
+void sum(const SumJob<Scalar>& job) {
+    for (long i = 0; i < job.spins; ++i) {
+        Vec3<Scalar> m = job.from[i];
+        for (int k = 0; k < job.count; ++k) m = m + job.weight[k] * job.slope[k][i];
+        job.to[i] = m;
+    }
+}
+
+inline Vector load(const double* from) {
+    Vector v;
+    __builtin_memcpy(&v, from, sizeof v);
+    return v;
+}
+
+/// The coordinates one after the other: all spins' are added up alike.
+template <>
+void sum(const SumJob<double>& job) {
+    const long n = 3 * job.spins;
+    const double* const from = &job.from->x;
+    double* const to = &job.to->x;
+    long i = 0;
+    for (; i + kLanes <= n; i += kLanes) {
+        Vector m = load(from + i);
+        for (int k = 0; k < job.count; ++k) m += job.weight[k] * load(&job.slope[k]->x + i);
+        __builtin_memcpy(to + i, &m, sizeof m);
+    }
+    for (; i < n; ++i) {
+        double m = from[i];
+        for (int k = 0; k < job.count; ++k) m += job.weight[k] * (&job.slope[k]->x)[i];
+        to[i] = m;
+    }
+}
+
+template <class Scalar>
+constexpr BlochKernel<Scalar> of() {
+    return {act<Scalar>, slope<Scalar>, sum<Scalar>};
+}
+
 }  // namespace
 
 BlochKernels bloch_kernels() {
-    return {act<double>, act<Dual<1>>, act<Dual<2>>, act<Dual<3>>};
+    return {of<double>(), of<Dual<1>>(), of<Dual<2>>(), of<Dual<3>>()};
 }
 
 }  // namespace NMRSIM_ISA

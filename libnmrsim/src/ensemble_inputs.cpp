@@ -18,25 +18,54 @@ constexpr double kRadPerUsPerHz = kTwoPi * kSecondsPerUs;
 
 /// The step of the differences, over the parameter or 1: its fourth power is 1e-12.
 constexpr double kDifference = 1e-3;
+/// By the cut of a table, whose density has kinks.
+constexpr double kDifferenceOfKinks = 1e-6;
+
+/// Whether the spins are an integral over the line.
+bool has_nodes(const Experiment& experiment) {
+    return is_uniform(experiment) && experiment.line.spins == 0;
+}
+
+double tolerance_of(const Experiment& experiment) {
+    return std::max(experiment.accuracy.tolerance, kLeastTolerance);
+}
+
+/// Beyond rounding there is no better.
+int last_level(const Experiment& experiment) {
+    const double decades = std::log10(tolerance_of(experiment) / kLeastTolerance);
+    return std::max(0, static_cast<int>(std::ceil(decades)));
+}
+
+EnsembleNodes as_nodes(const Experiment& experiment, UniformNodes nodes, int level) {
+    const int count = static_cast<int>(nodes.weight.size());
+    const double tolerance =
+        std::max(tolerance_of(experiment) * std::pow(10.0, -level), kLeastTolerance);
+    return {count, line_stretch(count, tolerance), nodes.error, std::move(nodes.pieces), level};
+}
 
 }  // namespace
 
 EnsembleNodes ensemble_nodes(const Experiment& experiment, double magnitude) {
-    if (!is_uniform(experiment) || experiment.line.spins > 0) return {};
-    const double asked = std::max(experiment.accuracy.tolerance, kLeastTolerance);
+    if (!has_nodes(experiment)) return {};
     UniformNodes nodes = uniform_nodes(experiment);
     int level = 0;
     if (!experiment.accuracy.nodes) {
         const double share = magnitude > 0.0 ? magnitude : uncoupled_magnitude(experiment, nodes);
-        // Beyond rounding there is no better.
-        const int last =
-            std::max(0, static_cast<int>(std::ceil(std::log10(asked / kLeastTolerance))));
-        level = std::clamp(static_cast<int>(std::ceil(-std::log10(share))), 0, last);
+        level =
+            std::clamp(static_cast<int>(std::ceil(-std::log10(share))), 0, last_level(experiment));
         if (level > 0) nodes = uniform_nodes(experiment, level);
     }
-    const int count = static_cast<int>(nodes.weight.size());
-    return {count, line_stretch(count, std::max(asked * std::pow(10.0, -level), kLeastTolerance)),
-            nodes.error, std::move(nodes.pieces)};
+    return as_nodes(experiment, std::move(nodes), level);
+}
+
+EnsembleNodes finer_nodes(const Experiment& experiment, const EnsembleNodes& nodes, int levels) {
+    if (!has_nodes(experiment) || experiment.accuracy.nodes) return nodes;
+    const int last = last_level(experiment);
+    for (int level = std::min(nodes.level + levels, last); level <= last; ++level) {
+        EnsembleNodes finer = as_nodes(experiment, uniform_nodes(experiment, level), level);
+        if (finer.count > nodes.count) return finer;
+    }
+    return nodes;
 }
 
 bool needs_more_nodes(const Experiment& experiment, const EnsembleNodes& nodes, double magnitude) {
@@ -109,7 +138,9 @@ std::vector<double> input_slopes(const Experiment& experiment, const EnsembleNod
                                  std::string_view parameter_name) {
     const Parameter& row = parameter(parameter_name);
     const double value = row.get(experiment);
-    const double step = kDifference * (value != 0.0 ? std::abs(value) : 1.0);
+    const bool kinks = parameter_name == "cutoff_khz" && experiment.line.shape == LineShape::table;
+    const double step =
+        (kinks ? kDifferenceOfKinks : kDifference) * (value != 0.0 ? std::abs(value) : 1.0);
     const auto shifted = [&](double steps) {
         // Set without a check of bounds: the closed forms go on a little past them.
         Experiment other = experiment;

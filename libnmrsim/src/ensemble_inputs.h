@@ -36,6 +36,7 @@ struct EnsembleNodes {
     double stretch = 0.0;
     double error = 0.0;            ///< of M for uncoupled spins; 0 where there is no integral
     std::vector<int> pieces = {};  ///< of panels, in place of the two where there are any
+    int level = 0;                 ///< the tolerance was taken to be 10^level times smaller
 };
 
 /// Nodes that the tolerance, or accuracy.nodes, asks for.
@@ -43,6 +44,9 @@ struct EnsembleNodes {
 /// Args: magnitude: the curve's largest |M|, of which the tolerance is a share; 0: what uncoupled
 /// spins would give.
 EnsembleNodes ensemble_nodes(const Experiment& experiment, double magnitude = 0.0);
+
+/// More nodes, for so many levels more at least; the same where there are none to choose.
+EnsembleNodes finer_nodes(const Experiment& experiment, const EnsembleNodes& nodes, int levels);
 
 /// Whether a curve with this largest |M| wants more than the nodes that it was computed with.
 bool needs_more_nodes(const Experiment& experiment, const EnsembleNodes& nodes, double magnitude);

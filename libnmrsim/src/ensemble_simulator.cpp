@@ -21,12 +21,31 @@
 namespace nmrsim {
 namespace {
 
-/// First guess: so many turns of the typical spin a step at a tolerance of 1e-4 [rad]. Halving
-/// corrects it; most curves need one.
-constexpr double kFirstTurn = 0.5;
+/// How steps are made.
+struct Method {
+    bool eighth = false;  ///< EnsembleSteps::advance_eighth(), not advance()
+    int order = 4;
+    /// First guess: so many turns of the typical spin, or of the fastest, a step at a tolerance of
+    /// 1e-4 [rad]. A second answer corrects it; most curves need one.
+    double first_turn = 0.5;
+    double largest_turn = 2.5;  ///< of any spin [rad]
+    /// What the better answer's error is at most, as a share of the two answers' difference: 1/15
+    /// and 1/255 where steps are short enough for the order to tell.
+    double share = 1.0 / 3.0;
+};
 
-/// No spin turns by more in a step [rad]: the series of the turn stays short.
-constexpr double kLargestTurn = 2.5;
+/// Offsets are turned exactly: the series of the turn stays short.
+constexpr Method kFourth;
+/// It is stable up to 3.8 rad or so.
+constexpr Method kEighth = {true, 8, 1.6, 2.0, 1.0 / 20.0};
+
+/// Two answers that differ by this share of the largest |M| say nothing of the order.
+constexpr double kSaturated = 0.3;
+/// At which the error of kEighth's steps is a hundred times rounding.
+constexpr double kShortestTurn = 0.2;
+
+/// Samples are interpolated from steps in which no spin turns by more [rad].
+constexpr double kInterpolatedTurn = 1.0;
 
 /// Samples closer than the steps by more than this are interpolated from them.
 constexpr double kSpacings = 1.5;
@@ -40,10 +59,13 @@ constexpr double kStepsPerCarrier = 12.0;
 /// Halvings are given up after this many: the tolerance is below rounding.
 constexpr int kMostRefinements = 8;
 
-/// Estimates are bounds: what halving says of the steps and uncoupled spins of the nodes, times so
-/// much.
-constexpr double kStepMargin = 3.0;
+/// An estimate is a bound: what uncoupled spins say of the nodes, times so much.
 constexpr double kNodeMargin = 4.0;
+
+/// The better answer's nodes are for a tolerance of so many powers of ten less: coupled spins may
+/// make more of their error than uncoupled ones, by thousands, and the difference to fewer nodes
+/// tells.
+constexpr int kMoreLevels = 2;
 
 /// What rounding alone leaves of the error of M (10,000 steps, measured 1e-14).
 constexpr double kRounding = 1e-13;
@@ -100,7 +122,8 @@ struct Rates {
 /// Pieces between samples are cut evenly into steps of at most longest_us(), and each of these into
 /// `parts`.
 struct StepSize {
-    double turn = kFirstTurn;  ///< of the typical spin in a step [rad]
+    Method method = kFourth;
+    double turn = kFourth.first_turn;  ///< in a step, as method.first_turn [rad]
     int parts = 1;
     double forced_us = 0.0;  ///< where above 0: so long, whatever the rates are [us]
 
@@ -111,14 +134,14 @@ struct StepSize {
         if (forced_us > 0.0) {
             longest = forced_us;
         } else {
-            const double rate = rates.typical + drive;
+            const double rate = method.eighth ? fastest : rates.typical + drive;
             if (rate > 0.0) longest = std::min(longest, turn / rate);
             if (rates.carrier > 0.0) {
-                const double share = std::min(turn / kFirstTurn, 1.0);
+                const double share = std::min(turn / method.first_turn, 1.0);
                 longest = std::min(longest, kTwoPi / rates.carrier / kStepsPerCarrier * share);
             }
         }
-        return fastest > 0.0 ? std::min(longest, kLargestTurn / fastest) : longest;
+        return fastest > 0.0 ? std::min(longest, method.largest_turn / fastest) : longest;
     }
 };
 
@@ -186,7 +209,11 @@ std::vector<Vec3<Scalar>> evolve(const Experiment& experiment, const EnsembleInp
         const double longest = size.longest_us(rates, drive, fastest, last);
         const auto advance = [&](const Scalar& time, const Scalar& one) {
             throw_if_stopped();
-            steps.advance(time, one, std::abs(part(one, 0)) * fastest);
+            if (size.method.eighth) {
+                steps.advance_eighth(time, one);
+            } else {
+                steps.advance(time, one, std::abs(part(one, 0)) * fastest);
+            }
         };
         const auto advance_to = [&](const Scalar& target) {
             const Scalar span = target - now;
@@ -210,7 +237,8 @@ std::vector<Vec3<Scalar>> evolve(const Experiment& experiment, const EnsembleInp
             static_cast<double>(end - next) * longest > kSpacings * length) {
             Track<Scalar> track;
             const Scalar begin = now;
-            const long count = size.parts * steps_that_cover(length, longest);
+            const double smooth = fastest > 0.0 ? kInterpolatedTurn / fastest : longest;
+            const long count = size.parts * steps_that_cover(length, std::min(longest, smooth));
             const Scalar one = (1.0 / static_cast<double>(count)) * (until - begin);
             track.time.push_back(begin);
             track.mean.push_back(steps.mean());
@@ -236,7 +264,7 @@ std::vector<Vec3<Scalar>> evolve(const Experiment& experiment, const EnsembleInp
                 signal.push_back(steps.mean());
             }
         }
-        if (final) break;
+        if (final || next == inputs.sample.size()) break;
         advance_to(stretch.end);
         steps.to_fast(now);
     }
@@ -277,15 +305,17 @@ Rates rates_of(const Experiment& experiment, const EnsembleInputs<double>& input
     return rates;
 }
 
-/// Where halving starts.
-StepSize first_size(const Experiment& experiment) {
+/// Where refining starts, by a method.
+StepSize first_size(const Experiment& experiment, const Method& method) {
     StepSize size;
+    size.method = method;
     const Acquisition& acquisition = experiment.acquisition;
     if (experiment.accuracy.steps_per_point && acquisition.points > 1) {
         size.forced_us = (acquisition.stop_us - acquisition.start_us) / (acquisition.points - 1) /
                          *experiment.accuracy.steps_per_point;
     }
-    size.turn = kFirstTurn * std::pow(experiment.accuracy.tolerance / 1e-4, 0.25);
+    size.turn =
+        method.first_turn * std::pow(experiment.accuracy.tolerance / 1e-4, 1.0 / method.order);
     return size;
 }
 
@@ -303,68 +333,119 @@ double steps_of(const Experiment& experiment, const EnsembleInputs<double>& inpu
     return size.parts * steps;
 }
 
-/// Additions and multiplications of a spin's step: six turns of some ten terms, each a cross
-/// product and a sum, and four fields.
-double flops_of_step(const EnsembleInputs<double>& inputs) {
+/// Additions and multiplications of a spin's step. Fourth order: six turns of some ten terms, each
+/// a cross product and a sum, and four fields; eighth: eleven slopes, sums of seven and fields.
+double flops_of_step(const EnsembleInputs<double>& inputs, const Method& method) {
     const double spins = static_cast<double>(inputs.offset.size());
     const double field = inputs.kernel.empty() ? 6.0 : 15.0 * std::log2(spins + 1.0);
-    return 6.0 * 10.0 * 15.0 + 4.0 * field;
+    return method.eighth ? 11.0 * (15.0 + 7.0 * 6.0 + field) : 6.0 * 10.0 * 15.0 + 4.0 * field;
 }
 
-struct Refined {
+/// Where refining starts, by the cheaper method.
+StepSize first_size(const Experiment& experiment, const EnsembleInputs<double>& inputs,
+                    const Rates& rates) {
+    const StepSize fourth = first_size(experiment, kFourth);
+    if (fourth.forced_us > 0.0) return fourth;
+    const StepSize eighth = first_size(experiment, kEighth);
+    const auto flops = [&](const StepSize& size) {
+        return steps_of(experiment, inputs, rates, size) * flops_of_step(inputs, size.method);
+    };
+    return flops(eighth) < flops(fourth) ? eighth : fourth;
+}
+
+/// The spins of some nodes.
+struct Spins {
     EnsembleNodes nodes;
     EnsembleInputs<double> inputs;
     Rates rates;
+};
+
+struct Refined {
+    Spins spins;
     Signal signal;
     StepSize size;  ///< what keeps the tolerance, for the derivatives
 };
 
-/// The curve on nodes and at a step that keep the tolerance: two answers, one with twice the steps.
+/// The curve on nodes and at a step that keep the tolerance: two answers, one with twice the steps
+/// and more nodes.
 Refined refine(const Experiment& experiment, int threads, bool by_counter = false) {
-    // Fourth order: with twice the steps a sixteenth of the error, and the difference of the two is
-    // fifteen times that.
-    constexpr double kOrderPower = 16.0;
+    // What the nodes add to the two answers' difference has all but gone from the better one.
     const double tolerance = experiment.accuracy.tolerance;
-    Refined result;
-    result.nodes = ensemble_nodes(experiment);
-    result.inputs = ensemble_inputs(experiment, result.nodes);
-    result.rates = rates_of(experiment, result.inputs, by_counter);
-    StepSize size = first_size(experiment);
+    const auto spins_on = [&](EnsembleNodes nodes) {
+        Spins spins{std::move(nodes), {}, {}};
+        spins.inputs = ensemble_inputs(experiment, spins.nodes);
+        spins.rates = rates_of(experiment, spins.inputs, by_counter);
+        return spins;
+    };
+    StepSize size;
+    const auto answer = [&](const Spins& spins, int parts) {
+        size.parts = parts;
+        return as_signal(spins.inputs,
+                         evolve<double>(experiment, spins.inputs, spins.rates, size, threads));
+    };
+    const auto finer = [&](const Spins& spins, int levels) {
+        EnsembleNodes nodes = finer_nodes(experiment, spins.nodes, levels);
+        return nodes.count == spins.nodes.count ? spins : spins_on(std::move(nodes));
+    };
+    Spins few = spins_on(ensemble_nodes(experiment));
+    Spins more = finer(few, kMoreLevels);
+    size = first_size(experiment, few.inputs, few.rates);
     for (int k = 0;; ++k) {
-        require_time(3.0 * steps_of(experiment, result.inputs, result.rates, size) *
-                     flops_of_step(result.inputs) *
-                     static_cast<double>(result.inputs.offset.size()));
-        const auto answer = [&](int parts) {
-            size.parts = parts;
-            return as_signal(result.inputs, evolve<double>(experiment, result.inputs, result.rates,
-                                                           size, threads));
+        size.parts = 1;
+        const auto flops = [&](const Spins& spins) {
+            return steps_of(experiment, spins.inputs, spins.rates, size) *
+                   flops_of_step(spins.inputs, size.method) *
+                   static_cast<double>(spins.inputs.offset.size());
         };
-        const Signal coarse = answer(1);
+        require_time(flops(few) + 2.0 * flops(more));
+        const Signal coarse = answer(few, 1);
         // The nodes were chosen for the echo that uncoupled spins would make.
         const double about = std::max(heard_peak(experiment, coarse), 1e-300);
-        if (needs_more_nodes(experiment, result.nodes, about)) {
-            result.nodes = ensemble_nodes(experiment, about);
-            result.inputs = ensemble_inputs(experiment, result.nodes);
-            result.rates = rates_of(experiment, result.inputs, by_counter);
+        if (needs_more_nodes(experiment, few.nodes, about)) {
+            few = spins_on(ensemble_nodes(experiment, about));
+            more = finer(few, kMoreLevels);
             continue;
         }
-        Signal fine = answer(2);
+        Signal fine = answer(more, 2);
         const double largest = std::max(heard_peak(experiment, fine), 1e-300);
-        const double error = kStepMargin * heard_difference(experiment, fine, coarse) /
-                             (kOrderPower - 1.0) / largest;
-        const double of_nodes = kNodeMargin * result.nodes.error / largest;
+        const auto error_of = [&](const Signal& a, const Signal& b) {
+            return size.method.share * heard_difference(experiment, a, b) / largest;
+        };
+        const double error = error_of(fine, coarse);
+        const double of_nodes = kNodeMargin * more.nodes.error / largest;
         const bool forced = size.forced_us > 0.0;
         // What more steps do not mend is not asked of them.
         const double share = std::max(tolerance - of_nodes, 0.5 * tolerance);
         if (forced || error <= share || k >= kMostRefinements) {
             fine.estimated_error = error + of_nodes + kRounding / largest;
-            const bool coarse_keeps = kOrderPower * error <= tolerance;
+            const bool coarse_keeps = error / size.method.share <= 0.8 * tolerance;
             size.parts = coarse_keeps && !forced ? 1 : 2;
-            result.size = size;
-            result.signal = std::move(fine);
-            return result;
+            return {std::move(more), std::move(fine), size};
         }
-        size.turn *= std::clamp(std::pow(0.5 * share / error, 0.25), 1.0 / 16.0, 0.8);
+        double of_steps = error;
+        if (more.nodes.count > few.nodes.count) {
+            const Signal between = answer(more, 1);
+            of_steps = error_of(fine, between);
+            const double decades = std::log10(error_of(between, coarse) / share);
+            if (decades > -kMoreLevels) {
+                few = finer(few, std::max(kMoreLevels, static_cast<int>(std::ceil(decades))));
+                more = finer(few, kMoreLevels);
+            }
+        }
+        if (of_steps > kSaturated * size.method.share) {
+            // Errors have grown to the curve's own size: shorter steps pay only if these do.
+            if (size.turn <= kShortestTurn) {
+                throw std::runtime_error(fmt::format(
+                    "the simulation cannot keep accuracy.tolerance = {:.3g}: in this experiment "
+                    "errors of rounding grow to the size of the curve",
+                    tolerance));
+            }
+            size.method = kEighth;
+            size.turn = kShortestTurn;
+        } else if (of_steps > 0.5 * share) {
+            const double power = 1.0 / size.method.order;
+            size.turn *= std::clamp(std::pow(0.3 * share / of_steps, power), 1.0 / 16.0, 0.8);
+        }
     }
 }
 
@@ -373,8 +454,8 @@ void add_slopes(const Experiment& experiment, const Refined& refined,
                 const std::vector<std::vector<double>>& slopes, int threads,
                 SignalJacobian& result) {
     const std::vector<Vec3<Dual<size>>> m =
-        evolve(experiment, with_slopes<size>(refined.inputs, slopes), refined.rates, refined.size,
-               threads);
+        evolve(experiment, with_slopes<size>(refined.spins.inputs, slopes), refined.spins.rates,
+               refined.size, threads);
     for (std::size_t t = 0; t < slopes.size(); ++t) {
         std::array<std::vector<double>, 3> column;
         for (const Vec3<Dual<size>>& one : m) {
@@ -425,12 +506,13 @@ Signal simulate_ensemble_in_team(const Experiment& experiment, int threads) {
 
 SimulationCost ensemble_cost(const Experiment& experiment) {
     const EnsembleInputs<double> inputs = ensemble_inputs(experiment, ensemble_nodes(experiment));
+    const Rates rates = rates_of(experiment, inputs);
+    const StepSize size = first_size(experiment, inputs, rates);
     SimulationCost cost;
     cost.elements = static_cast<double>(inputs.offset.size());
     // One run and one of twice the steps.
-    cost.steps =
-        3.0 * steps_of(experiment, inputs, rates_of(experiment, inputs), first_size(experiment));
-    cost.flops = cost.spin_steps() * flops_of_step(inputs);
+    cost.steps = 3.0 * steps_of(experiment, inputs, rates, size);
+    cost.flops = cost.spin_steps() * flops_of_step(inputs, size.method);
     return cost;
 }
 
@@ -463,7 +545,7 @@ SignalJacobian simulate_ensemble_with_jacobian(const Experiment& experiment,
     const Refined refined = refine(experiment, threads, by_counter);
     std::vector<std::vector<double>> slopes;
     for (const std::string& name : parameters) {
-        slopes.push_back(input_slopes(experiment, refined.nodes, name));
+        slopes.push_back(input_slopes(experiment, refined.spins.nodes, name));
     }
     SignalJacobian result;
     result.parameters.assign(parameters.begin(), parameters.end());

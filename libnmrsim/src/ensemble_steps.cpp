@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "bloch_kernel.h"
+#include "cooper_verner.h"
 #include "nmrsim/units.h"
 
 namespace nmrsim {
@@ -31,39 +32,57 @@ BlochKernels kernels() {
     return baseline::bloch_kernels();
 }
 
-void run(const BlochJob<double>& job) {
-    kernels().plain(job);
-}
-void run(const BlochJob<Dual<1>>& job) {
-    kernels().dual1(job);
-}
-void run(const BlochJob<Dual<2>>& job) {
-    kernels().dual2(job);
-}
-void run(const BlochJob<Dual<3>>& job) {
-    kernels().dual3(job);
+template <class Scalar>
+BlochKernel<Scalar> kernel() {
+    if constexpr (kTangents<Scalar> == 0) return kernels().plain;
+    if constexpr (kTangents<Scalar> == 1) return kernels().dual1;
+    if constexpr (kTangents<Scalar> == 2) return kernels().dual2;
+    if constexpr (kTangents<Scalar> == 3) return kernels().dual3;
 }
 
-/// The job on all spins, in blocks for the threads.
+/// Calls run(begin, count) for blocks of the spins.
+template <class Run>
+void for_each_block(int threads, std::size_t spins, const Run& run) {
+    constexpr std::size_t kBlock = 512;
+    const auto run_block = [&](std::size_t begin) {
+        run(begin, static_cast<long>(std::min(kBlock, spins - begin)));
+    };
+    if (threads == 1 || spins < kParallelSpins) {
+        for (std::size_t begin = 0; begin < spins; begin += kBlock) run_block(begin);
+        return;
+    }
+#pragma omp parallel for schedule(static) num_threads(threads)
+    for (std::size_t begin = 0; begin < spins; begin += kBlock) run_block(begin);
+}
+
+/// The job on all spins.
 template <class Scalar>
 void act(int threads, const BlochJob<Scalar>& job, const SpinVectors<Scalar>& from,
          const SpinVectors<Scalar>& turn, SpinVectors<Scalar>& to) {
-    constexpr std::size_t kBlock = 512;
-    const std::size_t n = from.size();
-    const auto run_block = [&](std::size_t begin) {
+    const auto run = kernel<Scalar>().act;
+    for_each_block(threads, from.size(), [&](std::size_t begin, long count) {
         BlochJob<Scalar> block = job;
-        block.spins = static_cast<long>(std::min(kBlock, n - begin));
+        block.spins = count;
         block.from = from.data() + begin;
         block.turn = turn.data() + begin;
         block.to = to.data() + begin;
         run(block);
-    };
-    if (threads == 1 || n < kParallelSpins) {
-        for (std::size_t begin = 0; begin < n; begin += kBlock) run_block(begin);
-        return;
-    }
-#pragma omp parallel for schedule(static) num_threads(threads)
-    for (std::size_t begin = 0; begin < n; begin += kBlock) run_block(begin);
+    });
+}
+
+/// to = from + the weighted slopes, which lie at the same places of the other spins' arrays.
+template <class Scalar>
+void add(int threads, const SumJob<Scalar>& job, const SpinVectors<Scalar>& from,
+         SpinVectors<Scalar>& to) {
+    const auto run = kernel<Scalar>().sum;
+    for_each_block(threads, from.size(), [&](std::size_t begin, long count) {
+        SumJob<Scalar> block = job;
+        block.spins = count;
+        block.from = from.data() + begin;
+        for (int k = 0; k < job.count; ++k) block.slope[k] = job.slope[k] + begin;
+        block.to = to.data() + begin;
+        run(block);
+    });
 }
 
 /// A linear coupling of the field to a spin: b = (xx wx + xy wy, yx wx + yy wy, zz wz).
@@ -305,6 +324,44 @@ void EnsembleSteps<Scalar>::advance(const Scalar& time, const Scalar& length, do
     });
     act(threads_, job, spins, turn_, spins);
     act(threads_, job, spins, b1_, spins);
+}
+
+template <class Scalar>
+void EnsembleSteps<Scalar>::advance_eighth(const Scalar& time, const Scalar& length) {
+    using Method = CooperVerner;
+    static_assert(Method::kStages <= kMostSlopes);
+    const std::size_t n = spins.size();
+    slopes_.resize(Method::kStages);
+    m2_.resize(n);
+    const auto sum_of = [&](const double(&weight)[Method::kStages], int stages) {
+        SumJob<Scalar> job;
+        for (int j = 0; j < stages; ++j) {
+            if (weight[j] == 0.0) continue;
+            job.slope[job.count] = slopes_[static_cast<std::size_t>(j)].data();
+            job.weight[job.count++] = weight[j] * length;
+        }
+        return job;
+    };
+    const auto slope = kernel<Scalar>().slope;
+    for (int stage = 0; stage < Method::kStages; ++stage) {
+        if (stage > 0) add(threads_, sum_of(Method::kStage[stage], stage), spins, m2_);
+        const SpinVectors<Scalar>& m = stage > 0 ? m2_ : spins;
+        field(time + Method::kTime[stage] * length, m, b1_);
+        SpinVectors<Scalar>& to = slopes_[static_cast<std::size_t>(stage)];
+        to.resize(n);
+        for_each_block(threads_, n, [&](std::size_t begin, long count) {
+            SlopeJob<Scalar> job;
+            job.spins = count;
+            job.m = m.data() + begin;
+            job.field = b1_.data() + begin;
+            job.slope = to.data() + begin;
+            job.transverse = inputs_.transverse;
+            job.longitudinal = inputs_.longitudinal;
+            job.recovery = inputs_.recovery;
+            slope(job);
+        });
+    }
+    add(threads_, sum_of(Method::kWeight, Method::kStages), spins, spins);
 }
 
 template class EnsembleSteps<double>;

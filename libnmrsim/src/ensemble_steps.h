@@ -2,6 +2,8 @@
 /// counter-rotating coupling.
 #pragma once
 
+#include <vector>
+
 #include "ensemble_field.h"
 
 namespace nmrsim {
@@ -35,6 +37,11 @@ public:
     /// Source: E. Celledoni, A. Marthinsen, B. Owren, Future Gener. Comput. Syst. 19, 341 (2003).
     void advance(const Scalar& time, const Scalar& length, double largest_turn);
 
+    /// One step by an explicit Runge-Kutta method of eighth order, 11 fields (cooper_verner.h): far
+    /// longer ones at the same error where the fields change as fast as the spins turn, but no spin
+    /// may turn by more than some radian.
+    void advance_eighth(const Scalar& time, const Scalar& length);
+
     /// Averaging leaves a slow state; the spins' own one, with the motion at twice the Larmor
     /// frequency, is `to_fast` of it. No change in order 1, or without such a coupling.
     void to_fast(const Scalar& time) { kick(time, 1.0); }
@@ -63,6 +70,7 @@ private:
     double fastest_;
     Scalar drive_x_ = 0.0;
     Scalar drive_y_ = 0.0;
+    std::vector<SpinVectors<Scalar>> slopes_;  ///< (stages)
     SpinVectors<Scalar> w_, turn_, b1_, b2_, b3_, b4_, m2_, m3_;
 };
 

@@ -79,17 +79,24 @@ TEST_CASE("Spins keep their length over 10,000 steps") {
     CHECK(worst <= 1e-12);
 }
 
-TEST_CASE("The step is of fourth order, with relaxation and a field that changes with time") {
+TEST_CASE(
+    "Steps are of fourth and of eighth order, with relaxation and a field that changes with time") {
     EnsembleInputs<double> inputs = ring_of(12);
     inputs.counter = 0.5;
     inputs.carrier = 2.0;
     inputs.transverse = 0.08;
     inputs.longitudinal = 0.05;
     inputs.recovery = 0.02;
-    const auto end_state = [&](int count) {
+    const auto end_state = [&](int count, bool eighth) {
         EnsembleSteps<double> steps(inputs, chain(12), CounterRotating::stepped, 1);
         const double h = 4.0 / count;
-        for (int k = 0; k < count; ++k) steps.advance(k * h, h, h * (steps.fastest() + 0.5));
+        for (int k = 0; k < count; ++k) {
+            if (eighth) {
+                steps.advance_eighth(k * h, h);
+            } else {
+                steps.advance(k * h, h, h * (steps.fastest() + 0.5));
+            }
+        }
         return steps.spins;
     };
     const auto difference = [](const SpinVectors<double>& a, const SpinVectors<double>& b) {
@@ -100,11 +107,19 @@ TEST_CASE("The step is of fourth order, with relaxation and a field that changes
         }
         return largest;
     };
-    const auto exact = end_state(640);
-    const double ratio = difference(end_state(20), exact) / difference(end_state(40), exact);
+    const auto exact = end_state(640, false);
+    const double ratio =
+        difference(end_state(20, false), exact) / difference(end_state(40, false), exact);
     // 16 for fourth order, up to the next order's share.
     CHECK(ratio > 13.0);
     CHECK(ratio < 20.0);
+    const auto best = end_state(160, true);
+    CHECK(difference(best, exact) < 1e-8);
+    const double eighth =
+        difference(end_state(10, true), best) / difference(end_state(20, true), best);
+    // 256, as above.
+    CHECK(eighth > 180.0);
+    CHECK(eighth < 370.0);
 }
 
 TEST_CASE("The field of a lattice in three dimensions is the direct sum over all pairs") {

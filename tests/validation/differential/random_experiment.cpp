@@ -231,6 +231,12 @@ std::string row_that_applies(Chance& chance, const Experiment& e, const char* co
         if (!parameter(name).applies(e)) continue;
         // An ideal pulse has no field that would act for a time.
         if (name == "flip_duration_us" && !(parameter(name).get(e) > 0.0)) continue;
+        // A sample at the very time of a pulse jumps as the pulse moves.
+        const Acquisition& a = e.acquisition;
+        if (name == "tau_us") {
+            const double tau = parameter(name).get(e);
+            if (a.start_us == tau || a.stop_us == tau) continue;
+        }
         return name;
     }
 }
