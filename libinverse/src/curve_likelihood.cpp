@@ -266,7 +266,27 @@ std::vector<float> CurveLikelihood::simulated(std::span<const VectorXd> position
     nmrsim::simulate_batch(experiment_, simulated_parameters(positions), {}, signal,
                            options_.threads);
     simulations_ += positions.size();
+    if (references_.empty() || tolerance != corrected_) return signal;
+    const std::size_t curve = 2 * simulated_points_;
+    for (std::size_t p = 0; p < positions.size(); ++p) {
+        const auto nearest = std::min_element(
+            references_.begin(), references_.end(), [&](const VectorXd& a, const VectorXd& b) {
+                return (a - positions[p]).squaredNorm() < (b - positions[p]).squaredNorm();
+            });
+        const float* by =
+            &corrections_[static_cast<std::size_t>(nearest - references_.begin()) * curve];
+        for (std::size_t i = 0; i < curve; ++i) signal[p * curve + i] += by[i];
+    }
     return signal;
+}
+
+void CurveLikelihood::correct(std::span<const VectorXd> references, double coarse, double fine) {
+    references_.clear();
+    const std::vector<float> roughly = simulated(references, coarse);
+    corrections_ = simulated(references, fine);
+    for (std::size_t i = 0; i < corrections_.size(); ++i) corrections_[i] -= roughly[i];
+    references_.assign(references.begin(), references.end());
+    corrected_ = coarse;
 }
 
 std::vector<double> CurveLikelihood::profile(std::span<const VectorXd> positions,

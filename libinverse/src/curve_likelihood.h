@@ -56,6 +56,9 @@ public:
     /// left out, slopes are (2 samples, dimensions).
     std::vector<Evaluation> linearise(std::span<const Eigen::VectorXd> positions, double tolerance,
                                       std::span<const Freedom> freedoms = {});
+    /// Has simulations of the tolerance `coarse` corrected from here on by what one of `fine`
+    /// differs by at the nearest of these positions: errors change little between neighbours.
+    void correct(std::span<const Eigen::VectorXd> references, double coarse, double fine);
     /// Residuals (2 samples) over the noise, model less curve: real parts, then imaginary ones.
     std::vector<Eigen::VectorXd> residuals(std::span<const Eigen::VectorXd> positions,
                                            double tolerance, Freedom freedom = Freedom::as_asked);
@@ -93,6 +96,9 @@ private:
     double excess_ = 1.0;  ///< variance of a slow curve's noise over that of its samples
     double spacing_us_ = 0.0;
     std::size_t simulations_ = 0;
+    double corrected_ = 0.0;  ///< the tolerance whose simulations are
+    std::vector<Eigen::VectorXd> references_;
+    std::vector<float> corrections_;  ///< (references, 2, simulated points)
 };
 
 }  // namespace nmrinverse

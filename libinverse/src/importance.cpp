@@ -4,13 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 #include <stdexcept>
 
 #include "curve_likelihood.h"
-#include "nmrsim/random.h"
-#include "nmrsim/stop.h"
+#include "importance_sampler.h"
+#include "log_sum.h"
 #include "student_density.h"
 
 namespace nmrinverse {
@@ -19,69 +18,19 @@ namespace {
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
 
-constexpr double kNever = -std::numeric_limits<double>::infinity();
-
 /// Shares of the draws about a minimum that take its covariance, nine and a hundred times that: a
 /// posterior that bends away from its Laplace approximation must not look like a good fit to it.
 constexpr double kWider[][2] = {{0.7, 1.0}, {0.2, 9.0}, {0.1, 100.0}};
 
-/// Effective samples for each unknown from which a further round learns where to draw.
-constexpr double kSpeaking = 20.0;
-
-/// Of a further round this share is drawn about the mean of the samples before with so many times
-/// their covariance, the others about so many of these samples, chosen by their weights, with this
-/// times it. Narrower ones find more effective samples, but few in the tails: on a posterior bent
-/// by one width, intervals of 90% held 0.875 with 0.2 of the covariance and 0.896 with these.
-constexpr double kAboutMean = 0.3;
-constexpr double kWiderAboutMean = 6.0;
-constexpr int kCentres = 15;
-constexpr double kWiderAboutCentres = 1.5;
-
-/// The box, as the densities see it: the unit cube.
-class Box {
-public:
-    explicit Box(const nmrsim::Prior& prior) : prior_(prior) {}
-    Eigen::Index size() const { return static_cast<Eigen::Index>(prior_.size()); }
-    double width(Eigen::Index k) const {
-        const nmrsim::PriorRange& range = prior_[static_cast<std::size_t>(k)];
-        return range.high - range.low;
-    }
-    double log_volume() const {
-        double sum = 0.0;
-        for (Eigen::Index k = 0; k < size(); ++k) sum += std::log(width(k));
-        return sum;
-    }
-    VectorXd to_unit(const double* parameters) const {
-        VectorXd unit(size());
-        for (Eigen::Index k = 0; k < size(); ++k) {
-            unit(k) = (parameters[k] - prior_[static_cast<std::size_t>(k)].low) / width(k);
-        }
-        return unit;
-    }
-    void append(const VectorXd& unit, std::vector<double>& parameters) const {
-        for (Eigen::Index k = 0; k < size(); ++k) {
-            parameters.push_back(prior_[static_cast<std::size_t>(k)].low + width(k) * unit(k));
-        }
-    }
-
-private:
-    const nmrsim::Prior& prior_;
-};
-
-/// log(sum of exp), without overflow.
-double log_sum(std::span<const double> logs) {
-    const double most = *std::max_element(logs.begin(), logs.end());
-    if (most == kNever) return kNever;
-    double sum = 0.0;
-    for (const double value : logs) sum += std::exp(value - most);
-    return most + std::log(sum);
-}
-
-double effective(std::span<const double> weights) {
-    double square = 0.0;
-    for (const double w : weights) square += w * w;
-    return 1.0 / square;
-}
+/// Simulations of this tolerance take a third of the time of finer ones, which double precision
+/// makes. They serve for weights where they are corrected at this many places at most, if at about
+/// so many others, all with chi-square within so much of the least, they have chi-square to this
+/// root mean square, but for what is common to all.
+constexpr double kCoarse = 1e-4;
+constexpr std::size_t kReferences = 12;
+constexpr std::size_t kLooks = 8;
+constexpr double kNear = 9.0;
+constexpr double kSmallError = 0.1;
 
 /// One unknown's samples in rising order.
 class Marginal {
@@ -140,128 +89,55 @@ private:
     std::vector<Step> steps_;
 };
 
-/// Samples drawn so far, on the unit cube, with what they were drawn from. Those outside the cube
-/// have no weight and are not kept, but count among the drawn.
-struct Sampler {
-    const Box& box;
-    const LogDensity& log_likelihood;
-    const Proposal* proposal;
-    const ImportanceOptions& options;
-    nmrsim::CounterRandom random{options.seed, options.index, nmrsim::RandomStream::importance};
+/// Chi-square for weights: by coarse simulations that are corrected at some places, where these say
+/// at others what fine ones do.
+class FineEnough {
+public:
+    explicit FineEnough(CurveLikelihood& likelihood)
+        : likelihood_(likelihood), tolerance_(likelihood.tolerances().fine) {}
 
-    std::vector<StudentDensity> students{};
-    std::vector<double> log_drawn{};  ///< (students) how many samples, logarithms
-    double proposed = 0.0;            ///< how many samples of the proposal
-    double all = 0.0;                 ///< how many samples, those outside among them
-    std::vector<VectorXd> samples{};
-    std::vector<double> likelihood{};  ///< (samples), logarithms
-    std::vector<double> density{};     ///< (samples), log of what they were drawn from, times `all`
-    std::size_t counted = 0;           ///< students that are in `density`
-    std::vector<double> log_weight{};  ///< (samples)
+    double tolerance() const { return tolerance_; }
 
-    void add_student(VectorXd centre, const MatrixXd& covariance, int draws,
-                     std::vector<VectorXd>& fresh) {
-        nmrsim::throw_if_stopped();
-        StudentDensity student(std::move(centre), covariance, options.tail);
-        if (!student.finite() || draws < 1) return;
-        for (int i = 0; i < draws; ++i) {
-            VectorXd position = student.draw(random);
-            if (in_unit_box(position)) fresh.push_back(std::move(position));
-        }
-        students.push_back(std::move(student));
-        log_drawn.push_back(std::log(draws));
-        all += draws;
+    void try_coarse(std::span<const VectorXd> references) {
+        likelihood_.correct(references, kCoarse, tolerance_);
+        coarse_ = true;
     }
 
-    void take(const std::vector<VectorXd>& fresh) {
-        nmrsim::throw_if_stopped();
-        std::vector<double> parameters;
-        for (const VectorXd& unit : fresh) box.append(unit, parameters);
-        const std::vector<double> found = log_likelihood(parameters);
-        if (found.size() != fresh.size()) {
-            throw std::invalid_argument("importance_posterior: a likelihood of the wrong size");
+    std::vector<double> chi_square(std::span<const VectorXd> positions) {
+        if (!coarse_) return likelihood_.profile(positions, tolerance_);
+        const std::vector<double> roughly = likelihood_.profile(positions, kCoarse);
+        if (checked_) return roughly;
+        checked_ = true;
+        // Where the density is, at as many places as there are.
+        const double least = *std::min_element(roughly.begin(), roughly.end());
+        std::vector<std::size_t> near;
+        for (std::size_t i = 0; i < roughly.size(); ++i) {
+            if (roughly[i] < least + kNear) near.push_back(i);
         }
-        const std::size_t before = samples.size();
-        likelihood.insert(likelihood.end(), found.begin(), found.end());
-        samples.insert(samples.end(), fresh.begin(), fresh.end());
-        density.resize(samples.size(), kNever);
-        if (proposed > 0.0) {
-            const std::vector<double> by_proposal = proposal->log_density(parameters);
-            for (std::size_t i = before; i < samples.size(); ++i) {
-                density[i] = std::log(proposed) + by_proposal[i - before] + box.log_volume();
-            }
+        std::vector<VectorXd> some;
+        std::vector<double> off;
+        const std::size_t each = 1 + near.size() / kLooks;
+        for (std::size_t i = 0; i < near.size(); i += each) {
+            some.push_back(positions[near[i]]);
+            off.push_back(roughly[near[i]]);
         }
-        log_weight.resize(samples.size());
-        std::vector<double> parts;
-        for (std::size_t i = 0; i < samples.size(); ++i) {
-            parts.assign(1, density[i]);
-            for (std::size_t s = i < before ? counted : 0; s < students.size(); ++s) {
-                parts.push_back(log_drawn[s] + students[s].log_density(samples[i]));
-            }
-            density[i] = log_sum(parts);
-            log_weight[i] = likelihood[i] - density[i];
-            if (std::isnan(log_weight[i])) log_weight[i] = kNever;
+        const std::vector<double> finely = likelihood_.profile(some, tolerance_);
+        double mean = 0.0, square = 0.0;
+        for (std::size_t i = 0; i < off.size(); ++i) {
+            off[i] -= finely[i];
+            mean += off[i] / static_cast<double>(off.size());
         }
-        counted = students.size();
+        for (const double d : off) square += (d - mean) * (d - mean);
+        if (square <= kSmallError * kSmallError * static_cast<double>(off.size())) return roughly;
+        coarse_ = false;
+        return likelihood_.profile(positions, tolerance_);
     }
 
-    std::vector<double> weights() const {
-        const double total = log_sum(log_weight);
-        if (!std::isfinite(total)) {
-            throw std::invalid_argument(
-                "importance_posterior: the likelihood is 0 at every sample");
-        }
-        std::vector<double> result;
-        for (const double value : log_weight) result.push_back(std::exp(value - total));
-        return result;
-    }
-
-    /// The weights to the largest power at most 1 that leaves so many effective samples: a few
-    /// large ones say little about where the others should be.
-    std::vector<double> tempered(double effective_size) const {
-        const double size = std::min(effective_size, 0.25 * static_cast<double>(samples.size()));
-        std::vector<double> result = weights();
-        if (effective(result) >= size) return result;
-        const double most = *std::max_element(log_weight.begin(), log_weight.end());
-        double low = 0.0, high = 1.0;
-        for (int i = 0; i < 40; ++i) {
-            const double power = 0.5 * (low + high);
-            double sum = 0.0;
-            for (std::size_t j = 0; j < samples.size(); ++j) {
-                result[j] = std::exp(power * (log_weight[j] - most));
-                sum += result[j];
-            }
-            for (double& w : result) w /= sum;
-            (effective(result) >= size ? low : high) = power;
-        }
-        return result;
-    }
-
-    /// Draws where the weights are.
-    void further(int draws) {
-        const Eigen::Index k = box.size();
-        const std::vector<double> weight = tempered(kSpeaking * static_cast<double>(k));
-        VectorXd mean = VectorXd::Zero(k);
-        for (std::size_t i = 0; i < samples.size(); ++i) mean += weight[i] * samples[i];
-        MatrixXd covariance = MatrixXd::Zero(k, k);
-        for (std::size_t i = 0; i < samples.size(); ++i) {
-            covariance += weight[i] * (samples[i] - mean) * (samples[i] - mean).transpose();
-        }
-        const int each = static_cast<int>((1.0 - kAboutMean) * draws) / kCentres;
-        std::vector<VectorXd> fresh;
-        add_student(mean, kWiderAboutMean * covariance, draws - kCentres * each, fresh);
-        const double offset = random.uniform();
-        double sum = 0.0;
-        int centre = 0;
-        for (std::size_t i = 0; i < samples.size() && centre < kCentres; ++i) {
-            sum += weight[i];
-            while (centre < kCentres && sum > (centre + offset) / kCentres) {
-                add_student(samples[i], kWiderAboutCentres * covariance, each, fresh);
-                ++centre;
-            }
-        }
-        take(fresh);
-    }
+private:
+    CurveLikelihood& likelihood_;
+    double tolerance_;
+    bool coarse_ = false;
+    bool checked_ = false;
 };
 
 }  // namespace
@@ -340,15 +216,15 @@ WeightedPosterior importance_posterior(const nmrsim::Prior& prior, const LogDens
     }
     sampler.take(fresh);
     for (int round = 1; round < options.rounds; ++round) {
-        if (effective(sampler.weights()) >= options.enough) break;
-        sampler.further(options.draws);
+        if (effective_of(sampler.weights()) >= options.enough) break;
+        sampler.further();
     }
 
     WeightedPosterior result;
     result.unknowns = unknowns;
     result.weights = sampler.weights();
     for (const VectorXd& unit : sampler.samples) box.append(unit, result.samples);
-    result.effective_size = effective(result.weights);
+    result.effective_size = effective_of(result.weights);
     // Densities are too large by a factor `all`, of which their mean is taken.
     result.log_evidence = log_sum(sampler.log_weight);
     const Eigen::Index k = box.size();
@@ -383,21 +259,31 @@ WeightedPosterior importance_posterior(const nmrsim::Experiment& experiment,
         used.noise_correlation.clear();
     }
     CurveLikelihood likelihood(experiment, signal, used);
-    const double tolerance = likelihood.tolerances().fine;
-    const LogDensity log_likelihood = [&](std::span<const double> parameters) {
-        std::vector<VectorXd> positions;
-        for (std::size_t i = 0; i < parameters.size(); i += likelihood.unknowns()) {
-            positions.push_back(likelihood.position(parameters.subspan(i, likelihood.unknowns()),
-                                                    refinement.time_zero_us));
-        }
-        std::vector<double> result = likelihood.profile(positions, tolerance);
-        for (double& value : result) value *= -0.5;
-        return result;
-    };
     std::vector<Minimum> minima{
         {refinement.estimate, refinement.chi_square, refinement.covariance}};
     minima.insert(minima.end(), refinement.rivals.begin(), refinement.rivals.end());
     minima.insert(minima.end(), refinement.valleys.begin(), refinement.valleys.end());
+    const auto position_of = [&](std::span<const double> parameters) {
+        return likelihood.position(parameters, refinement.time_zero_us);
+    };
+    FineEnough simulated(likelihood);
+    if (simulated.tolerance() < kCoarse) {
+        std::vector<VectorXd> references;
+        const std::size_t each = 1 + minima.size() / kReferences;
+        for (std::size_t m = 0; m < minima.size(); m += each) {
+            references.push_back(position_of(minima[m].parameters));
+        }
+        simulated.try_coarse(references);
+    }
+    const LogDensity log_likelihood = [&](std::span<const double> parameters) {
+        std::vector<VectorXd> positions;
+        for (std::size_t i = 0; i < parameters.size(); i += likelihood.unknowns()) {
+            positions.push_back(position_of(parameters.subspan(i, likelihood.unknowns())));
+        }
+        std::vector<double> result = simulated.chi_square(positions);
+        for (double& value : result) value *= -0.5;
+        return result;
+    };
     return importance_posterior(experiment.prior, log_likelihood, minima, proposal, options);
 }
 

@@ -36,6 +36,13 @@ double StudentDensity::log_density(const VectorXd& position) const {
     return log_factor_ - 0.5 * (tail_ + d) * std::log1p(z.squaredNorm() / tail_);
 }
 
+VectorXd StudentDensity::log_densities(const MatrixXd& positions) const {
+    const MatrixXd z = root_.triangularView<Eigen::Lower>().solve(positions.colwise() - centre_);
+    const double power = 0.5 * (tail_ + static_cast<double>(positions.rows()));
+    return log_factor_ -
+           power * (1.0 + z.colwise().squaredNorm().transpose().array() / tail_).log();
+}
+
 VectorXd StudentDensity::draw(nmrsim::CounterRandom& random) const {
     VectorXd z(centre_.size());
     for (double& value : z) value = random.normal();

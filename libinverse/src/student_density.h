@@ -19,6 +19,7 @@ public:
     bool finite() const;  ///< whether the scale is one: positive definite, no NaN
     Eigen::VectorXd draw(nmrsim::CounterRandom& random) const;
     double log_density(const Eigen::VectorXd& position) const;
+    Eigen::VectorXd log_densities(const Eigen::MatrixXd& positions) const;  ///< of (k, n): (n)
 
 private:
     Eigen::VectorXd centre_;

@@ -176,7 +176,7 @@ TEST_CASE("further rounds find the shape that a Laplace approximation misses", "
     options.enough = 1e9;
     const WeightedPosterior more =
         importance_posterior(box(), likelihood, {&minimum, 1}, nullptr, options);
-    CHECK(more.count() > 12000);  // 16,000 less those outside the box
+    CHECK(more.count() > 7000);  // rounds of 1,000 and more
     CHECK(once.effective_share() < 0.25);
     CHECK(more.effective_share() > 1.5 * once.effective_share());
     CHECK(std::abs(more.mean[0] - 75.0) < 10.0 * bound(more));

@@ -24,11 +24,11 @@ struct Proposal {
 };
 
 struct ImportanceOptions {
-    int draws =
-        512;  ///< about the minima, in all (rounded up), >= 1; again as many in each further round
-    int least = 16;  ///< about each minimum at the least, >= 1
-    /// Rounds at most, >= 1: each further one adds draws where the weights of those before were.
-    int rounds = 10;
+    int draws = 256;  ///< about the minima, in all (rounded up), >= 1
+    int least = 16;   ///< about each minimum at the least, >= 1
+    /// Rounds at most, >= 1: each further one adds draws where the weights of those before were, as
+    /// many as the first, or as many as are missing where a polynomial stands for the likelihood.
+    int rounds = 20;
     double enough = 512.0;  ///< no further round above so many effective samples, > 0
     double tail = 5.0;      ///< degrees of freedom of the Student densities about minima, > 0
     std::uint64_t seed = 0;
@@ -56,7 +56,9 @@ struct WeightedPosterior {
 ///
 /// Samples come from the proposal, where there is one, and from a Student density about each
 /// minimum with its covariance; each is weighted against the mixture of all (the balance
-/// heuristic), so that one bad proposal does no harm beside a good one. What is drawn outside the
+/// heuristic), so that one bad proposal does no harm beside a good one. Further rounds draw from a
+/// polynomial in the likelihood's place, fitted to the samples before, where one of degree four or
+/// less follows it, otherwise about samples of large weight. What is drawn outside the
 /// prior's box has no weight and costs no likelihood. Quantiles are where as much of the density is
 /// below as they say in the mean over draws, so that their intervals hold what they should at any
 /// effective size.
