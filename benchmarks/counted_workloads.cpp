@@ -78,7 +78,7 @@ double lattice(const Kernel& kernel, int side, bool on_grid, FieldMethod method)
     if (spins.on_grid() != on_grid || (!on_grid && field.method() != method)) return std::nan("");
     LatticeWorkspace workspace;
     Signal signal;
-    counted_work([&] { signal = simulate_lattice(e, workspace); });
+    counted_work([&] { signal = simulate_lattice(e, workspace).value(); });
     return signal.my.back();
 }
 

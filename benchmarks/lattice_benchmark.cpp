@@ -42,10 +42,10 @@ Experiment published_echo(double summed_khz, double xi) {
 /// Largest error of a curve over its largest |M|, against double precision at a quarter of a step.
 double error_of(Experiment experiment) {
     LatticeWorkspace workspace;
-    const Signal fast = simulate_lattice(experiment, workspace);
+    const Signal fast = simulate_lattice(experiment, workspace).value();
     experiment.accuracy.precision = Precision::double_;
     experiment.accuracy.steps_per_point = 4.0;
-    const Signal exact = simulate_lattice(experiment, workspace);
+    const Signal exact = simulate_lattice(experiment, workspace).value();
     double largest = 0.0;
     for (std::size_t i = 0; i < exact.points(); ++i) {
         largest = std::max(largest, std::hypot(exact.mx[i], exact.my[i]));
@@ -90,8 +90,8 @@ void size(benchmark::State& state) {
     // Without a converged curve, which would take minutes: float against double.
     Experiment twice = e;
     twice.accuracy.precision = Precision::double_;
-    const double error =
-        largest_difference(simulate_lattice(e, workspace), simulate_lattice(twice, workspace));
+    const double error = largest_difference(simulate_lattice(e, workspace).value(),
+                                            simulate_lattice(twice, workspace).value());
     if (error > 1e-4) {
         state.SkipWithError(fmt::format("wrong answer: error {:.1e}", error).c_str());
         return;

@@ -72,9 +72,23 @@ double heard_difference(const Experiment& experiment, const Signal& a, const Sig
     double largest = 0.0;
     for_each_heard(dead_samples(experiment), a.points(), [&](std::size_t k) {
         const double difference = std::hypot(a.mx[k] - b.mx[k], a.my[k] - b.my[k]);
-        if (!(difference <= largest)) largest = difference;  // nan must not pass for agreement
+        // nan must not pass for agreement
+        if (!(difference <= largest) && !std::isnan(largest)) largest = difference;
     });
     return largest;
+}
+
+double relative_difference(const Experiment& experiment, const Signal& signal, const Signal& better,
+                           double least) {
+    const double peak = std::max(heard_peak(experiment, better), least);
+    double along = 0.0, largest = peak;
+    for (std::size_t k = 0; k < better.points(); ++k) {
+        const double difference = std::abs(signal.mz[k] - better.mz[k]);
+        if (!(difference <= along) && !std::isnan(along)) along = difference;
+        largest = std::max(largest, std::abs(better.mz[k]));
+    }
+    const double across = heard_difference(experiment, signal, better);
+    return std::isnan(along) ? along : std::max(across / peak, along / largest);
 }
 
 }  // namespace nmrsim

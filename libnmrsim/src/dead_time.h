@@ -24,4 +24,11 @@ double heard_peak(const std::vector<std::size_t>& dead, std::span<const float> m
 /// Largest difference of M+ at these samples; nan where one is.
 double heard_difference(const Experiment& experiment, const Signal& a, const Signal& b);
 
+/// The larger one of two differences to a better curve, nan where one is: that of M+ as a share of
+/// the largest |M+| that is heard, and that of Mz as a share of all M.
+///
+/// Args: least: in place of a smaller |M+|.
+double relative_difference(const Experiment& experiment, const Signal& signal, const Signal& better,
+                           double least);
+
 }  // namespace nmrsim

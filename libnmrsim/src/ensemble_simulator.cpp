@@ -36,8 +36,12 @@ struct Method {
 
 /// Offsets are turned exactly: the series of the turn stays short.
 constexpr Method kFourth;
-/// It is stable up to 3.8 rad or so.
-constexpr Method kEighth = {true, 8, 1.6, 2.0, 1.0 / 20.0};
+/// It is stable up to 3.8 rad or so; the spins' own field may turn with them.
+constexpr Method kEighth = {true, 8, 1.4, 1.5, 1.0 / 20.0};
+constexpr double kUsualRadians = 100.0;  ///< of a sequence that first_turn is for
+/// In longer steps than this [rad] its order does not show yet, and the share is this one.
+constexpr double kLongTurn = 0.8;
+constexpr double kLongShare = 1.0 / 8.0;
 
 /// Two answers that differ by this share of the largest |M| say nothing of the order.
 constexpr double kSaturated = 0.3;
@@ -55,6 +59,9 @@ constexpr std::size_t kInterpolationPoints = 14;
 
 /// Steps a period of twice the Larmor frequency, laboratory frame, at a tolerance of 1e-4.
 constexpr double kStepsPerCarrier = 12.0;
+
+/// Smaller |M| is no signal.
+constexpr double kLeastPeak = 1e-300;
 
 /// Halvings are given up after this many: the tolerance is below rounding.
 constexpr int kMostRefinements = 8;
@@ -81,7 +88,8 @@ struct Stretch {
     std::vector<std::size_t> pulses;  ///< ideal, events' indices
     Scalar begin = 0.0;               ///< [us]
     Scalar end = 0.0;
-    Scalar drive_x = 0.0;  ///< [rad/us]
+    Scalar duration = 0.0;  ///< of all but the last: times lose the digits of very short ones
+    Scalar drive_x = 0.0;   ///< [rad/us]
     Scalar drive_y = 0.0;
 };
 
@@ -99,14 +107,15 @@ std::vector<Stretch<Scalar>> stretches(const Experiment& experiment,
             continue;
         }
         Stretch<Scalar>& now = result.back();
-        now.end = now.begin + inputs.duration[e];
+        now.duration = inputs.duration[e];
+        now.end = now.begin + now.duration;
         if (is_pulse) {
             const Scalar rate = inputs.flip[e] / inputs.duration[e];
             now.drive_x = rate * cos(inputs.phase[e]);
             now.drive_y = rate * sin(inputs.phase[e]);
         }
         const Scalar next = now.end;
-        result.push_back({{}, next, next, 0.0, 0.0});
+        result.push_back({{}, next, next, 0.0, 0.0, 0.0});
     }
     result.back().end = inputs.sample.back();
     return result;
@@ -126,6 +135,9 @@ struct StepSize {
     double turn = kFourth.first_turn;  ///< in a step, as method.first_turn [rad]
     int parts = 1;
     double forced_us = 0.0;  ///< where above 0: so long, whatever the rates are [us]
+
+    /// What the better answer's error is at most, as a share of the two answers' difference.
+    double share() const { return method.eighth && turn > kLongTurn ? kLongShare : method.share; }
 
     /// With a drive of so many rad/us, spins turning by at most `fastest`; `last_us` where nothing
     /// moves at all.
@@ -215,13 +227,15 @@ std::vector<Vec3<Scalar>> evolve(const Experiment& experiment, const EnsembleInp
                 steps.advance(time, one, std::abs(part(one, 0)) * fastest);
             }
         };
-        const auto advance_to = [&](const Scalar& target) {
-            const Scalar span = target - now;
+        const auto advance_by = [&](const Scalar& span) {
             const double length = part(span, 0);
-            if (std::abs(length) <= same && !has_slope(span)) return;
+            if (!(length > 0.0) && !has_slope(span)) return;
             const long count = size.parts * steps_that_cover(length, longest);
             const Scalar one = (1.0 / static_cast<double>(count)) * span;
             for (long k = 0; k < count; ++k) advance(now + static_cast<double>(k) * one, one);
+        };
+        const auto advance_to = [&](const Scalar& target) {
+            advance_by(target - now);
             now = target;
         };
         std::size_t end = next;
@@ -265,7 +279,12 @@ std::vector<Vec3<Scalar>> evolve(const Experiment& experiment, const EnsembleInp
             }
         }
         if (final || next == inputs.sample.size()) break;
-        advance_to(stretch.end);
+        if (part(now, 0) == part(stretch.begin, 0)) {
+            advance_by(stretch.duration);
+            now = stretch.end;
+        } else {
+            advance_to(stretch.end);
+        }
         steps.to_fast(now);
     }
     return signal;
@@ -346,7 +365,12 @@ StepSize first_size(const Experiment& experiment, const EnsembleInputs<double>& 
                     const Rates& rates) {
     const StepSize fourth = first_size(experiment, kFourth);
     if (fourth.forced_us > 0.0) return fourth;
-    const StepSize eighth = first_size(experiment, kEighth);
+    StepSize eighth = first_size(experiment, kEighth);
+    // Errors gather: beyond that many radian steps are shorter from the start, or the coarse answer
+    // would mean nothing.
+    const double radians = rates.fastest * inputs.sample.back();
+    eighth.turn *= std::pow(std::min(1.0, kUsualRadians / std::max(radians, 1e-300)),
+                            1.0 / eighth.method.order);
     const auto flops = [&](const StepSize& size) {
         return steps_of(experiment, inputs, rates, size) * flops_of_step(inputs, size.method);
     };
@@ -400,16 +424,16 @@ Refined refine(const Experiment& experiment, int threads, bool by_counter = fals
         require_time(flops(few) + 2.0 * flops(more));
         const Signal coarse = answer(few, 1);
         // The nodes were chosen for the echo that uncoupled spins would make.
-        const double about = std::max(heard_peak(experiment, coarse), 1e-300);
+        const double about = std::max(heard_peak(experiment, coarse), kLeastPeak);
         if (needs_more_nodes(experiment, few.nodes, about)) {
             few = spins_on(ensemble_nodes(experiment, about));
             more = finer(few, kMoreLevels);
             continue;
         }
         Signal fine = answer(more, 2);
-        const double largest = std::max(heard_peak(experiment, fine), 1e-300);
+        const double largest = std::max(heard_peak(experiment, fine), kLeastPeak);
         const auto error_of = [&](const Signal& a, const Signal& b) {
-            return size.method.share * heard_difference(experiment, a, b) / largest;
+            return size.share() * relative_difference(experiment, b, a, kLeastPeak);
         };
         const double error = error_of(fine, coarse);
         const double of_nodes = kNodeMargin * more.nodes.error / largest;
@@ -418,7 +442,7 @@ Refined refine(const Experiment& experiment, int threads, bool by_counter = fals
         const double share = std::max(tolerance - of_nodes, 0.5 * tolerance);
         if (forced || error <= share || k >= kMostRefinements) {
             fine.estimated_error = error + of_nodes + kRounding / largest;
-            const bool coarse_keeps = error / size.method.share <= 0.8 * tolerance;
+            const bool coarse_keeps = error / size.share() <= 0.8 * tolerance;
             size.parts = coarse_keeps && !forced ? 1 : 2;
             return {std::move(more), std::move(fine), size};
         }
@@ -432,7 +456,7 @@ Refined refine(const Experiment& experiment, int threads, bool by_counter = fals
                 more = finer(few, kMoreLevels);
             }
         }
-        if (of_steps > kSaturated * size.method.share) {
+        if (!(of_steps <= kSaturated * size.share())) {
             // Errors have grown to the curve's own size: shorter steps pay only if these do.
             if (size.turn <= kShortestTurn) {
                 throw std::runtime_error(fmt::format(

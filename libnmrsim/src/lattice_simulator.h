@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "nmrsim/experiment.h"
@@ -28,8 +29,10 @@ public:
 /// Offsets of the sites [Hz], (sites): drawn from the line with lattice.seed alone.
 std::vector<double> draw_offsets_hz(const Experiment& experiment);
 
-/// One curve on the calling thread. `experiment` is valid and its kernel has finite range.
-Signal simulate_lattice(const Experiment& experiment, LatticeWorkspace& workspace);
+/// One curve on the calling thread; none where steps of this kind would be far too many for the
+/// tolerance, as with strong couplings over long times. `experiment` is valid and its kernel has
+/// finite range.
+std::optional<Signal> simulate_lattice(const Experiment& experiment, LatticeWorkspace& workspace);
 
 /// Sites, time steps and operations of one curve.
 SimulationCost lattice_cost(const Experiment& experiment);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -37,17 +38,25 @@ bool shares_uniform_plans(const Experiment& experiment) {
 SignalJacobian differentiate_unchecked(const Experiment& experiment,
                                        std::span<const std::string> parameters, int threads);
 
+Signal simulate_generally(const Experiment& experiment, int threads) {
+    Signal signal = simulate_ensemble_in_team(experiment, threads);
+    Experiment judged = experiment;
+    judged.accuracy.precision = Precision::double_;  // it is always
+    require_right(judged, signal);
+    return signal;
+}
+
 Signal simulate_one(const Experiment& experiment, LatticeWorkspace& workspace, int threads) {
-    Signal signal;
-    if (needs_ensemble(experiment)) {
-        signal = simulate_ensemble_in_team(experiment, threads);
-    } else if (is_uniform(experiment)) {
+    if (needs_ensemble(experiment)) return simulate_generally(experiment, threads);
+    std::optional<Signal> signal;
+    if (is_uniform(experiment)) {
         signal = differentiate_unchecked(experiment, {}, threads).signal;
     } else {
         signal = simulate_lattice(experiment, workspace);
+        if (!signal) return simulate_generally(experiment, threads);
     }
-    require_right(experiment, signal);
-    return signal;
+    require_right(experiment, *signal);
+    return std::move(*signal);
 }
 
 /// Calls `use(i, one)` for each curve's experiment, on all threads.

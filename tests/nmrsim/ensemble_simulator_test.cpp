@@ -278,7 +278,7 @@ TEST_CASE("The estimated error is an estimate") {
         const double error = largest_difference(signal, reference) / largest;
         CHECK(signal.estimated_error <= tolerance);
         CHECK(error <= 1.5 * signal.estimated_error);
-        // A bound, a twentieth of two answers' difference; rounding beside it.
+        // A bound made of the difference of two answers; rounding beside it.
         CHECK(error >= signal.estimated_error / 30.0 - 1e-12);
     }
 }
@@ -296,4 +296,40 @@ TEST_CASE("Lines that differ in what only some shapes have get nodes of their ow
     const Signal narrow = simulate_ensemble(e);
     e.accuracy.nodes = 512;
     CHECK(largest_difference(narrow, simulate_ensemble(e)) < 1e-6);
+}
+
+TEST_CASE("A pulse that is far shorter than the sequence's rounding turns as it says") {
+    // 1e-6 us after 12 ms; the ideal pulse is its limit.
+    Experiment e;
+    e.line.spins = 5;
+    e.line.half_width_khz = 0.01;
+    e.line.cutoff_khz = 1.0;
+    e.acquisition.start_us = 12000.0;
+    e.acquisition.stop_us = 12010.0;
+    e.acquisition.points = 11;
+    const auto after = [&](double duration_us) {
+        e.sequence.program = std::vector<Event>{Delay{12000.0}, Pulse{90.0, 0.0, duration_us}};
+        return simulate_ensemble(e);
+    };
+    CHECK(peak_magnitude(after(0.0)) > 0.49);
+    CHECK(largest_difference(after(1e-6), after(0.0)) < 1e-5);
+}
+
+TEST_CASE("What rounding alone makes of a curve is refused") {
+    // Four spins with strong couplings and many pulses: no double answers that.
+    Experiment e;
+    e.interaction.kernel = RkkyKernel{7.034896170841202};
+    e.interaction.angular = {-0.25338, 0.0, 0.66541};
+    e.interaction.alpha_x_khz = 468.07;
+    e.interaction.alpha_z_khz = -282.0;
+    e.lattice = {2, 2, 1, 424};
+    e.line.half_width_khz = 0.1063;
+    e.line.cutoff_khz = 83.75;
+    e.sequence.program = std::vector<Event>{
+        Pulse{90.0, 0.0}, Delay{51.28}, Pulse{90.0, 109.5}, Delay{98.59},        Pulse{90.0, 90.0},
+        Delay{9.3},       Pulse{218.0}, Delay{266.8},       Pulse{204.0, -138.8}};
+    e.acquisition.start_us = 426.0;
+    e.acquisition.stop_us = 427.0;
+    e.acquisition.points = 5;
+    CHECK_THROWS_AS(simulate_ensemble(e), std::runtime_error);
 }

@@ -35,7 +35,7 @@ Signal general_with(Experiment e, double step_us) {
 Signal lattice_with(Experiment e, double step_us) {
     LatticeWorkspace workspace;
     e.accuracy.steps_per_point = 1.0 / step_us;
-    return simulate_lattice(e, workspace);
+    return simulate_lattice(e, workspace).value();
 }
 
 /// The uniform kernel with one scheme and step; the samples fall on the steps' ends, where the

@@ -52,7 +52,7 @@ double difference(const Signal& a, const Signal& b) {
     double largest = 0.0;
     for (std::size_t k = 0; k < a.points(); ++k) {
         const double d = std::hypot(a.mx[k] - b.mx[k], a.my[k] - b.my[k]);
-        if (!(d <= largest)) largest = d;
+        if (!(d <= largest) && !std::isnan(largest)) largest = d;
     }
     return largest;
 }
@@ -225,7 +225,9 @@ void judge_slope(const Draw& draw, const Truth& truth, const std::function<void(
     // A step that changes the curve by some thousandths, if the derivative is right.
     const double value = row.get(e), slope = largest(derivative);
     double step = slope > 0.0 ? 2e-3 * std::max(truth.peak, 1e-12) / slope : HUGE_VAL;
-    step = std::min(step, 1e-3 * (value != 0.0 ? std::abs(value) : 1.0));
+    // The density of a table has kinks.
+    const bool kinks = draw.slope == "cutoff_khz" && e.line.shape == LineShape::table;
+    step = std::min(step, (kinks ? 1e-6 : 1e-3) * (value != 0.0 ? std::abs(value) : 1.0));
     const auto shifted = [&](double by) {
         Experiment other = e;
         row.set(other, value + by);
