@@ -23,8 +23,10 @@ using Eigen::VectorXd;
 /// Minima count as rivals within this of the best chi-square.
 constexpr double kRivalRange = 12.0;
 
-/// The last steps go down to a hundredth of a standard deviation.
+/// The last steps go down to a hundredth of a standard deviation; where chi-square falls no further
+/// although it is predicted to, to a tenth: the fine simulation's error may be as much.
 constexpr double kSmallestFall = 1e-4;
+constexpr double kWithinError = 1e-2;
 
 /// Chi-square is consistent with the noise within so many of its standard deviations. Above the
 /// first, widenings are tried all the same, so many: where a curve says much, a wrong minimum may
@@ -94,7 +96,8 @@ void settle(CurveLikelihood& likelihood, std::vector<Fit>& fits, const RefineOpt
                 Fit& fit = *active[i];
                 if (fit.at_rest) continue;
                 const double chi_square = residuals[i].squaredNorm();
-                if (chi_square < fit.at.chi_square) {
+                const bool fell = chi_square < fit.at.chi_square;
+                if (fell) {
                     fit.position = fit.trial;
                     fit.at.chi_square = chi_square;
                     fit.at.gradient = fit.at.slopes->transpose() * residuals[i];
@@ -104,7 +107,7 @@ void settle(CurveLikelihood& likelihood, std::vector<Fit>& fits, const RefineOpt
                     fit.damping = std::max(1.0, 10.0 * fit.damping);
                 }
                 const double left = predicted_fall(fit.at, damped_step(fit.position, fit.at, 0.0));
-                fit.converged = fit.at_rest = left < kSmallestFall;
+                fit.converged = fit.at_rest = left < (fell ? kSmallestFall : kWithinError);
                 fit.trial = fit.position + damped_step(fit.position, fit.at, fit.damping);
                 moved = moved || !fit.at_rest;
             }

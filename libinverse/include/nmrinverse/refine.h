@@ -80,7 +80,9 @@ struct Refinement {
     /// chi-square within 16, each with a covariance that reaches to the next. Empty where minima
     /// and their covariances say it all.
     std::vector<Minimum> valleys;
-    bool converged = false;  ///< the last step was below a hundredth of the standard deviations
+    /// The last step was below a hundredth of the standard deviations, or below a tenth where
+    /// chi-square falls no further, for the simulation's own error.
+    bool converged = false;
     /// Correlation of neighbouring samples of the residual, Mx and My together; white noise leaves
     /// 0 within its standard deviation.
     double residual_correlation = 0.0;
