@@ -224,6 +224,28 @@ constexpr const char* kSlopes[] = {
     "flip_deg",    "tau_us",       "refocus_phase_deg", "flip_duration_us", "pulse_scale",
     "cutoff_khz",  "gain"};
 
+bool moves_pulses(const std::string& name) {
+    return name == "tau_us" || name.ends_with("_duration_us");
+}
+
+/// Whether a sample lies at the very beginning or end of a pulse: it jumps as the pulse moves.
+bool samples_a_pulse(const Experiment& e) {
+    std::vector<double> edges;
+    double now = 0.0;
+    for (const Event& event : sequence_events(e.sequence)) {
+        edges.push_back(now);
+        now += std::holds_alternative<Pulse>(event) ? std::get<Pulse>(event).duration_us
+                                                    : std::get<Delay>(event).duration_us;
+    }
+    edges.push_back(now);
+    for (const double sample : acquisition_times_us(e.acquisition)) {
+        for (const double edge : edges) {
+            if (std::abs(sample - edge) < 1e-3) return true;
+        }
+    }
+    return false;
+}
+
 template <std::size_t n>
 std::string row_that_applies(Chance& chance, const Experiment& e, const char* const (&rows)[n]) {
     for (;;) {
@@ -231,12 +253,7 @@ std::string row_that_applies(Chance& chance, const Experiment& e, const char* co
         if (!parameter(name).applies(e)) continue;
         // An ideal pulse has no field that would act for a time.
         if (name == "flip_duration_us" && !(parameter(name).get(e) > 0.0)) continue;
-        // A sample at the very time of a pulse jumps as the pulse moves.
-        const Acquisition& a = e.acquisition;
-        if (name == "tau_us") {
-            const double tau = parameter(name).get(e);
-            if (a.start_us == tau || a.stop_us == tau) continue;
-        }
+        if (moves_pulses(name) && samples_a_pulse(e)) continue;
         return name;
     }
 }
