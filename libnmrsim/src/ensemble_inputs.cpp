@@ -21,6 +21,9 @@ constexpr double kDifference = 1e-3;
 /// By the cut of a table, whose density has kinks.
 constexpr double kDifferenceOfKinks = 1e-6;
 
+/// A rule that is better by less may be the same.
+constexpr double kClearlyBetter = 0.1;
+
 /// Whether the spins are an integral over the line.
 bool has_nodes(const Experiment& experiment) {
     return is_uniform(experiment) && experiment.line.spins == 0;
@@ -63,7 +66,7 @@ EnsembleNodes finer_nodes(const Experiment& experiment, const EnsembleNodes& nod
     const int last = last_level(experiment);
     for (int level = std::min(nodes.level + levels, last); level <= last; ++level) {
         EnsembleNodes finer = as_nodes(experiment, uniform_nodes(experiment, level), level);
-        if (finer.count > nodes.count) return finer;
+        if (finer.error < kClearlyBetter * nodes.error) return finer;
     }
     return nodes;
 }

@@ -45,7 +45,7 @@ struct EnsembleNodes {
 /// spins would give.
 EnsembleNodes ensemble_nodes(const Experiment& experiment, double magnitude = 0.0);
 
-/// More nodes, for so many levels more at least; the same where there are none to choose.
+/// Better nodes, for so many levels more at least; the same where there are none to choose.
 EnsembleNodes finer_nodes(const Experiment& experiment, const EnsembleNodes& nodes, int levels);
 
 /// Whether a curve with this largest |M| wants more than the nodes that it was computed with.

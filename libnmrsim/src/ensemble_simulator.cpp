@@ -41,7 +41,7 @@ constexpr Method kEighth = {true, 8, 1.4, 1.5, 1.0 / 20.0};
 constexpr double kUsualRadians = 100.0;  ///< of a sequence that first_turn is for
 /// In longer steps than this [rad] its order does not show yet, and the share is this one.
 constexpr double kLongTurn = 0.8;
-constexpr double kLongShare = 1.0 / 8.0;
+constexpr double kLongShare = 1.0 / 9.0;
 
 /// Two answers that differ by this share of the largest |M| say nothing of the order.
 constexpr double kSaturated = 0.3;
@@ -409,7 +409,7 @@ Refined refine(const Experiment& experiment, int threads, bool by_counter = fals
     };
     const auto finer = [&](const Spins& spins, int levels) {
         EnsembleNodes nodes = finer_nodes(experiment, spins.nodes, levels);
-        return nodes.count == spins.nodes.count ? spins : spins_on(std::move(nodes));
+        return nodes.level == spins.nodes.level ? spins : spins_on(std::move(nodes));
     };
     Spins few = spins_on(ensemble_nodes(experiment));
     Spins more = finer(few, kMoreLevels);
@@ -447,7 +447,7 @@ Refined refine(const Experiment& experiment, int threads, bool by_counter = fals
             return {std::move(more), std::move(fine), size};
         }
         double of_steps = error;
-        if (more.nodes.count > few.nodes.count) {
+        if (more.nodes.level > few.nodes.level) {
             const Signal between = answer(more, 1);
             of_steps = error_of(fine, between);
             const double decades = std::log10(error_of(between, coarse) / share);

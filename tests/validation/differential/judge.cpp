@@ -34,6 +34,8 @@ constexpr double kDoubt = 0.5, kBetter = 0.1;
 constexpr double kRounding = 1e-14;
 /// |M| that is no signal, times the gain: the oracle's rounding is a part in 1e4 of it.
 constexpr double kNothing = 1e-10;
+/// |M| that is no signal, times the gain, where the oracle's error is not well below the tolerance.
+constexpr double kFaintest = 1e-5;
 /// Below this the oracle's steps are as much finer.
 constexpr double kFaint = 0.05;
 /// Rounding of a batch's curve, which is in float.
@@ -316,7 +318,8 @@ Outcome judge(const Draw& draw, const std::function<void(bool)>& in_library) {
             // What is wrong by far more than the oracle is wrong all the same.
             if (outcome.floor > kBetter * outcome.tolerance &&
                 outcome.error < outcome.tolerance + 10.0 * outcome.floor) {
-                outcome.end = End::unresolved;
+                outcome.end =
+                    truth.peak < kFaintest * e.acquisition.gain ? End::empty : End::unresolved;
             }
         }
         if (outcome.beyond(1.0)) {

@@ -14,7 +14,7 @@ namespace differential {
 enum class End {
     judged,      ///< compared
     unresolved,  ///< the oracle's own error is not well below the tolerance
-    empty,       ///< neither sees anything in the window
+    empty,       ///< nothing in the window, or less than the oracle can tell
     refused,     ///< the library threw
     stopped,     ///< took too long, and ended when it was asked to
     hung,        ///< took too long, and did not
