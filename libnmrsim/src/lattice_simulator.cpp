@@ -26,6 +26,10 @@ using Vector3 = std::array<double, 3>;
 /// (2.5 times it did not in 3 of 1,000 draws, by a fifth at most).
 constexpr double kDifferenceShare = 3.5;
 
+/// Steps were chosen for the tolerance: where two curves differ by far less than that lets expect,
+/// errors of the scheme and of the first pieces cancel by accident.
+constexpr double kLeastEstimate = 0.1;
+
 /// What the difference to a better curve counts for as an error.
 constexpr double kDifferenceMargin = 1.1;
 
@@ -113,9 +117,12 @@ std::optional<Compared> compared(const Experiment& experiment, LatticeSpins<doub
     Signal coarse = run(1.0);
     for (double finer = kFiner; finer <= kMostFiner; finer *= kFiner) {
         Signal fine = run(finer);
-        fine.estimated_error =
-            kDifferenceShare * relative_difference(experiment, coarse, fine, kLeastPeak) +
-            kRounding / std::max(heard_peak(experiment, fine), kLeastPeak);
+        const double difference = relative_difference(experiment, coarse, fine, kLeastPeak);
+        fine.estimated_error = kDifferenceShare * difference +
+                               kRounding / std::max(heard_peak(experiment, fine), kLeastPeak);
+        if (refines) {
+            fine.estimated_error = std::max(fine.estimated_error, kLeastEstimate * tolerance);
+        }
         if (!refines || fine.estimated_error <= tolerance) return Compared{std::move(fine), finer};
         const double wanted = std::pow(fine.estimated_error / tolerance, 1.0 / kOrder);
         if (!(finer * wanted <= kMostFiner)) break;
