@@ -201,7 +201,7 @@ Experiment random_experiment(Chance& chance, const Traits& traits) {
     if (traits.shifted) {
         e.line.centre_khz = chance.sign() * e.line.cutoff_khz * chance.scaled(1e-3, 1.0);
     }
-    if (uniform && chance.with(0.2)) e.line.renormalize = false;
+    if (chance.with(0.2)) e.line.renormalize = false;
     if (kind == Kind::spins) e.line.spins = static_cast<int>(chance.scaled(1.0, 1000.0));
     e.lattice = random_lattice(chance, kind);
     couple(chance, e, !uniform);

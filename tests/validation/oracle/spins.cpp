@@ -125,9 +125,12 @@ Spins spins_of(const Experiment& experiment, double longest_us, double refinemen
         const bool drawn = couples_all_alike(experiment);
         const std::size_t n = static_cast<std::size_t>(drawn ? line.spins : lattice.sites());
         spins.offset = line_offsets_khz(line, offset_shares(lattice.seed, n));
-        spins.weight.assign(n, (drawn ? line_mass(line) : 1.0) / static_cast<double>(n));
+        // What a line that is not renormalised leaves out counts neither in the mean nor in fields.
+        const double mass = line_mass(line);
+        spins.weight.assign(n, mass / static_cast<double>(n));
         if (!drawn) {
-            const std::vector<double> f = coupling_table(experiment);
+            std::vector<double> f = coupling_table(experiment);
+            for (double& one : f) one *= mass;
             spins.pair.reserve(n * n);
             const auto apart = [](int a, int b, int size) {
                 return ((b - a) % size + size) % size;
