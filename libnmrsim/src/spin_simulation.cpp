@@ -15,9 +15,10 @@
 #include "lattice_simulator.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/threads.h"
-#include "nmrsim/units.h"
+#include "uniform_answer.h"
 #include "uniform_batch.h"
-#include "uniform_simulator.h"
+#include "uniform_curve.h"
+#include "uniform_kernel.h"
 
 namespace nmrsim {
 namespace {
@@ -94,49 +95,6 @@ void put(const std::vector<double>& mx, const std::vector<double>& my, std::span
     }
 }
 
-template <typename Real>
-SignalJacobian run(const Experiment& experiment, UniformPlan plan,
-                   std::span<const std::string> parameters) {
-    const UniformTables<Real> tables = uniform_tables<Real>(std::move(plan), experiment.relaxation);
-    SignalJacobian result;
-    result.parameters.assign(parameters.begin(), parameters.end());
-    result.signal.time_us = tables.plan.time_us;
-    const std::size_t points = tables.plan.time_us.size();
-    // The kernels carry a few tangents at once; more parameters take more passes.
-    std::size_t next = 0;
-    do {
-        UniformCurve curve = uniform_curve(experiment);
-        const std::size_t n =
-            std::min(parameters.size() - next, static_cast<std::size_t>(kMostTangents));
-        for (std::size_t t = 0; t < n; ++t) {
-            curve.tangents.push_back(uniform_tangent(experiment, parameters[next + t].c_str()));
-        }
-        std::vector<double> all((1 + n) * 3 * points);
-        run_uniform<Real, double>(tables, std::span(&curve, 1), all);
-        const auto part = [&](std::size_t row, std::size_t component) {
-            const auto begin =
-                all.begin() + static_cast<std::ptrdiff_t>((row * 3 + component) * points);
-            return std::vector<double>(begin, begin + static_cast<std::ptrdiff_t>(points));
-        };
-        result.signal.mx = part(0, 0);
-        result.signal.my = part(0, 1);
-        result.signal.mz = part(0, 2);
-        for (std::size_t t = 1; t <= n; ++t) {
-            result.dmx.push_back(part(t, 0));
-            result.dmy.push_back(part(t, 1));
-            result.dmz.push_back(part(t, 2));
-        }
-        next += n;
-    } while (next < parameters.size());
-    result.signal.estimated_error =
-        estimated_error(experiment, tables.plan, heard_peak(experiment, result.signal));
-    return result;
-}
-
-/// A curve of the uniform kernel whose estimated error is more than so many tolerances is computed
-/// anew.
-constexpr double kRepeatAbove = 3.0;
-
 SignalJacobian differentiate_unchecked(const Experiment& experiment,
                                        std::span<const std::string> parameters, int threads) {
     // Beyond first order a derivative by alpha_x or alpha_y moves what turns at twice the Larmor
@@ -149,20 +107,7 @@ SignalJacobian differentiate_unchecked(const Experiment& experiment,
             return shares_plan(row.name) && name != "noise" && row.applies(experiment);
         });
     if (!by_kernel) return simulate_ensemble_with_jacobian(experiment, parameters, threads);
-    const auto run_plan = [&](UniformPlan plan) {
-        return plan.step.single ? run<float>(experiment, std::move(plan), parameters)
-                                : run<double>(experiment, std::move(plan), parameters);
-    };
-    SignalJacobian result = run_plan(uniform_plan(experiment));
-    if (is_forced(experiment.accuracy)) return result;
-    // Where the curve is smaller than uncoupled spins let expect, once more for one so small.
-    const double peak = heard_peak(experiment, result.signal);
-    const double share = std::max(peak, kLeastShare * kSpinLength);
-    const double allowed = kRepeatAbove * experiment.accuracy.tolerance * share;
-    if (result.signal.estimated_error * peak > allowed) {
-        result = run_plan(uniform_plan(experiment, share));
-    }
-    return result;
+    return answer_uniform(experiment, parameters);
 }
 
 }  // namespace

@@ -1,9 +1,14 @@
 #include "uniform_batch.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 #include <vector>
 
+#include "dead_time.h"
+#include "finite_numbers.h"
+#include "uniform_answer.h"
+#include "uniform_error.h"
 #include "uniform_simulator.h"
 
 namespace nmrsim {
@@ -13,7 +18,8 @@ namespace {
 struct Bucket {
     UniformStep step;
     std::vector<std::size_t> index;
-    UniformTables<float> single;  ///< one of the two, as the step says
+    std::vector<double> expected;  ///< largest |M| that the step was chosen for
+    UniformTables<float> single;   ///< one of the two, as the step says
     UniformTables<double> twice;
 
     long passes() const { return (step.single ? single.plan : twice.plan).passes(); }
@@ -36,44 +42,63 @@ private:
     std::vector<UniformNodes> nodes_;
 };
 
-std::vector<Bucket> sort_by_step(const Experiment& shared, std::span<const double> parameters) {
+struct Sorted {
+    std::vector<Bucket> buckets;
+    std::vector<std::size_t> alone;  ///< curves that need runs of their own
+};
+
+Sorted sort_by_step(const Experiment& shared, std::span<const double> parameters) {
     const std::size_t unknowns = shared.prior.size();
     NodeLevels nodes(shared);
-    std::vector<Bucket> buckets;
+    Sorted sorted;
+    std::vector<Bucket>& buckets = sorted.buckets;
+    const bool set = shared.accuracy.nodes || shared.accuracy.steps_per_point;
     for (std::size_t i = 0; i < parameters.size() / unknowns; ++i) {
         const Experiment one = with_parameters(shared, parameters.subspan(i * unknowns, unknowns));
-        const int level = uniform_level(one, nodes.at(0));
-        const UniformStep step = uniform_step(one, nodes.at(level), level);
+        const double magnitude = uncoupled_magnitude(one, nodes.at(0));
+        const int level = uniform_level(one, nodes.at(0), magnitude);
+        const UniformStep step = uniform_step(one, nodes.at(level), level, magnitude);
+        if (!step.calibrated && !set) {
+            sorted.alone.push_back(i);
+            continue;
+        }
         auto bucket = std::find_if(buckets.begin(), buckets.end(),
                                    [&](const Bucket& b) { return b.step == step; });
-        if (bucket == buckets.end()) bucket = buckets.insert(buckets.end(), {step, {}, {}, {}});
+        if (bucket == buckets.end()) bucket = buckets.insert(buckets.end(), {step, {}, {}, {}, {}});
         bucket->index.push_back(i);
+        bucket->expected.push_back(set ? 0.0 : magnitude);
     }
     for (Bucket& bucket : buckets) {
         UniformPlan plan = uniform_plan(shared, nodes.at(bucket.step.level), bucket.step);
+        require_time(plan, 0);
         if (bucket.step.single) {
             bucket.single = uniform_tables<float>(std::move(plan), shared.relaxation);
         } else {
             bucket.twice = uniform_tables<double>(std::move(plan), shared.relaxation);
         }
     }
-    return buckets;
+    return sorted;
 }
 
-/// Curves that fill the lanes.
+/// Curves that fill the lanes, or one that needs runs of its own.
 struct Task {
-    const Bucket* bucket;
+    const Bucket* bucket;  ///< null: no bucket
     std::span<const std::size_t> index;
+    std::span<const double> expected;
     double cost;
 };
 
-std::vector<Task> tasks_of(const std::vector<Bucket>& buckets) {
+std::vector<Task> tasks_of(const Sorted& sorted) {
     std::vector<Task> tasks;
-    for (const Bucket& bucket : buckets) {
+    for (const std::size_t& curve : sorted.alone) {
+        tasks.push_back({nullptr, std::span(&curve, 1), {}, HUGE_VAL});
+    }
+    for (const Bucket& bucket : sorted.buckets) {
         const std::size_t lanes = static_cast<std::size_t>(uniform_lanes(bucket.step.single));
         for (std::size_t i = 0; i < bucket.index.size(); i += lanes) {
             const std::size_t n = std::min(lanes, bucket.index.size() - i);
             tasks.push_back({&bucket, std::span(bucket.index).subspan(i, n),
+                             std::span(bucket.expected).subspan(i, n),
                              static_cast<double>(bucket.passes())});
         }
     }
@@ -107,6 +132,29 @@ std::vector<Part> parts_of(const std::vector<Task>& tasks, std::size_t tangents,
     return parts;
 }
 
+/// A curve smaller than its steps were chosen for by more than this has runs of its own: the steps
+/// may be too long.
+constexpr double kEnough = 0.3;
+
+/// A curve with runs of its own, as (1 + tangents, 3, points).
+void answer_alone(const Experiment& one, std::span<const std::string> tangents, float* rows) {
+    const SignalJacobian answer = answer_uniform(one, tangents);
+    require_right(one, answer.signal);
+    const auto put = [&](const std::vector<double>& component) {
+        rows = std::copy(component.begin(), component.end(), rows);
+    };
+    const auto put_row = [&](const std::vector<double>& mx, const std::vector<double>& my,
+                             const std::vector<double>& mz) {
+        put(mx);
+        put(my);
+        put(mz);
+    };
+    put_row(answer.signal.mx, answer.signal.my, answer.signal.mz);
+    for (std::size_t t = 0; t < tangents.size(); ++t) {
+        put_row(answer.dmx[t], answer.dmy[t], answer.dmz[t]);
+    }
+}
+
 }  // namespace
 
 void run_uniform_batch(const Experiment& shared, std::span<const double> parameters,
@@ -114,8 +162,10 @@ void run_uniform_batch(const Experiment& shared, std::span<const double> paramet
                        const UniformSink& sink) {
     const std::size_t unknowns = shared.prior.size();
     const std::size_t row_size = 3 * static_cast<std::size_t>(shared.acquisition.points);
-    const std::vector<Bucket> buckets = sort_by_step(shared, parameters);
-    const std::vector<Task> tasks = tasks_of(buckets);
+    const std::size_t points = static_cast<std::size_t>(shared.acquisition.points);
+    const std::vector<std::size_t> dead = dead_samples(shared);
+    const Sorted sorted = sort_by_step(shared, parameters);
+    const std::vector<Task> tasks = tasks_of(sorted);
     const std::vector<Part> parts =
         parts_of(tasks, tangents.size(), static_cast<std::size_t>(threads));
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
@@ -123,25 +173,35 @@ void run_uniform_batch(const Experiment& shared, std::span<const double> paramet
         const Part& part = parts[p];
         const Task& task = *part.task;
         state.run(part.first == 0 ? task.index.size() : 0, [&] {
-            std::vector<UniformCurve> curves;
-            for (std::size_t i : task.index) {
-                const Experiment one =
-                    with_parameters(shared, parameters.subspan(i * unknowns, unknowns));
-                curves.push_back(uniform_curve(one));
-                for (std::size_t t = part.first; t < part.end; ++t) {
-                    curves.back().tangents.push_back(uniform_tangent(one, tangents[t].c_str()));
+            const std::size_t count = part.end - part.first;
+            const std::span<const std::string> names = tangents.subspan(part.first, count);
+            const auto experiment = [&](std::size_t i) {
+                return with_parameters(shared, parameters.subspan(i * unknowns, unknowns));
+            };
+            thread_local std::vector<float> all;
+            all.resize(task.index.size() * (1 + count) * row_size);
+            const auto rows = [&](std::size_t j) { return &all[j * (1 + count) * row_size]; };
+            if (task.bucket) {
+                std::vector<UniformCurve> curves;
+                for (std::size_t i : task.index) {
+                    const Experiment one = experiment(i);
+                    curves.push_back(uniform_curve(one));
+                    for (const std::string& name : names) {
+                        curves.back().tangents.push_back(uniform_tangent(one, name.c_str()));
+                    }
+                }
+                if (task.bucket->step.single) {
+                    run_uniform<float, float>(task.bucket->single, curves, all);
+                } else {
+                    run_uniform<double, float>(task.bucket->twice, curves, all);
                 }
             }
-            const std::size_t count = part.end - part.first;
-            thread_local std::vector<float> all;
-            all.resize(curves.size() * (1 + count) * row_size);
-            if (task.bucket->step.single) {
-                run_uniform<float, float>(task.bucket->single, curves, all);
-            } else {
-                run_uniform<double, float>(task.bucket->twice, curves, all);
-            }
-            for (std::size_t j = 0; j < curves.size(); ++j) {
-                sink(task.index[j], part.first, count, &all[j * (1 + count) * row_size]);
+            for (std::size_t j = 0; j < task.index.size(); ++j) {
+                const std::span<const float> mx(rows(j), points), my(rows(j) + points, points);
+                if (!task.bucket || heard_peak(dead, mx, my) < kEnough * task.expected[j]) {
+                    answer_alone(experiment(task.index[j]), names, rows(j));
+                }
+                sink(task.index[j], part.first, count, rows(j));
             }
         });
     }

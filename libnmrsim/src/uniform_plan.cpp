@@ -48,6 +48,9 @@ constexpr double kSplittingShare = 1.2;
 // make of a free decay.
 constexpr double kOfPulses = 2.0;
 
+// Beyond this ratio of the coupling to the line the bounds are not calibrated.
+constexpr double kCalibratedRatio = 50.0;
+
 // Float is used up to this share of the tolerance; its error and the steps' seldom meet.
 constexpr double kSingleShare = 1.1;
 
@@ -394,7 +397,7 @@ int uniform_level(const Experiment& experiment, const UniformNodes& nodes, doubl
 }
 
 UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes, int level,
-                         double largest) {
+                         double largest, double hope) {
     const double tolerance = std::max(experiment.accuracy.tolerance, kLeastTolerance);
     const Acquisition& acquisition = experiment.acquisition;
     // Largest angular frequency that the coupling can reach [rad/s].
@@ -418,9 +421,10 @@ UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes
                               kSingleShare * tolerance &&
                           rate * acquisition.stop_us * kSecondsPerUs < -std::log(kLeastInSingle);
         const Precision precision = experiment.accuracy.precision;
-        return UniformStep{
-            &scheme, step_s, level,
-            precision == Precision::automatic ? fits : precision == Precision::single};
+        const bool single =
+            precision == Precision::automatic ? fits : precision == Precision::single;
+        return UniformStep{&scheme, step_s, level, single,
+                           ratio <= kCalibratedRatio && (fits || !single)};
     };
     if (experiment.accuracy.steps_per_point) {
         const double spacing_us =
@@ -438,7 +442,7 @@ UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes
     for (const SplittingScheme* scheme : {&blanes_moan_4(), &blanes_moan_6()}) {
         double step = std::min(longest / widened(experiment, ratio), most_s);
         if (kappa > 0.0) {
-            const double error = splitting_error(*scheme, ratio, magnitude, rate / width);
+            const double error = hope * splitting_error(*scheme, ratio, magnitude, rate / width);
             step = std::min(
                 step, std::pow(kSplittingShare * tolerance / error, 1.0 / scheme->order) / width);
         }
@@ -455,7 +459,11 @@ UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes
     return best;
 }
 
-UniformPlan uniform_plan(const Experiment& experiment, UniformNodes nodes, UniformStep step) {
+namespace {
+
+/// Args: coarse: null, or a plan of which each segment is to have `factor` times the steps.
+UniformPlan laid_out(const Experiment& experiment, UniformNodes nodes, UniformStep step,
+                     const UniformPlan* coarse, double factor) {
     UniformPlan plan;
     plan.nodes = std::move(nodes);
     plan.step = step;
@@ -492,6 +500,11 @@ UniformPlan uniform_plan(const Experiment& experiment, UniformNodes nodes, Unifo
         segment.end_sample = sample;
         const double duration_s = segment.duration_us * kSecondsPerUs;
         segment.steps = step_count(duration_s, step.step_s);
+        if (coarse) {
+            const double steps = duration_s / coarse->segments[plan.segments.size()].step_s;
+            segment.steps =
+                std::max(segment.steps, static_cast<int>(std::ceil(factor * steps - 1e-6)));
+        }
         segment.step_s = segment.steps > 0 ? duration_s / segment.steps : step.step_s;
         if (segment.end_sample > segment.first_sample) place_samples(segment, plan.time_us, last);
         plan.segments.push_back(std::move(segment));
@@ -499,12 +512,54 @@ UniformPlan uniform_plan(const Experiment& experiment, UniformNodes nodes, Unifo
     return plan;
 }
 
-UniformPlan uniform_plan(const Experiment& experiment, double magnitude) {
+/// More nodes, of which none is where one of the others is.
+UniformNodes finer_nodes(const Experiment& experiment, const UniformPlan& plan, double factor) {
+    const Line& line = experiment.line;
+    const UniformNodes& coarse = plan.nodes;
+    LineQuadrature rule;
+    UniformNodes nodes;
+    if (coarse.pieces.empty()) {
+        const double count = factor * static_cast<double>(coarse.weight.size());
+        const int n = static_cast<int>(std::ceil(count)) + 7;
+        const double tolerance = std::max(
+            experiment.accuracy.tolerance * std::pow(10.0, -plan.step.level - 1), kLeastTolerance);
+        rule = line_quadrature(line, n, line_stretch(n, tolerance));
+    } else {
+        // A third more panels, and the same longest phase of a piece over `factor`.
+        const double panels = std::ceil(4.0 / 3.0 * static_cast<double>(coarse.pieces.size()));
+        const double longest_s =
+            factor * std::max(experiment.acquisition.stop_us, 1e-3) * kSecondsPerUs;
+        constexpr double kPhase = 48.0;  // [rad]
+        nodes.pieces = panel_pieces(line, static_cast<int>(panels), longest_s, kPhase);
+        rule = line_quadrature(line, nodes.pieces);
+    }
+    for (const double w : rule.weight) nodes.total_weight += w;
+    nodes.offset_hz = std::move(rule.offset_hz);
+    nodes.weight = std::move(rule.weight);
+    return nodes;
+}
+
+}  // namespace
+
+UniformPlan uniform_plan(const Experiment& experiment, UniformNodes nodes, UniformStep step) {
+    return laid_out(experiment, std::move(nodes), step, nullptr, 1.0);
+}
+
+UniformPlan uniform_plan(const Experiment& experiment, double magnitude, double hope) {
     UniformNodes nodes = uniform_nodes(experiment);
     const int level = uniform_level(experiment, nodes, magnitude);
     if (level > 0) nodes = uniform_nodes(experiment, level);
-    const UniformStep step = uniform_step(experiment, nodes, level, magnitude);
+    const UniformStep step = uniform_step(experiment, nodes, level, magnitude, hope);
     return uniform_plan(experiment, std::move(nodes), step);
+}
+
+UniformPlan finer_plan(const Experiment& experiment, const UniformPlan& coarse, double more_steps,
+                       double more_nodes) {
+    UniformStep step = coarse.step;
+    step.single = false;
+    step.step_s /= more_steps;
+    return laid_out(experiment, finer_nodes(experiment, coarse, more_nodes), step, &coarse,
+                    more_steps);
 }
 
 double estimated_error(const Experiment& experiment, const UniformPlan& plan, double largest) {

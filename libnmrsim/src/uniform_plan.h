@@ -58,6 +58,9 @@ struct UniformStep {
     double step_s = 0.0;  ///< largest step [s]
     int level = 0;        ///< of the nodes: chosen for the tolerance times 10^-level
     bool single = false;  ///< whether float is exact enough
+    /// Whether experiments like this one are those that the choice was calibrated on: without a
+    /// second run, it keeps the tolerance.
+    bool calibrated = false;
 
     bool operator==(const UniformStep&) const = default;
 };
@@ -88,14 +91,22 @@ inline constexpr int kMostLevels = 5;
 /// The cheapest scheme and step that keep the tolerance for this experiment's coupling (or
 /// accuracy.steps_per_point), on nodes of `level`. Steps come in a few sizes only, so that curves
 /// can share a plan.
+///
+/// Args: hope: share of the splitting's bound to count with, <= 1.
 UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes, int level = 0,
-                         double magnitude = 0.0);
+                         double magnitude = 0.0, double hope = 1.0);
 
 /// Lays the segments, samples and interpolation out.
 UniformPlan uniform_plan(const Experiment& experiment, UniformNodes nodes, UniformStep step);
 
 /// The plan of one experiment alone, with its own nodes and step.
-UniformPlan uniform_plan(const Experiment& experiment, double magnitude = 0.0);
+UniformPlan uniform_plan(const Experiment& experiment, double magnitude = 0.0, double hope = 1.0);
+
+/// A plan in double precision with other nodes, some `more_nodes` times as many, and in each
+/// segment at least `more_steps` times as many steps: what it gives tells how exact the coarser one
+/// is.
+UniformPlan finer_plan(const Experiment& experiment, const UniformPlan& coarse, double more_steps,
+                       double more_nodes);
 
 /// Largest error of M to expect of the plan, as a share of `largest`, the curve's largest |M| over
 /// the window: an upper bound for 99% of random draws.
