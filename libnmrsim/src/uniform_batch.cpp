@@ -134,7 +134,7 @@ std::vector<Part> parts_of(const std::vector<Task>& tasks, std::size_t tangents,
 
 /// A curve smaller than its steps were chosen for by more than this has runs of its own: the steps
 /// may be too long.
-constexpr double kEnough = 0.3;
+constexpr double kEnough = 0.1;
 
 /// A curve with runs of its own, as (1 + tangents, 3, points).
 void answer_alone(const Experiment& one, std::span<const std::string> tangents, float* rows) {

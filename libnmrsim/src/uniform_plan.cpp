@@ -48,8 +48,10 @@ constexpr double kSplittingShare = 1.2;
 // make of a free decay.
 constexpr double kOfPulses = 2.0;
 
-// Beyond this ratio of the coupling to the line the bounds are not calibrated.
+// Beyond this ratio of the coupling to the line, or after more pulses, each of which turns what is
+// off as well, the bounds are not calibrated.
 constexpr double kCalibratedRatio = 50.0;
+constexpr int kCalibratedPulses = 3;
 
 // Float is used up to this share of the tolerance; its error and the steps' seldom meet.
 constexpr double kSingleShare = 1.1;
@@ -133,6 +135,20 @@ double rounding_of(const Experiment& experiment, bool single, double passes, dou
     const double growth = 0.5 * kInterpolationOrder * fastest_rate(experiment.relaxation) * step_s;
     return rounding_error(single, passes, ratio, magnitude) * std::exp(growth) +
            phase_rounding(experiment, single);
+}
+
+/// Pulses that the window can show.
+int pulses_until(const Sequence& sequence, double stop_us) {
+    int pulses = 0;
+    double now_us = 0.0;
+    for (const Event& event : sequence_events(sequence)) {
+        if (const Delay* delay = std::get_if<Delay>(&event)) {
+            now_us += delay->duration_us;
+        } else if (now_us <= stop_us) {
+            ++pulses;
+        }
+    }
+    return pulses;
 }
 
 double largest_share(std::span<const double> shares) {
@@ -412,6 +428,9 @@ UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes
     const double rate = fastest_rate(experiment.relaxation);
     const double most_s =
         rate > 0.0 ? kLargestLoss / rate : std::numeric_limits<double>::infinity();
+    const bool calibrated =
+        ratio <= kCalibratedRatio &&
+        pulses_until(experiment.sequence, acquisition.stop_us) <= kCalibratedPulses;
     const auto chosen = [&](const SplittingScheme& scheme, double step_s) {
         // However short the window, the interpolation of a sample takes its records.
         const double steps =
@@ -423,8 +442,7 @@ UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes
         const Precision precision = experiment.accuracy.precision;
         const bool single =
             precision == Precision::automatic ? fits : precision == Precision::single;
-        return UniformStep{&scheme, step_s, level, single,
-                           ratio <= kCalibratedRatio && (fits || !single)};
+        return UniformStep{&scheme, step_s, level, single, calibrated && (fits || !single)};
     };
     if (experiment.accuracy.steps_per_point) {
         const double spacing_us =
