@@ -1,9 +1,14 @@
 // Rows of refined estimates, as the programs print them.
 #include "refined_estimates.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "catch_compat.h"
+#include "nmrsim/experiment_file.h"
+#include "nmrsim/random.h"
+#include "nmrsim/simulate.h"
+#include "verdict.h"
 
 namespace {
 
@@ -22,7 +27,120 @@ nmrinverse::JointFit joint_fit(std::vector<double> estimate, std::vector<double>
     return fit;
 }
 
+constexpr double kNoise = 1e-3;
+
+/// Refined fits of noisy curves of these parameters, (count, 3), with the verdicts of nmr-fit
+/// --refine; alpha_x, alpha_z and theta.
+struct Judged {
+    nmrapps::RefinedEstimates refined;
+    std::vector<nmrapps::Verdict> verdict;
+    std::vector<std::string> reason;
+};
+
+Judged judged(const std::vector<double>& parameters, std::uint64_t seed, int widenings = 10) {
+    nmrsim::Experiment experiment = nmrsim::load_experiment("challenge-2021");
+    nmrsim::Experiment wider = experiment;  // what makes a curve may lie beyond the prior
+    for (nmrsim::PriorRange& range : wider.prior) range.high *= 1.5;
+    nmrapps::Curves curves;
+    curves.time_us = nmrsim::acquisition_times_us(experiment.acquisition);
+    std::vector<double> starts;
+    nmrsim::CounterRandom random(seed, 0, nmrsim::RandomStream::noise);
+    const double spread[3] = {1.0, 6.0, 0.5};
+    constexpr std::size_t kStarts = 128;
+    for (std::size_t c = 0; c < parameters.size() / 3; ++c) {
+        const std::span<const double> truth(&parameters[3 * c], 3);
+        nmrsim::Signal signal = nmrsim::simulate(nmrsim::with_parameters(wider, truth));
+        nmrsim::add_noise(signal, kNoise, seed, c);
+        curves.names.push_back("curve");
+        curves.signal.insert(curves.signal.end(), signal.mx.begin(), signal.mx.end());
+        curves.signal.insert(curves.signal.end(), signal.my.begin(), signal.my.end());
+        for (std::size_t i = 0; i < 3 * kStarts; ++i) {
+            starts.push_back(truth[i % 3] + spread[i % 3] * random.normal());
+        }
+    }
+    Judged result;
+    nmrinverse::RefineOptions options;
+    options.noise = kNoise;
+    options.widenings = widenings;
+    result.refined = nmrapps::refined_estimates(curves, starts, experiment, options);
+    nmrapps::JudgeOptions judging;
+    judging.noise = kNoise;
+    judging.best_fit = true;
+    nmrinverse::Predictions at = result.refined.estimates;
+    for (std::size_t c = 0; c < curves.count(); ++c) {
+        const double share = result.refined.effective_share[c];
+        judging.efficiency.push_back(share > 0.0 ? share : 1.0);
+        std::copy_n(result.refined.fits[c].estimate.begin(), 3,
+                    at.mean.begin() + static_cast<std::ptrdiff_t>(3 * c));
+    }
+    const nmrapps::Judgements judgements = nmrapps::judge(curves, at, experiment, judging);
+    for (std::size_t c = 0; c < curves.count(); ++c) {
+        const bool doubted = !result.refined.doubt[c].empty();
+        result.verdict.push_back(std::max(
+            judgements.verdict[c], doubted ? nmrapps::Verdict::caution : nmrapps::Verdict::ok));
+        result.reason.push_back(judgements.reason[c] + "; " + result.refined.doubt[c]);
+    }
+    return result;
+}
+
+/// Largest error of a curve's estimate, in its standard deviations.
+double worst_error(const Judged& fits, const std::vector<double>& parameters, std::size_t curve) {
+    double worst = 0.0;
+    for (std::size_t i = 3 * curve; i < 3 * curve + 3; ++i) {
+        worst = std::max(worst, std::abs(fits.refined.estimates.mean[i] - parameters[i]) /
+                                    fits.refined.estimates.sd[i]);
+    }
+    return worst;
+}
+
 }  // namespace
+
+TEST_CASE("of good curves none is called ok and is wrong, and few are not called ok", "[verdict]") {
+    const nmrsim::Prior prior = nmrsim::load_experiment("challenge-2021").prior;
+    std::vector<double> parameters;
+    const std::size_t count = 40;
+    for (std::size_t c = 0; c < count; ++c) {
+        const std::vector<double> one = nmrsim::draw_parameters(prior, 4711, c);
+        parameters.insert(parameters.end(), one.begin(), one.end());
+    }
+    const Judged fits = judged(parameters, 5);
+    std::size_t ok = 0, ok_and_wrong = 0, rejected = 0;
+    for (std::size_t c = 0; c < count; ++c) {
+        const bool right = worst_error(fits, parameters, c) < 4.5;
+        CAPTURE(c, worst_error(fits, parameters, c), fits.reason[c]);
+        CHECK((right || fits.verdict[c] != nmrapps::Verdict::ok));
+        ok += fits.verdict[c] == nmrapps::Verdict::ok;
+        ok_and_wrong += !right && fits.verdict[c] == nmrapps::Verdict::ok;
+        rejected += fits.verdict[c] == nmrapps::Verdict::reject;
+    }
+    CHECK(ok_and_wrong == 0);
+    CHECK(rejected == 0);
+    // 287 of 8,000 got caution: of 40 one or two, six with a chance of 1%.
+    CHECK(ok >= count - 6);
+}
+
+TEST_CASE("an estimate at the prior's edge has no narrow interval without a word", "[verdict]") {
+    // alpha_x ends at 150 kHz; a curve of these tells it to some 0.02 kHz.
+    std::vector<double> parameters;
+    const double alpha_x[] = {148.0, 149.98, 150.0, 150.02, 150.1};
+    for (const double x : alpha_x) parameters.insert(parameters.end(), {x, 120.0, 40.0});
+    const Judged fits = judged(parameters, 6, 1);
+    CHECK(fits.verdict.front() == nmrapps::Verdict::ok);
+    std::size_t at_edge = 0;
+    for (std::size_t c = 0; c < std::size(alpha_x); ++c) {
+        const nmrinverse::Predictions& p = fits.refined.estimates;
+        CAPTURE(alpha_x[c], p.mean[3 * c], p.sd[3 * c], p.q95[3 * c], fits.reason[c]);
+        CHECK(p.q95[3 * c] <= 150.0);
+        const double fit = fits.refined.fits[c].estimate[0];
+        const bool edge = fit >= 150.0 - 0.1 * fits.refined.fits[c].deviations()[0];
+        at_edge += edge;
+        if (edge) CHECK(fits.verdict[c] != nmrapps::Verdict::ok);
+        if (fits.verdict[c] == nmrapps::Verdict::ok) {
+            CHECK(worst_error(fits, parameters, c) < 4.5);
+        }
+    }
+    CHECK(at_edge >= 2);
+}
 
 TEST_CASE("joint estimates at the prior's edge stay inside", "[joint]") {
     // At the lower edge of alpha_x, and a deviation and a half below the upper edge of theta.
