@@ -91,6 +91,16 @@ Json to_json(const Diagnostics& diagnostics) {
     return json;
 }
 
+/// JSON has no infinity, and null would say that nothing is known: "inf" and "-inf" as texts. NaN
+/// stays, which is written as null.
+void name_infinities(Json& json) {
+    if (json.is_number_float() && std::isinf(json.get<double>())) {
+        json = json.get<double>() > 0.0 ? "inf" : "-inf";
+    } else if (json.is_structured()) {
+        for (auto& each : json) name_infinities(each);
+    }
+}
+
 }  // namespace
 
 std::string evaluation_table(const Evaluation& evaluation) {
@@ -138,6 +148,7 @@ std::string evaluation_json(const Evaluation& evaluation, const Model& model) {
     if (evaluation.challenge) json["challenge"] = to_json(*evaluation.challenge);
     json["diagnostics"] = to_json(diagnose(evaluation));
     json["training"] = record_json<Json>(model.record());
+    name_infinities(json);
     return json.dump(2);
 }
 

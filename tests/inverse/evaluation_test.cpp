@@ -2,6 +2,7 @@
 #include "nmrinverse/evaluation.h"
 
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "catch_compat.h"
@@ -94,6 +95,11 @@ TEST_CASE("Scores are what one works out by hand", "[evaluation]") {
     CHECK(full["diagnostics"]["calibration"][0]["coverage"].size() == 19);
     CHECK(full["diagnostics"]["tarp"]["local"]["level"].size() == 51);
     CHECK(full["diagnostics"]["log_density"]["mean"].get<double>() == Approx(-2.0));
+    // A posterior that excludes a true value: no number of JSON, and no null either.
+    more.posterior.log_density[3] = -std::numeric_limits<double>::infinity();
+    const nlohmann::json excluded = nlohmann::json::parse(evaluation_json(more, model));
+    CHECK(excluded["diagnostics"]["log_density"]["mean"] == "-inf");
+    CHECK(excluded["diagnostics"]["information"]["mean"] == "-inf");
 }
 
 TEST_CASE("Data of another kind than the model's are refused", "[evaluation]") {
