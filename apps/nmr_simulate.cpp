@@ -191,14 +191,14 @@ int main(int argc, char** argv) {
                 throw std::invalid_argument("the experiment has no prior: say --by NAME,...");
             }
             const nmrsim::SignalJacobian jacobian =
-                nmrsim::simulate_with_jacobian(experiment, names);
+                nmrsim::simulate_with_jacobian(experiment, names, common.threads);
             table = bound_table(experiment, jacobian);
             csv = nmrsim::curve_to_csv(jacobian.signal);
             estimated_error = jacobian.signal.estimated_error;
             figure = curve_figure(experiment.name, jacobian.signal);
         } else if (!sweep) {
             nmrapps::warn(app, nmrsim::experiment_warnings(experiment));
-            nmrsim::Signal signal = nmrsim::simulate(experiment);
+            nmrsim::Signal signal = nmrsim::simulate(experiment, common.threads);
             estimated_error = signal.estimated_error;
             if (noise_seed) nmrsim::add_noise(signal, experiment.acquisition.noise, *noise_seed);
             csv = nmrsim::curve_to_csv(signal);

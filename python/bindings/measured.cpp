@@ -15,6 +15,7 @@
 #include "nmrinverse/measured_echo.h"
 #include "nmrinverse/measured_noise.h"
 #include "nmrsim/resampling.h"
+#include "pickles.h"
 #include "refine.h"
 
 namespace nmrpython {
@@ -104,7 +105,25 @@ void bind_measured(py::module_& module) {
                 return view(echo.echo.starts,
                             {extent(echo.echo.starts.size() / unknowns), extent(unknowns)}, self);
             },
-            "Parameters that explain it best, best first, (n, unknowns).");
+            "Parameters that explain it best, best first, (n, unknowns).")
+        .def(py::pickle(
+            [](const EchoFit& fit) {
+                return py::make_tuple(fit.echo.shift_us, fit.echo.factor, fit.echo.explained,
+                                      to_state(fit.echo.signal), to_state(fit.echo.starts),
+                                      py::cast(fit.fit), fit.noise);
+            },
+            [](const py::tuple& state) {
+                if (state.size() != 7) throw py::value_error("pickle: damaged");
+                EchoFit fit;
+                from_state(state[0], fit.echo.shift_us);
+                from_state(state[1], fit.echo.factor);
+                from_state(state[2], fit.echo.explained);
+                from_state(state[3], fit.echo.signal);
+                from_state(state[4], fit.echo.starts);
+                from_state(state[5], fit.fit);
+                from_state(state[6], fit.noise);
+                return fit;
+            }));
     module.def("fit_measured", &fit_measured, py::arg("model"), py::arg("time_us"),
                py::arg("signal"), py::arg("noise") = 0.0, py::kw_only(), py::arg("align") = true,
                py::arg("fit_gain") = true, py::arg("fit_phase") = true,
@@ -146,7 +165,12 @@ Returns: MeasuredFit. Releases the GIL.)");
         .def_readonly("rivals", &JointFit::rivals,
                       "Other minima that the noise cannot tell from this one.")
         .def("within_noise", &JointFit::within_noise, py::arg("deviations") = 5.0,
-             "Whether chi-square is within so many of its standard deviations from degrees.");
+             "Whether chi-square is within so many of its standard deviations from degrees.")
+        .def(pickled(&JointFit::curves, &JointFit::unknowns, &JointFit::estimate,
+                     &JointFit::deviations, &JointFit::covariance, &JointFit::names,
+                     &JointFit::factor, &JointFit::time_zero_us, &JointFit::chi_square_of,
+                     &JointFit::chi_square, &JointFit::degrees, &JointFit::chi_square_deviation,
+                     &JointFit::converged, &JointFit::rivals, &JointFit::alone));
     module.def("fit_jointly", &fit_jointly, py::arg("experiment"), py::arg("signals"),
                py::arg("starts"), py::arg("noise"), py::kw_only(),
                py::arg("per_curve") = std::vector<std::string>{"flip_deg"},

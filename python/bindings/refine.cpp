@@ -94,6 +94,7 @@ void bind_refine(py::module_& module) {
              "Whether chi-square is within so many of its standard deviations from degrees.")
         .def(pickled(&Refinement::estimate, &Refinement::covariance, &Refinement::factor,
                      &Refinement::time_zero_us, &Refinement::chi_square, &Refinement::degrees,
+                     &Refinement::chi_square_deviation, &Refinement::effective_noise,
                      &Refinement::rivals, &Refinement::valleys, &Refinement::converged,
                      &Refinement::residual_correlation, &Refinement::residual_correlation_deviation,
                      &Refinement::simulations, &Refinement::widenings));

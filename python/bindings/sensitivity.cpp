@@ -77,15 +77,17 @@ void bind_sensitivity(py::module_& module) {
         .def(pickled(&FisherInformation::parameters, &FisherInformation::matrix));
     module.def(
         "simulate_with_jacobian",
-        [](Experiment experiment, const Names& names) {
+        [](Experiment experiment, const Names& names, int threads) {
             const std::vector<std::string> parameters = names_of(experiment, names);
             return without_gil(
-                [&] { return nmrsim::simulate_with_jacobian(experiment, parameters); });
+                [&] { return nmrsim::simulate_with_jacobian(experiment, parameters, threads); });
         },
-        py::arg("experiment"), py::arg("names") = py::none(),
+        py::arg("experiment"), py::arg("names") = py::none(), py::kw_only(),
+        py::arg("threads") = 0,
         R"(The signal and its exact derivatives, per unit of each parameter. Releases the GIL.
 
-Args: names: rows of the table of parameters; the prior's unknowns where None.
+Args: names: rows of the table of parameters; the prior's unknowns where None. threads: 0 for all
+cores.
 Raises: ValueError for a parameter that no curve depends on or that does not apply.)");
     module.def("simulate_batch_with_jacobian", &batch, py::arg("experiment"), py::arg("parameters"),
                py::arg("names") = py::none(), py::arg("threads") = 0,

@@ -98,14 +98,14 @@ void bind_simulate(py::module_& module) {
     module.def(
         "simulate",
         // By value: another thread may change the caller's experiment meanwhile.
-        [](Experiment experiment) {
-            return without_gil([&] { return nmrsim::simulate(experiment); });
+        [](Experiment experiment, int threads) {
+            return without_gil([&] { return nmrsim::simulate(experiment, threads); });
         },
-        py::arg("experiment"),
+        py::arg("experiment"), py::kw_only(), py::arg("threads") = 0,
         R"(The magnetization at the acquisition's times, without noise. Releases the GIL; Ctrl-C ends it.
 
 Uniform kernel: the ensemble is an integral over the line, no random draw. Finite range: offsets
-drawn with lattice.seed.
+drawn with lattice.seed. threads: 0 for all cores. The result does not depend on it.
 Raises: ValueError that names the key, the inequality and the value.)");
     module.def("simulate_batch", &batch, py::arg("experiment"), py::arg("parameters"),
                py::arg("names") = py::none(), py::arg("lattice_seeds") = py::none(),

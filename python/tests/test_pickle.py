@@ -52,3 +52,26 @@ def test_models_and_fits(echo):
     assert np.array_equal(back.estimate, fit.estimate) and back.factor == fit.factor
     assert np.array_equal(back.covariance, fit.covariance)
     assert len(back.rivals) == len(fit.rivals)
+    # What chi-square may be off by goes along: at 0 no fit would be within the noise.
+    assert fit.within_noise() and back.within_noise()
+
+
+def test_measured_and_joint_fits(echo):
+    inverse = pytest.importorskip("nmrsim.inverse")
+    model = inverse.load_model("challenge-2021")
+    curve = nmrsim.simulate(echo).with_noise(1e-3, seed=1)
+    record = inverse.fit_measured(model, curve.time_us, 3.0 * curve.m, noise=3e-3, align=False)
+    back = again(record)
+    assert np.array_equal(back.signal, record.signal) and np.array_equal(back.starts, record.starts)
+    assert (back.shift_us, back.factor, back.noise) == (record.shift_us, record.factor, record.noise)
+    assert np.array_equal(back.fit.covariance, record.fit.covariance)
+    assert back.fit.within_noise() == record.fit.within_noise()
+    other = nmrsim.simulate(echo).with_noise(1e-3, seed=2)
+    both = np.stack([[c.mx, c.my] for c in (curve, other)])
+    starts = model.posterior(both, 1e-3).sample(32, seed=1)
+    joint = inverse.fit_jointly(model.experiment, both, starts, 1e-3)
+    back = again(joint)
+    assert np.array_equal(back.estimate, joint.estimate) and np.array_equal(back.sd, joint.sd)
+    assert np.array_equal(back.covariance, joint.covariance) and back.names == joint.names
+    assert back.within_noise() == joint.within_noise() is True
+    assert list(back.factor) == list(joint.factor)
