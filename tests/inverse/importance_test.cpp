@@ -15,6 +15,7 @@
 #include "nmrsim/random.h"
 #include "nmrsim/signal.h"
 #include "nmrsim/simulate.h"
+#include "nmrsim/stop.h"
 #include "student_density.h"
 
 using namespace nmrinverse;
@@ -369,6 +370,32 @@ TEST_CASE("a bent valley is sampled from end to end", "[importance]") {
     minimum.valleys.clear();
     CHECK(importance_posterior(e, curve, minimum, {}, nullptr, options).deviations()[1] <
           0.8 * oracle.deviations()[1]);
+}
+
+TEST_CASE("fits and weights end where they are asked to, also between simulations",
+          "[importance]") {
+    const nmrsim::Experiment e = nmrsim::load_experiment("challenge-2021");
+    const nmrsim::Signal signal =
+        nmrsim::simulate(nmrsim::with_parameters(e, std::vector<double>{60.0, 120.0, 35.0}));
+    std::vector<float> curve(signal.mx.begin(), signal.mx.end());
+    curve.insert(curve.end(), signal.my.begin(), signal.my.end());
+    nmrsim::request_stop();
+    CHECK_THROWS_AS(refine(e, curve, std::vector<double>{60.1, 120.2, 35.02}), nmrsim::Stopped);
+    nmrsim::clear_stop();
+    // Asked while the likelihood of the first round is at work, which simulates nothing.
+    const Gaussian truth = linear_gaussian();
+    const LogDensity by = likelihood_of(truth);
+    int asked = 0;
+    const LogDensity stopping = [&](std::span<const double> x) {
+        ++asked;
+        nmrsim::request_stop();
+        return by(x);
+    };
+    const Minimum minimum = truth.minimum();
+    CHECK_THROWS_AS(importance_posterior(box(), stopping, {&minimum, 1}), nmrsim::Stopped);
+    nmrsim::clear_stop();
+    CHECK(asked == 1);
+    CHECK(importance_posterior(box(), by, {&minimum, 1}).effective_size >= 512.0);
 }
 
 TEST_CASE("what cannot be weighted is refused", "[importance]") {
