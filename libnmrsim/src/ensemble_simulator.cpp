@@ -41,12 +41,14 @@ constexpr Method kEighth = {true, 8, 1.4, 1.5, 1.0 / 20.0};
 constexpr double kUsualRadians = 100.0;  ///< of a sequence that first_turn is for
 /// In longer steps than this [rad] its order does not show yet, and the share is this one.
 constexpr double kLongTurn = 0.8;
-constexpr double kLongShare = 1.0 / 9.0;
+constexpr double kLongShare = 1.0 / 15.0;
 
 /// Two answers that differ by this share of the largest |M| say nothing of the order.
 constexpr double kSaturated = 0.3;
 /// At which the error of kEighth's steps is a hundred times rounding.
 constexpr double kShortestTurn = 0.2;
+/// At which it is rounding.
+constexpr double kRoundingTurn = 0.1;
 
 /// Samples are interpolated from steps in which no spin turns by more [rad].
 constexpr double kInterpolatedTurn = 1.0;
@@ -54,7 +56,7 @@ constexpr double kInterpolatedTurn = 1.0;
 /// Samples closer than the steps by more than this are interpolated from them.
 constexpr double kSpacings = 1.5;
 
-/// From so many steps. Too few for the tolerance, and halving finds it out.
+/// From the ends of so many steps; no fewer, or the error would not fall as that of the steps does.
 constexpr std::size_t kInterpolationPoints = 14;
 
 /// Steps a period of twice the Larmor frequency, laboratory frame, at a tolerance of 1e-4.
@@ -247,12 +249,14 @@ std::vector<Vec3<Scalar>> evolve(const Experiment& experiment, const EnsembleInp
         // What follows the last sample is nobody's business.
         const Scalar until = end == inputs.sample.size() ? inputs.sample.back() : stretch.end;
         const double length = part(until, 0) - part(now, 0);
+        const double smooth = fastest > 0.0 ? kInterpolatedTurn / fastest : longest;
+        const double fewest = static_cast<double>(kInterpolationPoints - 1);
         if (interpolates && length > same &&
-            static_cast<double>(end - next) * longest > kSpacings * length) {
+            static_cast<double>(end - next) > kSpacings * std::max(length / longest, fewest)) {
             Track<Scalar> track;
             const Scalar begin = now;
-            const double smooth = fastest > 0.0 ? kInterpolatedTurn / fastest : longest;
-            const long count = size.parts * steps_that_cover(length, std::min(longest, smooth));
+            const long count =
+                size.parts * steps_that_cover(length, std::min({longest, smooth, length / fewest}));
             const Scalar one = (1.0 / static_cast<double>(count)) * (until - begin);
             track.time.push_back(begin);
             track.mean.push_back(steps.mean());
@@ -442,8 +446,7 @@ Refined refine(const Experiment& experiment, int threads, bool by_counter = fals
         const double share = std::max(tolerance - of_nodes, 0.5 * tolerance);
         if (forced || error <= share || k >= kMostRefinements) {
             fine.estimated_error = error + of_nodes + kRounding / largest;
-            const bool coarse_keeps = error / size.share() <= 0.8 * tolerance;
-            size.parts = coarse_keeps && !forced ? 1 : 2;
+            size.parts = 2;
             return {std::move(more), std::move(fine), size};
         }
         double of_steps = error;
@@ -456,14 +459,16 @@ Refined refine(const Experiment& experiment, int threads, bool by_counter = fals
                 more = finer(few, kMoreLevels);
             }
         }
-        if (!(of_steps <= kSaturated * size.share())) {
-            // Errors have grown to the curve's own size: shorter steps pay only if these do.
-            if (size.turn <= kShortestTurn) {
-                throw std::runtime_error(fmt::format(
-                    "the simulation cannot keep accuracy.tolerance = {:.3g}: in this experiment "
-                    "errors of rounding grow to the size of the curve",
-                    tolerance));
-            }
+        const bool saturated = !(of_steps <= kSaturated * size.share());
+        // Errors have grown to the curve's own size: shorter steps pay only if these do.
+        if (size.method.eighth && size.turn <= (saturated ? kShortestTurn : kRoundingTurn) &&
+            !(of_steps <= share)) {
+            throw std::runtime_error(fmt::format(
+                "the simulation cannot keep accuracy.tolerance = {:.3g}: in this experiment errors "
+                "of rounding grow to {:.1g} of the largest |M|",
+                tolerance, std::min(1.0, of_steps / size.share())));
+        }
+        if (saturated) {
             size.method = kEighth;
             size.turn = kShortestTurn;
         } else if (of_steps > 0.5 * share) {
