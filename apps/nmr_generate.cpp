@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <future>
+#include <iterator>
 #include <optional>
 #include <stdexcept>
 #include <thread>
@@ -50,6 +52,7 @@ struct Task {
     std::uint64_t seed = 0;
     std::string out;
     bool challenge = false;
+    std::string provenance;  ///< of a challenge folder, its experiment.toml
     int threads = 0;
     double save_every_s = 60.0;
 
@@ -78,9 +81,26 @@ std::string shard_path(const std::string& out, int part, int parts) {
     return fmt::format("{}.{}-of-{}.h5", path.string(), part, parts);
 }
 
+/// What says of which curves a challenge folder is, written once all are there.
+std::string folder_mark(const Task& task) {
+    return (std::filesystem::path(task.out) / "experiment.toml").string();
+}
+
+/// A folder's experiment.toml: the command line, which may differ, is its second line.
+std::string without_command(const std::string& toml) {
+    const std::size_t first = toml.find('\n');
+    const std::size_t second = first == toml.npos ? first : toml.find('\n', first + 1);
+    return second == toml.npos ? toml : toml.substr(0, first) + toml.substr(second);
+}
+
 /// Whether `out` is already all that is asked for.
 bool is_done(const Task& task, const std::string& out) {
-    if (task.challenge || !std::filesystem::exists(out)) return false;
+    if (task.challenge) {
+        std::ifstream mark(folder_mark(task));
+        const std::string found(std::istreambuf_iterator<char>(mark), {});
+        return !found.empty() && without_command(found) == without_command(task.provenance);
+    }
+    if (!std::filesystem::exists(out)) return false;
     try {
         const nmrsim::DatasetReader reader({out}, false);
         const nmrsim::Dataset& found = reader.description();
@@ -201,7 +221,9 @@ void write_out(const Task& task, nmrapps::SavedParts& parts, const IndexRange& r
         return parts.rows(range.first + first, std::min(most, range.count - first));
     };
     if (task.challenge) {
+        std::filesystem::remove(folder_mark(task));
         nmrsim::write_challenge(task.experiment, range.count, pieces, path);
+        nmrsim::write_whole_file(folder_mark(task), task.provenance);
         return;
     }
     nmrsim::Dataset description = task.description;
@@ -270,7 +292,15 @@ bool prepare(const Task& task, nmrapps::SavedParts& parts, const nmrapps::Ranks&
         parts.clear();
         return true;
     }
-    if (!task.challenge && std::filesystem::exists(last)) {
+    // A folder that an interrupted run was writing has one of parts beside it.
+    std::error_code error;
+    const bool begun = task.challenge && std::filesystem::exists(parts.folder(), error);
+    const bool there =
+        task.challenge
+            ? std::filesystem::exists(std::filesystem::path(task.out) / "echos_r.txt", error) ||
+                  std::filesystem::exists(folder_mark(task), error)
+            : std::filesystem::exists(last);
+    if (there && !begun) {
         throw std::invalid_argument(
             fmt::format("--resume: {} is there and is not this set, whole: remove it or name "
                         "another --out",
@@ -298,7 +328,11 @@ void generate(const Task& task, nmrapps::Ranks& ranks, nmrapps::Progress& progre
     if (whole) {
         progress.finish();
         if (task.challenge) {
+            nmrsim::make_folder(parts.folder());  // until all is there
+            std::filesystem::remove(folder_mark(task));
             nmrsim::write_challenge(maker.held(), task.experiment, task.out);
+            nmrsim::write_whole_file(folder_mark(task), task.provenance);
+            parts.clear();
         } else {
             nmrsim::write_dataset(maker.held(), task.out);
         }
@@ -398,14 +432,12 @@ int main(int argc, char** argv) {
             std::optional<nmrsim::OutputLock> lock;
             if (ranks.first()) lock.emplace(task.out);
             ranks.barrier();
+            task.provenance = fmt::format("{}# curves {} to {} of seed {}\n",
+                                          nmrapps::provenance_toml(app, task.experiment),
+                                          task.range.first, task.range.end(), task.seed);
             task.threads = common.threads > 0 ? common.threads : ranks.threads();
             nmrapps::Progress progress(app, common);
             generate(task, ranks, progress, resume);
-            if (task.challenge && ranks.first()) {
-                nmrsim::write_whole_file(
-                    (std::filesystem::path(task.out) / "experiment.toml").string(),
-                    nmrapps::provenance_toml(app, task.experiment));
-            }
         },
         ranks.first());
     return ranks.leave(status);

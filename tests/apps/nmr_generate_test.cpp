@@ -363,6 +363,38 @@ TEST_CASE("nmr-generate: --resume replaces neither another set nor what is none"
     }
 }
 
+TEST_CASE("nmr-generate: --resume replaces no other challenge folder") {
+    const Folder folder;
+    const std::string out = folder.path("set");
+    const auto arguments = [&](const std::string& count, const std::string& seed,
+                               std::vector<std::string> more = {"--resume"}) {
+        std::vector<std::string> all = short_challenge(
+            {"--count", count, "--seed", seed, "--format", "challenge", "--out", out});
+        all.insert(all.end(), more.begin(), more.end());
+        return all;
+    };
+    CHECK(run("nmr-generate", arguments("5", "1", {})).status == 0);
+    CHECK_FALSE(exists(folder.path("set.part")));
+    const std::string curves = read_text(out + "/echos_r.txt");
+    const std::string mark = read_text(out + "/experiment.toml");
+    CHECK_THAT(mark, ContainsSubstring("# curves 0 to 5 of seed 1"));
+    // Whole: nothing is made again.
+    CHECK(run("nmr-generate", arguments("5", "1")).status == 0);
+    CHECK(read_text(out + "/experiment.toml") == mark);
+    require_refused("nmr-generate", arguments("5", "2"), "is not this set");
+    require_refused("nmr-generate", arguments("6", "1"), "is not this set");
+    // A challenge's own folder has no experiment.
+    std::filesystem::remove(out + "/experiment.toml");
+    require_refused("nmr-generate", arguments("5", "1"), "is not this set");
+    CHECK(read_text(out + "/echos_r.txt") == curves);
+    // One that was being written has its parts beside it.
+    std::filesystem::create_directory(folder.path("set.part"));
+    write_text(out + "/echos_r.txt", "1 2 3");
+    CHECK(run("nmr-generate", arguments("5", "1")).status == 0);
+    CHECK(read_text(out + "/echos_r.txt") == curves);
+    CHECK_FALSE(exists(folder.path("set.part")));
+}
+
 TEST_CASE("nmr-generate: a second run of the same output is refused before it works") {
     const Folder folder;
     const std::string out = folder.path("set.h5");
