@@ -382,7 +382,10 @@ Progress::~Progress() {
 }
 
 void Progress::show(double fraction, const std::string& status) {
-    if (first_fraction_ < 0.0) first_fraction_ = fraction;
+    if (first_fraction_ < 0.0) {
+        first_fraction_ = fraction;
+        first_shown_ = Clock::now();
+    }
     fraction_ = std::clamp(fraction, 0.0, 1.0);
     status_ = status;
     last_shown_ = false;
@@ -394,8 +397,11 @@ void Progress::show(double fraction, const std::string& status) {
 
 void Progress::show_curves(std::size_t done, std::size_t total) {
     if (quiet_) return;
-    if (first_fraction_ < 0.0) first_fraction_ = static_cast<double>(done) / total;
-    const double seconds = seconds_between(start_, Clock::now());
+    if (first_fraction_ < 0.0) {
+        first_fraction_ = static_cast<double>(done) / total;
+        first_shown_ = Clock::now();
+    }
+    const double seconds = seconds_between(first_shown_, Clock::now());
     const double rate = (done - first_fraction_ * total) / std::max(seconds, 1e-9);
     show(static_cast<double>(done) / total,
          fmt::format("{}/{} curves, {:.{}f}/s", done, total, rate, rate < 10.0 ? 1 : 0));
@@ -417,7 +423,9 @@ void Progress::print(Clock::time_point now) {
     const double gained = fraction_ - first_fraction_;
     std::string time = duration(elapsed) + " in all";
     if (fraction_ < 1.0) {
-        time = gained > 0.0 ? duration(elapsed * (1.0 - fraction_) / gained) + " left" : "";
+        // Since the first report: what came before it is no part of what was gained.
+        const double since = seconds_between(first_shown_, now);
+        time = gained > 0.0 ? duration(since * (1.0 - fraction_) / gained) + " left" : "";
     }
     const int percent = static_cast<int>(std::floor(100.0 * fraction_));
     if (!terminal_) {

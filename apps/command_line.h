@@ -125,7 +125,8 @@ private:
     bool last_shown_ = false;  ///< nothing has happened since the last line
     Clock::time_point start_ = Clock::now();
     Clock::time_point last_ = start_;
-    double first_fraction_ = -1.0;  ///< what was done before, after --resume
+    double first_fraction_ = -1.0;  ///< done at the first report, or before, after --resume
+    Clock::time_point first_shown_ = start_;
     double fraction_ = 0.0;
     std::string status_;
 };
