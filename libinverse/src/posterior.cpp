@@ -80,13 +80,27 @@ EmbeddingReference embedding_reference(const torch::Tensor& embedding) {
     const torch::Tensor mean = rows.mean(0);
     const torch::Tensor off = rows - mean;
     const std::int64_t width = rows.size(1);
-    torch::Tensor covariance = off.t().matmul(off) / static_cast<double>(rows.size(0));
-    // Few curves do not span all directions.
-    const double ridge = 1e-4 * covariance.diagonal().mean().item<double>() + 1e-12;
-    covariance = covariance + ridge * torch::eye(width, torch::kFloat64);
+    const auto count = static_cast<double>(rows.size(0));
+    const torch::Tensor plain = off.t().matmul(off) / count;
+    const torch::Tensor one = torch::eye(width, torch::kFloat64);
+    // Few curves do not span all directions: so much of the variance is taken to be the same in all
+    // of them as makes the expected error least (O. Ledoit, M. Wolf, J. Multivar. Anal. 88, 365
+    // (2004), eq. 14 to 18).
+    const double level = plain.diagonal().mean().item<double>();
+    const double spread = (plain - level * one).square().sum().item<double>();
+    const double fourth = off.square().sum(1).square().sum().item<double>();
+    const double error =
+        std::max(0.0, fourth / count - plain.square().sum().item<double>()) / count;
+    const double share = spread > 0.0 ? std::min(1.0, error / spread) : 1.0;
+    const torch::Tensor covariance = (1.0 - share) * plain + (share * level + 1e-12) * one;
     const torch::Tensor whitening =
         at::linalg_inv(at::linalg_cholesky(covariance)).t().contiguous();
-    const torch::Tensor distance = off.matmul(whitening).norm(2, 1);
+    // Each curve's distance from the others, as that of a curve that is none of them: without it
+    // the mean moves away by 1 / (n - 1) of where it is, and the covariance loses its share
+    // (J. Sherman, W. J. Morrison, Ann. Math. Stat. 21, 124 (1950)).
+    const torch::Tensor square = off.matmul(whitening).square().sum(1);
+    const torch::Tensor left = (1.0 - square * ((1.0 - share) / (count - 1.0))).clamp_min(1e-6);
+    const torch::Tensor distance = (square / left).sqrt() * (count / (count - 1.0));
     const torch::Tensor levels = torch::linspace(0.0, 1.0, kReferenceSteps, torch::kFloat64);
     return {mean.to(torch::kFloat32), whitening.to(torch::kFloat32),
             torch::quantile(distance, levels).to(torch::kFloat32)};

@@ -191,10 +191,16 @@ Model train_at_hand(const nmrsim::Dataset& data, std::vector<LearntCurves> learn
     const Curves curves = reduced(data, reduction, options.threads);
     const bool aliased =
         options.alpha_z_aliases && few_curves && nmrsim::has_alpha_z_aliases(experiment);
-    const Curves to_use =
-        aliased ? reduced(nmrsim::with_alpha_z_aliases(rows_of(data, to_learn), options.threads),
-                          reduction, options.threads)
-                : picked(curves, to_learn);
+    Curves to_use;
+    if (aliased) {
+        std::vector<std::int64_t> begins;
+        to_use = reduced(nmrsim::with_alpha_z_aliases(rows_of(data, to_learn), options.threads,
+                                                      &begins),
+                         reduction, options.threads);
+        to_use.begins = torch::tensor(begins, torch::kLong);
+    } else {
+        to_use = picked(curves, to_learn);
+    }
     return Training(std::move(state), options, report, peers)
         .run(to_use, picked(curves, order.slice(0, 0, held_out)));
 }

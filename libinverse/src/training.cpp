@@ -63,6 +63,20 @@ std::optional<Curves> taken_unless_stopped(CurveStream& stream) {
     }
 }
 
+/// Rows to learn from in one pass, in random order: one for each curve. A curve of many aliases
+/// must not count more than another, or the prior would not be the one that was asked for.
+torch::Tensor order_of(const Curves& curves, const torch::Generator& random) {
+    if (!curves.begins.defined()) return torch::randperm(curves.count(), random);
+    const std::int64_t count = curves.begins.size(0) - 1;
+    const torch::Tensor first = curves.begins.slice(0, 0, count);
+    const torch::Tensor aliases = curves.begins.slice(0, 1) - first;
+    const torch::Tensor chosen =
+        (torch::rand({count}, random, torch::kFloat64) * aliases)
+            .floor()
+            .to(torch::kLong);
+    return (first + chosen).index_select(0, torch::randperm(count, random));
+}
+
 }  // namespace
 
 Training::Training(TrainerState state, const TrainingOptions& options, const TrainingReport& report,
@@ -367,12 +381,13 @@ Model Training::run(const Curves& curves, Curves held_out) {
     pool_ = curves.reduced.to(device_);
     unknowns_ = curves.unknowns.to(device_);
     seen_before_ = state_.model->record.curves_seen;
+    const std::int64_t count = curves.begins.defined() ? curves.begins.size(0) - 1 : curves.count();
     steps_in_all_ = static_cast<long>(options_.epochs) *
-                    std::max<long>(1, static_cast<long>(curves.count()) / options_.batch);
+                    std::max<long>(1, static_cast<long>(count) / options_.batch);
     Go go = Go::on;
     while (go == Go::on && state_.epoch < options_.epochs) {
         const torch::Generator random = generator(options_.seed, state_.epoch, Purpose::order);
-        go = learn(torch::randperm(curves.count(), random), random);
+        go = learn(order_of(curves, random), random);
         if (go == Go::on) go = end_epoch();
     }
     if (state_.best_epoch == 0 || options_.minutes > 0.0) evaluate_epoch();

@@ -17,6 +17,9 @@ namespace nmrinverse {
 struct Curves {
     torch::Tensor reduced;   ///< (n, 2, samples)
     torch::Tensor unknowns;  ///< (n, unknowns), unit-box coordinates of the prior
+    /// (curves + 1), where the rows of each curve's aliases begin, of which one is used at a time;
+    /// undefined: each row is a curve of its own.
+    torch::Tensor begins = {};
 
     std::int64_t count() const { return reduced.defined() ? reduced.size(0) : 0; }
 };

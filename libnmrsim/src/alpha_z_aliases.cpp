@@ -96,7 +96,8 @@ AlphaZAlias alpha_z_alias(const Experiment& experiment, double tolerance) {
     return {1.0 / (tau_ms * std::abs(before)), -kTwoPi * after / (std::abs(before) * tau_us)};
 }
 
-Dataset with_alpha_z_aliases(const Dataset& dataset, int threads) {
+Dataset with_alpha_z_aliases(const Dataset& dataset, int threads,
+                             std::vector<std::int64_t>* begins) {
     Experiment shared = parse_experiment(dataset.experiment_toml, "the data set's experiment");
     shared.prior = dataset.unknowns;
     const std::size_t k = dataset.unknowns.size();
@@ -130,6 +131,7 @@ Dataset with_alpha_z_aliases(const Dataset& dataset, int threads) {
     result.parameters.clear();
     const std::size_t values = 2 * dataset.points();
     for (std::size_t i = 0; i < dataset.count(); ++i) {
+        if (begins) begins->push_back(static_cast<std::int64_t>(result.count()));
         const double own = dataset.parameters[i * k + column];
         const AlphaZAlias& alias = aliases[i];
         const double down = std::max(0.0, std::floor((own - range.low) / alias.period_khz));
@@ -147,6 +149,7 @@ Dataset with_alpha_z_aliases(const Dataset& dataset, int threads) {
                  &result.signal[result.signal.size() - values]);
         }
     }
+    if (begins) begins->push_back(static_cast<std::int64_t>(result.count()));
     return result;
 }
 

@@ -82,7 +82,18 @@ TEST_CASE("without Mz alpha_z has no alias") {
 TEST_CASE("a data set's aliases are what would be simulated there") {
     const Experiment e = load_experiment("challenge-2021");
     const Dataset data = generate_dataset(e, 6, 11);
-    const Dataset more = with_alpha_z_aliases(data);
+    std::vector<std::int64_t> begins;
+    const Dataset more = with_alpha_z_aliases(data, 0, &begins);
+    REQUIRE(begins.size() == data.count() + 1);
+    CHECK(begins.back() == static_cast<std::int64_t>(more.count()));
+    for (std::size_t i = 0; i < data.count(); ++i) {
+        REQUIRE(begins[i] < begins[i + 1]);
+        for (auto row = static_cast<std::size_t>(begins[i]);
+             row < static_cast<std::size_t>(begins[i + 1]); ++row) {
+            CHECK(more.parameters[3 * row] == data.parameters[3 * i]);
+            CHECK(more.parameters[3 * row + 2] == data.parameters[3 * i + 2]);
+        }
+    }
     REQUIRE(more.count() > 3 * data.count());
     REQUIRE(more.parameters.size() == 3 * more.count());
     std::vector<float> simulated(more.signal.size());

@@ -41,8 +41,8 @@ struct TrainingOptions {
     /// turn from sample to sample: the same whatever the receiver's phase), or auto:
     /// phase-free for a data set of few curves, plain for many of drawn ensembles, otherwise all.
     std::string features = "auto";
-    /// Learn from the aliases of alpha_z beside each curve, where a data set has few curves and the
-    /// symmetry is exact: nmrsim::with_alpha_z_aliases.
+    /// Learn from one of the aliases of alpha_z of each curve, another in each pass, where a data set
+    /// has few curves and the symmetry is exact: nmrsim::with_alpha_z_aliases.
     bool alpha_z_aliases = true;
     /// Learn from each curve's mirror image, where it is as likely, half of the times that the
     /// curve is used: nmrsim::mirror_axis_deg.

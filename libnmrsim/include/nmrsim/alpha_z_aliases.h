@@ -6,6 +6,9 @@
 /// after it M+ turns faster by a rate that is known. See docs/theory.md.
 #pragma once
 
+#include <cstdint>
+#include <vector>
+
 #include "nmrsim/dataset.h"
 #include "nmrsim/experiment.h"
 
@@ -31,7 +34,9 @@ AlphaZAlias alpha_z_alias(const Experiment& experiment, double tolerance = 1e-6)
 /// a curve on average in challenge-2021. Nothing is simulated but Mz.
 ///
 /// Args: dataset: of an experiment with the symmetry, its parameters known. Noise is copied too.
+/// begins: receives where the aliases of each curve begin in the result, and after them its count.
 /// Throws: std::invalid_argument where the symmetry does not hold or parameters are missing.
-Dataset with_alpha_z_aliases(const Dataset& dataset, int threads = 0);
+Dataset with_alpha_z_aliases(const Dataset& dataset, int threads = 0,
+                             std::vector<std::int64_t>* begins = nullptr);
 
 }  // namespace nmrsim
