@@ -134,11 +134,11 @@ int main(int argc, char** argv) {
                    "Form of the posterior: flow, mixture or gaussian (default: flow)")
         ->check(CLI::IsMember({"flow", "mixture", "gaussian"}))
         ->type_name("NAME");
-    app.add_option("--receiver-phase", options.receiver.phase_deg,
+    auto* phase = app.add_option("--receiver-phase", options.receiver.phase_deg,
                    "The receiver's phase is unknown by up to so much, either way [degrees]")
         ->check(CLI::Range(0.0, 180.0))
         ->type_name("DEG");
-    app.add_option("--receiver-gain", options.receiver.gain,
+    auto* gain = app.add_option("--receiver-gain", options.receiver.gain,
                    "The logarithm of its gain is unknown by up to so much, either way")
         ->check(CLI::Range(0.0, 5.0))
         ->type_name("G");
@@ -262,10 +262,15 @@ int main(int argc, char** argv) {
             if (!ranks.first()) return;
             const nmrinverse::Model model = nmrinverse::load_model(nmrapps::find_model(calibrated));
             const nmrsim::Dataset data = whole_data(data_paths, model.experiment());
+            std::optional<nmrinverse::ReceiverSpread> receiver;
+            if (!phase->empty() || !gain->empty()) receiver = options.receiver;
             nmrinverse::save_model(
-                nmrinverse::calibrate(model, data, options.receiver, options.seed, common.threads),
-                out);
+                nmrinverse::calibrate(model, data, receiver, options.seed, common.threads), out);
             return;
+        }
+        if (options.device == "cuda" && ranks.first() && !common.quiet) {
+            fmt::print(stderr, "nmr-train: training on cuda was never run before: check the "
+                               "model's errors against one trained with --device cpu\n");
         }
         nmrapps::Progress progress(app, common);
         const auto report = [&](const nmrinverse::TrainingProgress& now) {

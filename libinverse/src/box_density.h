@@ -33,6 +33,7 @@ struct DensityShape {
 struct Anchor {
     torch::Tensor mean;  ///< (...)
     torch::Tensor sd;    ///< (...), > 0
+    torch::Tensor levels = {};  ///< (..., kLevelKnots), UnknownCalibration::by_level; or undefined
 };
 
 struct DensityValue {

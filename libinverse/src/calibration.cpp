@@ -25,6 +25,23 @@ void require_factors(const char* name, const std::vector<double>& factors) {
     }
 }
 
+void require_levels(const UnknownCalibration& unknown) {
+    constexpr std::size_t kKnots = UnknownCalibration::kLevelKnots;
+    const std::vector<double>& table = unknown.by_level;
+    if (!table.empty() && table.size() != unknown.by_noise.size() * kKnots) {
+        throw std::invalid_argument(
+            fmt::format("calibration.by_level must have 0 or {} values, got {}",
+                        unknown.by_noise.size() * kKnots, table.size()));
+    }
+    require_factors("by_level", table);
+    for (std::size_t at = 0; at < table.size(); ++at) {
+        if (at % kKnots > 0 && !(table[at] > table[at - 1])) {
+            throw std::invalid_argument(fmt::format(
+                "calibration.by_level must rise, got {} after {}", table[at], table[at - 1]));
+        }
+    }
+}
+
 /// The search's state: each unknown moves by itself, but all are looked at in one go.
 struct Search {
     const Surprise& surprise;
@@ -57,6 +74,7 @@ std::string to_json(const Calibration& calibration) {
                                {"sd_floor", unknown.sd_floor},
                                {"by_noise", unknown.by_noise}};
         if (!unknown.by_estimate.empty()) each["by_estimate"] = unknown.by_estimate;
+        if (!unknown.by_level.empty()) each["by_level"] = unknown.by_level;
         json.push_back(std::move(each));
     }
     return json.dump();
@@ -101,6 +119,8 @@ Calibration calibration_from_json(const std::string& text, std::size_t unknowns)
                 }
                 require_factors("by_estimate", table);
             }
+            if (json.contains("by_level")) json["by_level"].get_to(unknown.by_level);
+            require_levels(unknown);
             calibration.push_back(unknown);
         }
         if (calibration.size() != unknowns) {

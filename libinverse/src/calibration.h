@@ -24,6 +24,13 @@ struct UnknownCalibration {
     /// all. Knots are the middles of equal parts of the unit interval, between which, and between
     /// levels of noise, the logarithm is linear.
     std::vector<std::vector<double>> by_estimate = {};
+    /// Where, after all that, the cumulative's logit is in size for half, 90, 99 and 99.9% of true
+    /// values, at each level of noise: (by_noise.size(), kLevelKnots), or none. Cumulatives are
+    /// bent so that those shares hold, linear in the logit between them.
+    std::vector<double> by_level = {};
+
+    static constexpr int kLevelKnots = 4;
+    static constexpr double kShares[kLevelKnots] = {0.5, 0.9, 0.99, 0.999};
 };
 
 using Calibration = std::vector<UnknownCalibration>;

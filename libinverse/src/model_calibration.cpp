@@ -79,6 +79,8 @@ Calibration joined(const std::vector<Calibration>& levels) {
         }
         for (std::size_t level = 1; level < levels.size(); ++level) {
             const UnknownCalibration& own = levels[level][k];
+            unknown.by_level.insert(unknown.by_level.end(), own.by_level.begin(),
+                                    own.by_level.end());
             unknown.by_noise.push_back(own.by_noise.front());
             for (std::size_t j = 0; j < unknown.by_estimate.size(); ++j) {
                 std::vector<double>& table = unknown.by_estimate[j];
@@ -162,6 +164,56 @@ private:
     std::vector<std::pair<std::size_t, std::vector<torch::Tensor>>> by_;
 };
 
+// The mixture of several members' cumulatives is bent with each of theirs: it takes some rounds.
+constexpr int kRounds = 4;
+// Fewer curves than this beyond a share say nothing of where it ends.
+constexpr double kFewestBeyond = 4.0;
+// From one share's end to the next, at least.
+constexpr double kLeastStep = 1.02;
+
+/// Bends the cumulatives so that central intervals hold the shares that they should, and by the
+/// standard deviation of what so many curves can tell more.
+Calibration with_shares(const PosteriorNet& net, const NetworkAnswer& answer,
+                        const torch::Tensor& truth, Calibration trial) {
+    constexpr std::size_t kKnots = UnknownCalibration::kLevelKnots;
+    const auto count = static_cast<double>(truth.size(0));
+    std::vector<double> ends, asked;
+    for (const double share : UnknownCalibration::kShares) {
+        if (count * (1.0 - share) < kFewestBeyond) break;
+        asked.push_back(share + std::sqrt(share * (1.0 - share) / count));
+    }
+    for (const double share : UnknownCalibration::kShares) {
+        ends.push_back(std::log((1.0 + share) / (1.0 - share)));
+    }
+    for (std::size_t k = 0; k < trial.size(); ++k) {
+        if (net->options().choices[k] == 0) trial[k].by_level = ends;
+    }
+    for (int round = 0; round < kRounds; ++round) {
+        const torch::Tensor size = torch::logit(cumulative(net, answer, trial, truth)
+                                                    .to(torch::kFloat64)
+                                                    .clamp(2e-7, 1.0 - 2e-7))
+                                       .abs();
+        const torch::Tensor found =
+            torch::quantile(size, torch::tensor(asked, torch::kFloat64), 0);  // (shares, unknowns)
+        for (std::size_t k = 0; k < trial.size(); ++k) {
+            std::vector<double>& knots = trial[k].by_level;
+            if (knots.empty()) continue;
+            for (std::size_t j = 0; j < kKnots; ++j) {
+                const double before = j > 0 ? knots[j - 1] : 0.0;
+                if (j < asked.size()) {
+                    knots[j] *= found[static_cast<std::int64_t>(j)][static_cast<std::int64_t>(k)]
+                                    .item<double>() /
+                                ends[j];
+                } else {
+                    knots[j] = before * ends[j] / ends[j - 1];
+                }
+                knots[j] = std::max(knots[j], std::max(1e-3, kLeastStep * before));
+            }
+        }
+    }
+    return trial;
+}
+
 }  // namespace
 
 Calibration calibrated_on(const Features& features, PosteriorNet& net,
@@ -199,7 +251,8 @@ Calibration calibrated_on(const Features& features, PosteriorNet& net,
         });
         Calibration own = calibration;
         for (std::size_t k = 0; k < unknowns; ++k) own[k].by_noise = {factors[k]};
-        fitted.push_back(EstimateFactors(net, answer, truth, own).fitted());
+        fitted.push_back(with_shares(net, answer, truth,
+                                     EstimateFactors(net, answer, truth, own).fitted()));
     }
     return joined(fitted);
 }
@@ -223,10 +276,14 @@ Calibration widened_calibration(const PosteriorNet& net, const NetworkAnswer& an
     return best;
 }
 
-Model calibrate(const Model& model, const nmrsim::Dataset& data, const ReceiverSpread& receiver,
-                std::uint64_t seed, int threads) {
+Model calibrate(const Model& model, const nmrsim::Dataset& data,
+                const std::optional<ReceiverSpread>& asked, std::uint64_t seed, int threads) {
     require_usable(data);
     const Model::State& from = model.state();
+    ReceiverSpread receiver = asked.value_or(ReceiverSpread{});
+    if (!asked && from.record.receiver) {
+        receiver = {(*from.record.receiver)[0], (*from.record.receiver)[1]};
+    }
     if (data.points() != static_cast<std::size_t>(from.features.spec().low_pass.points) ||
         data.unknowns.size() != from.experiment.prior.size()) {
         throw std::invalid_argument(

@@ -38,6 +38,9 @@ TrainingRecord record_from_json(const std::string& text) {
     json.at("held_out_loss").get_to(record.held_out_loss);
     json.at("held_out_log_density").get_to(record.held_out_log_density);
     json.at("held_out_mse").get_to(record.held_out_mse);
+    if (json.contains("receiver")) {
+        record.receiver = json["receiver"].get<std::array<double, 3>>();
+    }
     if (!json.contains("learnt")) return record;  // a file of an earlier version
     for (const nlohmann::json& each : json["learnt"]) {
         LearntCurves& curves = record.learnt.emplace_back();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <stdexcept>
 #include <utility>
@@ -114,6 +115,106 @@ torch::Tensor factors_of(const NetworkAnswer& answer, const Calibration& calibra
     return factors.to(answer.mean.options());
 }
 
+constexpr int kKnots = UnknownCalibration::kLevelKnots;
+
+/// Logits of the upper ends of central intervals that hold these shares.
+std::array<double, kKnots> logits_of_shares() {
+    std::array<double, kKnots> logits{};
+    for (std::size_t j = 0; j < logits.size(); ++j) {
+        const double upper = 0.5 * (1.0 + UnknownCalibration::kShares[j]);
+        logits[j] = std::log(upper / (1.0 - upper));
+    }
+    return logits;
+}
+
+/// Where curves' cumulatives are bent, (n or 1, unknowns, kLevelKnots); undefined where none is.
+torch::Tensor levels_of(const NetworkAnswer& answer, const Calibration& calibration) {
+    const auto has = [](const UnknownCalibration& unknown) { return !unknown.by_level.empty(); };
+    if (std::none_of(calibration.begin(), calibration.end(), has)) return {};
+    const torch::Tensor noise =
+        answer.noise_position.defined()
+            ? answer.noise_position.to(torch::kCPU, torch::kFloat64).contiguous()
+            : torch::Tensor();
+    const std::int64_t rows = noise.defined() ? noise.numel() : 1;
+    const auto unknowns = static_cast<std::int64_t>(calibration.size());
+    torch::Tensor levels = torch::empty({rows, unknowns, kKnots}, torch::kFloat64);
+    double* to = levels.data_ptr<double>();
+    const std::array<double, kKnots> as_is = logits_of_shares();
+    for (std::int64_t row = 0; row < rows; ++row) {
+        for (const UnknownCalibration& unknown : calibration) {
+            const std::size_t knots = unknown.by_level.size() / kKnots;
+            Place place;
+            if (noise.defined() && knots > 1) place = Place(noise.data_ptr<double>()[row], knots);
+            for (std::size_t j = 0; j < kKnots; ++j) {
+                *to = as_is[j];
+                if (knots > 0) {
+                    const double* left = &unknown.by_level[place.left * kKnots + j];
+                    *to = *left;
+                    if (place.share > 0.0) {
+                        *to = std::exp((1.0 - place.share) * std::log(*left) +
+                                       place.share * std::log(left[kKnots]));
+                    }
+                }
+                ++to;
+            }
+        }
+    }
+    return levels;
+}
+
+/// A piecewise linear function through 0 and knots, beyond the last as before it.
+struct Bent {
+    torch::Tensor value;
+    torch::Tensor slope;
+};
+
+/// Args: at: (...), >= 0. from, to: (..., kLevelKnots), rising.
+Bent bent(const torch::Tensor& at, const torch::Tensor& from, const torch::Tensor& to) {
+    Bent result;
+    for (int j = 0; j < kKnots; ++j) {
+        const torch::Tensor right = from.select(-1, j);
+        const torch::Tensor left = j > 0 ? from.select(-1, j - 1) : torch::zeros_like(right);
+        const torch::Tensor rise = to.select(-1, j) - (j > 0 ? to.select(-1, j - 1) : 0.0 * right);
+        const torch::Tensor slope = rise / (right - left);
+        torch::Tensor inside = (at - left).clamp_min(0.0);
+        if (j + 1 < kKnots) inside = torch::minimum(inside, right - left);
+        result.value = j > 0 ? result.value + slope * inside : slope * inside;
+        result.slope = j > 0 ? torch::where(at > left, slope, result.slope)
+                             : slope.expand(result.value.sizes());
+    }
+    return result;
+}
+
+torch::Tensor plain_levels(const torch::Tensor& levels) {
+    const std::array<double, kKnots> as_is = logits_of_shares();
+    return torch::tensor(std::vector<double>(as_is.begin(), as_is.end()), levels.options())
+        .expand(levels.sizes());
+}
+
+// Cumulatives in single precision say nothing nearer to 0 and 1.
+constexpr double kSmallestLevel = 2e-7;
+
+DensityValue bent(const DensityValue& plain, const torch::Tensor& levels) {
+    const torch::Tensor x = torch::logit(
+        plain.cumulative.to(torch::kFloat64).clamp(kSmallestLevel, 1.0 - kSmallestLevel));
+    const Bent size = bent(x.abs(), levels, plain_levels(levels));
+    const torch::Tensor y = size.value * x.sign();
+    const auto log_slope = [](const torch::Tensor& logit) {
+        return torch::log_sigmoid(logit) + torch::log_sigmoid(-logit);
+    };
+    return {torch::sigmoid(y).to(plain.cumulative.scalar_type()),
+            plain.log_density + (size.slope.log() + log_slope(y) - log_slope(x))
+                                    .to(plain.log_density.scalar_type())};
+}
+
+/// Levels of the plain cumulative for those of the bent one.
+torch::Tensor unbent(const torch::Tensor& level, const torch::Tensor& levels) {
+    const torch::Tensor y = torch::logit(level.to(torch::kFloat64));
+    const torch::Tensor finite = y.clamp(-700.0, 700.0);
+    const torch::Tensor wide = levels.unsqueeze(-2);
+    return torch::sigmoid(bent(finite.abs(), plain_levels(wide), wide).value * finite.sign());
+}
+
 /// Anchors of all unknowns, of the shape of the estimates, (members, n, unknowns) or without the
 /// first.
 Anchor anchors_of(const NetworkAnswer& answer, const Calibration& calibration) {
@@ -137,11 +238,23 @@ Anchor anchors_of(const NetworkAnswer& answer, const Calibration& calibration) {
     if (!all(floor, 0.0)) anchors.sd = (anchors.sd.square() + row(floor).square()).sqrt();
     const torch::Tensor factors = factors_of(answer, calibration);
     if (factors.defined()) anchors.sd = anchors.sd * factors;
+    const torch::Tensor levels = levels_of(answer, calibration);
+    if (levels.defined()) {
+        std::vector<std::int64_t> shape = anchors.mean.sizes().vec();
+        shape.push_back(kKnots);
+        anchors.levels = levels.to(anchors.mean.device()).expand(shape);
+    }
     return anchors;
 }
 
 Anchor of_unknown(const Anchor& anchors, int k) {
-    return {anchors.mean.select(-1, k), anchors.sd.select(-1, k)};
+    return {anchors.mean.select(-1, k), anchors.sd.select(-1, k),
+            anchors.levels.defined() ? anchors.levels.select(-2, k) : torch::Tensor()};
+}
+
+Anchor of_member(const Anchor& anchors, std::int64_t member) {
+    return {anchors.mean[member], anchors.sd[member],
+            anchors.levels.defined() ? anchors.levels[member] : torch::Tensor()};
 }
 
 NetworkAnswer member_of(const NetworkAnswer& answer, std::int64_t member) {
@@ -240,7 +353,9 @@ DensityValue PosteriorNetImpl::density_of(int unknown, const torch::Tensor& free
                                           const Anchor& anchor, const torch::Tensor& u) const {
     const int choices = options_.choices[static_cast<std::size_t>(unknown)];
     if (choices > 0) return cells_at(free.slice(-1, 0, choices), u);
-    return density_at(options_.head, free.slice(-1, 0, options_.head.parameters()), anchor, u);
+    const DensityValue plain =
+        density_at(options_.head, free.slice(-1, 0, options_.head.parameters()), anchor, u);
+    return anchor.levels.defined() ? bent(plain, anchor.levels) : plain;
 }
 
 torch::Tensor PosteriorNetImpl::quantile_of(int unknown, const torch::Tensor& free,
@@ -249,7 +364,7 @@ torch::Tensor PosteriorNetImpl::quantile_of(int unknown, const torch::Tensor& fr
     const int choices = options_.choices[static_cast<std::size_t>(unknown)];
     if (choices > 0) return cells_quantile(free.slice(-1, 0, choices), level);
     return density_quantile(options_.head, free.slice(-1, 0, options_.head.parameters()), anchor,
-                            level);
+                            anchor.levels.defined() ? unbent(level, anchor.levels) : level);
 }
 
 JointDensity PosteriorNetImpl::marginals_about(const Anchor& anchors, const NetworkAnswer& answer,
@@ -280,7 +395,7 @@ JointDensity PosteriorNetImpl::densities(const NetworkAnswer& answer,
     for (std::size_t m = 0; m < members_.size(); ++m) {
         const auto index = static_cast<std::int64_t>(m);
         const NetworkAnswer own = member_of(answer, index);
-        const Anchor own_anchors{anchors.mean[index], anchors.sd[index]};
+        const Anchor own_anchors = of_member(anchors, index);
         std::vector<torch::Tensor> each{result.marginal[index].select(-1, 0)};
         for (int k = 1; k < options_.unknowns; ++k) {
             const torch::Tensor free = members_[m]->conditional(own, u.slice(1, 0, k));
@@ -305,7 +420,7 @@ torch::Tensor PosteriorNetImpl::marginal_quantiles(const NetworkAnswer& answer,
     const bool plain = std::all_of(options_.choices.begin(), options_.choices.end(),
                                    [](int choices) { return choices == 0; });
     if (members == 1 && plain) {  // all unknowns at once
-        return quantile_of(0, answer.marginals[0], {anchors.mean[0], anchors.sd[0]},
+        return quantile_of(0, answer.marginals[0], of_member(anchors, 0),
                            level.expand({n, options_.unknowns, m}));
     }
     std::vector<torch::Tensor> each;
@@ -321,7 +436,9 @@ torch::Tensor PosteriorNetImpl::marginal_quantiles(const NetworkAnswer& answer,
             free.to(torch::kFloat64).unsqueeze(2).expand({members, n, m, free.size(2)});
         const Anchor wide_anchor{
             anchor.mean.to(torch::kFloat64).unsqueeze(2).expand({members, n, m}),
-            anchor.sd.to(torch::kFloat64).unsqueeze(2).expand({members, n, m})};
+            anchor.sd.to(torch::kFloat64).unsqueeze(2).expand({members, n, m}),
+            anchor.levels.defined() ? anchor.levels.unsqueeze(2).expand({members, n, m, kKnots})
+                                    : torch::Tensor()};
         each.push_back(bisected(
             [&](const torch::Tensor& u) {
                 return density_of(k, wide, wide_anchor, u.unsqueeze(0).expand({members, n, m}))

@@ -4,6 +4,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <memory>
@@ -31,6 +32,16 @@ constexpr std::int64_t kMostHeldOut = 4096;
 // Simulated curves that are held out, or only looked at for scaling, lie beyond all that train.
 constexpr std::uint64_t kHeldOutIndex = std::uint64_t{1} << 48;
 constexpr std::uint64_t kScaleIndex = std::uint64_t{1} << 49;
+constexpr std::uint64_t kFreshIndex = std::uint64_t{1} << 50;
+// Curves simulated to calibrate on, where the experiment is cheap, so many at a time, in this share
+// of the time of a timed training.
+constexpr std::int64_t kFresh = 4096;
+constexpr std::int64_t kFreshPiece = 512;
+constexpr double kFreshShare = 0.05;
+// A data set's curves are the experiment's where so many of them differ by less than this share
+// from what is simulated.
+constexpr std::size_t kCompared = 32;
+constexpr double kSameCurves = 5e-3;
 
 /// Where curves come from, for the record; nothing of those of another maker.
 std::vector<LearntCurves> learnt_from(const std::vector<nmrsim::CurveRange>& ranges) {
@@ -157,6 +168,48 @@ Curves picked(const Curves& curves, const torch::Tensor& positions) {
     return {curves.reduced.index_select(0, positions), curves.unknowns.index_select(0, positions)};
 }
 
+/// Whether the data set's curves are what the experiment gives for their parameters, and cheap.
+bool is_simulated(const nmrsim::Experiment& experiment, const nmrsim::Dataset& data, int threads) {
+    if (!nmrsim::is_uniform(experiment) || experiment.line.spins > 0 ||
+        experiment.acquisition.noise > 0.0) {
+        return false;
+    }
+    const std::size_t count = std::min(data.count(), kCompared);
+    const nmrsim::Dataset some = rows_of(data, 0, count);
+    std::vector<float> again(some.signal.size());
+    try {
+        nmrsim::simulate_batch(experiment, some.parameters, {}, again, threads);
+    } catch (const std::exception&) {
+        return false;  // parameters that the simulator refuses
+    }
+    double difference = 0.0, power = 0.0;
+    for (std::size_t at = 0; at < again.size(); ++at) {
+        difference += std::pow(static_cast<double>(again[at]) - some.signal[at], 2);
+        power += std::pow(static_cast<double>(again[at]), 2);
+    }
+    return difference <= kSameCurves * kSameCurves * power;
+}
+
+/// Fresh curves to calibrate on; few or none where time ends first.
+Curves fresh_curves(const nmrsim::Experiment& experiment, const Reduction& reduction,
+                    const TrainingOptions& options, int threads) {
+    nmrsim::Experiment coarse = experiment;
+    coarse.accuracy.tolerance = std::max(coarse.accuracy.tolerance, kTrainingTolerance);
+    const std::atomic<bool> stop = false;
+    const auto start = std::chrono::steady_clock::now();
+    std::vector<torch::Tensor> curves, unknowns;
+    for (std::int64_t done = 0; done < kFresh; done += kFreshPiece) {
+        Curves piece = simulate_curves({coarse, reduction, options.seed, options.time_zero_us},
+                                       kFreshIndex + static_cast<std::uint64_t>(done), kFreshPiece,
+                                       threads, stop);
+        curves.push_back(std::move(piece.reduced));
+        unknowns.push_back(std::move(piece.unknowns));
+        const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+        if (options.minutes > 0.0 && seconds.count() > kFreshShare * 60.0 * options.minutes) break;
+    }
+    return {torch::cat(curves), torch::cat(unknowns)};
+}
+
 /// On curves at hand.
 Model train_at_hand(const nmrsim::Dataset& data, std::vector<LearntCurves> learnt,
                     const TrainingOptions& given, const TrainingReport& report,
@@ -201,8 +254,12 @@ Model train_at_hand(const nmrsim::Dataset& data, std::vector<LearntCurves> learn
     } else {
         to_use = picked(curves, to_learn);
     }
-    return Training(std::move(state), options, report, peers)
-        .run(to_use, picked(curves, order.slice(0, 0, held_out)));
+    const bool simulated = peers.size == 1 && is_simulated(experiment, data, options.threads);
+    Training training(std::move(state), options, report, peers);
+    if (simulated) {
+        training.calibrate_on(fresh_curves(experiment, reduction, options, options.threads));
+    }
+    return training.run(to_use, picked(curves, order.slice(0, 0, held_out)));
 }
 
 }  // namespace
@@ -288,8 +345,11 @@ Model train(const nmrsim::Experiment& described, const TrainingOptions& given,
         {"training", options.seed, kHeldOutIndex, static_cast<std::uint64_t>(held_out)}};
     CurveStream stream({coarse, reduction, options.seed, options.time_zero_us}, chunk, producers,
                        peers.rank, peers.size);
-    return Training(std::move(state), options, report, peers)
-        .run(stream, chunk, chunks_per_epoch, std::move(held_out_curves));
+    const bool cheap =
+        peers.size == 1 && nmrsim::is_uniform(experiment) && experiment.line.spins == 0;
+    Training training(std::move(state), options, report, peers);
+    if (cheap) training.calibrate_on(fresh_curves(experiment, reduction, options, cores));
+    return training.run(stream, chunk, chunks_per_epoch, std::move(held_out_curves));
 }
 
 }  // namespace nmrinverse

@@ -356,8 +356,11 @@ Model Training::finish() {
     torch::NoGradGuard no_grad;
     Model::State& model = *state_.model;
     const NetworkAnswer answer = run_held_out(state_.best);
-    model.calibration = calibrated_on(model.features, probe_, options_.receiver, held_out_clean_,
-                                      held_out_.unknowns, options_.seed, device_);
+    const bool fresh = calibrating_.count() > held_out_.count();
+    model.calibration = calibrated_on(model.features, probe_, options_.receiver,
+                                      fresh ? calibrating_.reduced : held_out_clean_,
+                                      fresh ? calibrating_.unknowns : held_out_.unknowns,
+                                      options_.seed, device_);
     model.reference = embedding_reference(answer.embedding[0]);
     model.net = probe_;
     if (!model.record.learnt.empty() && model.record.learnt.front().stream == "training") {
@@ -365,6 +368,8 @@ Model Training::finish() {
         model.record.learnt.front().count =
             static_cast<std::uint64_t>(state_.chunks) * static_cast<std::uint64_t>(chunk_);
     }
+    model.record.receiver = {options_.receiver.phase_deg, options_.receiver.gain,
+                             options_.time_zero_us};
     model.record.epochs = state_.epoch;
     model.record.seconds = elapsed();
     model.record.held_out_loss = state_.best_loss;

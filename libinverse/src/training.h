@@ -21,6 +21,10 @@ public:
     Training(TrainerState state, const TrainingOptions& options, const TrainingReport& report,
              const TrainingPeers& peers);
 
+    /// Curves that the calibration is fitted on, which choose nothing else: without noise and
+    /// receiver. Otherwise it is fitted on the held-out ones.
+    void calibrate_on(Curves curves) { calibrating_ = std::move(curves); }
+
     /// On the curves at hand.
     Model run(const Curves& curves, Curves held_out);
 
@@ -76,6 +80,7 @@ private:
     torch::Tensor pool_;                     ///< (capacity, 2, samples)
     torch::Tensor unknowns_;                 ///< (capacity, unknowns)
     Curves held_out_;                        ///< with noise
+    Curves calibrating_;                     ///< may be none
     torch::Tensor held_out_clean_;           ///< (n, 2, samples), without
     torch::Tensor held_out_noise_;           ///< (n), level of each
     long steps_in_all_ = 0;

@@ -15,7 +15,7 @@ Json record_json(const TrainingRecord& record) {
                               {"first_index", curves.first_index},
                               {"count", curves.count}});
     }
-    return {{"version", record.version},
+    Json json = {{"version", record.version},
             {"curves_seen", record.curves_seen},
             {"epochs", record.epochs},
             {"seconds", record.seconds},
@@ -26,6 +26,8 @@ Json record_json(const TrainingRecord& record) {
             {"held_out_loss", record.held_out_loss},
             {"held_out_mse", record.held_out_mse},
             {"learnt", learnt}};
+    if (record.receiver) json["receiver"] = *record.receiver;
+    return json;
 }
 
 }  // namespace nmrinverse

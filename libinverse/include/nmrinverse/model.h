@@ -1,9 +1,11 @@
 /// A trained model: what it was trained for, and the network, behind one handle. No Torch in sight.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -39,6 +41,9 @@ struct TrainingRecord {
     /// Curves of its experiment that it learnt from, held-out ones and those of its calibration
     /// included. Empty: not known (a file of an earlier version, or data of another maker).
     std::vector<LearntCurves> learnt;
+    /// The receiver's freedom that it was trained for: phase [degrees] and gain as in
+    /// ReceiverSpread, and the clock's [us]. Absent in files of an earlier version.
+    std::optional<std::array<double, 3>> receiver = {};
 };
 
 /// How many of the curves first_index ... first_index + count - 1 of a data set's seed the model

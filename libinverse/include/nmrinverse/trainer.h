@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -131,9 +132,11 @@ Model train(const nmrsim::Experiment& experiment, const TrainingOptions& options
 /// The model with its widths fitted anew, on curves that it was not trained on.
 ///
 /// Args: data: noise-free curves of the model's experiment, some thousand; noise of every level
-/// that the model was trained for is put on here, and the receiver's freedom.
+/// that the model was trained for is put on here, and the receiver's freedom. receiver: absent, what
+/// the model's record tells, or a fixed one where it does not.
 /// Throws: std::invalid_argument for data that do not fit the model.
 Model calibrate(const Model& model, const nmrsim::Dataset& data,
-                const ReceiverSpread& receiver = {}, std::uint64_t seed = 1, int threads = 0);
+                const std::optional<ReceiverSpread>& receiver = {}, std::uint64_t seed = 1,
+                int threads = 0);
 
 }  // namespace nmrinverse
