@@ -311,10 +311,8 @@ NoiseLevels noise_levels(const CLI::App& app, const Curves& curves, const nmrinv
         if (measure) sigma = nmrinverse::estimated_noise(curves.samples(c));
         if (measure) most = std::max(most, sigma);
         const Curves::Own* own = curves.own_of(c);
-        levels.told.push_back((own ? own->noise_share : 1.0) * sigma);
-        if (measure) {
-            levels.told.back() = std::min(levels.told.back(), model.largest_noise());
-        }
+        levels.told.push_back(
+            std::min((own ? own->noise_share : 1.0) * sigma, model.largest_noise()));
     }
     if (levels.measured) {
         warn(app, fmt::format("--noise is not given: the scatter of neighbouring samples says at "

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <stdexcept>
@@ -133,8 +134,8 @@ int main(int argc, char** argv) {
                                            "another --seed",
                                            learnt, data.count()));
         }
-        nmrinverse::Evaluation evaluation =
-            nmrinverse::evaluate(model, data, noise, common.threads);
+        const double told = std::min(noise, model.largest_noise());  // to the network
+        nmrinverse::Evaluation evaluation = nmrinverse::evaluate(model, data, told, common.threads);
         if (refine) {
             nmrapps::Curves curves;
             curves.names.resize(data.count());
@@ -145,7 +146,7 @@ int main(int argc, char** argv) {
             options.noise = noise;
             options.threads = common.threads;
             const std::vector<double> starts =
-                model.posterior(data.signal, data.count(), noise, common.threads)
+                model.posterior(data.signal, data.count(), told, common.threads)
                     .sample(nmrapps::kStartsFromPosterior, kSeed);
             nmrapps::RefinedEstimates refined = nmrapps::refined_estimates(
                 curves, starts, model.experiment(), options,
@@ -162,11 +163,11 @@ int main(int argc, char** argv) {
             evaluation.posterior.samples = std::move(refined.samples);
         } else {
             nmrinverse::add_posterior(evaluation,
-                                      posterior_arrays(model, data, noise, common.threads), data);
+                                      posterior_arrays(model, data, told, common.threads), data);
         }
         nmrapps::stop_if_interrupted("nothing written");
         if (!out.empty())
-            write_report(app, out, model, data, evaluation, noise, refine, common.threads);
+            write_report(app, out, model, data, evaluation, told, refine, common.threads);
         nmrapps::write_result("", nmrinverse::evaluation_table(evaluation));
     });
 }

@@ -92,7 +92,8 @@ nmrsim::Experiment scored_experiment(const nmrsim::Dataset& data) {
 Evaluation evaluate(const Model& model, const nmrsim::Dataset& data, double noise, int threads) {
     require_same_kind(model, data);
     const auto start = std::chrono::steady_clock::now();
-    Predictions predictions = model.predict(data.signal, data.count(), noise, threads);
+    Predictions predictions =
+        model.predict(data.signal, data.count(), std::min(noise, model.largest_noise()), threads);
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     Evaluation evaluation = evaluate_estimates(std::move(predictions), data);

@@ -10,6 +10,7 @@
 
 #include "blas_kernels.h"
 #include "model_state.h"
+#include "nmrinverse/refine.h"
 #include "nmrsim/stop.h"
 #include "nmrsim/threads.h"
 
@@ -18,6 +19,11 @@ namespace {
 
 // Curves through the network at once: the activations of a piece stay in the cache.
 constexpr std::int64_t kPiece = 512;
+
+// Noise may be so many times the largest trained: as told, where the same number may have been
+// rounded or measured, and as made out of a curve's scatter, which says at most what it is.
+constexpr double kSlack = 1.05;
+constexpr double kSlackOfScatter = 1.5;
 
 // Of a sample, for differences [units of M].
 constexpr float kDifference = 1e-4f;
@@ -31,6 +37,29 @@ void require_finite(std::span<const float> signal, std::size_t points) {
                             at / (2 * points), at / points % 2 ? "My" : "Mx", at % points));
         }
     }
+}
+
+/// Throws: std::invalid_argument for a curve with more noise than the model knows.
+void require_known_noise(const Model& model, double noise, double slack, const char* said,
+                         std::size_t curve) {
+    if (noise <= slack * model.largest_noise()) return;
+    throw std::invalid_argument(
+        fmt::format("noise of curve {} {} {:.3g}, the model was trained on at most {:.3g}: its "
+                    "intervals would be too narrow (noise = {:.3g} gives them all the same)",
+                    curve, said, noise, model.largest_noise(), model.largest_noise()));
+}
+
+/// The level of each curve by the scatter of its samples, at most the model's largest.
+std::vector<double> levels_of_scatter(const Model& model, std::span<const float> signal,
+                                      std::size_t count) {
+    std::vector<double> levels;
+    const std::size_t row = count > 0 ? signal.size() / count : 0;
+    for (std::size_t c = 0; c < count; ++c) {
+        const double level = estimated_noise(signal.subspan(c * row, row));
+        require_known_noise(model, level, kSlackOfScatter, "is, by the scatter of its samples,", c);
+        levels.push_back(std::min(level, model.largest_noise()));
+    }
+    return levels;
 }
 
 /// A first look's answer has no slope of its own: two curves a sample.
@@ -159,9 +188,14 @@ double Model::largest_noise() const {
     return std::max(state_->features.spec().noise_high, state_->experiment.acquisition.noise);
 }
 
-Posterior Model::posterior(std::span<const float> signal, std::size_t count, double noise,
-                           int threads) const {
-    return posterior(signal, count, std::vector<double>(count, noise), threads);
+Posterior Model::posterior(std::span<const float> signal, std::size_t count,
+                           std::optional<double> noise, int threads) const {
+    const auto points = static_cast<std::size_t>(state_->features.spec().low_pass.points);
+    if (!noise && state_->features.spec().noise_is_input() && signal.size() == count * 2 * points) {
+        require_finite(signal, points);
+        return posterior(signal, count, levels_of_scatter(*this, signal, count), threads);
+    }
+    return posterior(signal, count, std::vector<double>(count, noise.value_or(0.0)), threads);
 }
 
 Posterior Model::posterior(std::span<const float> signal, std::size_t count,
@@ -174,11 +208,12 @@ Posterior Model::posterior(std::span<const float> signal, std::size_t count,
             "and {} levels",
             count, points, signal.size(), noise.size()));
     }
-    for (const double level : noise) {
-        if (!(level >= 0.0) || !std::isfinite(level)) {
+    for (std::size_t c = 0; c < count; ++c) {
+        if (!(noise[c] >= 0.0) || !std::isfinite(noise[c])) {
             throw std::invalid_argument(
-                fmt::format("noise must be >= 0 and finite, got {}", level));
+                fmt::format("noise must be >= 0 and finite, got {}", noise[c]));
         }
+        require_known_noise(*this, noise[c], kSlack, "is", c);
     }
     require_finite(signal, points);
 
@@ -192,12 +227,13 @@ Posterior Model::posterior(std::span<const float> signal, std::size_t count,
         threads}));
 }
 
-Predictions Model::predict(std::span<const float> signal, std::size_t count, double noise,
-                           int threads) const {
+Predictions Model::predict(std::span<const float> signal, std::size_t count,
+                           std::optional<double> noise, int threads) const {
     return posterior(signal, count, noise, threads).summary();
 }
 
-std::vector<double> Model::gradient(std::span<const float> signal, double noise) const {
+std::vector<double> Model::gradient(std::span<const float> signal,
+                                    std::optional<double> told) const {
     const LowPass& low_pass = state_->features.spec().low_pass;
     const auto points = static_cast<std::int64_t>(low_pass.points);
     if (signal.size() != static_cast<std::size_t>(2 * points)) {
@@ -205,6 +241,9 @@ std::vector<double> Model::gradient(std::span<const float> signal, double noise)
             fmt::format("signal must hold 2 x {} points, got {} values", points, signal.size()));
     }
     require_finite(signal, static_cast<std::size_t>(points));
+    const bool measured = !told && state_->features.spec().noise_is_input();
+    const double noise =
+        measured ? levels_of_scatter(*this, signal, 1).front() : told.value_or(0.0);
     if (state_->first) return gradient_by_differences(*this, signal, noise);
     std::vector<float> matrix = low_pass_matrix(low_pass);
     const torch::Tensor filter =

@@ -8,9 +8,11 @@
 
 #include <stdlib.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -38,16 +40,20 @@ py::array_t<double> rows(const py::object& self) {
     return view(estimates.*field, {extent(estimates.count), extent(estimates.unknowns)}, self);
 }
 
-Posterior posterior_of(const Model& model, const py::object& signal, const Input<double>& noise,
-                       int threads) {
+Posterior posterior_of(const Model& model, const py::object& signal,
+                       const std::optional<Input<double>>& noise, int threads) {
     const Curves curves = curves_of(signal, model.experiment());
-    const std::vector<double> levels = noise_of(noise, curves.count);
+    if (!noise) {
+        return without_gil(
+            [&] { return model.posterior(curves.values(), curves.count, {}, threads); });
+    }
+    const std::vector<double> levels = noise_of(*noise, curves.count);
     return without_gil(
         [&] { return model.posterior(curves.values(), curves.count, levels, threads); });
 }
 
-Predictions fit(const Model& model, const py::object& signal, const Input<double>& noise,
-                int threads) {
+Predictions fit(const Model& model, const py::object& signal,
+                const std::optional<Input<double>>& noise, int threads) {
     const Posterior posterior = posterior_of(model, signal, noise, threads);
     return without_gil([&] { return posterior.summary(); });
 }
@@ -59,8 +65,10 @@ nmrinverse::Refinement refined(const Model& model, const py::object& signal, dou
     const nmrinverse::RefineOptions options = refine_options(
         noise, fit_gain, fit_phase, fit_time_zero, time_zero_range_us, seed, threads);
     return without_gil([&] {
+        // A search does not rest on the network's idea of noise.
+        const double told = std::min(noise, model.largest_noise());
         const std::vector<double> starts =
-            model.posterior(curve.values(), 1, noise, threads).sample(kStarts, seed);
+            model.posterior(curve.values(), 1, told, threads).sample(kStarts, seed);
         return nmrinverse::refine(model.experiment(), curve.values(), starts, options);
     });
 }
@@ -231,17 +239,19 @@ void bind_model(py::module_& module) {
         .def_property_readonly("largest_noise", &Model::largest_noise,
                                R"(Largest noise it was trained for [units of M].
 
-On noisier curves its intervals are too narrow.)")
-        .def("fit", &fit, py::arg("signal"), py::arg("noise") = 0.0, py::arg("threads") = 0,
+On noisier curves its intervals would be too narrow.)")
+        .def("fit", &fit, py::arg("signal"), py::arg("noise") = py::none(), py::arg("threads") = 0,
              R"(Estimates of curves sampled at experiment.time_us.
 
 Args:
     signal: a Signal or a list of them; complex M (points) or (n, points); or Mx and My, (2, points)
         or (n, 2, points). One curve is n = 1.
-    noise: standard deviation on each of Mx and My [units of M]: one number or (n).
+    noise: standard deviation on each of Mx and My [units of M]: one number or (n). None: what
+        estimated_noise() says of each curve, where the model asks for it. Above largest_noise by
+        more than 5%, estimated by more than half, it is a ValueError.
     threads: 0 for all cores.
 Returns: Estimates, arrays (n, k). Releases the GIL.)")
-        .def("posterior", &posterior_of, py::arg("signal"), py::arg("noise") = 0.0,
+        .def("posterior", &posterior_of, py::arg("signal"), py::arg("noise") = py::none(),
              py::arg("threads") = 0,
              "The joint posterior of the same curves: samples, quantiles, densities.")
         .def("refine", &refined, py::arg("signal"), py::arg("noise"), py::kw_only(),
@@ -253,14 +263,14 @@ Returns: Estimates, arrays (n, k). Releases the GIL.)")
 Args: as nmrsim.inverse.refine(), with the starts drawn by seed. Releases the GIL.)")
         .def(
             "gradient",
-            [](const Model& model, const py::object& signal, double noise) {
+            [](const Model& model, const py::object& signal, std::optional<double> noise) {
                 const Curves curve = one_curve_of(signal, model.experiment());
                 auto values = without_gil([&] { return model.gradient(curve.values(), noise); });
                 const Shape shape{extent(model.experiment().prior.size()), 2,
                                   model.experiment().acquisition.points};
                 return taken(std::move(values), shape);
             },
-            py::arg("signal"), py::arg("noise") = 0.0,
+            py::arg("signal"), py::arg("noise") = py::none(),
             "d estimate / d sample of one curve, (k, 2, points), in the unknowns' units.")
         .def(py::pickle(&file_bytes, &from_file_bytes));
     module.def(

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "catch_compat.h"
+#include "nmrinverse/refine.h"
 #include "nmrsim/errors.h"
 #include "tensor_file.h"
 #include "training_problem.h"
@@ -70,6 +71,38 @@ TEST_CASE("Curves that cannot be read are refused", "[model]") {
     CHECK(answer.mean[0] >= 0.0);
     CHECK(answer.mean[0] <= 100.0);
     CHECK(std::isfinite(answer.sd[0]));
+}
+
+TEST_CASE("Noise that is not told is estimated, and more than the model knows is refused",
+          "[model]") {
+    const Model model = small_model(0.01, 0.1);
+    const nmrsim::Dataset test = linear_dataset(20, 0.03, 2);
+    std::vector<double> estimated;
+    for (std::size_t c = 0; c < 20; ++c) {
+        estimated.push_back(estimated_noise(std::span(test.signal).subspan(c * 128, 128)));
+    }
+    const Predictions told = model.posterior(test.signal, 20, estimated).summary();
+    const Predictions untold = model.predict(test.signal, 20);
+    CHECK(untold.mean == told.mean);
+    CHECK(untold.sd == told.sd);
+    // The lowest level that was trained is another answer.
+    CHECK(untold.sd != model.predict(test.signal, 20, 0.0).sd);
+    const auto one = std::span(test.signal).first(128);
+    CHECK(model.gradient(one) == model.gradient(one, estimated[0]));
+
+    CHECK_NOTHROW(model.predict(test.signal, 20, 0.104));
+    CHECK_THROWS_WITH(model.predict(test.signal, 20, 0.11),
+                      ContainsSubstring("noise of curve 0 is 0.11, the model was trained on at "
+                                        "most 0.1"));
+    estimated[7] = 0.2;
+    CHECK_THROWS_WITH(model.posterior(test.signal, 20, estimated), ContainsSubstring("curve 7"));
+    const nmrsim::Dataset noisy = linear_dataset(20, 0.3, 2);
+    CHECK_THROWS_WITH(model.predict(noisy.signal, 20), ContainsSubstring("by the scatter"));
+    CHECK_NOTHROW(model.predict(noisy.signal, 20, model.largest_noise()));
+    // A model of curves as they are has no use for a level, but knows that it is none.
+    const Model plain = small_model();
+    CHECK_NOTHROW(plain.predict(test.signal, 20));
+    CHECK_THROWS_WITH(plain.predict(test.signal, 20, 0.03), ContainsSubstring("at most 0"));
 }
 
 TEST_CASE("Files that are no model, or a damaged one, are refused by name", "[model]") {

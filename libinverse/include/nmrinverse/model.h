@@ -44,6 +44,9 @@ struct TrainingRecord {
     /// The receiver's freedom that it was trained for: phase [degrees] and gain as in
     /// ReceiverSpread, and the clock's [us]. Absent in files of an earlier version.
     std::optional<std::array<double, 3>> receiver = {};
+    /// Which curves its widths were fitted on, a few words, such as "4096 fresh curves"; "" in
+    /// files of an earlier version.
+    std::string calibrated_on = {};
 };
 
 /// How many of the curves first_index ... first_index + count - 1 of a data set's seed the model
@@ -60,20 +63,22 @@ public:
     const nmrsim::Experiment& experiment() const;  ///< trained for; its prior names the unknowns
     const TrainingRecord& record() const;
     /// Largest noise level among the curves it was trained on, on each of Mx and My, in units of M.
-    /// On noisier curves its intervals are too narrow.
+    /// On noisier curves its intervals would be too narrow.
     double largest_noise() const;
 
     /// Estimates for `count` curves sampled at the experiment's acquisition times.
     ///
     /// Args: signal: (count, 2, points), Mx and My. noise: standard deviation on each, in units of
-    /// M. threads: 0 for all cores. Throws: std::invalid_argument for a wrong size or a value that
-    /// is not finite (naming the curve and the point).
-    Predictions predict(std::span<const float> signal, std::size_t count, double noise = 0.0,
-                        int threads = 0) const;
+    /// M; absent: what estimated_noise() says of each curve, where the model asks for it. threads:
+    /// 0 for all cores. Throws: std::invalid_argument for a wrong size, a value that is not finite
+    /// (naming the curve and the point), or a noise above largest_noise() by more than 5%, by more
+    /// than half where it is estimated: tell largest_noise() to go on with too narrow intervals.
+    Predictions predict(std::span<const float> signal, std::size_t count,
+                        std::optional<double> noise = {}, int threads = 0) const;
 
     /// The posterior of each of `count` curves; arguments and errors as above.
-    Posterior posterior(std::span<const float> signal, std::size_t count, double noise = 0.0,
-                        int threads = 0) const;
+    Posterior posterior(std::span<const float> signal, std::size_t count,
+                        std::optional<double> noise = {}, int threads = 0) const;
 
     /// The same with a noise level of its own for each curve, (count).
     Posterior posterior(std::span<const float> signal, std::size_t count,
@@ -83,7 +88,8 @@ public:
     /// points), in the unknowns' units over units of M.
     ///
     /// Args: signal: (2, points), one curve. Throws: std::invalid_argument as above.
-    std::vector<double> gradient(std::span<const float> signal, double noise = 0.0) const;
+    std::vector<double> gradient(std::span<const float> signal,
+                                 std::optional<double> noise = {}) const;
 
     State& state() const { return *state_; }
 
