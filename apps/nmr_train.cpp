@@ -134,14 +134,15 @@ int main(int argc, char** argv) {
                    "Form of the posterior: flow, mixture or gaussian (default: flow)")
         ->check(CLI::IsMember({"flow", "mixture", "gaussian"}))
         ->type_name("NAME");
-    auto* phase = app.add_option("--receiver-phase", options.receiver.phase_deg,
-                   "The receiver's phase is unknown by up to so much, either way [degrees]")
-        ->check(CLI::Range(0.0, 180.0))
-        ->type_name("DEG");
+    auto* phase =
+        app.add_option("--receiver-phase", options.receiver.phase_deg,
+                       "The receiver's phase is unknown by up to so much, either way [degrees]")
+            ->check(CLI::Range(0.0, 180.0))
+            ->type_name("DEG");
     auto* gain = app.add_option("--receiver-gain", options.receiver.gain,
-                   "The logarithm of its gain is unknown by up to so much, either way")
-        ->check(CLI::Range(0.0, 5.0))
-        ->type_name("G");
+                                "The logarithm of its gain is unknown by up to so much, either way")
+                     ->check(CLI::Range(0.0, 5.0))
+                     ->type_name("G");
     app.add_option("--time-zero", options.time_zero_us,
                    "The clock is off by up to so much, either way [us]; needs --simulate")
         ->check(nmrapps::no_negative_number())
@@ -269,8 +270,9 @@ int main(int argc, char** argv) {
             return;
         }
         if (options.device == "cuda" && ranks.first() && !common.quiet) {
-            fmt::print(stderr, "nmr-train: training on cuda was never run before: check the "
-                               "model's errors against one trained with --device cpu\n");
+            fmt::print(stderr,
+                       "nmr-train: training on cuda was never run before: check the "
+                       "model's errors against one trained with --device cpu\n");
         }
         nmrapps::Progress progress(app, common);
         const auto report = [&](const nmrinverse::TrainingProgress& now) {
@@ -281,13 +283,14 @@ int main(int argc, char** argv) {
         const nmrinverse::TrainingPeers peers{ranks.rank(), ranks.size(),
                                               [&](std::span<float> values) { ranks.sum(values); },
                                               [&](int value) { return ranks.largest(value); }};
+        const auto train_on = [&](const auto& data) {
+            if (ranks.first()) nmrapps::warn(app, nmrinverse::doubts_about(data));
+            return nmrinverse::train(data, options, report, peers);
+        };
         const auto trained = [&] {
             if (data_paths.empty()) return nmrinverse::train(experiment, options, report, peers);
-            if (is_folder(data_paths)) {
-                return nmrinverse::train(whole_data(data_paths, experiment), options, report,
-                                         peers);
-            }
-            return nmrinverse::train(open_data(data_paths, experiment), options, report, peers);
+            if (is_folder(data_paths)) return train_on(whole_data(data_paths, experiment));
+            return train_on(open_data(data_paths, experiment));
         };
         const nmrinverse::Model model = trained();
         if (ranks.first()) nmrinverse::save_model(model, out);
@@ -299,10 +302,14 @@ int main(int argc, char** argv) {
         if (!common.quiet) {
             const nmrinverse::TrainingRecord& record = model.record();
             fmt::print(stderr,
-                       "nmr-train: {} curves in {:.0f} s; held out, root mean squared: {}\n",
+                       "nmr-train: {} curves in {:.0f} s; held out, root mean squared: {}; widths "
+                       "by {}\n",
                        record.curves_seen, record.seconds,
-                       errors_in_words(record.held_out_mse, experiment.prior));
+                       errors_in_words(record.held_out_mse, experiment.prior),
+                       record.calibrated_on);
         }
+        const std::string doubt = nmrinverse::doubt_about(model);
+        if (ranks.first() && !doubt.empty()) nmrapps::warn(app, doubt);
     };
     return ranks.leave(nmrapps::run_program(app, argc, argv, work, ranks.first()));
 }

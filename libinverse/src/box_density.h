@@ -31,8 +31,8 @@ struct DensityShape {
 
 /// What densities are about: on [0, 1], before they are cut.
 struct Anchor {
-    torch::Tensor mean;  ///< (...)
-    torch::Tensor sd;    ///< (...), > 0
+    torch::Tensor mean;         ///< (...)
+    torch::Tensor sd;           ///< (...), > 0
     torch::Tensor levels = {};  ///< (..., kLevelKnots), UnknownCalibration::by_level; or undefined
 };
 

@@ -1,16 +1,20 @@
 // A model's calibration: widths that fit the errors on curves that were not trained on.
 
+#include <fmt/format.h>
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <stdexcept>
 #include <utility>
 #include <vector>
 
 #include "disturbance.h"
+#include "model_calibration.h"
 #include "model_state.h"
 #include "nmrinverse/trainer.h"
+#include "nmrsim/experiment_file.h"
 #include "training_data.h"
 #include "training_random.h"
 
@@ -28,7 +32,15 @@ constexpr std::int64_t kFewestInPart = 1000;
 // Parts are fitted with their neighbours as they are, so that they are gone through more than once.
 constexpr int kSweeps = 2;
 constexpr double kLargestInSweep = 1.6;
-constexpr int kStepsInSweep = 5;  // each way
+constexpr int kStepsInSweep = 3;  // each way
+// The factor of all at a level of noise.
+constexpr TriedFactors kTriedAtLevel{4.0, 8};
+// As many curves as tell a scale and a floor.
+constexpr std::int64_t kMostForScale = 1500;
+
+// Times that the densities are looked at, about: at all levels of noise, and at each.
+constexpr double kLooks = 250.0;
+constexpr double kLooksAtLevel = 65.0;
 
 // Factors that widened_calibration() tries, each so many times the one before.
 constexpr int kWidenings = 8;
@@ -168,44 +180,55 @@ private:
 constexpr int kRounds = 4;
 // Fewer curves than this beyond a share say nothing of where it ends.
 constexpr double kFewestBeyond = 4.0;
+// Intervals hold more than their share by so many standard deviations of what that many curves
+// tell.
+constexpr double kDoubt = 0.5;
+// Ends that too few curves tell of lie so many times as far out as in proportion to those before
+// them, as tails of networks do, and where next to none tell anything, all of them.
+constexpr double kUntestedStep = 1.25;
+constexpr double kUntested = 2.0;
 // From one share's end to the next, at least.
 constexpr double kLeastStep = 1.02;
 
-/// Bends the cumulatives so that central intervals hold the shares that they should, and by the
-/// standard deviation of what so many curves can tell more.
+/// Bends the cumulatives so that central intervals hold the shares that they should, and a little
+/// more where few curves tell.
 Calibration with_shares(const PosteriorNet& net, const NetworkAnswer& answer,
                         const torch::Tensor& truth, Calibration trial) {
-    constexpr std::size_t kKnots = UnknownCalibration::kLevelKnots;
+    constexpr std::size_t kEnds = UnknownCalibration::kLevelKnots;
     const auto count = static_cast<double>(truth.size(0));
     std::vector<double> ends, asked;
     for (const double share : UnknownCalibration::kShares) {
         if (count * (1.0 - share) < kFewestBeyond) break;
-        asked.push_back(share + std::sqrt(share * (1.0 - share) / count));
+        asked.push_back(share + kDoubt * std::sqrt(share * (1.0 - share) / count));
     }
     for (const double share : UnknownCalibration::kShares) {
         ends.push_back(std::log((1.0 + share) / (1.0 - share)));
     }
     for (std::size_t k = 0; k < trial.size(); ++k) {
-        if (net->options().choices[k] == 0) trial[k].by_level = ends;
+        if (net->options().choices[k] > 0) continue;
+        trial[k].by_level = ends;
+        if (!asked.empty()) continue;
+        for (double& end : trial[k].by_level) end *= kUntested;
     }
+    if (asked.empty()) return trial;
     for (int round = 0; round < kRounds; ++round) {
-        const torch::Tensor size = torch::logit(cumulative(net, answer, trial, truth)
-                                                    .to(torch::kFloat64)
-                                                    .clamp(2e-7, 1.0 - 2e-7))
-                                       .abs();
+        const torch::Tensor size =
+            torch::logit(
+                cumulative(net, answer, trial, truth).to(torch::kFloat64).clamp(2e-7, 1.0 - 2e-7))
+                .abs();
         const torch::Tensor found =
             torch::quantile(size, torch::tensor(asked, torch::kFloat64), 0);  // (shares, unknowns)
         for (std::size_t k = 0; k < trial.size(); ++k) {
             std::vector<double>& knots = trial[k].by_level;
             if (knots.empty()) continue;
-            for (std::size_t j = 0; j < kKnots; ++j) {
+            for (std::size_t j = 0; j < kEnds; ++j) {
                 const double before = j > 0 ? knots[j - 1] : 0.0;
                 if (j < asked.size()) {
                     knots[j] *= found[static_cast<std::int64_t>(j)][static_cast<std::int64_t>(k)]
                                     .item<double>() /
                                 ends[j];
                 } else {
-                    knots[j] = before * ends[j] / ends[j - 1];
+                    knots[j] = before * kUntestedStep * ends[j] / ends[j - 1];
                 }
                 knots[j] = std::max(knots[j], std::max(1e-3, kLeastStep * before));
             }
@@ -229,11 +252,14 @@ Calibration calibrated_on(const Features& features, PosteriorNet& net,
                            disturbed(features, receiver, reduced.to(device), levels, random),
                            levels, device);
     };
-    const NetworkAnswer mixed = answer_at(noise_levels(features.spec(), count, random));
+    const std::int64_t some = std::min(count, kMostForScale);
+    const NetworkAnswer mixed =
+        answer_at(noise_levels(features.spec(), count, random)).slice(0, some);
+    const torch::Tensor true_of_some = truth.slice(0, 0, some);
     Calibration calibration = fit_calibration(
-        unknowns, static_cast<std::size_t>(count),
-        [&](const Calibration& trial) { return surprise_of(net, mixed, trial, truth); });
-    if (count < kFewestCurves) return calibration;
+        unknowns, static_cast<std::size_t>(some),
+        [&](const Calibration& trial) { return surprise_of(net, mixed, trial, true_of_some); });
+    if (count < kFewestCurves) return with_shares(net, mixed, truth, calibration);
     const FeatureSpec& spec = features.spec();
     const int knots = spec.noise_is_input() ? kKnots : 1;
     std::vector<Calibration> fitted;  // (knots), with one factor by noise each
@@ -244,17 +270,44 @@ Calibration calibrated_on(const Features& features, PosteriorNet& net,
                 ? spec.noise_low * std::pow(spec.noise_high / spec.noise_low, share)
                 : spec.noise_high;
         const NetworkAnswer answer = answer_at(torch::full({count}, level));
-        const std::vector<double> factors = fit_factors([&](double factor) {
-            Calibration trial = calibration;
-            for (UnknownCalibration& unknown : trial) unknown.by_noise = {factor};
-            return unevenness_of(cumulative(net, answer, trial, truth));
-        });
+        const std::vector<double> factors = fit_factors(
+            [&](double factor) {
+                Calibration trial = calibration;
+                for (UnknownCalibration& unknown : trial) unknown.by_noise = {factor};
+                return unevenness_of(cumulative(net, answer, trial, truth));
+            },
+            kTriedAtLevel);
         Calibration own = calibration;
         for (std::size_t k = 0; k < unknowns; ++k) own[k].by_noise = {factors[k]};
-        fitted.push_back(with_shares(net, answer, truth,
-                                     EstimateFactors(net, answer, truth, own).fitted()));
+        fitted.push_back(
+            with_shares(net, answer, truth, EstimateFactors(net, answer, truth, own).fitted()));
     }
     return joined(fitted);
+}
+
+double calibration_seconds(const Features& features, PosteriorNet& net,
+                           const torch::Tensor& reduced, const torch::Tensor& truth,
+                           const torch::Device& device) {
+    torch::NoGradGuard no_grad;
+    const std::int64_t few = std::min<std::int64_t>(512, truth.size(0));
+    const torch::Tensor noise = torch::full({few}, features.spec().noise_high);
+    const Calibration plain(static_cast<std::size_t>(truth.size(1)));
+    double least[2] = {1e300, 1e300};  // of several, of which some were disturbed
+    for (int time = 0; time < 3; ++time) {
+        const auto start = std::chrono::steady_clock::now();
+        const NetworkAnswer answer =
+            run_network(features, net, reduced.slice(0, 0, few), noise, device);
+        const auto middle = std::chrono::steady_clock::now();
+        surprise_of(net, answer, plain, truth.slice(0, 0, few));
+        const auto end = std::chrono::steady_clock::now();
+        least[0] = std::min(least[0], std::chrono::duration<double>(middle - start).count());
+        least[1] = std::min(least[1], std::chrono::duration<double>(end - middle).count());
+    }
+    const double knots = features.spec().noise_is_input() ? kKnots : 1;
+    const auto all = static_cast<double>(truth.size(0));
+    const double looks =
+        kLooks * std::min(all, static_cast<double>(kMostForScale)) + kLooksAtLevel * knots * all;
+    return (knots * all * least[0] + looks * least[1]) / static_cast<double>(few);
 }
 
 Calibration widened_calibration(const PosteriorNet& net, const NetworkAnswer& answer,
@@ -284,6 +337,20 @@ Model calibrate(const Model& model, const nmrsim::Dataset& data,
     if (!asked && from.record.receiver) {
         receiver = {(*from.record.receiver)[0], (*from.record.receiver)[1]};
     }
+    const double noise = nmrsim::parse_experiment(data.experiment_toml, "the data set's experiment")
+                             .acquisition.noise;
+    if (noise > 0.0 && from.features.spec().noise_high > 0.0) {
+        throw std::invalid_argument(fmt::format(
+            "the data set must be without noise to calibrate a model that was trained for noise up "
+            "to {}, which is put on here, got acquisition.noise = {}",
+            from.features.spec().noise_high, noise));
+    }
+    if (from.record.receiver && (*from.record.receiver)[2] > 0.0) {
+        throw std::invalid_argument(fmt::format(
+            "the model was trained for a clock that is off by up to {} us, which a data set's "
+            "curves do not show: its widths would be those of a clock that is right",
+            (*from.record.receiver)[2]));
+    }
     if (data.points() != static_cast<std::size_t>(from.features.spec().low_pass.points) ||
         data.unknowns.size() != from.experiment.prior.size()) {
         throw std::invalid_argument(
@@ -295,6 +362,7 @@ Model calibrate(const Model& model, const nmrsim::Dataset& data,
     if (!data.version.empty()) {
         state->record.learnt.push_back({"data", data.seed, data.first_index, data.count()});
     }
+    state->record.calibrated_on = fmt::format("{} curves told", data.count());
     state->calibration = calibrated_on(state->features, state->net, receiver, curves.reduced,
                                        curves.unknowns, seed, state->device);
     return Model(std::move(state));

@@ -5,6 +5,8 @@
 #include <fmt/ranges.h>
 #include <torch/torch.h>
 
+#include <array>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
@@ -40,7 +42,14 @@ TrainingRecord record_from_json(const std::string& text) {
     json.at("held_out_mse").get_to(record.held_out_mse);
     if (json.contains("receiver")) {
         record.receiver = json["receiver"].get<std::array<double, 3>>();
+        for (const double value : *record.receiver) {
+            if (!(value >= 0.0) || !std::isfinite(value)) {
+                throw std::invalid_argument(
+                    fmt::format("receiver must be >= 0 and finite, got {}", value));
+            }
+        }
     }
+    if (json.contains("calibrated_on")) json["calibrated_on"].get_to(record.calibrated_on);
     if (!json.contains("learnt")) return record;  // a file of an earlier version
     for (const nlohmann::json& each : json["learnt"]) {
         LearntCurves& curves = record.learnt.emplace_back();

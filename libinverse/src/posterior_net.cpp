@@ -202,9 +202,10 @@ DensityValue bent(const DensityValue& plain, const torch::Tensor& levels) {
     const auto log_slope = [](const torch::Tensor& logit) {
         return torch::log_sigmoid(logit) + torch::log_sigmoid(-logit);
     };
-    return {torch::sigmoid(y).to(plain.cumulative.scalar_type()),
-            plain.log_density + (size.slope.log() + log_slope(y) - log_slope(x))
-                                    .to(plain.log_density.scalar_type())};
+    return {
+        torch::sigmoid(y).to(plain.cumulative.scalar_type()),
+        plain.log_density +
+            (size.slope.log() + log_slope(y) - log_slope(x)).to(plain.log_density.scalar_type())};
 }
 
 /// Levels of the plain cumulative for those of the bent one.

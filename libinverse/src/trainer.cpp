@@ -8,9 +8,12 @@
 #include <cmath>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stdexcept>
 
+#include "calibrating_curves.h"
+#include "curve_pace.h"
 #include "nmrsim/alpha_z_aliases.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/threads.h"
@@ -23,25 +26,12 @@ namespace {
 // Errors of curves while training need not be smaller than the network's own.
 constexpr double kTrainingTolerance = 1e-3;
 
-// Simulated at once.
-constexpr std::int64_t kChunk = 8192;
-// Curves that features are scaled by, and that are held out where simulated.
+// Curves that features are scaled by.
 constexpr std::int64_t kScaleCurves = 2048;
-constexpr std::int64_t kFewestHeldOut = 64;
-constexpr std::int64_t kMostHeldOut = 4096;
-// Simulated curves that are held out, or only looked at for scaling, lie beyond all that train.
+// Simulated curves that are held out lie beyond all that train.
 constexpr std::uint64_t kHeldOutIndex = std::uint64_t{1} << 48;
-constexpr std::uint64_t kScaleIndex = std::uint64_t{1} << 49;
-constexpr std::uint64_t kFreshIndex = std::uint64_t{1} << 50;
-// Curves simulated to calibrate on, where the experiment is cheap, so many at a time, in this share
-// of the time of a timed training.
-constexpr std::int64_t kFresh = 4096;
-constexpr std::int64_t kFreshPiece = 512;
-constexpr double kFreshShare = 0.05;
-// A data set's curves are the experiment's where so many of them differ by less than this share
-// from what is simulated.
-constexpr std::size_t kCompared = 32;
-constexpr double kSameCurves = 5e-3;
+// Curves of a data set that are looked at for whether more of them can be simulated.
+constexpr std::size_t kLookedAt = 2048;
 
 /// Where curves come from, for the record; nothing of those of another maker.
 std::vector<LearntCurves> learnt_from(const std::vector<nmrsim::CurveRange>& ranges) {
@@ -168,52 +158,19 @@ Curves picked(const Curves& curves, const torch::Tensor& positions) {
     return {curves.reduced.index_select(0, positions), curves.unknowns.index_select(0, positions)};
 }
 
-/// Whether the data set's curves are what the experiment gives for their parameters, and cheap.
-bool is_simulated(const nmrsim::Experiment& experiment, const nmrsim::Dataset& data, int threads) {
-    if (!nmrsim::is_uniform(experiment) || experiment.line.spins > 0 ||
-        experiment.acquisition.noise > 0.0) {
-        return false;
-    }
-    const std::size_t count = std::min(data.count(), kCompared);
-    const nmrsim::Dataset some = rows_of(data, 0, count);
-    std::vector<float> again(some.signal.size());
-    try {
-        nmrsim::simulate_batch(experiment, some.parameters, {}, again, threads);
-    } catch (const std::exception&) {
-        return false;  // parameters that the simulator refuses
-    }
-    double difference = 0.0, power = 0.0;
-    for (std::size_t at = 0; at < again.size(); ++at) {
-        difference += std::pow(static_cast<double>(again[at]) - some.signal[at], 2);
-        power += std::pow(static_cast<double>(again[at]), 2);
-    }
-    return difference <= kSameCurves * kSameCurves * power;
-}
-
-/// Fresh curves to calibrate on; few or none where time ends first.
-Curves fresh_curves(const nmrsim::Experiment& experiment, const Reduction& reduction,
-                    const TrainingOptions& options, int threads) {
-    nmrsim::Experiment coarse = experiment;
-    coarse.accuracy.tolerance = std::max(coarse.accuracy.tolerance, kTrainingTolerance);
-    const std::atomic<bool> stop = false;
-    const auto start = std::chrono::steady_clock::now();
-    std::vector<torch::Tensor> curves, unknowns;
-    for (std::int64_t done = 0; done < kFresh; done += kFreshPiece) {
-        Curves piece = simulate_curves({coarse, reduction, options.seed, options.time_zero_us},
-                                       kFreshIndex + static_cast<std::uint64_t>(done), kFreshPiece,
-                                       threads, stop);
-        curves.push_back(std::move(piece.reduced));
-        unknowns.push_back(std::move(piece.unknowns));
-        const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-        if (options.minutes > 0.0 && seconds.count() > kFreshShare * 60.0 * options.minutes) break;
-    }
-    return {torch::cat(curves), torch::cat(unknowns)};
+/// Curves to calibrate on: fresh ones like `some` of a data set, or a part of the held-out ones.
+CalibratingCurves calibrating(const nmrsim::Experiment& experiment, const nmrsim::Dataset& some,
+                              const Reduction& reduction, const TrainingOptions& options,
+                              const TrainingPeers& peers, int threads, Curves& held_out) {
+    return can_be_made_anew(experiment, some, threads)
+               ? fresh_curves(experiment, reduction, options, peers, threads)
+               : taken_from(held_out);
 }
 
 /// On curves at hand.
 Model train_at_hand(const nmrsim::Dataset& data, std::vector<LearntCurves> learnt,
                     const TrainingOptions& given, const TrainingReport& report,
-                    const TrainingPeers& peers) {
+                    const TrainingPeers& peers, std::chrono::steady_clock::time_point start) {
     require_usable(data);
     const bool few_curves = data.count() < kManyCurves;
     const nmrsim::Experiment experiment = experiment_of(data);
@@ -247,19 +204,19 @@ Model train_at_hand(const nmrsim::Dataset& data, std::vector<LearntCurves> learn
     Curves to_use;
     if (aliased) {
         std::vector<std::int64_t> begins;
-        to_use = reduced(nmrsim::with_alpha_z_aliases(rows_of(data, to_learn), options.threads,
-                                                      &begins),
-                         reduction, options.threads);
+        to_use =
+            reduced(nmrsim::with_alpha_z_aliases(rows_of(data, to_learn), options.threads, &begins),
+                    reduction, options.threads);
         to_use.begins = torch::tensor(begins, torch::kLong);
     } else {
         to_use = picked(curves, to_learn);
     }
-    const bool simulated = peers.size == 1 && is_simulated(experiment, data, options.threads);
-    Training training(std::move(state), options, report, peers);
-    if (simulated) {
-        training.calibrate_on(fresh_curves(experiment, reduction, options, options.threads));
-    }
-    return training.run(to_use, picked(curves, order.slice(0, 0, held_out)));
+    Curves held_out_curves = picked(curves, order.slice(0, 0, held_out));
+    const nmrsim::Dataset some = rows_of(data, 0, std::min(data.count(), kLookedAt));
+    Training training(std::move(state), options, report, peers, start);
+    training.calibrate_on(
+        calibrating(experiment, some, reduction, options, peers, options.threads, held_out_curves));
+    return training.run(to_use, std::move(held_out_curves));
 }
 
 }  // namespace
@@ -267,15 +224,17 @@ Model train_at_hand(const nmrsim::Dataset& data, std::vector<LearntCurves> learn
 Model train(const nmrsim::Dataset& data, const TrainingOptions& given, const TrainingReport& report,
             const TrainingPeers& peers) {
     given.validate();
-    return train_at_hand(data, learnt_from(data), given, report, peers);
+    return train_at_hand(data, learnt_from(data), given, report, peers,
+                         std::chrono::steady_clock::now());
 }
 
 Model train(const nmrsim::DatasetReader& data, const TrainingOptions& given,
             const TrainingReport& report, const TrainingPeers& peers) {
     given.validate();
+    const auto start = std::chrono::steady_clock::now();
     if (data.bytes_in_memory() <= static_cast<std::size_t>(given.memory_mb) << 20) {
         return train_at_hand(data.rows(0, data.count()), learnt_from(data.origin()), given, report,
-                             peers);
+                             peers, start);
     }
     const nmrsim::Experiment experiment = experiment_of(data.description());
     const TrainingOptions options = settled(given, experiment, data.count() < kManyCurves);
@@ -293,13 +252,23 @@ Model train(const nmrsim::DatasetReader& data, const TrainingOptions& given,
         return std::span<const float>(sample.signal);
     });
     state.model->record.learnt = learnt_from(data.origin());
-    DataWindows windows(data, reduction_of(*state.model), options, peers);
-    return Training(std::move(state), options, report, peers).run(windows);
+    const Reduction reduction = reduction_of(*state.model);
+    DataWindows windows(data, reduction, options, peers);
+    Curves held_out = windows.held_out();
+    const torch::Tensor order =
+        torch::randperm(held_out.count(), generator(options.seed, 0, Purpose::split));
+    held_out = picked(held_out, order);
+    const nmrsim::Dataset some = data.rows(0, std::min(data.count(), kLookedAt));
+    Training training(std::move(state), options, report, peers, start);
+    training.calibrate_on(
+        calibrating(experiment, some, reduction, options, peers, cores, held_out));
+    return training.run(windows, std::move(held_out));
 }
 
 Model train(const nmrsim::Experiment& described, const TrainingOptions& given,
             const TrainingReport& report, const TrainingPeers& peers) {
     given.validate();
+    const auto start = std::chrono::steady_clock::now();
     TrainingOptions options = settled(given, described, false);
     options.memory_mb = 0;
     described.validate();
@@ -322,20 +291,17 @@ Model train(const nmrsim::Experiment& described, const TrainingOptions& given,
     // Noise comes afresh each time a curve is used.
     nmrsim::Experiment experiment = described;
     experiment.acquisition.noise = 0.0;
-    const nmrsim::Dataset sample = training_curves(
-        experiment, static_cast<std::size_t>(kScaleCurves), options.seed, kScaleIndex, cores);
-    nmrsim::Experiment coarse = experiment;
-    coarse.accuracy.tolerance = std::max(coarse.accuracy.tolerance, kTrainingTolerance);
-
-    TrainerState state = starting_state(described, options, "", device, cores,
-                                        [&] { return std::span<const float>(sample.signal); });
+    std::optional<CurvePace> pace;
+    TrainerState state = starting_state(described, options, "", device, cores, [&] {
+        pace.emplace(experiment, options, peers, cores, producers);
+        return pace->sample();
+    });
+    if (pace) state.portions = pace->portions();
+    if (state.portions.chunk == 0) state.portions = usual_portions(options);
     const Reduction reduction = reduction_of(*state.model);
-    const auto per_epoch = static_cast<std::int64_t>(options.curves_per_epoch);
-    const std::int64_t chunks_per_epoch = (per_epoch + kChunk - 1) / kChunk;
-    const std::int64_t chunk = per_epoch / chunks_per_epoch;
-    const auto all = static_cast<double>(per_epoch) * options.epochs;
-    const std::int64_t held_out = std::clamp<std::int64_t>(std::llround(options.held_out * all),
-                                                           kFewestHeldOut, kMostHeldOut);
+    const auto [chunk, held_out] = state.portions;
+    const auto chunks_per_epoch =
+        std::max<std::int64_t>(1, static_cast<std::int64_t>(options.curves_per_epoch) / chunk);
     const std::atomic<bool> stop = false;
     Curves held_out_curves =
         simulate_curves({experiment, reduction, options.seed, options.time_zero_us}, kHeldOutIndex,
@@ -343,12 +309,14 @@ Model train(const nmrsim::Experiment& described, const TrainingOptions& given,
     state.model->record.learnt = {
         {"training", options.seed, 0, 0},  // counted in the end
         {"training", options.seed, kHeldOutIndex, static_cast<std::uint64_t>(held_out)}};
+    nmrsim::Experiment coarse = experiment;
+    coarse.accuracy.tolerance = std::max(coarse.accuracy.tolerance, kTrainingTolerance);
     CurveStream stream({coarse, reduction, options.seed, options.time_zero_us}, chunk, producers,
                        peers.rank, peers.size);
-    const bool cheap =
-        peers.size == 1 && nmrsim::is_uniform(experiment) && experiment.line.spins == 0;
-    Training training(std::move(state), options, report, peers);
-    if (cheap) training.calibrate_on(fresh_curves(experiment, reduction, options, cores));
+    const bool cheap = nmrsim::is_uniform(experiment) && experiment.line.spins == 0;
+    Training training(std::move(state), options, report, peers, start);
+    training.calibrate_on(cheap ? fresh_curves(experiment, reduction, options, peers, cores)
+                                : taken_from(held_out_curves));
     return training.run(stream, chunk, chunks_per_epoch, std::move(held_out_curves));
 }
 

@@ -129,6 +129,8 @@ void write_checkpoint(const TrainerState& state, const TrainingOptions& options)
                                               {"steps", state.steps},
                                               {"optimizer_steps", state.optimizer->steps},
                                               {"chunks", state.chunks},
+                                              {"chunk", state.portions.chunk},
+                                              {"held_out", state.portions.held_out},
                                               {"seconds", state.seconds},
                                               {"curves_seen", state.model->record.curves_seen},
                                               {"held_out_loss", state.held_out_loss},
@@ -191,6 +193,8 @@ TrainerState read_checkpoint(const nmrsim::Experiment& experiment, const Trainin
         json.at("steps").get_to(state.steps);
         json.at("optimizer_steps").get_to(state.optimizer->steps);
         json.at("chunks").get_to(state.chunks);
+        state.portions = {json.value("chunk", std::int64_t{0}),
+                          json.value("held_out", std::int64_t{0})};
         json.at("seconds").get_to(state.seconds);
         json.at("curves_seen").get_to(state.model->record.curves_seen);
         json.at("held_out_loss").get_to(state.held_out_loss);

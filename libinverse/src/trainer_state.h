@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "curve_pace.h"
 #include "model_state.h"
 #include "nmrinverse/trainer.h"
 #include "optimizer.h"
@@ -21,6 +22,7 @@ struct TrainerState {
     int best_epoch = 0;
     long steps = 0;                     ///< done
     std::int64_t chunks = 0;            ///< simulated chunks that were trained on
+    CurvePortions portions = {};        ///< where simulated; 0: of an earlier version's checkpoint
     double seconds = 0.0;               ///< spent before this run [s]
     double held_out_loss = 0.0;         ///< of the last finished epoch
     double held_out_log_density = 0.0;  ///< of the joint posterior, of the last finished epoch

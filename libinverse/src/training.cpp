@@ -6,8 +6,10 @@
 #include <cmath>
 #include <optional>
 #include <stdexcept>
+#include <vector>
 
 #include "disturbance.h"
+#include "model_calibration.h"
 #include "nmrsim/mirrored_echo.h"
 #include "nmrsim/stop.h"
 #include "nmrsim/units.h"
@@ -31,6 +33,10 @@ constexpr std::int64_t kPoolBytes = std::int64_t{1} << 30;
 // time.
 constexpr std::int64_t kStepsWhileWaiting = 8;
 constexpr double kReportSeconds = 0.25;
+// Calibration may take this share of a timed training; where it would take more, it does with fewer
+// curves, but not fewer than these.
+constexpr double kCalibrationShare = 0.15;
+constexpr std::int64_t kFewestCalibrating = 512;
 constexpr double kCheckpointSeconds = 5.0;
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
@@ -63,24 +69,27 @@ std::optional<Curves> taken_unless_stopped(CurveStream& stream) {
     }
 }
 
-/// Rows to learn from in one pass, in random order: one for each curve. A curve of many aliases
-/// must not count more than another, or the prior would not be the one that was asked for.
+/// Rows to learn from in one pass, in random order: as many as there are, where curves have aliases
+/// each curve as often as another, with one of its own drawn each time. A curve of many aliases
+/// must not count more than one of few, or the prior would not be the one that was asked for.
 torch::Tensor order_of(const Curves& curves, const torch::Generator& random) {
     if (!curves.begins.defined()) return torch::randperm(curves.count(), random);
     const std::int64_t count = curves.begins.size(0) - 1;
     const torch::Tensor first = curves.begins.slice(0, 0, count);
     const torch::Tensor aliases = curves.begins.slice(0, 1) - first;
-    const torch::Tensor chosen =
-        (torch::rand({count}, random, torch::kFloat64) * aliases)
-            .floor()
-            .to(torch::kLong);
-    return (first + chosen).index_select(0, torch::randperm(count, random));
+    std::vector<torch::Tensor> rounds;
+    for (std::int64_t round = 0; round < curves.count() / count; ++round) {
+        const torch::Tensor chosen =
+            (torch::rand({count}, random, torch::kFloat64) * aliases).floor().to(torch::kLong);
+        rounds.push_back((first + chosen).index_select(0, torch::randperm(count, random)));
+    }
+    return torch::cat(rounds);
 }
 
 }  // namespace
 
 Training::Training(TrainerState state, const TrainingOptions& options, const TrainingReport& report,
-                   const TrainingPeers& peers)
+                   const TrainingPeers& peers, std::chrono::steady_clock::time_point start)
     : options_(options),
       report_(report),
       peers_(peers),
@@ -88,7 +97,8 @@ Training::Training(TrainerState state, const TrainingOptions& options, const Tra
       device_(state_.model->device),
       probe_(state_.model->net->options()),
       real_(real_unknowns(state_.model->experiment.prior).to(device_)),
-      plain_(state_.model->experiment.prior.size()) {
+      plain_(state_.model->experiment.prior.size()),
+      start_(start) {
     if (options_.mirrored) mirror_axis_deg_ = nmrsim::mirror_axis_deg(state_.model->experiment);
     probe_->to(device_);
     probe_->eval();
@@ -99,7 +109,7 @@ double Training::elapsed() const {
 }
 
 double Training::fraction() const {
-    const double by_time = options_.minutes > 0.0 ? elapsed() / (60.0 * options_.minutes) : 0.0;
+    const double by_time = options_.minutes > 0.0 ? elapsed() / learning_seconds() : 0.0;
     const double by_steps =
         time_alone_ ? 0.0 : static_cast<double>(state_.steps) / static_cast<double>(steps_in_all_);
     return std::min(1.0, std::max(by_time, by_steps));
@@ -140,18 +150,21 @@ double Training::learning_rate() const {
     return summed(torch::full({1}, peers_.rank == 0 ? rate : 0.0)).item<double>();
 }
 
-void Training::sum_gradients() {
+double Training::sum_gradients(double loss) {
     torch::NoGradGuard no_grad;
     std::vector<torch::Tensor> gradients;
     for (const auto& [name, weight] : named_weights(state_.model->net)) {
         gradients.push_back(weight.grad().flatten());
     }
+    gradients.push_back(torch::full({1}, loss, gradients.front().options()));
     const torch::Tensor sum = summed(torch::cat(gradients));
+    gradients.pop_back();
     std::int64_t begin = 0;
     for (const torch::Tensor& gradient : gradients) {
         gradient.copy_(sum.slice(0, begin, begin + gradient.numel()));
         begin += gradient.numel();
     }
+    return sum[begin].item<double>();
 }
 
 void Training::agree() {
@@ -188,6 +201,29 @@ void Training::hold_out(Curves held_out) {
     held_out.reduced = disturbed(features, options_.receiver, held_out.reduced.to(device_),
                                  held_out_noise_, random);
     held_out_ = std::move(held_out);
+    reserve_time();
+}
+
+/// What calibration takes does not depend on what the network has learnt.
+void Training::reserve_time() {
+    if (options_.minutes == 0.0) return;
+    Curves& curves = calibrating_.curves;
+    const double most = kCalibrationShare * 60.0 * options_.minutes;
+    if (curves.count() > 0) {
+        reserved_ = calibration_seconds(state_.model->features, probe_, curves.reduced,
+                                        curves.unknowns, device_);
+        const auto rest =
+            static_cast<std::int64_t>(static_cast<double>(curves.count()) * most / reserved_);
+        if (rest < curves.count()) {
+            const std::int64_t left = std::min(curves.count(), std::max(kFewestCalibrating, rest));
+            curves.reduced = curves.reduced.slice(0, 0, left);
+            curves.unknowns = curves.unknowns.slice(0, 0, left);
+            calibrating_.told = fmt::format("{} of {}", left, calibrating_.told);
+        }
+    }
+    reserved_ = std::min(reserved_, most);
+    if (!alone())
+        reserved_ = summed(torch::full({1}, peers_.rank == 0 ? reserved_ : 0.0)).item<double>();
 }
 
 NetworkAnswer Training::run_held_out(
@@ -239,18 +275,18 @@ void Training::step(const torch::Tensor& positions, const torch::Generator& rand
     const torch::Tensor loss =
         (real_ * (mse / (state_.scale + 1e-12) + kSpreadWeight * spread)).sum() +
         options_.posterior_weight * surprise;
-    const double value = loss.item<double>();
+    double value = loss.item<double>();
+    if (!alone()) {
+        (loss * share.weight).backward();
+        value = sum_gradients(value * share.weight);
+    }
+    // Of the whole batch: all processes stop, or none.
     if (!std::isfinite(value)) {
         throw std::runtime_error(
             fmt::format("training: the loss is {} at step {}; a smaller learning rate may help",
                         value, state_.steps + 1));
     }
-    if (alone()) {
-        loss.backward();
-    } else {
-        (loss * share.weight).backward();
-        sum_gradients();
-    }
+    if (alone()) loss.backward();
     state_.optimizer->clip_gradients(kLargestGradient);
     state_.optimizer->step(rate);
     ++state_.steps;
@@ -273,20 +309,22 @@ Training::Go Training::learn(const torch::Tensor& order, const torch::Generator&
         const std::int64_t begin = b * count / batches;
         step(order.slice(0, begin, (b + 1) * count / batches).to(device_), random);
         const double now = seconds_since(start_);
-        bool stop = options_.minutes > 0.0 && elapsed() >= 60.0 * options_.minutes;
+        bool stop = options_.minutes > 0.0 && elapsed() >= learning_seconds();
         if (report_ && now - last_report_ > kReportSeconds) {
             last_report_ = now;
             TrainingProgress progress;
             progress.epoch = state_.epoch + 1;
             progress.fraction = fraction();
+            if (options_.minutes > 0.0) {
+                progress.fraction *= learning_seconds() / (60.0 * options_.minutes);
+            }
             progress.curves_per_s =
                 static_cast<double>(state_.model->record.curves_seen - seen_before_) / now;
             progress.train_loss = loss_of(state_.scale);
             progress.held_out_log_density = state_.held_out_log_density;
             progress.held_out_loss = state_.held_out_loss;
             progress.held_out_mse = state_.held_out_mse;
-            progress.learning_rate =
-                options_.learning_rate * rate_at(progress.fraction, options_.warm_up);
+            progress.learning_rate = options_.learning_rate * rate_at(fraction(), options_.warm_up);
             stop = !report_(progress) || stop;
         }
         if (any_stops(stop)) return Go::stop;
@@ -356,11 +394,13 @@ Model Training::finish() {
     torch::NoGradGuard no_grad;
     Model::State& model = *state_.model;
     const NetworkAnswer answer = run_held_out(state_.best);
-    const bool fresh = calibrating_.count() > held_out_.count();
+    const bool own = calibrating_.curves.count() > 0;
     model.calibration = calibrated_on(model.features, probe_, options_.receiver,
-                                      fresh ? calibrating_.reduced : held_out_clean_,
-                                      fresh ? calibrating_.unknowns : held_out_.unknowns,
+                                      own ? calibrating_.curves.reduced : held_out_clean_,
+                                      own ? calibrating_.curves.unknowns : held_out_.unknowns,
                                       options_.seed, device_);
+    model.record.calibrated_on =
+        own ? calibrating_.told : fmt::format("{} held-out curves", held_out_.count());
     model.reference = embedding_reference(answer.embedding[0]);
     model.net = probe_;
     if (!model.record.learnt.empty() && model.record.learnt.front().stream == "training") {
@@ -386,9 +426,8 @@ Model Training::run(const Curves& curves, Curves held_out) {
     pool_ = curves.reduced.to(device_);
     unknowns_ = curves.unknowns.to(device_);
     seen_before_ = state_.model->record.curves_seen;
-    const std::int64_t count = curves.begins.defined() ? curves.begins.size(0) - 1 : curves.count();
     steps_in_all_ = static_cast<long>(options_.epochs) *
-                    std::max<long>(1, static_cast<long>(count) / options_.batch);
+                    std::max<long>(1, static_cast<long>(curves.count()) / options_.batch);
     Go go = Go::on;
     while (go == Go::on && state_.epoch < options_.epochs) {
         const torch::Generator random = generator(options_.seed, state_.epoch, Purpose::order);
@@ -399,8 +438,8 @@ Model Training::run(const Curves& curves, Curves held_out) {
     return finish();
 }
 
-Model Training::run(DataWindows& windows) {
-    hold_out(windows.held_out());
+Model Training::run(DataWindows& windows, Curves held_out) {
+    hold_out(std::move(held_out));
     seen_before_ = state_.model->record.curves_seen;
     steps_in_all_ =
         static_cast<long>(options_.epochs) *
@@ -458,7 +497,6 @@ Model Training::run(CurveStream& stream, std::int64_t chunk, std::int64_t chunks
     seen_before_ = state_.model->record.curves_seen;
     steps_in_all_ = static_cast<long>(
         chunks_in_all * std::max<std::int64_t>(1, options_.replays * chunk / options_.batch));
-    start_ = std::chrono::steady_clock::now();
     if (state_.chunks < chunks_in_all) stream.start(state_.chunks);
 
     Go go = Go::on;

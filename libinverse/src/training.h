@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "calibrating_curves.h"
 #include "data_windows.h"
 #include "nmrinverse/trainer.h"
 #include "trainer_state.h"
@@ -18,18 +19,18 @@ namespace nmrinverse {
 /// One training, from its data to a model.
 class Training {
 public:
+    /// Args: start: time counts from then on.
     Training(TrainerState state, const TrainingOptions& options, const TrainingReport& report,
-             const TrainingPeers& peers);
+             const TrainingPeers& peers, std::chrono::steady_clock::time_point start);
 
-    /// Curves that the calibration is fitted on, which choose nothing else: without noise and
-    /// receiver. Otherwise it is fitted on the held-out ones.
-    void calibrate_on(Curves curves) { calibrating_ = std::move(curves); }
+    /// Otherwise the calibration is fitted on the held-out curves.
+    void calibrate_on(CalibratingCurves curves) { calibrating_ = std::move(curves); }
 
     /// On the curves at hand.
     Model run(const Curves& curves, Curves held_out);
 
     /// On curves that are read window after window.
-    Model run(DataWindows& windows);
+    Model run(DataWindows& windows, Curves held_out);
 
     /// On `epochs * chunks_per_epoch` chunks of the stream.
     Model run(CurveStream& stream, std::int64_t chunk, std::int64_t chunks_per_epoch,
@@ -45,6 +46,8 @@ private:
     };
 
     double elapsed() const;  ///< [s], those of earlier runs too
+    /// Of a timed training: what is left once the calibration has had its part [s].
+    double learning_seconds() const { return 60.0 * options_.minutes - reserved_; }
     double fraction() const;
     bool alone() const { return peers_.size == 1; }
     Share share_of(std::int64_t count) const;
@@ -53,12 +56,14 @@ private:
     /// The whole of curves of which this process has a part.
     Curves whole(const Curves& mine, std::int64_t at, std::int64_t count) const;
     double learning_rate() const;
-    void sum_gradients();
+    /// Args: loss: this process's part of it. Returns: the whole.
+    double sum_gradients(double loss);
     /// Takes the first process's state. Those of the others differ from it by roundings at most.
     void agree();
     bool any_stops(bool mine) const { return alone() ? mine : peers_.largest(mine) != 0; }
     void save_checkpoint();
     void hold_out(Curves held_out);
+    void reserve_time();
     NetworkAnswer run_held_out(const std::vector<std::pair<std::string, torch::Tensor>>& weights);
     /// Steps through `order`, positions in the pool.
     Go learn(const torch::Tensor& order, const torch::Generator& random);
@@ -80,13 +85,14 @@ private:
     torch::Tensor pool_;                     ///< (capacity, 2, samples)
     torch::Tensor unknowns_;                 ///< (capacity, unknowns)
     Curves held_out_;                        ///< with noise
-    Curves calibrating_;                     ///< may be none
+    CalibratingCurves calibrating_;          ///< may be none
     torch::Tensor held_out_clean_;           ///< (n, 2, samples), without
     torch::Tensor held_out_noise_;           ///< (n), level of each
+    double reserved_ = 0.0;                  ///< for the calibration [s]
     long steps_in_all_ = 0;
     std::int64_t chunk_ = 0;   ///< curves of one, where simulated
     bool time_alone_ = false;  ///< the number of steps does not end it
-    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+    std::chrono::steady_clock::time_point start_;
     double last_report_ = 0.0;
     double last_checkpoint_ = -1e9;  ///< the first one comes at once
     std::size_t seen_before_ = 0;

@@ -15,6 +15,7 @@ namespace {
 
 // Curves simulated at once: 28 MB at 856 points.
 constexpr std::int64_t kPiece = 4096;
+
 /// Unknowns of a data set scaled to the unit box, (count, unknowns).
 torch::Tensor unit_box(const nmrsim::Dataset& data) {
     const std::size_t unknowns = data.unknowns.size();
@@ -78,6 +79,21 @@ void shift_clocks(nmrsim::Dataset& data, const WiderWindow& wider, double time_z
     data.time_us.resize(points);
 }
 
+/// Puts white noise on the curves.
+void add_noise(nmrsim::Dataset& data, double sigma) {
+    const std::size_t row = 2 * data.points();
+    for (std::size_t c = 0; c < data.count(); ++c) {
+        nmrsim::CounterRandom random(data.seed, data.first_index + c,
+                                     nmrsim::RandomStream::calibration);
+        for (float& value : std::span(data.signal).subspan(c * row, row)) {
+            value += static_cast<float>(sigma * random.normal());
+        }
+    }
+}
+
+// Squares of larger values overflow single precision on the way through the features.
+constexpr float kLargest = 1e15f;
+
 }  // namespace
 
 void require_usable(const nmrsim::Dataset& data) {
@@ -89,9 +105,10 @@ void require_usable(const nmrsim::Dataset& data) {
             unknowns, count, data.parameters.size()));
     }
     for (std::size_t at = 0; at < data.signal.size(); ++at) {
-        if (!std::isfinite(data.signal[at])) {
-            throw std::invalid_argument(fmt::format("signal must be finite, got {} at curve {}",
-                                                    data.signal[at], at / (2 * data.points())));
+        if (!(std::abs(data.signal[at]) <= kLargest)) {
+            throw std::invalid_argument(
+                fmt::format("signal must be finite and at most {:g} in size, got {} at curve {}",
+                            kLargest, data.signal[at], at / (2 * data.points())));
         }
     }
     for (std::size_t at = 0; at < data.parameters.size(); ++at) {
@@ -146,6 +163,7 @@ Curves simulate_curves(const CurveSource& source, std::uint64_t first, std::int6
         nmrsim::throw_if_stopped();
         if (data.count() == 0) break;
         if (wider.margin > 0) shift_clocks(data, wider, source.time_zero_us);
+        if (source.noise > 0.0) add_noise(data, source.noise);
         Curves piece = reduced(data, source.reduction, threads);
         curves.push_back(std::move(piece.reduced));
         unknowns.push_back(std::move(piece.unknowns));

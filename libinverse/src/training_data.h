@@ -42,6 +42,7 @@ struct CurveSource {
     Reduction reduction;
     std::uint64_t seed = 0;
     double time_zero_us = 0.0;  ///< each curve's clock is off by up to so much, either way [us]
+    double noise = 0.0;         ///< on each of Mx and My, before the low-pass [units of M]
 };
 
 /// Simulates curves first ... first + count - 1, a few thousand at a time, so that their full

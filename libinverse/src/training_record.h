@@ -16,17 +16,18 @@ Json record_json(const TrainingRecord& record) {
                               {"count", curves.count}});
     }
     Json json = {{"version", record.version},
-            {"curves_seen", record.curves_seen},
-            {"epochs", record.epochs},
-            {"seconds", record.seconds},
-            {"device", record.device},
-            {"weights", record.weights},
-            {"head", record.head},
-            {"held_out_log_density", record.held_out_log_density},
-            {"held_out_loss", record.held_out_loss},
-            {"held_out_mse", record.held_out_mse},
-            {"learnt", learnt}};
+                 {"curves_seen", record.curves_seen},
+                 {"epochs", record.epochs},
+                 {"seconds", record.seconds},
+                 {"device", record.device},
+                 {"weights", record.weights},
+                 {"head", record.head},
+                 {"held_out_log_density", record.held_out_log_density},
+                 {"held_out_loss", record.held_out_loss},
+                 {"held_out_mse", record.held_out_mse},
+                 {"learnt", learnt}};
     if (record.receiver) json["receiver"] = *record.receiver;
+    if (!record.calibrated_on.empty()) json["calibrated_on"] = record.calibrated_on;
     return json;
 }
 

@@ -73,6 +73,26 @@ TEST_CASE("Factors are found where the unevenness is least, each unknown by itse
     CHECK(std::abs(fit_factors(far, {1.5, 3})[0] * 1.5 - 1.0) < 1e-9);
 }
 
+TEST_CASE("The ends of shares survive the text form and must rise", "[calibration]") {
+    Calibration calibration(2);
+    calibration[0].by_noise = {1.0, 0.9};
+    calibration[0].by_level = {1.0, 3.0, 6.0, 9.0, 1.1, 3.1, 6.1, 1.0 / 0.11};
+    const Calibration back = calibration_from_json(to_json(calibration), 2);
+    CHECK(back[0].by_level == calibration[0].by_level);
+    CHECK(back[1].by_level.empty());
+    const auto ends = [](const std::string& table) {
+        return R"([{"sd_scale": 1, "sd_floor": 0, "by_noise": [1], "by_level": )" + table + "}]";
+    };
+    CHECK_NOTHROW(calibration_from_json(ends("[1, 2, 3, 4]"), 1));
+    CHECK_THROWS_WITH(calibration_from_json(ends("[1, 2, 3]"), 1),
+                      ContainsSubstring("0 or 4 values, got 3"));
+    CHECK_THROWS_WITH(calibration_from_json(ends("[1, 2, 2, 4]"), 1),
+                      ContainsSubstring("by_level must rise, got 2 after 2"));
+    CHECK_THROWS_WITH(calibration_from_json(ends("[0, 2, 3, 4]"), 1),
+                      ContainsSubstring("by_level must be > 0"));
+    CHECK_THROWS_AS(calibration_from_json(ends("4"), 1), std::invalid_argument);
+}
+
 TEST_CASE("A calibration survives its text form; nonsense does not pass", "[calibration]") {
     Calibration calibration(2);
     calibration[1].sd_scale = 1.0 / 3.0;

@@ -239,6 +239,55 @@ TEST_CASE("Marginals are those of the joint posterior", "[posterior]") {
     }
 }
 
+TEST_CASE("Bent cumulatives, densities and quantiles are of one distribution", "[posterior]") {
+    NetworkOptions options = two_unknowns(DensityFamily::spline, 5);
+    options.members = 2;
+    torch::manual_seed(4);
+    PosteriorNet net(options);
+    torch::NoGradGuard no_grad;
+    for (torch::Tensor& weight : net->parameters()) weight.add_(0.1 * torch::randn(weight.sizes()));
+    NetworkAnswer answer = net->forward(torch::randn({3, 2}));
+    answer.noise_position = torch::tensor({0.0f, 0.3f, 1.0f});
+    Calibration calibration(2);
+    calibration[1].by_noise = {1.0, 1.5};
+    // Wider in the tails at the lowest noise, narrower and then much wider at the highest.
+    calibration[1].by_level = {0.9, 2.5, 4.0, 5.0, 1.3, 2.8, 7.0, 12.0};
+    const std::int64_t points = 4001;
+    const torch::Tensor u =
+        ((torch::arange(points) + 0.5) / static_cast<double>(points)).to(torch::kFloat32);
+    for (std::int64_t curve = 0; curve < 3; ++curve) {
+        const NetworkAnswer one = answer.slice(curve, curve + 1);
+        const JointDensity plain =
+            net->marginal_densities(one.repeated(points), Calibration(2), torch::stack({u, u}, 1));
+        const JointDensity bent =
+            net->marginal_densities(one.repeated(points), calibration, torch::stack({u, u}, 1));
+        const auto of = [](const torch::Tensor& members, std::int64_t k) {
+            return members.select(2, k).to(torch::kFloat64);
+        };
+        // Unbent, to the rounding of single precision near 1.
+        CHECK((of(plain.cumulative, 0) - of(bent.cumulative, 0)).abs().max().item<double>() < 1e-6);
+        const torch::Tensor cumulative = of(bent.cumulative, 1);  // (members, points)
+        const torch::Tensor density = of(bent.marginal, 1).exp();
+        CHECK((of(plain.cumulative, 1) - cumulative).abs().max().item<double>() > 0.01);
+        // The density is the cumulative's slope: its sum over cells is the cumulative, to the error
+        // of the rule of middles and single precision.
+        const torch::Tensor sum = (density.cumsum(1) - 0.5 * density) / static_cast<double>(points);
+        CHECK((sum - cumulative).abs().max().item<double>() < 2e-3);
+        const double asked[] = {0.001, 0.05, 0.25, 0.5, 0.75, 0.95, 0.999};
+        const torch::Tensor levels =
+            torch::tensor(std::vector<double>(std::begin(asked), std::end(asked)), torch::kFloat64);
+        const torch::Tensor quantiles = net->marginal_quantiles(one, calibration, levels)[0];
+        for (std::int64_t j = 0; j < levels.size(0); ++j) {
+            const torch::Tensor at = quantiles.select(1, j).unsqueeze(0).to(torch::kFloat32);
+            const torch::Tensor back =
+                net->marginal_densities(one, calibration, at).cumulative.mean(0)[0];
+            for (std::int64_t k = 0; k < 2; ++k) {
+                CHECK(std::abs(back[k].item<double>() - asked[j]) < 1e-4);
+            }
+        }
+    }
+}
+
 TEST_CASE("The network's weights have the names and shapes that files are checked against",
           "[network]") {
     NetworkOptions options;

@@ -1,12 +1,15 @@
 // What a model knows of a curve: marginals, draws and densities that agree with each other.
 #include "nmrinverse/posterior.h"
 
+#include <torch/torch.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
 
 #include "catch_compat.h"
+#include "model_state.h"
 #include "training_problem.h"
 
 using namespace nmrinverse;
@@ -142,15 +145,52 @@ TEST_CASE("The joint density is one, by the unknowns' units, and none outside", 
 }
 
 TEST_CASE("Curves like those of the training are near, others far", "[posterior]") {
-    const std::vector<double> near = model().posterior(curves().signal, kCount).distance();
-    double mean = 0.0;
-    for (const double share : near) mean += share / kCount;
-    // Shares of curves of the same kind are uniform: 1/2 to 4 sqrt(1/12/300) = 0.067, and to that
-    // of the 600 held-out ones, 0.047.
-    CHECK(std::abs(mean - 0.5) < 0.11);
+    // Shares of curves of the same kind are uniform, to what this many and the 600 held-out ones
+    // tell: once in 10^4 the distribution is farther off than 2.23 sqrt(1/300 + 1/600) = 0.158, the
+    // mean than 4 sqrt((1/300 + 1/600) / 12) = 0.082.
+    std::vector<double> near = model().posterior(curves().signal, kCount).distance();
+    std::sort(near.begin(), near.end());
+    double mean = 0.0, farthest = 0.0;
+    for (std::size_t i = 0; i < kCount; ++i) {
+        mean += near[i] / kCount;
+        farthest = std::max(farthest, std::abs(near[i] - (static_cast<double>(i) + 0.5) / kCount));
+    }
+    CHECK(std::abs(mean - 0.5) < 0.082);
+    CHECK(farthest < 0.158);
+    // Called far: 0.5% of them, 1.5 of 300 and as many as the held-out ones' tail is off by.
+    const auto far = near.end() - std::lower_bound(near.begin(), near.end(), 0.995);
+    CHECK(far < 10);
     std::vector<float> strange(curves().signal.begin(), curves().signal.begin() + 128);
     for (std::size_t t = 0; t < 64; ++t) strange[t] = t % 8 < 4 ? 0.5f : -0.5f;
     CHECK(model().posterior(strange, 1).distance()[0] > 0.99);
+}
+
+TEST_CASE("Few curves in many directions do not make all others strange", "[posterior]") {
+    // Embeddings of 128 numbers that are correlated as a network's are: some directions 100 times
+    // as long as others, all of them mixed.
+    torch::manual_seed(5);
+    const std::int64_t width = 128;
+    const torch::Tensor lengths = torch::logspace(0.0, -2.0, width);
+    const torch::Tensor mixed = std::get<0>(at::linalg_qr(torch::randn({width, width})));
+    const auto embeddings = [&](std::int64_t count) {
+        return (torch::randn({count, width}) * lengths).matmul(mixed) + 3.0;
+    };
+    const torch::Tensor fresh = embeddings(20000);
+    for (const std::int64_t count : {30, 135, 270, 2000}) {
+        const EmbeddingReference reference = embedding_reference(embeddings(count));
+        const torch::Tensor far = (fresh - reference.mean).matmul(reference.whitening).norm(2, 1);
+        const auto beyond = [&](double level) {
+            const auto at = static_cast<std::int64_t>(level * (kReferenceSteps - 1));
+            return (far > reference.quantiles[at]).to(torch::kFloat32).mean().item<double>();
+        };
+        INFO(count << " curves: " << beyond(0.5) << ", " << beyond(0.995));
+        // Half of them beyond the middle, to 4 deviations of what `count` distances tell. Beyond the
+        // k-th largest lie k / count, to 4 deviations and a few more where k is small.
+        const auto all = static_cast<double>(count);
+        const double k = 0.005 * all + 1.0;
+        CHECK(std::abs(beyond(0.5) - 0.5) < 4.0 * 0.5 / std::sqrt(all));
+        CHECK(beyond(0.995) < (k + 4.0 * std::sqrt(k) + 4.0) / all);
+    }
 }
 
 TEST_CASE("The gradient says which samples an estimate hangs on", "[posterior]") {

@@ -15,6 +15,7 @@
 #include <tuple>
 
 #include "catch_compat.h"
+#include "curve_pace.h"
 #include "nmrsim/dataset_file.h"
 #include "nmrsim/errors.h"
 #include "tensor_file.h"
@@ -260,8 +261,8 @@ TEST_CASE("A network with convolutions trains, resumes and is the same once read
 
     const Model back = load_model(folder.file("content.safetensors"));
     const std::size_t points = data.points();
-    const Predictions a = model.predict(std::span(data.signal).first(20 * points), 10, 0.05);
-    const Predictions b = back.predict(std::span(data.signal).first(20 * points), 10, 0.05);
+    const Predictions a = model.predict(std::span(data.signal).first(20 * points), 10);
+    const Predictions b = back.predict(std::span(data.signal).first(20 * points), 10);
     CHECK(a.mean == b.mean);
     CHECK(a.sd == b.sd);
 }
@@ -356,8 +357,8 @@ TEST_CASE("A timed training ends in time, and its model works", "[trainer]") {
         last = progress.fraction;
         return true;
     });
-    CHECK(model.record().seconds >= 2.0);
-    // A step and an evaluation more than asked for; ten seconds on a machine that does much else.
+    CHECK(model.record().seconds >= 1.0);
+    // Its calibration is a part of the time. A step more than asked for; ten seconds on a machine that does much else.
     CHECK(model.record().seconds < 12.0);
     const nmrsim::Dataset test = nmrsim::generate_dataset(echo_experiment(), 10, 9);
     CHECK(model.predict(test.signal, 10).count == 10);
@@ -478,6 +479,154 @@ TEST_CASE("A training does not go on with another data set", "[trainer]") {
     CHECK_THROWS_WITH(train(linear_dataset(600, 0.05, 2), options), ContainsSubstring("data set"));
     CHECK_THROWS_WITH(train(linear_dataset(700, 0.05, 1), options), ContainsSubstring("data set"));
     CHECK_NOTHROW(train(data, options));
+}
+
+TEST_CASE("A loss that is no number on one process alone ends the training of all", "[trainer]") {
+    // Of the one batch's halves one holds a curve whose unknown is beyond single precision.
+    nmrsim::Dataset data = linear_dataset(200, 0.05, 1);
+    data.parameters[2 * 17] = 1e300;
+    TrainingOptions options = small_training();
+    options.batch = 200;
+    std::atomic<int> ended = 0;
+    const auto train_one = [&](const TrainingPeers& peers) {
+        CHECK_THROWS_WITH(train(data, options, {}, peers), ContainsSubstring("at step 1"));
+        ++ended;
+        return train(linear_dataset(200, 0.05, 1), options);
+    };
+    train_as_two(train_one);
+    CHECK(ended == 2);
+}
+
+TEST_CASE("A network learns from one alias of a curve at a time", "[trainer]") {
+    // 600 curves, of which 60 are held out: each of the others as often as another in a pass,
+    // whatever the number of its aliases, and in all as often as there are aliases.
+    nmrsim::Experiment experiment = nmrsim::load_experiment("challenge-2021");
+    const nmrsim::Dataset data = nmrsim::generate_dataset(experiment, 600, 3);
+    TrainingOptions options = small_training();
+    options.epochs = 2;
+    const std::size_t seen = train(data, options).record().curves_seen;
+    CHECK(seen % (2 * 540) == 0);
+    CHECK(seen > 4 * 2 * 540);
+}
+
+TEST_CASE("Widths are fitted on curves that chose nothing", "[trainer]") {
+    TrainingOptions options = small_training();
+    options.epochs = 1;
+    // Curves of the experiment, with its noise: more of them can be made.
+    nmrsim::Experiment experiment = echo_experiment();
+    const auto told = [&](const nmrsim::Dataset& data) {
+        return train(data, options).record().calibrated_on;
+    };
+    nmrsim::Dataset data = nmrsim::generate_dataset(experiment, 600, 5);
+    CHECK(told(data) == "4096 fresh curves");
+    experiment.acquisition.noise = 0.01;
+    CHECK(told(nmrsim::generate_dataset(experiment, 600, 5)) == "4096 fresh curves");
+    // Curves that the experiment does not give, and parameters that its prior does not.
+    for (float& value : data.signal) value *= 1.02f;
+    CHECK(told(data) == "45 held-out curves that chose nothing");
+    data = nmrsim::generate_dataset(experiment, 600, 5);
+    for (float& value : data.signal) value += 0.005f;
+    CHECK(told(data) == "45 held-out curves that chose nothing");
+    experiment.prior[0].high *= 0.5;
+    data = nmrsim::generate_dataset(experiment, 600, 5);
+    data.unknowns[0].high *= 2.0;
+    CHECK(told(data) == "45 held-out curves that chose nothing");
+
+    // Larger than memory: of 400 held out, half.
+    const TestFolder folder("trainer_test_calibrating");
+    nmrsim::write_dataset(linear_dataset(4000, 0.0, 1), folder.file("whole.h5"));
+    TrainingOptions large = streaming();
+    large.epochs = 1;
+    const Model model = train(nmrsim::DatasetReader({folder.file("whole.h5")}), large);
+    CHECK(model.record().calibrated_on == "200 held-out curves that chose nothing");
+    save_model(model, folder.file("model"));
+    CHECK(load_model(folder.file("model")).record().calibrated_on == model.record().calibrated_on);
+}
+
+TEST_CASE("A model is calibrated anew for what it was trained for", "[trainer]") {
+    const TestFolder folder("trainer_test_calibrate");
+    const nmrsim::Experiment experiment = echo_experiment();
+    TrainingOptions options = small_training();
+    options.epochs = 1;
+    options.curves_per_epoch = 2000;
+    options.noise_low = 1e-3;
+    options.noise_high = 1e-2;
+    options.receiver = {90.0, 0.5};
+    save_model(train(experiment, options), folder.file("model"));
+    const Model model = load_model(folder.file("model"));
+    const nmrsim::Dataset data = nmrsim::generate_dataset(experiment, 1000, 7);
+    const auto calibration = [&](const std::optional<ReceiverSpread>& receiver) {
+        return content(calibrate(model, data, receiver, 3, 1), folder).metadata.at("calibration");
+    };
+    const std::string by_record = calibration({});
+    CHECK(by_record == calibration(ReceiverSpread{90.0, 0.5}));
+    CHECK(by_record != calibration(ReceiverSpread{}));
+
+    nmrsim::Experiment noisy = experiment;
+    noisy.acquisition.noise = 1e-2;
+    CHECK_THROWS_WITH(calibrate(model, nmrsim::generate_dataset(noisy, 100, 7)),
+                      ContainsSubstring("must be without noise"));
+    nmrsim::Experiment late = experiment;
+    late.acquisition.start_us = 25.0;
+    late.acquisition.stop_us = 55.0;
+    options.time_zero_us = 0.5;
+    CHECK_THROWS_WITH(calibrate(train(late, options), nmrsim::generate_dataset(late, 100, 7)),
+                      ContainsSubstring("clock"));
+}
+
+TEST_CASE("A time that holds too few curves is refused before it is spent", "[trainer]") {
+    TrainingOptions options = small_training();
+    options.curves_per_epoch = 1 << 20;
+    CHECK(CurvePace(echo_experiment(), options, {}, 1, 1).portions().chunk == 8192);
+    CHECK(CurvePace(echo_experiment(), options, {}, 1, 1).portions().held_out == 4096);
+    options.minutes = 1e-7;
+    CHECK_THROWS_WITH(train(echo_experiment(), options),
+                      ContainsSubstring("training.minutes must be at least"));
+    // Slow curves: portions that the time can hold.
+    nmrsim::Experiment slow = nmrsim::load_experiment("published-echo");
+    slow.prior = {{"alpha_x_khz", 0.0, 100.0}};
+    options.minutes = 0.05;
+    options.batch = 4;
+    const CurvePace pace(slow, options, {}, 1, 1);
+    CHECK(pace.portions().chunk < 8192);
+    CHECK(pace.portions().chunk >= 4);
+    CHECK(pace.portions().held_out < 4096);
+    CHECK(pace.sample().size() < 2048 * 2 * static_cast<std::size_t>(slow.acquisition.points));
+}
+
+TEST_CASE("What is odd about curves to train on is said", "[trainer]") {
+    nmrsim::Dataset data = linear_dataset(600, 0.05, 1);
+    CHECK(doubts_about(data).empty());
+    const auto curve = [&](std::size_t c) { return std::span(data.signal).subspan(128 * c, 128); };
+    for (float& value : curve(3)) value = 0.0f;
+    for (float& value : curve(4)) value = 0.25f;
+    for (float& value : curve(5)) value = 0.25f;
+    curve(6)[7] = -2e5f;
+    data.parameters[2 * 8 + 1] = 300.5;
+    data.parameters[2 * 9] = 100.0;  // at its end
+    const std::vector<std::string> doubts = doubts_about(data);
+    REQUIRE(doubts.size() == 4);
+    CHECK_THAT(doubts[0], ContainsSubstring("1 of 600 curves are zero throughout"));
+    CHECK_THAT(doubts[1], ContainsSubstring("2 of 600 curves are constant"));
+    CHECK_THAT(doubts[2], ContainsSubstring("1 of 600 curves have values above 1000, up to 2e+05"));
+    CHECK_THAT(doubts[3], ContainsSubstring("alpha_z_khz = 300.5, its prior is 100 to 300"));
+    const TestFolder folder("trainer_test_doubts");
+    nmrsim::write_dataset(data, folder.file("odd.h5"));
+    CHECK(doubts_about(nmrsim::DatasetReader({folder.file("odd.h5")})) == doubts);
+    const std::vector<std::string> few = doubts_about(linear_dataset(499, 0.05, 1));
+    REQUIRE(few.size() == 1);
+    CHECK_THAT(few[0], ContainsSubstring("499 curves are few"));
+
+    curve(6)[7] = 1e30f;
+    CHECK_THROWS_WITH(train(data, small_training()), ContainsSubstring("at curve 6"));
+
+    // Ten thousand curves of one step each have taught something; one batch has not.
+    TrainingOptions options = small_training();
+    options.epochs = 10;
+    CHECK(doubt_about(train(linear_dataset(2000, 0.05, 1), options)).empty());
+    options.epochs = 1;
+    CHECK_THAT(doubt_about(train(linear_dataset(600, 0.05, 1), options)),
+               ContainsSubstring("learnt from 540 curves"));
 }
 
 TEST_CASE("Noise is not put on noise", "[trainer]") {

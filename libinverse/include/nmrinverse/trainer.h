@@ -31,7 +31,8 @@ struct TrainingOptions {
     double learning_rate = 2e-3;  ///< peak of AdamW's, > 0; ten times as much for matrices
     double weight_decay = 1e-2;   ///< decoupled, a share of the learning rate, >= 0
     double warm_up = 0.05;        ///< share of the steps until the peak, in [0, 1)
-    double held_out = 0.1;        ///< share of the data kept for early stopping, in (0, 0.5]
+    double held_out = 0.1;        ///< share of the data kept for early stopping and calibration,
+                                  ///< in (0, 0.5]
     int patience = 0;             ///< epochs without improvement before stopping; 0: never
     int replays = 2;              ///< times that a simulated curve is used, >= 1: once when it is
                                   ///< new, and again later among others
@@ -42,8 +43,8 @@ struct TrainingOptions {
     /// turn from sample to sample: the same whatever the receiver's phase), or auto:
     /// phase-free for a data set of few curves, plain for many of drawn ensembles, otherwise all.
     std::string features = "auto";
-    /// Learn from one of the aliases of alpha_z of each curve, another in each pass, where a data set
-    /// has few curves and the symmetry is exact: nmrsim::with_alpha_z_aliases.
+    /// Learn from one of the aliases of alpha_z of each curve, another in each pass, where a data
+    /// set has few curves and the symmetry is exact: nmrsim::with_alpha_z_aliases.
     bool alpha_z_aliases = true;
     /// Learn from each curve's mirror image, where it is as likely, half of the times that the
     /// curve is used: nmrsim::mirror_axis_deg.
@@ -129,12 +130,24 @@ Model train(const nmrsim::DatasetReader& data, const TrainingOptions& options,
 Model train(const nmrsim::Experiment& experiment, const TrainingOptions& options,
             const TrainingReport& report = {}, const TrainingPeers& peers = {});
 
+/// What a data set's curves leave in doubt as something to train on, one line each: fewer than 500,
+/// values that no echo has, curves of nothing but zeros or of one number, parameters outside the
+/// prior. Of many curves, 20,000 all over the set are looked at.
+std::vector<std::string> doubts_about(const nmrsim::DatasetReader& data);
+std::vector<std::string> doubts_about(const nmrsim::Dataset& data);
+
+/// What a trained model leaves in doubt: "" or a line, where it learnt too little to say much more
+/// than the prior.
+std::string doubt_about(const Model& model);
+
 /// The model with its widths fitted anew, on curves that it was not trained on.
 ///
 /// Args: data: noise-free curves of the model's experiment, some thousand; noise of every level
-/// that the model was trained for is put on here, and the receiver's freedom. receiver: absent, what
-/// the model's record tells, or a fixed one where it does not.
-/// Throws: std::invalid_argument for data that do not fit the model.
+/// that the model was trained for is put on here, and the receiver's freedom. A model without noise
+/// of its own takes curves as they are. receiver: absent, what the model's record tells, or a fixed
+/// one where it does not.
+/// Throws: std::invalid_argument for data that do not fit the model: another size, noise beside the
+/// model's own, or a clock that is right where the model's may be off.
 Model calibrate(const Model& model, const nmrsim::Dataset& data,
                 const std::optional<ReceiverSpread>& receiver = {}, std::uint64_t seed = 1,
                 int threads = 0);
