@@ -7,6 +7,7 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "nmrsim/stop.h"
 #include "training_data.h"
 
 namespace nmrinverse {
@@ -59,6 +60,14 @@ CurvePortions usual_portions(const TrainingOptions& options) {
 CurvePace::CurvePace(const nmrsim::Experiment& experiment, const TrainingOptions& options,
                      const TrainingPeers& peers, int threads, int producers)
     : portions_(usual_portions(options)) {
+    const auto simulated = [&](std::int64_t first, std::int64_t count) {
+        return training_curves(experiment, static_cast<std::size_t>(count), options.seed,
+                               kScaleIndex + static_cast<std::uint64_t>(first), threads);
+    };
+    if (options.minutes == 0.0) {
+        sample_ = simulated(0, kScaleCurves);
+        return;
+    }
     const double time = 60.0 * options.minutes;
     const auto of_all = [&](int value) { return peers.size == 1 ? value : peers.largest(value); };
     const auto start = std::chrono::steady_clock::now();
@@ -66,18 +75,15 @@ CurvePace::CurvePace(const nmrsim::Experiment& experiment, const TrainingOptions
     bool late = false;
     while (done < kScaleCurves && !late) {
         // As many again, so that a first look is over soon where curves are slow.
-        const std::int64_t piece = time == 0.0 ? kScaleCurves
-                                   : done == 0 ? std::max(1, threads)
-                                               : std::min(done, kScaleCurves - done);
-        append(sample_, training_curves(experiment, static_cast<std::size_t>(piece), options.seed,
-                                        kScaleIndex + static_cast<std::uint64_t>(done), threads));
+        const std::int64_t piece =
+            done == 0 ? std::max(1, threads) : std::min(done, kScaleCurves - done);
+        append(sample_, simulated(done, piece));
+        nmrsim::throw_if_stopped();
         done += piece;
-        late = time > 0.0 && done >= std::min(kFewestScaleCurves, kScaleCurves) &&
-               seconds_since(start) > kScaleShare * time;
-        // Not even the fewest: what they would take is not to be waited for.
-        late = of_all(late || (time > 0.0 && seconds_since(start) > 2.0 * kScaleShare * time)) != 0;
+        // Not even the fewest, where they would take long: they are not waited for.
+        const double share = (done >= kFewestScaleCurves ? 1.0 : 2.0) * kScaleShare;
+        late = of_all(seconds_since(start) > share * time) != 0;
     }
-    if (time == 0.0) return;
     const double seconds = 1e-3 * std::max(1, of_all(static_cast<int>(1e3 * seconds_since(start))));
     const double alone = static_cast<double>(done) / seconds;
     const int producing = of_all(1000 * producers / std::max(1, threads));

@@ -187,6 +187,8 @@ constexpr double kDoubt = 0.5;
 // them, as tails of networks do, and where next to none tell anything, all of them.
 constexpr double kUntestedStep = 1.25;
 constexpr double kUntested = 2.0;
+// Logits of cumulatives in double precision are no farther out: 1 - 2e-16.
+constexpr double kLargestLogit = 36.0;
 // From one share's end to the next, at least.
 constexpr double kLeastStep = 1.02;
 
@@ -211,11 +213,16 @@ Calibration with_shares(const PosteriorNet& net, const NetworkAnswer& answer,
         for (double& end : trial[k].by_level) end *= kUntested;
     }
     if (asked.empty()) return trial;
+    // True values may lie so far out that single precision does not tell how far.
+    const auto in_double = [](const torch::Tensor& tensor) { return tensor.to(torch::kFloat64); };
+    const NetworkAnswer wide{answer.embedding, in_double(answer.mean), in_double(answer.log_sd),
+                             in_double(answer.marginals), answer.noise_position};
+    const torch::Tensor wide_truth = in_double(truth);
     for (int round = 0; round < kRounds; ++round) {
         const torch::Tensor size =
-            torch::logit(
-                cumulative(net, answer, trial, truth).to(torch::kFloat64).clamp(2e-7, 1.0 - 2e-7))
-                .abs();
+            torch::logit(cumulative(net, wide, trial, wide_truth).clamp(0.0, 1.0))
+                .abs()
+                .clamp_max(kLargestLogit);
         const torch::Tensor found =
             torch::quantile(size, torch::tensor(asked, torch::kFloat64), 0);  // (shares, unknowns)
         for (std::size_t k = 0; k < trial.size(); ++k) {

@@ -45,11 +45,12 @@ std::vector<double> moment_weights() {
     return weights;
 }
 
-// Where tails were fitted, the last two: a standard deviation is at least an eighth of what lies
-// between, so that of answers with three unknowns one in a thousand is off by more than four. Tails
-// heavier than a normal distribution's would leave several times as many.
+// Where tails were fitted, the last two: a standard deviation is at least a quarter of the way from
+// the estimate to the farther of them, so that of answers with three unknowns one in a thousand is
+// off by more than four. Tails heavier than a normal distribution's would leave several times as
+// many.
 constexpr double kQuantile[] = {0.05, 0.25, 0.75, 0.95, 1.5e-4, 1.0 - 1.5e-4};
-constexpr double kFarDeviations = 8.0;
+constexpr double kFarDeviations = 4.0;
 
 double in_units(double u, const nmrsim::PriorRange& range) {
     return range.low + (range.high - range.low) * std::clamp(u, 0.0, 1.0);
@@ -149,7 +150,9 @@ Predictions summarised(const PosteriorNet& net, const NetworkAnswer& answer,
             }
             result.mean[to] = in_units(mean.data_ptr<double>()[at], range);
             const UnknownCalibration& unknown = calibration[to % result.unknowns];
-            const double least = unknown.by_level.empty() ? 0.0 : (q[5] - q[4]) / kFarDeviations;
+            const double estimate = std::clamp(mean.data_ptr<double>()[at], 0.0, 1.0);
+            const double far = std::max(q[5] - estimate, estimate - q[4]);
+            const double least = unknown.by_level.empty() ? 0.0 : far / kFarDeviations;
             result.sd[to] = (range.high - range.low) * std::max(std::sqrt(second), least);
             result.q05[to] = in_units(q[0], range);
             result.q25[to] = in_units(q[1], range);

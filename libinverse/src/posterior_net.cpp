@@ -191,21 +191,19 @@ torch::Tensor plain_levels(const torch::Tensor& levels) {
         .expand(levels.sizes());
 }
 
-// Cumulatives in single precision say nothing nearer to 0 and 1.
-constexpr double kSmallestLevel = 2e-7;
+// Logits of cumulatives in double precision are no farther out: 1 - 2e-16.
+constexpr double kLargestLogit = 36.0;
 
+/// Args: plain: in double precision, as tails of networks that are too sure lie far out.
 DensityValue bent(const DensityValue& plain, const torch::Tensor& levels) {
-    const torch::Tensor x = torch::logit(
-        plain.cumulative.to(torch::kFloat64).clamp(kSmallestLevel, 1.0 - kSmallestLevel));
+    const torch::Tensor x =
+        torch::logit(plain.cumulative.clamp(0.0, 1.0)).clamp(-kLargestLogit, kLargestLogit);
     const Bent size = bent(x.abs(), levels, plain_levels(levels));
     const torch::Tensor y = size.value * x.sign();
     const auto log_slope = [](const torch::Tensor& logit) {
         return torch::log_sigmoid(logit) + torch::log_sigmoid(-logit);
     };
-    return {
-        torch::sigmoid(y).to(plain.cumulative.scalar_type()),
-        plain.log_density +
-            (size.slope.log() + log_slope(y) - log_slope(x)).to(plain.log_density.scalar_type())};
+    return {torch::sigmoid(y), plain.log_density + size.slope.log() + log_slope(y) - log_slope(x)};
 }
 
 /// Levels of the plain cumulative for those of the bent one.
@@ -213,7 +211,8 @@ torch::Tensor unbent(const torch::Tensor& level, const torch::Tensor& levels) {
     const torch::Tensor y = torch::logit(level.to(torch::kFloat64));
     const torch::Tensor finite = y.clamp(-700.0, 700.0);
     const torch::Tensor wide = levels.unsqueeze(-2);
-    return torch::sigmoid(bent(finite.abs(), plain_levels(wide), wide).value * finite.sign());
+    const torch::Tensor x = bent(finite.abs(), plain_levels(wide), wide).value * finite.sign();
+    return torch::sigmoid(x.clamp(-kLargestLogit, kLargestLogit));
 }
 
 /// Anchors of all unknowns, of the shape of the estimates, (members, n, unknowns) or without the
@@ -354,9 +353,13 @@ DensityValue PosteriorNetImpl::density_of(int unknown, const torch::Tensor& free
                                           const Anchor& anchor, const torch::Tensor& u) const {
     const int choices = options_.choices[static_cast<std::size_t>(unknown)];
     if (choices > 0) return cells_at(free.slice(-1, 0, choices), u);
-    const DensityValue plain =
-        density_at(options_.head, free.slice(-1, 0, options_.head.parameters()), anchor, u);
-    return anchor.levels.defined() ? bent(plain, anchor.levels) : plain;
+    const torch::Tensor own = free.slice(-1, 0, options_.head.parameters());
+    if (!anchor.levels.defined()) return density_at(options_.head, own, anchor, u);
+    const auto wide = [](const torch::Tensor& tensor) { return tensor.to(torch::kFloat64); };
+    const DensityValue value =
+        bent(density_at(options_.head, wide(own), {wide(anchor.mean), wide(anchor.sd)}, wide(u)),
+             anchor.levels);
+    return {value.cumulative.to(u.scalar_type()), value.log_density.to(u.scalar_type())};
 }
 
 torch::Tensor PosteriorNetImpl::quantile_of(int unknown, const torch::Tensor& free,

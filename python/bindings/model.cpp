@@ -45,7 +45,7 @@ Posterior posterior_of(const Model& model, const py::object& signal,
     const Curves curves = curves_of(signal, model.experiment());
     if (!noise) {
         return without_gil(
-            [&] { return model.posterior(curves.values(), curves.count, {}, threads); });
+            [&] { return model.posterior(curves.values(), curves.count, std::nullopt, threads); });
     }
     const std::vector<double> levels = noise_of(*noise, curves.count);
     return without_gil(
