@@ -358,7 +358,8 @@ TEST_CASE("A timed training ends in time, and its model works", "[trainer]") {
         return true;
     });
     CHECK(model.record().seconds >= 1.0);
-    // Its calibration is a part of the time. A step more than asked for; ten seconds on a machine that does much else.
+    // Its calibration is a part of the time. A step more than asked for; ten seconds on a machine
+    // that does much else.
     CHECK(model.record().seconds < 12.0);
     const nmrsim::Dataset test = nmrsim::generate_dataset(echo_experiment(), 10, 9);
     CHECK(model.predict(test.signal, 10).count == 10);
