@@ -45,12 +45,11 @@ std::vector<double> moment_weights() {
     return weights;
 }
 
-// Where tails were fitted, the last two: a standard deviation is at least a quarter of the way from
-// the estimate to the farther of them, so that of answers with three unknowns one in a thousand is
-// off by more than four. Tails heavier than a normal distribution's would leave several times as
-// many.
-constexpr double kQuantile[] = {0.05, 0.25, 0.75, 0.95, 1.5e-4, 1.0 - 1.5e-4};
-constexpr double kFarDeviations = 4.0;
+// Where tails were fitted, the last two, the ends of 99% intervals: the farther of them is at most
+// so many standard deviations from the estimate, 2.576 of a normal distribution, so that few
+// answers are off by more than four where tails are heavier.
+constexpr double kQuantile[] = {0.05, 0.25, 0.75, 0.95, 0.005, 0.995};
+constexpr double kFarDeviations = 2.8;
 
 double in_units(double u, const nmrsim::PriorRange& range) {
     return range.low + (range.high - range.low) * std::clamp(u, 0.0, 1.0);
