@@ -36,8 +36,9 @@ struct Method {
 
 /// Offsets are turned exactly: the series of the turn stays short.
 constexpr Method kFourth;
-/// It is stable up to 3.8 rad or so; the spins' own field may turn with them.
-constexpr Method kEighth = {true, 8, 1.4, 1.5, 1.0 / 20.0};
+/// It is stable up to 3.8 rad or so, and the spins' own field may turn with them; answers of steps
+/// of 1.5 rad and half of that may still agree by chance.
+constexpr Method kEighth = {true, 8, 1.4, 1.0, 1.0 / 20.0};
 constexpr double kUsualRadians = 100.0;  ///< of a sequence that first_turn is for
 /// In longer steps than this [rad] its order does not show yet, and the share is this one.
 constexpr double kLongTurn = 0.8;
@@ -375,6 +376,7 @@ StepSize first_size(const Experiment& experiment, const EnsembleInputs<double>& 
     const double radians = rates.fastest * inputs.sample.back();
     eighth.turn *= std::pow(std::min(1.0, kUsualRadians / std::max(radians, 1e-300)),
                             1.0 / eighth.method.order);
+    eighth.turn = std::min(eighth.turn, eighth.method.largest_turn);
     const auto flops = [&](const StepSize& size) {
         return steps_of(experiment, inputs, rates, size) * flops_of_step(inputs, size.method);
     };

@@ -333,3 +333,30 @@ TEST_CASE("What rounding alone makes of a curve is refused") {
     e.acquisition.points = 5;
     CHECK_THROWS_AS(simulate_ensemble(e), std::runtime_error);
 }
+
+TEST_CASE("Long steps that agree by chance are not taken for right") {
+    // A narrow line under a strong coupling: steps of 1.5 rad and half of that were off by 0.0025
+    // of the largest |M| alike.
+    Experiment e;
+    e.interaction.normalize = false;
+    e.interaction.alpha_x_khz = -786.7116837244536;
+    e.interaction.alpha_z_khz = -12.017312553179469;
+    e.line.shape = LineShape::gaussian;
+    e.line.half_width_khz = 0.49012068293025457;
+    e.line.cutoff_khz = 24.638660693499027;
+    e.sequence.pulse_scale = 1.3141413425952886;
+    e.sequence.program = std::vector<Event>{
+        Pulse{180.0, 1.5220519074498498, 0.3081277847168808}, Delay{39.21390839700353},
+        Pulse{328.9927043937031, 246.21760745050767, 2.3782363006464694e-06},
+        Delay{57.39074164499479}};
+    e.acquisition.start_us = 58.49571030202181;
+    e.acquisition.stop_us = 98.9;
+    e.acquisition.points = 118;
+    e.accuracy.tolerance = 9.3e-4;
+    const Signal signal = simulate_ensemble(e);
+    e.accuracy.tolerance = 1e-7;
+    const Signal right = simulate_ensemble(e);
+    const double error = largest_difference(signal, right) / peak_magnitude(right);
+    CHECK(error < 9.3e-4);
+    CHECK(error < signal.estimated_error);
+}

@@ -12,11 +12,12 @@ struct Predictions {
     std::size_t count = 0;     ///< n
     std::size_t unknowns = 0;  ///< k
     std::vector<double> mean;  ///< point estimate: the posterior's mean
-    std::vector<double> sd;    ///< posterior standard deviation, not far below what the ends of 99% intervals say
-    std::vector<double> q05;   ///< 5% quantile
-    std::vector<double> q25;   ///< 25% quantile
-    std::vector<double> q75;   ///< 75% quantile
-    std::vector<double> q95;   ///< 95% quantile
+    /// Posterior standard deviations, not far below what the ends of 99% intervals say.
+    std::vector<double> sd;
+    std::vector<double> q05;  ///< 5% quantile
+    std::vector<double> q25;  ///< 25% quantile
+    std::vector<double> q75;  ///< 75% quantile
+    std::vector<double> q95;  ///< 95% quantile
     /// (n, choices) of the first categorical unknown; empty without one.
     std::vector<double> probabilities;
 };
