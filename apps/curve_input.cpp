@@ -48,14 +48,16 @@ bool same_times(const std::vector<double>& a, const std::vector<double>& b) {
     return true;
 }
 
-/// So far may the window reach beyond the samples, whose times were rounded [spacings].
-constexpr double kSlack = 1e-2;
+/// So far may the window of these times reach beyond the samples, whose times were rounded [us].
+double slack_of(const std::vector<double>& times) {
+    constexpr double kSlack = 1e-2;  // spacings
+    return kSlack * (times.back() - times.front()) / static_cast<double>(times.size());
+}
 
 /// What to say where times in another unit would cover the window.
 std::string unit_hint(const std::vector<double>& from, const std::vector<double>& times) {
     if (from.size() < 4) return "";
-    const double slack =
-        kSlack * (times.back() - times.front()) / static_cast<double>(times.size());
+    const double slack = slack_of(times);
     for (const char* unit : {"s", "ms", "ns"}) {
         const double us = *nmrsim::unit_in_us(unit);
         if (from.front() * us <= times.front() + slack &&
@@ -75,8 +77,7 @@ struct Stencil {
 std::vector<Stencil> stencils(const std::string& name, const std::vector<double>& from,
                               const nmrsim::Experiment& experiment,
                               const std::vector<double>& times) {
-    const double slack =
-        kSlack * (times.back() - times.front()) / std::max<double>(times.size(), 1.0);
+    const double slack = slack_of(times);
     if (from.size() < 4 || from.front() > times.front() + slack ||
         from.back() < times.back() - slack) {
         throw nmrsim::InputError(fmt::format(

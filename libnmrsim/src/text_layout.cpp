@@ -24,6 +24,12 @@ constexpr std::array<std::array<std::string_view, 7>, kColumns> kNames = {
 /// Names that mean Re and Im only where both are there: X alone is the time of many an instrument.
 constexpr std::array<std::array<std::string_view, 2>, 2> kPairs = {{{"x", "y"}, {"i", "q"}}};
 
+/// Whether a name without what stands in brackets means that column.
+bool is_name_of(std::size_t column, std::string_view base) {
+    const auto& known = kNames[column];
+    return !base.empty() && std::find(known.begin(), known.end(), base) != known.end();
+}
+
 /// A header's name taken apart: "Time (ms)" is time in ms, "Re (V)" is re.
 struct Name {
     std::string base, unit;
@@ -42,9 +48,7 @@ Name taken_apart(std::string_view field) {
     const std::size_t underscore = name.base.rfind('_');
     if (underscore == name.base.npos) return name;
     const std::string stem = name.base.substr(0, underscore);
-    const auto& times = kNames[kTime];
-    if (std::find(times.begin(), times.end(), stem) != times.end() &&
-        unit_in_us(name.base.substr(underscore + 1))) {
+    if (is_name_of(kTime, stem) && unit_in_us(name.base.substr(underscore + 1))) {
         return {stem, name.base.substr(underscore + 1)};
     }
     return name;
@@ -61,10 +65,8 @@ std::vector<std::optional<std::size_t>> meanings(const std::vector<std::string>&
     };
     for (std::size_t i = 0; i < names.size(); ++i) {
         const std::string base = taken_apart(names[i]).base;
-        if (base.empty()) continue;
         for (std::size_t column = 0; column < kColumns; ++column) {
-            const auto& known = kNames[column];
-            if (std::find(known.begin(), known.end(), base) != known.end()) result[i] = column;
+            if (is_name_of(column, base)) result[i] = column;
         }
     }
     const auto means = [&](std::size_t column) {
@@ -394,10 +396,7 @@ TextLayout layout_of(const TextTable& table, std::string_view first_row, const s
 
 std::optional<std::string> unit_of_time_name(std::string_view name) {
     const Name taken = taken_apart(name);
-    const auto& times = kNames[kTime];
-    if (taken.base.empty() || std::find(times.begin(), times.end(), taken.base) == times.end()) {
-        return std::nullopt;
-    }
+    if (!is_name_of(kTime, taken.base)) return std::nullopt;
     return taken.unit;
 }
 
