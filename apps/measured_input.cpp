@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "nmrinverse/echo_proposal.h"
 #include "nmrinverse/measured_noise.h"
 #include "nmrinverse/noise_correlation.h"
 #include "nmrsim/errors.h"
@@ -125,7 +126,8 @@ MeasuredCurvesFitted fit_measured(const std::vector<std::string>& inputs,
     for (std::size_t i = 0; i < inputs.size(); ++i) {
         say(inputs[i] + ": " + nmrsim::axis_in_words(read[i].curves));
     }
-    const nmrinverse::EchoFinder finder(model, finding);
+    const nmrinverse::EchoFinder finder(model.experiment(), nmrinverse::echo_proposal(model),
+                                        finding);
     MeasuredCurvesFitted result;
     result.curves.time_us = window;
     const double model_spacing = nmrsim::even_spacing_us(result.curves.time_us);

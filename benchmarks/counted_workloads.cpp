@@ -10,9 +10,9 @@
 #include <string_view>
 #include <vector>
 
-#include "lattice_field.h"
-#include "lattice_simulator.h"
-#include "lattice_spins.h"
+#include "lattice/lattice_field.h"
+#include "lattice/lattice_simulator.h"
+#include "lattice/lattice_spins.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/prior.h"
 #include "nmrsim/sensitivity.h"

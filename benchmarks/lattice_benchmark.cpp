@@ -11,9 +11,9 @@
 #include <cstdlib>
 #include <string>
 
-#include "instruction_set.h"
-#include "lattice_field.h"
-#include "lattice_simulator.h"
+#include "base/instruction_set.h"
+#include "lattice/lattice_field.h"
+#include "lattice/lattice_simulator.h"
 #include "nmrsim/signal.h"
 
 namespace nmrsim {

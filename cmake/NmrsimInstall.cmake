@@ -10,9 +10,12 @@ install(DIRECTORY ${PROJECT_BINARY_DIR}/include/nmrsim DESTINATION ${CMAKE_INSTA
 install(DIRECTORY libnmrsim/experiments DESTINATION ${CMAKE_INSTALL_DATADIR}/nmrsim)
 install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DATADIR}/nmrsim
         PATTERN CMakeLists.txt EXCLUDE)
+if(TARGET nmrsim_fit)
+  install(TARGETS nmrsim_fit EXPORT nmrsim-targets)
+  install(DIRECTORY libinverse/include/nmrinverse DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+endif()
 if(TARGET inverse)
   install(TARGETS inverse EXPORT nmrsim-inverse-targets)
-  install(DIRECTORY libinverse/include/nmrinverse DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
   install(EXPORT nmrsim-inverse-targets NAMESPACE nmrsim:: DESTINATION ${config_folder})
 endif()
 install(EXPORT nmrsim-targets NAMESPACE nmrsim:: DESTINATION ${config_folder})

@@ -11,6 +11,7 @@
 #include "bindings.h"
 #include "curves.h"
 #include "interrupt.h"
+#include "nmrinverse/echo_proposal.h"
 #include "nmrinverse/joint_fit.h"
 #include "nmrinverse/measured_echo.h"
 #include "nmrinverse/measured_noise.h"
@@ -38,7 +39,8 @@ EchoFit fit_measured(const nmrinverse::Model& model, const Input<double>& time_u
         refine_options(1.0, fit_gain, fit_phase, true, time_zero_range_us, seed, threads);
     const auto times = numbers(time_us);
     return without_gil([&] {
-        const nmrinverse::EchoFinder finder(model, finding);
+        const nmrinverse::EchoFinder finder(model.experiment(), nmrinverse::echo_proposal(model),
+                                            finding);
         const std::vector<double> window =
             nmrsim::acquisition_times_us(finder.experiment().acquisition);
         const nmrinverse::NoiseEstimate found = nmrinverse::noise_at_spacing(

@@ -82,8 +82,7 @@ void bind_sensitivity(py::module_& module) {
             return without_gil(
                 [&] { return nmrsim::simulate_with_jacobian(experiment, parameters, threads); });
         },
-        py::arg("experiment"), py::arg("names") = py::none(), py::kw_only(),
-        py::arg("threads") = 0,
+        py::arg("experiment"), py::arg("names") = py::none(), py::kw_only(), py::arg("threads") = 0,
         R"(The signal and its exact derivatives, per unit of each parameter. Releases the GIL.
 
 Args: names: rows of the table of parameters; the prior's unknowns where None. threads: 0 for all

@@ -3,8 +3,8 @@
 // programs read in.
 #include <cstdlib>
 
+#include "files/guarded_read.h"
 #include "fuzz.h"
-#include "guarded_read.h"
 #include "nmrsim/dataset_file.h"
 #include "nmrsim/measured_curves.h"
 

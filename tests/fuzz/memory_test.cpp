@@ -13,6 +13,7 @@
 
 #include "catch_compat.h"
 #include "counted_memory.h"
+#include "model/tensor_file.h"
 #include "nmrsim/challenge_files.h"
 #include "nmrsim/curve_file.h"
 #include "nmrsim/dataset_file.h"
@@ -21,7 +22,6 @@
 #include "nmrsim/measured_curves.h"
 #include "nmrsim/numeric_array.h"
 #include "temporary_folder.h"
-#include "tensor_file.h"
 
 // HDF5's macros hold casts of C.
 #pragma GCC diagnostic ignored "-Wold-style-cast"

@@ -1,6 +1,6 @@
 // A safetensors file.
 #include "fuzz.h"
-#include "tensor_file.h"
+#include "model/tensor_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string path = fuzz::write_file("input.safetensors", fuzz::text_of(data, size));

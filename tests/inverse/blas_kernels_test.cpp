@@ -1,5 +1,5 @@
 // Whatever kernels were chosen, they multiply.
-#include "blas_kernels.h"
+#include "network/blas_kernels.h"
 
 #include <torch/torch.h>
 

@@ -1,5 +1,5 @@
 // Densities on the unit interval: all of them inside, cumulatives and quantiles that agree.
-#include "box_density.h"
+#include "network/box_density.h"
 
 #include <torch/torch.h>
 

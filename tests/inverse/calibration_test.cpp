@@ -1,5 +1,5 @@
 // Widths that fit the errors.
-#include "calibration.h"
+#include "network/calibration.h"
 
 #include <cmath>
 

@@ -1,5 +1,5 @@
 // Features: what they must and must not depend on, noise, and their text form.
-#include "curve_features.h"
+#include "curve/curve_features.h"
 
 #include <ATen/CPUGeneratorImpl.h>
 
@@ -8,9 +8,9 @@
 #include <cmath>
 
 #include "catch_compat.h"
-#include "disturbance.h"
+#include "curve/disturbance.h"
 #include "nmrsim/units.h"
-#include "optimizer.h"
+#include "training/optimizer.h"
 
 using namespace nmrinverse;
 

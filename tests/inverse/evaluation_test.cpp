@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "catch_compat.h"
-#include "tensor_file.h"
+#include "model/tensor_file.h"
 #include "training_problem.h"
 
 using namespace nmrinverse;

@@ -8,13 +8,13 @@
 #include <vector>
 
 #include "catch_compat.h"
-#include "first_look.h"
-#include "model_state.h"
+#include "model/first_look.h"
+#include "model/model_state.h"
+#include "model/tensor_file.h"
 #include "nmrinverse/model.h"
 #include "nmrinverse/trainer.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/mean_field.h"
-#include "tensor_file.h"
 #include "training_problem.h"
 
 using namespace nmrinverse;

@@ -10,13 +10,13 @@
 #include <numbers>
 
 #include "catch_compat.h"
+#include "fit/student_density.h"
 #include "nmrsim/dataset.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/random.h"
 #include "nmrsim/signal.h"
 #include "nmrsim/simulate.h"
 #include "nmrsim/stop.h"
-#include "student_density.h"
 
 using namespace nmrinverse;
 using Eigen::MatrixXd;

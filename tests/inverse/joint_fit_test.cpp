@@ -8,7 +8,7 @@
 #include <cmath>
 
 #include "catch_compat.h"
-#include "joint_likelihood.h"
+#include "fit/joint_likelihood.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/fisher.h"
 #include "nmrsim/prior.h"

@@ -1,13 +1,13 @@
 // The optimiser on problems whose minimum is known, and the receiver's freedom that helps it.
 
-#include "levenberg_marquardt.h"
+#include "fit/levenberg_marquardt.h"
 
 #include <cmath>
 #include <numbers>
 
 #include "catch_compat.h"
-#include "interpolation.h"
-#include "receiver_freedom.h"
+#include "fit/interpolation.h"
+#include "fit/receiver_freedom.h"
 
 using namespace nmrinverse;
 using Eigen::MatrixXd;

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "catch_compat.h"
+#include "model/tensor_file.h"
 #include "nmrinverse/evaluation.h"
-#include "tensor_file.h"
 #include "training_problem.h"
 
 namespace {

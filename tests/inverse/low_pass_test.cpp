@@ -1,5 +1,5 @@
 // The low-pass: what is in the band stays, what is above it goes, and steps fit the band.
-#include "low_pass.h"
+#include "curve/low_pass.h"
 
 #include <cmath>
 #include <numeric>

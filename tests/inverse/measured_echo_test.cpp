@@ -1,13 +1,14 @@
 // Noise of a measurement, from its tail where that is noise; echoes found and fitted.
 
 #include "nmrinverse/measured_echo.h"
+#include "nmrinverse/echo_proposal.h"
 
 #include <cmath>
 
 #include "catch_compat.h"
 #include "nmrinverse/measured_noise.h"
-#include "nmrsim/random.h"
 #include "nmrsim/prior.h"
+#include "nmrsim/random.h"
 #include "nmrsim/simulate.h"
 
 using namespace nmrinverse;
@@ -92,7 +93,7 @@ TEST_CASE("an echo is found at its place, and fitted with its gain and phase") {
     }
     EchoOptions options;
     options.seed = 3;
-    const EchoFinder finder(model, options);
+    const EchoFinder finder(model.experiment(), echo_proposal(model), options);
     const std::vector<FoundEcho> places = finder.find(time_us, record, sigma);
     REQUIRE(!places.empty());
     // The best place is the echo's, and a draw explains nearly all of it.

@@ -5,9 +5,9 @@
 #include <limits>
 
 #include "catch_compat.h"
+#include "model/tensor_file.h"
 #include "nmrinverse/refine.h"
 #include "nmrsim/errors.h"
-#include "tensor_file.h"
 #include "training_problem.h"
 
 using namespace nmrinverse;

@@ -1,5 +1,5 @@
 // Splines of the unit interval: monotone, invertible, with the slope they claim.
-#include "monotone_spline.h"
+#include "network/monotone_spline.h"
 
 #include <torch/torch.h>
 

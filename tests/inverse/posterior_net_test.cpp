@@ -1,5 +1,5 @@
 // The posterior network where the posterior is known: a linear Gaussian problem and two moons.
-#include "posterior_net.h"
+#include "network/posterior_net.h"
 
 #include <torch/torch.h>
 
@@ -11,7 +11,7 @@
 
 #include "catch_compat.h"
 #include "nmrsim/units.h"
-#include "optimizer.h"
+#include "training/optimizer.h"
 
 using namespace nmrinverse;
 

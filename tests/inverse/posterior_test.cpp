@@ -9,7 +9,7 @@
 #include <stdexcept>
 
 #include "catch_compat.h"
-#include "model_state.h"
+#include "model/model_state.h"
 #include "training_problem.h"
 
 using namespace nmrinverse;
@@ -184,8 +184,8 @@ TEST_CASE("Few curves in many directions do not make all others strange", "[post
             return (far > reference.quantiles[at]).to(torch::kFloat32).mean().item<double>();
         };
         INFO(count << " curves: " << beyond(0.5) << ", " << beyond(0.995));
-        // Half of them beyond the middle, to 4 deviations of what `count` distances tell. Beyond the
-        // k-th largest lie k / count, to 4 deviations and a few more where k is small.
+        // Half of them beyond the middle, to 4 deviations of what `count` distances tell. Beyond
+        // the k-th largest lie k / count, to 4 deviations and a few more where k is small.
         const auto all = static_cast<double>(count);
         const double k = 0.005 * all + 1.0;
         CHECK(std::abs(beyond(0.5) - 0.5) < 4.0 * 0.5 / std::sqrt(all));

@@ -1,5 +1,5 @@
 // Tensor files: what is written is read, and what is damaged is refused with the file's name.
-#include "tensor_file.h"
+#include "model/tensor_file.h"
 
 #include <unistd.h>
 

@@ -15,11 +15,11 @@
 #include <tuple>
 
 #include "catch_compat.h"
-#include "curve_pace.h"
+#include "model/tensor_file.h"
 #include "nmrsim/dataset_file.h"
 #include "nmrsim/errors.h"
-#include "tensor_file.h"
-#include "training_data.h"
+#include "training/curve_pace.h"
+#include "training/training_data.h"
 #include "training_problem.h"
 
 using namespace nmrinverse;

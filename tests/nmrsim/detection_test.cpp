@@ -1,6 +1,6 @@
 // The receiver: phase, gain, dead time, and their derivatives, in every way to simulate.
 
-#include "detection.h"
+#include "run/detection.h"
 
 #include <algorithm>
 #include <cmath>

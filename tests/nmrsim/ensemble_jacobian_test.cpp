@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "catch_compat.h"
-#include "ensemble_simulator.h"
+#include "general/ensemble_simulator.h"
 #include "nmrsim/parameters.h"
 
 using namespace nmrsim;
@@ -45,8 +45,8 @@ double mismatch(const Experiment& experiment, const std::string& name) {
     const SignalJacobian jacobian = simulate_ensemble_with_jacobian(experiment, names);
     const Parameter& row = parameter(name);
     const double value = row.get(experiment);
-    // The difference is of sixth order: its error (h x)^6, x up to 30 turns in the argument, and its
-    // rounding 1e-15 / h, of the scale, are below 1e-8.
+    // The difference is of sixth order: its error (h x)^6, x up to 30 turns in the argument, and
+    // its rounding 1e-15 / h, of the scale, are below 1e-8.
     const double h = 5e-4 * (value != 0.0 ? std::abs(value) : 1.0);
     const auto at = [&](double steps) {
         Experiment other = experiment;

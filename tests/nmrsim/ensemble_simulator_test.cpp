@@ -1,6 +1,6 @@
 // The general simulator against closed forms, the fast paths, the oracle and itself.
 
-#include "ensemble_simulator.h"
+#include "general/ensemble_simulator.h"
 
 #include <algorithm>
 #include <cmath>

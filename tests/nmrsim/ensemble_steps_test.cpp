@@ -1,4 +1,4 @@
-#include "ensemble_steps.h"
+#include "general/ensemble_steps.h"
 
 #include <Eigen/Dense>
 #include <cmath>
@@ -6,7 +6,7 @@
 #include "catch_compat.h"
 #include "nmrsim/random.h"
 #include "nmrsim/units.h"
-#include "reference_step.h"
+#include "reference/reference_step.h"
 
 using namespace nmrsim;
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "catch_compat.h"
-#include "finite_numbers.h"
+#include "model/finite_numbers.h"
 #include "nmrsim/run_time.h"
 #include "nmrsim/sensitivity.h"
 #include "nmrsim/simulate.h"

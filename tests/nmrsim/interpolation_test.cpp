@@ -1,4 +1,4 @@
-#include "interpolation.h"
+#include "base/interpolation.h"
 
 #include <cmath>
 #include <vector>

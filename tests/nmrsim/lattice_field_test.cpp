@@ -1,4 +1,4 @@
-#include "lattice_field.h"
+#include "lattice/lattice_field.h"
 
 #include <atomic>
 #include <cmath>
@@ -7,9 +7,9 @@
 #include <thread>
 #include <vector>
 
+#include "base/volume_fft.h"
 #include "catch_compat.h"
 #include "nmrsim/random.h"
-#include "volume_fft.h"
 
 namespace nmrsim {
 namespace {
@@ -211,7 +211,7 @@ TEST_CASE("threads may plan planes in both precisions and volumes at once") {
                 if (t % 3 == 2) {
                     Lattice volume = lattice_of(side, 4 + t);
                     volume.nz = 3;
-                    VolumeFft::of(volume);
+                    VolumeFft::of(volume.nx, volume.ny, volume.nz);
                 }
                 ++planned;
             }

@@ -1,4 +1,4 @@
-#include "lattice_grid.h"
+#include "lattice/lattice_grid.h"
 
 #include <Eigen/Dense>
 #include <cmath>
@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "catch_compat.h"
-#include "lattice_simulator.h"
-#include "lattice_spins.h"
+#include "lattice/lattice_simulator.h"
+#include "lattice/lattice_spins.h"
 #include "nmrsim/random.h"
 #include "nmrsim/units.h"
 

@@ -1,14 +1,14 @@
-#include "lattice_kernel.h"
+#include "lattice/lattice_kernel.h"
 
 #include <Eigen/Dense>
 #include <cmath>
 #include <vector>
 
 #include "catch_compat.h"
-#include "lattice_field.h"
+#include "lattice/lattice_field.h"
 #include "nmrsim/random.h"
 #include "nmrsim/units.h"
-#include "reference_step.h"
+#include "reference/reference_step.h"
 
 namespace nmrsim {
 namespace {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "catch_compat.h"
-#include "lattice_simulator.h"
+#include "lattice/lattice_simulator.h"
 #include "nmrsim/random.h"
 #include "nmrsim/simulate.h"
 #include "nmrsim/units.h"

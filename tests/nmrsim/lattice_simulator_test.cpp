@@ -1,4 +1,4 @@
-#include "lattice_simulator.h"
+#include "lattice/lattice_simulator.h"
 
 #include <algorithm>
 #include <array>

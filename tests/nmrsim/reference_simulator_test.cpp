@@ -6,7 +6,7 @@
 
 #include "catch_compat.h"
 #include "nmrsim/units.h"
-#include "reference_step.h"
+#include "reference/reference_step.h"
 
 namespace nmrsim {
 namespace {

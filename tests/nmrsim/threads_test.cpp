@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "base/cgroup_quota.h"
 #include "catch_compat.h"
-#include "cgroup_quota.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/simulate.h"
 

@@ -6,16 +6,16 @@
 #include <iterator>
 #include <vector>
 
+#include "base/instruction_set.h"
 #include "catch_compat.h"
-#include "instruction_set.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/line.h"
 #include "nmrsim/reference_simulator.h"
 #include "nmrsim/simulate.h"
 #include "nmrsim/units.h"
-#include "uniform_kernel.h"
-#include "uniform_plan.h"
-#include "uniform_simulator.h"
+#include "uniform/uniform_kernel.h"
+#include "uniform/uniform_plan.h"
+#include "uniform/uniform_simulator.h"
 
 using namespace nmrsim;
 using Complex = std::complex<double>;

@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "ensemble_simulator.h"
 #include "experiments.h"
-#include "lattice_simulator.h"
+#include "general/ensemble_simulator.h"
+#include "lattice/lattice_simulator.h"
 #include "nmrsim/simulate.h"
 #include "sections.h"
 

@@ -6,19 +6,19 @@
 #include <complex>
 #include <vector>
 
-#include "aligned_array.h"
-#include "ensemble_simulator.h"
-#include "ensemble_steps.h"
+#include "base/aligned_array.h"
 #include "experiments.h"
-#include "lattice_kernel.h"
+#include "general/ensemble_simulator.h"
+#include "general/ensemble_steps.h"
+#include "lattice/lattice_kernel.h"
 #include "nmrsim/random.h"
 #include "nmrsim/simulate.h"
 #include "nmrsim/units.h"
 #include "sections.h"
-#include "uniform_curve.h"
-#include "uniform_kernel.h"
-#include "uniform_plan.h"
-#include "uniform_simulator.h"
+#include "uniform/uniform_curve.h"
+#include "uniform/uniform_kernel.h"
+#include "uniform/uniform_plan.h"
+#include "uniform/uniform_simulator.h"
 
 namespace validation {
 namespace {

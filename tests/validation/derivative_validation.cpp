@@ -10,15 +10,15 @@
 #include <string_view>
 #include <vector>
 
-#include "detection.h"
 #include "experiments.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/random.h"
 #include "nmrsim/sensitivity.h"
 #include "nmrsim/simulate.h"
 #include "nmrsim/units.h"
+#include "run/detection.h"
 #include "sections.h"
-#include "uniform_curve.h"
+#include "uniform/uniform_curve.h"
 
 namespace validation {
 namespace {

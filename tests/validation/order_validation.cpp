@@ -7,16 +7,16 @@
 #include <string>
 #include <vector>
 
-#include "ensemble_simulator.h"
 #include "experiments.h"
-#include "lattice_simulator.h"
+#include "general/ensemble_simulator.h"
+#include "lattice/lattice_simulator.h"
 #include "nmrsim/units.h"
 #include "oracle/bloch_oracle.h"
 #include "sections.h"
-#include "splitting_scheme.h"
-#include "uniform_curve.h"
-#include "uniform_plan.h"
-#include "uniform_simulator.h"
+#include "uniform/splitting_scheme.h"
+#include "uniform/uniform_curve.h"
+#include "uniform/uniform_plan.h"
+#include "uniform/uniform_simulator.h"
 
 namespace validation {
 namespace {

@@ -7,17 +7,17 @@
 #include <cmath>
 #include <vector>
 
-#include "aligned_array.h"
-#include "ensemble_steps.h"
+#include "base/aligned_array.h"
 #include "experiments.h"
-#include "lattice_kernel.h"
+#include "general/ensemble_steps.h"
+#include "lattice/lattice_kernel.h"
 #include "nmrsim/random.h"
 #include "nmrsim/units.h"
-#include "reference_step.h"
+#include "reference/reference_step.h"
 #include "sections.h"
-#include "uniform_kernel.h"
-#include "uniform_plan.h"
-#include "uniform_simulator.h"
+#include "uniform/uniform_kernel.h"
+#include "uniform/uniform_plan.h"
+#include "uniform/uniform_simulator.h"
 
 namespace validation {
 namespace {

@@ -4,12 +4,13 @@
 #include <complex>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
 
-#include "nmrinverse/model.h"
 #include "nmrinverse/refine.h"
+#include "nmrsim/experiment.h"
 
 namespace nmrinverse {
 
@@ -37,11 +38,22 @@ struct FoundEcho {
     std::vector<double> starts;  ///< (count, unknowns): draws that explain it best, best first
 };
 
-/// Finds echoes by matched filters: curves drawn from the prior, later from the model's own
-/// posterior of what the best of them leave, each with the shift, gain and phase that fit it best.
+/// Draws of the posteriors of `count` curves, (count, draws, unknowns), by whatever has learnt
+/// them: a trained model (see echo_proposal() in nmrinverse/echo_proposal.h).
+///
+/// Args: curves: (count, 2, points) at the experiment's times, in units of M. noise: (count), on
+/// each of Mx and My. threads: 0 for all cores.
+using EchoProposal =
+    std::function<std::vector<double>(std::span<const float> curves, std::span<const double> noise,
+                                      std::size_t draws, std::uint64_t seed, int threads)>;
+
+/// Finds echoes by matched filters: curves drawn from the prior, later from a proposal's posteriors
+/// of what the best of them leave, each with the shift, gain and phase that fit it best.
 class EchoFinder {
 public:
-    EchoFinder(const Model& model, const EchoOptions& options);
+    /// Args: experiment: what is measured; its prior says where the unknowns may lie.
+    EchoFinder(const nmrsim::Experiment& experiment, EchoProposal proposal,
+               const EchoOptions& options);
     ~EchoFinder();
     EchoFinder(const EchoFinder&) = delete;
     EchoFinder& operator=(const EchoFinder&) = delete;
@@ -54,7 +66,7 @@ public:
     std::vector<FoundEcho> find(std::span<const double> time_us, std::span<const float> signal,
                                 double sigma, int attempt = 0) const;
 
-    const nmrsim::Experiment& experiment() const;  ///< the model's
+    const nmrsim::Experiment& experiment() const;
 
 private:
     struct Bank;

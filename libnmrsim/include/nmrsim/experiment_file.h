@@ -29,8 +29,8 @@ Experiment parse_experiment(std::string_view toml, const std::string& origin);
 /// Throws: InputError for an unknown key (naming the nearest) or a value out of range.
 void apply_setting(Experiment& experiment, std::string_view setting);
 
-/// Every "table.key" that apply_setting() knows, by tables; not those of the prior, where each row of
-/// the parameter table may stand.
+/// Every "table.key" that apply_setting() knows, by tables; not those of the prior, where each row
+/// of the parameter table may stand.
 std::vector<std::string> setting_keys();
 
 /// The whole experiment as TOML, every key written; parse_experiment() gives the same back.

@@ -4,21 +4,11 @@
 #include <cstddef>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "nmrsim/experiment.h"
 #include "nmrsim/signal.h"
 
 namespace nmrsim {
-
-/// A signal and its derivatives with respect to named parameters.
-struct SignalJacobian {
-    Signal signal;
-    std::vector<std::string> parameters;   ///< (k)
-    std::vector<std::vector<double>> dmx;  ///< (k, points) per unit of the parameter
-    std::vector<std::vector<double>> dmy;  ///< (k, points)
-    std::vector<std::vector<double>> dmz;  ///< (k, points)
-};
 
 /// The signal with its derivatives by forward tangents in the same pass: the exact derivatives of
 /// what simulate() computes, to rounding, at nodes and steps held fixed.

@@ -4,6 +4,7 @@
 #include <complex>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace nmrsim {
@@ -17,6 +18,15 @@ struct Signal {
     double estimated_error = 0.0;  ///< estimated largest error of M, as a share of the largest |M|
 
     std::size_t points() const { return time_us.size(); }
+};
+
+/// A signal and its derivatives with respect to named parameters.
+struct SignalJacobian {
+    Signal signal;
+    std::vector<std::string> parameters;   ///< (k)
+    std::vector<std::vector<double>> dmx;  ///< (k, points) per unit of the parameter
+    std::vector<std::vector<double>> dmy;  ///< (k, points)
+    std::vector<std::vector<double>> dmz;  ///< (k, points)
 };
 
 /// Largest |M(t) - M'(t)| of the transverse magnetization over the window.

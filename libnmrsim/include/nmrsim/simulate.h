@@ -2,12 +2,13 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <span>
 #include <vector>
 
 #include "nmrsim/experiment.h"
 #include "nmrsim/signal.h"
+#include "nmrsim/simulation_cost.h"
+#include "nmrsim/stop.h"
 
 namespace nmrsim {
 
@@ -24,9 +25,6 @@ namespace nmrsim {
 /// longer than longest_curve_s(); std::runtime_error where the estimated error is more than ten
 /// times the tolerance, unless nodes, steps or precision are set; Stopped.
 Signal simulate(const Experiment& experiment, int threads = 1);
-
-/// Called now and then from a batch with the number of curves done; false stops the batch.
-using BatchProgress = std::function<bool(std::size_t done)>;
 
 /// The same for many parameter sets at once, on `threads` cores.
 ///
@@ -45,13 +43,7 @@ std::size_t simulate_batch(const Experiment& experiment, std::span<const double>
                            int threads = 0, const BatchProgress& progress = {});
 
 /// What one curve costs at the experiment's accuracy.
-struct SimulationCost {
-    double elements = 0.0;  ///< nodes of the line, or sites
-    double steps = 0.0;     ///< time steps; where a step has several passes, the passes
-    double flops = 0.0;     ///< additions and multiplications in the spins' loop
-    double spin_steps() const { return elements * steps; }
-};
-
+///
 /// Throws: std::invalid_argument from Experiment::validate().
 SimulationCost simulation_cost(const Experiment& experiment);
 

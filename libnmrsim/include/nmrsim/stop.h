@@ -5,6 +5,8 @@
 /// where little else is allowed, in a signal's handler.
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <stdexcept>
 
 namespace nmrsim {
@@ -13,6 +15,9 @@ namespace nmrsim {
 struct Stopped : std::runtime_error {
     Stopped() : std::runtime_error("stopped") {}
 };
+
+/// Called now and then from a batch with the number of curves done; false stops the batch.
+using BatchProgress = std::function<bool(std::size_t done)>;
 
 /// Asks every calculation of this process to end. Safe in a signal's handler.
 void request_stop() noexcept;

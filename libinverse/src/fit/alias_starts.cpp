@@ -1,0 +1,88 @@
+// Where the other minima are that differ by whole turns before the second pulse.
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <variant>
+
+#include "fit/curve_likelihood.h"
+#include "fit/search.h"
+#include "nmrsim/alpha_z_aliases.h"
+#include "nmrsim/prior.h"
+#include "nmrsim/sequence.h"
+
+namespace nmrinverse {
+namespace {
+
+using Eigen::MatrixXd;
+using Eigen::VectorXd;
+
+/// Of the simulation that says how fast an alias turns: good enough for a start.
+constexpr double kTolerance = 1e-3;
+
+/// Real parts above imaginary ones, each sample turned by its own phase.
+void turn_each(const VectorXd& cosine, const VectorXd& sine, Eigen::Ref<VectorXd> values) {
+    const Eigen::Index n = cosine.size();
+    const VectorXd x = values.head(n), y = values.tail(n);
+    values.head(n) = cosine.cwiseProduct(x) - sine.cwiseProduct(y);
+    values.tail(n) = sine.cwiseProduct(x) + cosine.cwiseProduct(y);
+}
+
+}  // namespace
+
+std::vector<VectorXd> CurveLikelihood::alias_starts(const Fit& fit, double most, std::size_t kept) {
+    if (!nmrsim::has_alpha_z_aliases(experiment_)) return {};
+    const nmrsim::Prior& prior = experiment_.prior;
+    const nmrsim::Experiment own = nmrsim::with_parameters(experiment_, parameters(fit.position));
+    const auto column = static_cast<Eigen::Index>(
+        std::find_if(prior.begin(), prior.end(),
+                     [](const nmrsim::PriorRange& range) { return range.name == "alpha_z_khz"; }) -
+        prior.begin());
+    const nmrsim::AlphaZAlias alias = nmrsim::alpha_z_alias(own, kTolerance);
+    ++simulations_;
+    const nmrsim::PriorRange& range = prior[static_cast<std::size_t>(column)];
+    const double period = alias.period_khz / (range.high - range.low);  // in the box
+    const double tau_us = std::get<nmrsim::HahnEcho>(own.sequence.program).tau_us;
+    const nmrsim::Acquisition& window = experiment_.acquisition;
+
+    const Eigen::Index n = x_.size();
+    VectorXd time_us(n);
+    for (Eigen::Index i = 0; i < n; ++i) {
+        const std::size_t k = samples_[static_cast<std::size_t>(i)] + padding_;
+        time_us(i) = window.start_us + static_cast<double>(k) * spacing_us_ - tau_us;
+    }
+    VectorXd data(2 * n);
+    data << x_, y_;
+    const VectorXd best = fit.at.residual * options_.noise + data;  // the model's curve
+    struct Candidate {
+        double chi_square;
+        VectorXd position;
+    };
+    std::vector<Candidate> candidates;
+    const double u = fit.position(column);
+    const double down = std::floor(u / period), up = std::floor((1.0 - u) / period);
+    for (double turns = -down; turns <= up; ++turns) {
+        if (turns == 0.0) continue;
+        const VectorXd phase = turns * alias.turn_rad_per_us * time_us;
+        const VectorXd cosine = phase.array().cos(), sine = phase.array().sin();
+        VectorXd model = best;
+        turn_each(cosine, sine, model);
+        MatrixXd slopes = *fit.at.slopes;
+        for (Eigen::Index a = 0; a < slopes.cols(); ++a) turn_each(cosine, sine, slopes.col(a));
+        const Linearised there =
+            linearised(Freedom::as_asked, std::move(model), std::move(slopes), nullptr);
+        VectorXd position = fit.position;
+        position(column) += turns * period;
+        const VectorXd step = damped_step(position, there, 0.0);
+        const double reached = there.chi_square - predicted_fall(there, step);
+        if (reached <= most) candidates.push_back({reached, position + step});
+    }
+    std::sort(candidates.begin(), candidates.end(),
+              [](const Candidate& a, const Candidate& b) { return a.chi_square < b.chi_square; });
+    if (candidates.size() > kept) candidates.resize(kept);
+    std::vector<VectorXd> starts;
+    for (Candidate& candidate : candidates) starts.push_back(std::move(candidate.position));
+    return starts;
+}
+
+}  // namespace nmrinverse

@@ -1,0 +1,406 @@
+#include "nmrinverse/refine.h"
+
+#include <fmt/format.h>
+
+#include <Eigen/Cholesky>
+#include <Eigen/Eigenvalues>
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+#include "fit/curve_likelihood.h"
+#include "fit/levenberg_marquardt.h"
+#include "fit/search.h"
+#include "fit/valley.h"
+#include "nmrinverse/noise_correlation.h"
+
+namespace nmrinverse {
+namespace {
+
+using Eigen::MatrixXd;
+using Eigen::VectorXd;
+
+/// Minima count as rivals within this of the best chi-square.
+constexpr double kRivalRange = 12.0;
+
+/// The last steps go down to a hundredth of a standard deviation; where chi-square falls no further
+/// although it is predicted to, to a tenth: the fine simulation's error may be as much.
+constexpr double kSmallestFall = 1e-4;
+constexpr double kWithinError = 1e-2;
+
+/// Chi-square is consistent with the noise within so many of its standard deviations. Above the
+/// first, widenings are tried all the same, so many: where a curve says much, a wrong minimum may
+/// have a chi-square that is only one or two of these too large.
+constexpr double kSure = 1.0;
+constexpr double kConsistent = 3.5;
+constexpr int kDoubts = 2;
+
+/// Aliases of alpha_z that are predicted to come within so many times the degrees of freedom of the
+/// best chi-square are followed too, so many at most. The prediction is linear: where a curve tells
+/// much, one that fits is foretold some seven times the degrees of freedom.
+constexpr double kAliasMargin = 20.0;
+constexpr std::size_t kAliases = 8;
+
+/// A fit with a standard deviation above this share of the prior's range lies in a valley that may
+/// hold other minima: all starts are followed to their ends there.
+constexpr double kBroad = 0.005;
+
+/// Valleys are followed as far as chi-square is within this of their least, so many of them.
+constexpr double kValleyRange = 16.0;
+constexpr std::size_t kValleys = 4;
+
+/// Last steps of each minimum on one set of derivatives, and sets of derivatives.
+constexpr int kLastSteps = 3;
+constexpr int kLastLinearisations = 6;
+
+/// The last steps of some minima: full steps with the residual of a fine simulation on derivatives
+/// of a coarser one, which are renewed where the steps do not come to rest.
+void settle(CurveLikelihood& likelihood, std::vector<Fit>& fits, const RefineOptions& options,
+            double fine) {
+    // Those that only ran out of iterations go on.
+    for (Fit& fit : fits) {
+        fit.iterations = 1;
+        fit.at_rest = fit.converged;
+    }
+    const auto linearise = [&](std::span<const VectorXd> positions,
+                               std::span<const Freedom> freedoms) {
+        return likelihood.linearise(positions, options.tolerance, freedoms);
+    };
+    while (iterate(fits, linearise, kSmallFall, 2 * options.iterations)) {
+    }
+    for (Fit& fit : fits) fit.converged = fit.at_rest = false;
+    for (int n = 0; n < kLastLinearisations; ++n) {
+        std::vector<Fit*> active;
+        std::vector<VectorXd> positions;
+        for (Fit& fit : fits) {
+            if (fit.at_rest) continue;
+            active.push_back(&fit);
+            positions.push_back(fit.position);
+        }
+        if (active.empty()) return;
+        if (n > 0) {
+            std::vector<Evaluation> at = likelihood.linearise(positions, options.tolerance);
+            for (std::size_t i = 0; i < active.size(); ++i) {
+                active[i]->at = std::move(at[i].as_asked);
+            }
+        }
+        for (Fit* fit : active) {
+            fit->at.chi_square = std::numeric_limits<double>::infinity();
+            fit->trial = fit->position;
+        }
+        for (int step = 0; step < kLastSteps; ++step) {
+            for (std::size_t i = 0; i < active.size(); ++i) positions[i] = active[i]->trial;
+            std::vector<VectorXd> residuals = likelihood.residuals(positions, fine);
+            bool moved = false;
+            for (std::size_t i = 0; i < active.size(); ++i) {
+                Fit& fit = *active[i];
+                if (fit.at_rest) continue;
+                const double chi_square = residuals[i].squaredNorm();
+                const bool fell = chi_square < fit.at.chi_square;
+                if (fell) {
+                    fit.position = fit.trial;
+                    fit.at.chi_square = chi_square;
+                    fit.at.gradient = fit.at.slopes->transpose() * residuals[i];
+                    fit.at.residual = std::move(residuals[i]);
+                    fit.damping = 0.0;
+                } else {
+                    fit.damping = std::max(1.0, 10.0 * fit.damping);
+                }
+                const double left = predicted_fall(fit.at, damped_step(fit.position, fit.at, 0.0));
+                fit.converged = fit.at_rest = left < (fell ? kSmallestFall : kWithinError);
+                fit.trial = fit.position + damped_step(fit.position, fit.at, fit.damping);
+                moved = moved || !fit.at_rest;
+            }
+            if (!moved) return;
+        }
+    }
+}
+
+/// On the unit box.
+MatrixXd box_covariance(const Linearised& at) {
+    const Eigen::Index k = at.information.rows();
+    return bounded(at.information).ldlt().solve(MatrixXd::Identity(k, k));
+}
+
+double log_determinant(const MatrixXd& covariance) {
+    return covariance.ldlt().vectorD().array().max(1e-300).log().sum();
+}
+
+/// Of the unknowns, in their units.
+MatrixXd covariance_of(const CurveLikelihood& likelihood, const MatrixXd& on_box) {
+    const VectorXd width = likelihood.widths();
+    const MatrixXd covariance = width.asDiagonal() * on_box * width.asDiagonal();
+    const Eigen::Index unknowns = static_cast<Eigen::Index>(likelihood.unknowns());
+    return covariance.topLeftCorner(unknowns, unknowns);
+}
+
+/// Whether a position is on the floor of a valley, within five standard deviations.
+bool on_floor(const std::vector<ValleyPoint>& floor, const VectorXd& position) {
+    return std::any_of(floor.begin(), floor.end(), [&](const ValleyPoint& point) {
+        const VectorXd d = position - point.position;
+        return d.dot(point.covariance.ldlt().solve(d)) < kSameDistance;
+    });
+}
+
+/// Follows the valleys of the fits that may bend, puts the lowest point of each in its fits' place,
+/// and sorts.
+///
+/// Steps of the second-order model make no way in a bent valley: a fit may end anywhere in it.
+/// Returns: the points on the floors of all.
+std::vector<ValleyPoint> follow_valleys(CurveLikelihood& likelihood, std::vector<Fit>& fits,
+                                        const RefineOptions& options, double fine) {
+    std::vector<ValleyPoint> floors;
+    std::vector<Fit> kept;
+    std::size_t valleys = 0;
+    for (const Fit& fit : fits) {
+        if (on_floor(floors, fit.position)) continue;
+        kept.push_back(fit);
+        if (fit.at.chi_square > fits.front().at.chi_square + 2.0 * kRivalRange) continue;
+        if (valleys == kValleys || (fit.converged && !may_bend(likelihood, fit))) continue;
+        ++valleys;
+        const std::vector<ValleyPoint> floor = follow_valley(likelihood, fit, kValleyRange);
+        if (floor.empty()) continue;
+        const auto lowest = std::min_element(floor.begin(), floor.end(),
+                                             [](const ValleyPoint& a, const ValleyPoint& b) {
+                                                 return a.at.chi_square < b.at.chi_square;
+                                             });
+        std::vector<Fit> end(1);
+        end.front().position = end.front().trial = lowest->position;
+        settle(likelihood, end, options, fine);
+        if (end.front().at.chi_square < kept.back().at.chi_square) {
+            kept.back() = std::move(end.front());
+        }
+        floors.insert(floors.end(), floor.begin(), floor.end());
+    }
+    sort_by_chi_square(kept);
+    fits = std::move(kept);
+    return floors;
+}
+
+/// Correlation of neighbours in the real and in the imaginary parts of a residual, and the standard
+/// deviation that white noise gives it.
+void correlate(const VectorXd& residual, Refinement& result) {
+    const Eigen::Index n = residual.size() / 2;
+    if (n < 3) return;
+    double product = 0.0;
+    for (const VectorXd& half : {VectorXd(residual.head(n)), VectorXd(residual.tail(n))}) {
+        product += half.head(n - 1).dot(half.tail(n - 1));
+    }
+    const double square = residual.squaredNorm();
+    if (square > 0.0) result.residual_correlation = product / square;
+    result.residual_correlation_deviation = 1.0 / std::sqrt(2.0 * static_cast<double>(n - 1));
+}
+
+/// What noise of this correlation does to a least squares fit, on the unit box: A^-1 B A^-1 with A
+/// the information of white noise and B = J^T R J.
+///
+/// Args: variance: of the noise, over that of `at`.
+MatrixXd covariance_under(const Linearised& at, std::span<const double> correlation,
+                          double variance) {
+    const MatrixXd& slopes = *at.slopes;
+    const Eigen::Index n = slopes.rows() / 2;
+    MatrixXd spread = at.information;
+    for (Eigen::Index lag = 1; lag <= std::min(std::ssize(correlation), n - 1); ++lag) {
+        MatrixXd product = MatrixXd::Zero(slopes.cols(), slopes.cols());
+        for (const Eigen::Index part : {Eigen::Index{0}, n}) {
+            product += slopes.middleRows(part, n - lag).transpose() *
+                       slopes.middleRows(part + lag, n - lag);
+        }
+        spread += correlation[static_cast<std::size_t>(lag - 1)] * (product + product.transpose());
+    }
+    // A correlation that was estimated may leave a direction with a negative variance.
+    const Eigen::SelfAdjointEigenSolver<MatrixXd> modes(variance * spread);
+    const MatrixXd positive =
+        modes.eigenvectors() *
+        modes.eigenvalues().cwiseMax(1e-12 * modes.eigenvalues().maxCoeff()).asDiagonal() *
+        modes.eigenvectors().transpose();
+    const MatrixXd inverse = box_covariance(at);
+    return inverse * bounded(positive) * inverse;
+}
+
+/// Covariance of the best fit on the unit box, by the noise as it is known or, where that cannot be
+/// it, by the residual.
+MatrixXd best_covariance(const Fit& end, const RefineOptions& options, const Refinement& result,
+                         double excess) {
+    const bool misfit = !result.within_noise() && result.chi_square > result.degrees;
+    const bool coloured =
+        options.noise_correlation.empty() &&
+        std::abs(result.residual_correlation) > 5.0 * result.residual_correlation_deviation;
+    if (!misfit && !coloured) {
+        return options.noise_correlation.empty()
+                   ? box_covariance(end.at)
+                   : covariance_under(end.at, options.noise_correlation, 1.0 / excess);
+    }
+    const VectorXd& residual = end.at.residual;
+    const std::vector<double> own =
+        noise_correlation({residual.data(), static_cast<std::size_t>(residual.size())});
+    const double scale = misfit ? result.chi_square / result.degrees : 1.0;
+    return covariance_under(end.at, own, scale / excess);
+}
+
+void check_starts(std::span<const double> starts, std::size_t unknowns) {
+    if (starts.empty() || starts.size() % unknowns != 0) {
+        throw std::invalid_argument(fmt::format("refine: {} numbers are no starts of {} unknowns",
+                                                starts.size(), unknowns));
+    }
+    if (!std::all_of(starts.begin(), starts.end(), [](double v) { return std::isfinite(v); })) {
+        throw std::invalid_argument("refine: starts must be finite");
+    }
+}
+
+}  // namespace
+
+void RefineOptions::validate() const {
+    const auto positive = [](const char* name, double value) {
+        if (!(value > 0.0) || !std::isfinite(value)) {
+            throw std::invalid_argument(fmt::format("{} must be > 0, got {}", name, value));
+        }
+    };
+    const auto at_least = [](const char* name, int least, int value) {
+        if (value < least) {
+            throw std::invalid_argument(
+                fmt::format("{} must be >= {}, got {}", name, least, value));
+        }
+    };
+    positive("noise", noise);
+    if (!(noise_uncertainty >= 0.0) || !std::isfinite(noise_uncertainty)) {
+        throw std::invalid_argument(
+            fmt::format("noise_uncertainty must be >= 0, got {}", noise_uncertainty));
+    }
+    for (const double r : noise_correlation) {
+        if (!(std::abs(r) <= 1.0)) {
+            throw std::invalid_argument(
+                fmt::format("noise_correlation must be within -1 and 1, got {}", r));
+        }
+    }
+    positive("time_zero_range_us", time_zero_range_us);
+    at_least("screened", 1, screened);
+    at_least("refined", 1, refined);
+    at_least("iterations", 1, iterations);
+    at_least("widenings", 0, widenings);
+    at_least("drawn", 1, drawn);
+}
+
+std::vector<double> deviations_of(const MatrixXd& covariance) {
+    std::vector<double> result;
+    for (Eigen::Index a = 0; a < covariance.rows(); ++a) {
+        result.push_back(std::sqrt(covariance(a, a)));
+    }
+    return result;
+}
+
+bool Refinement::within_noise(double deviations) const {
+    return std::abs(chi_square - degrees) <= deviations * chi_square_deviation;
+}
+
+Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> signal,
+                  std::span<const double> starts, const RefineOptions& options) {
+    options.validate();
+    check_curve(experiment, signal, options);
+    check_starts(starts, experiment.prior.size());
+    CurveLikelihood likelihood(experiment, signal, options);
+    const double degrees = likelihood.degrees();
+    if (degrees < 1.0) {
+        throw std::invalid_argument(
+            fmt::format("refine: {} samples that count are too few for {} unknowns",
+                        likelihood.samples(), likelihood.dimensions()));
+    }
+    const Tolerances tolerances = likelihood.tolerances();
+    RefineOptions used = options;
+    used.tolerance = tolerances.follow;
+    used.screening_tolerance = tolerances.screening;
+    const double fine = tolerances.fine;
+    // Noise may be more than the caller thinks: to widen the search is of no use then.
+    const double more = signal.size() >= 32 ? estimated_noise(signal) / options.noise : 1.0;
+    const auto limit = [&](double deviations) {
+        return std::max(1.0, more * more) *
+               (degrees + deviations * likelihood.chi_square_deviation());
+    };
+    const double consistent = limit(kConsistent);
+
+    std::vector<VectorXd> given;
+    for (std::size_t i = 0; i < starts.size(); i += likelihood.unknowns()) {
+        given.push_back(likelihood.position(starts.subspan(i, likelihood.unknowns())));
+    }
+    Search search(likelihood, used, consistent);
+    const std::size_t kept = static_cast<std::size_t>(used.refined);
+    // A first portion is enough for most curves.
+    const std::size_t first = std::min(given.size(), static_cast<std::size_t>(used.screened));
+    const auto portion = given.begin() + static_cast<std::ptrdiff_t>(first);
+    search.follow({{given.begin(), portion}}, kept, Freedom::phase);
+    Refinement result;
+    std::vector<Fit> ends;
+    bool others_tried = false;
+    for (;;) {
+        ends = search.found();
+        std::erase_if(ends, [&](const Fit& fit) {
+            return fit.at.chi_square > search.found().front().at.chi_square + 10.0 * kRivalRange;
+        });
+        if (search.fits() || result.widenings == options.widenings) {
+            settle(likelihood, ends, used, fine);
+            sort_by_chi_square(ends);
+            ends = distinct(ends, ends.size());
+            if (ends.empty()) throw std::runtime_error("refine: no start has a finite chi-square");
+            const Fit& end = ends.front();
+            const double chi_square = end.at.chi_square;
+            const bool done = chi_square <= consistent &&
+                              (chi_square <= limit(kSure) || result.widenings >= kDoubts);
+            if (done || result.widenings == options.widenings) {
+                if (others_tried) break;
+                others_tried = true;
+                StartGroups others;
+                others.push_back(
+                    likelihood.alias_starts(end, chi_square + kAliasMargin * degrees, kAliases));
+                const VectorXd deviation = box_covariance(end.at).diagonal().cwiseSqrt();
+                if (deviation.maxCoeff() > kBroad) others.push_back({given.begin(), portion});
+                if (others.front().empty() && others.size() == 1) break;
+                search.add(ends);
+                search.follow(others, kept, Freedom::as_asked, /*to_the_end=*/true);
+                continue;
+            }
+            search.add(ends);
+        }
+        ++result.widenings;
+        const Freedom freedom = result.widenings % 2 == 1 ? Freedom::frequency : Freedom::phase;
+        if (result.widenings == 1 && portion != given.end()) {
+            search.follow({{portion, given.end()}}, 2 * kept, freedom);
+        } else {
+            search.follow(search.widened(given, result.widenings), kept / 2 + 1, freedom);
+        }
+    }
+
+    const std::vector<ValleyPoint> floors = follow_valleys(likelihood, ends, used, fine);
+    const Fit& end = ends.front();
+    result.estimate = likelihood.parameters(end.position);
+    result.factor = end.at.factor;
+    result.time_zero_us = likelihood.time_zero_us(end.position);
+    result.chi_square = end.at.chi_square;
+    result.degrees = degrees;
+    result.chi_square_deviation = likelihood.chi_square_deviation();
+    result.converged = end.converged;
+    correlate(end.at.residual, result);
+    const MatrixXd white = box_covariance(end.at);
+    const double of_sample = likelihood.noise() / options.noise;
+    const MatrixXd covariance = best_covariance(end, options, result, of_sample * of_sample);
+    result.covariance = covariance_of(likelihood, covariance);
+    // In the mean over all directions; exact where nothing is correlated.
+    const double wider = std::exp((log_determinant(covariance) - log_determinant(white)) /
+                                  static_cast<double>(white.rows()));
+    result.effective_noise = likelihood.noise() * std::sqrt(wider);
+    for (std::size_t i = 1; i < ends.size(); ++i) {
+        if (!ends[i].converged || ends[i].at.chi_square > end.at.chi_square + wider * kRivalRange) {
+            continue;
+        }
+        result.rivals.push_back({likelihood.parameters(ends[i].position), ends[i].at.chi_square,
+                                 wider * covariance_of(likelihood, box_covariance(ends[i].at))});
+    }
+    for (const ValleyPoint& point : floors) {
+        if (point.at.chi_square > end.at.chi_square + wider * kValleyRange) continue;
+        result.valleys.push_back({likelihood.parameters(point.position), point.at.chi_square,
+                                  wider * covariance_of(likelihood, point.covariance)});
+    }
+    result.simulations = likelihood.simulations();
+    return result;
+}
+
+}  // namespace nmrinverse

@@ -1,0 +1,208 @@
+// A model as one safetensors file: the weights, and in the header's metadata, as text, the
+// experiment (TOML) and the features, sizes, calibration and record (JSON).
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <torch/torch.h>
+
+#include <array>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "model/model_state.h"
+#include "model/tensor_file.h"
+#include "model/training_record.h"
+#include "nmrinverse/model.h"
+#include "nmrsim/errors.h"
+#include "nmrsim/experiment_file.h"
+
+namespace nmrinverse {
+namespace {
+
+using nmrsim::InputError;
+
+constexpr const char* kFormat = "nmrinverse-model";
+constexpr const char* kFormatVersion = "2";
+/// Before each name of a first look's metadata and tensors.
+const std::string kFirstLook = "first_look.";
+
+TrainingRecord record_from_json(const std::string& text) {
+    const nlohmann::json json = nlohmann::json::parse(text);
+    TrainingRecord record;
+    json.at("version").get_to(record.version);
+    json.at("curves_seen").get_to(record.curves_seen);
+    json.at("epochs").get_to(record.epochs);
+    json.at("seconds").get_to(record.seconds);
+    json.at("device").get_to(record.device);
+    json.at("weights").get_to(record.weights);
+    json.at("head").get_to(record.head);
+    json.at("held_out_loss").get_to(record.held_out_loss);
+    json.at("held_out_log_density").get_to(record.held_out_log_density);
+    json.at("held_out_mse").get_to(record.held_out_mse);
+    if (json.contains("receiver")) {
+        record.receiver = json["receiver"].get<std::array<double, 3>>();
+        for (const double value : *record.receiver) {
+            if (!(value >= 0.0) || !std::isfinite(value)) {
+                throw std::invalid_argument(
+                    fmt::format("receiver must be >= 0 and finite, got {}", value));
+            }
+        }
+    }
+    if (json.contains("calibrated_on")) json["calibrated_on"].get_to(record.calibrated_on);
+    if (!json.contains("learnt")) return record;  // a file of an earlier version
+    for (const nlohmann::json& each : json["learnt"]) {
+        LearntCurves& curves = record.learnt.emplace_back();
+        each.at("stream").get_to(curves.stream);
+        each.at("seed").get_to(curves.seed);
+        each.at("first_index").get_to(curves.first_index);
+        each.at("count").get_to(curves.count);
+    }
+    return record;
+}
+
+const std::string& metadata(const TensorFile& file, const std::string& key,
+                            const std::string& path) {
+    const auto found = file.metadata.find(key);
+    if (found == file.metadata.end()) {
+        throw InputError(fmt::format("{}: expected a model, but its metadata lacks {}", path, key));
+    }
+    return found->second;
+}
+
+constexpr const char* kReferenceMean = "reference.mean";
+constexpr const char* kReferenceWhitening = "reference.whitening";
+constexpr const char* kReferenceQuantiles = "reference.quantiles";
+
+void require_tensors(const TensorFile& file, const NetworkOptions& options,
+                     const std::string& path) {
+    auto shapes = weight_shapes(options);
+    shapes.push_back({kReferenceMean, {options.width}});
+    shapes.push_back({kReferenceWhitening, {options.width, options.width}});
+    shapes.push_back({kReferenceQuantiles, {kReferenceSteps}});
+    for (const auto& [name, shape] : shapes) {
+        const auto found = file.tensors.find(name);
+        if (found == file.tensors.end()) {
+            throw InputError(fmt::format("{}: tensor {} is missing", path, name));
+        }
+        if (found->second.shape != shape) {
+            throw InputError(fmt::format("{}: tensor {}: expected the shape [{}], found [{}]", path,
+                                         name, fmt::join(shape, ", "),
+                                         fmt::join(found->second.shape, ", ")));
+        }
+    }
+    if (file.tensors.size() != shapes.size()) {
+        throw InputError(fmt::format("{}: expected {} tensors, found {}", path, shapes.size(),
+                                     file.tensors.size()));
+    }
+}
+
+TensorFile to_file(const Model& model) {
+    const Model::State& state = model.state();
+    TensorFile file;
+    file.metadata = {{"format", kFormat},
+                     {"format_version", kFormatVersion},
+                     {"experiment", nmrsim::experiment_to_toml(state.experiment)},
+                     {"features", to_json(state.features.spec())},
+                     {"network", to_json(state.net->options())},
+                     {"calibration", to_json(state.calibration)},
+                     {"record", record_json<nlohmann::json>(state.record).dump()}};
+    for (const auto& [name, weight] : named_weights(state.net)) {
+        file.tensors[name] = to_file_tensor(weight);
+    }
+    file.tensors[kReferenceMean] = to_file_tensor(state.reference.mean);
+    file.tensors[kReferenceWhitening] = to_file_tensor(state.reference.whitening);
+    file.tensors[kReferenceQuantiles] = to_file_tensor(state.reference.quantiles);
+    if (!state.first) return file;
+    TensorFile first = to_file(state.first->model());
+    for (auto& [key, text] : first.metadata) file.metadata[kFirstLook + key] = std::move(text);
+    for (auto& [name, tensor] : first.tensors) {
+        file.tensors[kFirstLook + name] = std::move(tensor);
+    }
+    return file;
+}
+
+/// Moves what has the prefix, without it, from a map into another.
+template <class Map>
+void take_first_look(Map& from, Map& to) {
+    for (auto at = from.begin(); at != from.end();) {
+        if (at->first.starts_with(kFirstLook)) {
+            to[at->first.substr(kFirstLook.size())] = std::move(at->second);
+            at = from.erase(at);
+        } else {
+            ++at;
+        }
+    }
+}
+
+/// Args: path: what errors name. May throw what load_model() makes InputErrors of.
+Model from_file(TensorFile file, const std::string& path, bool is_first_look = false) {
+    TensorFile looked;
+    take_first_look(file.metadata, looked.metadata);
+    take_first_look(file.tensors, looked.tensors);
+    if (metadata(file, "format", path) != kFormat) {
+        throw InputError(fmt::format("{}: expected the format {}, found {}", path, kFormat,
+                                     metadata(file, "format", path)));
+    }
+    if (metadata(file, "format_version", path) != kFormatVersion) {
+        throw InputError(fmt::format("{}: expected format version {}, found {}", path,
+                                     kFormatVersion, metadata(file, "format_version", path)));
+    }
+    std::shared_ptr<const FirstLook> first;
+    if (!looked.metadata.empty() || !looked.tensors.empty()) {
+        if (is_first_look) {
+            throw InputError(path + ": expected a model without a first look of its own");
+        }
+        first =
+            std::make_shared<FirstLook>(from_file(std::move(looked), path + ": first look", true));
+    }
+    nmrsim::Experiment experiment =
+        nmrsim::parse_experiment(metadata(file, "experiment", path), path + ": experiment");
+    Features features(feature_spec_from_json(metadata(file, "features", path)));
+    const NetworkOptions options = network_options_from_json(metadata(file, "network", path));
+    const std::size_t unknowns = experiment.prior.size();
+    const FeatureSpec& spec = features.spec();
+    if (static_cast<std::size_t>(options.unknowns) != unknowns || options.inputs != spec.inputs() ||
+        spec.low_pass.points != experiment.acquisition.points ||
+        spec.looked_at != (first ? first->samples() : 0) ||
+        (first && first->model().state().features.spec().low_pass.points != spec.low_pass.points)) {
+        throw std::invalid_argument(
+            "the experiment, the features and the network disagree in their sizes");
+    }
+    require_tensors(file, options, path);
+    PosteriorNet net(options);
+    for (auto& [name, weight] : named_weights(net)) {
+        from_file_tensor(file.tensors.at(name), weight);
+    }
+    net->eval();
+    EmbeddingReference reference{torch::empty({options.width}),
+                                 torch::empty({options.width, options.width}),
+                                 torch::empty({kReferenceSteps})};
+    from_file_tensor(file.tensors.at(kReferenceMean), reference.mean);
+    from_file_tensor(file.tensors.at(kReferenceWhitening), reference.whitening);
+    from_file_tensor(file.tensors.at(kReferenceQuantiles), reference.quantiles);
+    return Model(std::make_shared<Model::State>(
+        Model::State{std::move(experiment), record_from_json(metadata(file, "record", path)),
+                     std::move(features), std::move(net),
+                     calibration_from_json(metadata(file, "calibration", path), unknowns),
+                     std::move(reference), torch::kCPU, std::move(first)}));
+}
+
+}  // namespace
+
+void save_model(const Model& model, const std::string& path) {
+    write_tensor_file(to_file(model), path);
+}
+
+Model load_model(const std::string& path) {
+    TensorFile file = read_tensor_file(path);
+    try {
+        return from_file(std::move(file), path);
+    } catch (const std::invalid_argument& error) {
+        throw InputError(fmt::format("{}: {}", path, error.what()));
+    } catch (const nlohmann::json::exception& error) {
+        throw InputError(fmt::format("{}: record: {}", path, error.what()));
+    }
+}
+
+}  // namespace nmrinverse

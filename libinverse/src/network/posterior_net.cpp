@@ -1,0 +1,507 @@
+#include "network/posterior_net.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+namespace nmrinverse {
+namespace {
+
+// Standard deviations are kept between these, in unit-box coordinates: the prior's own is 0.29.
+constexpr double kLogSdLow = -9.0;
+constexpr double kLogSdHigh = -0.5;
+
+// Unknowns enter the densities of those after them as multiples of the standard deviation, none
+// larger than this.
+constexpr double kFarthest = 8.0;
+// Numbers that each of them enters as.
+constexpr int kNumbersBefore = 2;
+
+/// A table's value between equal knots, from the first at 0 to the last at 1.
+struct Place {
+    std::size_t left = 0;
+    double share = 0.0;  ///< of the way to the next knot
+
+    Place() = default;
+    Place(double at, std::size_t knots) {
+        const double steps = at * static_cast<double>(knots - 1);
+        left = static_cast<std::size_t>(
+            std::clamp(std::floor(steps), 0.0, static_cast<double>(knots - 2)));
+        share = steps - static_cast<double>(left);
+    }
+
+    double between(const double* knots) const {
+        return share == 0.0 ? knots[left] : knots[left] + share * (knots[left + 1] - knots[left]);
+    }
+};
+
+/// Logarithms of the factors of one unknown's widths.
+class LogFactors {
+public:
+    explicit LogFactors(const UnknownCalibration& unknown) : by_noise_(logs(unknown.by_noise)) {
+        for (std::size_t j = 0; j < unknown.by_estimate.size(); ++j) {
+            if (unknown.by_estimate[j].empty()) continue;
+            by_estimate_.emplace_back(j, logs(unknown.by_estimate[j]));
+        }
+    }
+
+    std::size_t levels() const { return by_noise_.size(); }
+
+    bool none() const {
+        return by_estimate_.empty() && by_noise_.size() == 1 && by_noise_.front() == 0.0;
+    }
+
+    /// Args: noise: among levels(); estimates: of all unknowns, on the unit box.
+    double at(const Place& noise, const double* estimates) const {
+        double sum = noise.between(by_noise_.data());
+        for (const auto& [j, table] : by_estimate_) {
+            constexpr int kKnots = UnknownCalibration::kEstimateKnots;
+            // Knots are the middles of equal parts.
+            const double middle =
+                (std::clamp(estimates[j], 0.0, 1.0) * kKnots - 0.5) / (kKnots - 1);
+            const Place place(std::clamp(middle, 0.0, 1.0), kKnots);
+            const double* row = &table[noise.left * kKnots];
+            double value = place.between(row);
+            if (noise.share > 0.0) value += noise.share * (place.between(row + kKnots) - value);
+            sum += value;
+        }
+        return sum;
+    }
+
+private:
+    static std::vector<double> logs(std::vector<double> factors) {
+        for (double& factor : factors) factor = std::log(factor);
+        return factors;
+    }
+
+    std::vector<double> by_noise_;
+    std::vector<std::pair<std::size_t, std::vector<double>>> by_estimate_;  // (noise, estimate)
+};
+
+/// What the calibration's tables widen each marginal by, of the shape of the estimates; undefined
+/// where nothing is. A loop: as operations on tensors they would cost several times what a curve
+/// costs the network.
+torch::Tensor factors_of(const NetworkAnswer& answer, const Calibration& calibration) {
+    std::vector<LogFactors> tables;
+    for (const UnknownCalibration& unknown : calibration) tables.emplace_back(unknown);
+    if (std::all_of(tables.begin(), tables.end(), [](const LogFactors& t) { return t.none(); })) {
+        return {};
+    }
+    const torch::Tensor mean = answer.mean.detach().to(torch::kCPU, torch::kFloat64).contiguous();
+    torch::Tensor factors = torch::empty_like(mean);
+    const torch::Tensor noise =
+        answer.noise_position.defined()
+            ? answer.noise_position.to(torch::kCPU, torch::kFloat64).contiguous()
+            : torch::Tensor();
+    const std::size_t unknowns = calibration.size();
+    const std::size_t rows = static_cast<std::size_t>(mean.numel()) / unknowns;
+    for (std::size_t row = 0; row < rows; ++row) {
+        const double* estimates = mean.data_ptr<double>() + row * unknowns;
+        double* to = factors.data_ptr<double>() + row * unknowns;
+        for (std::size_t k = 0; k < unknowns; ++k) {
+            Place place;
+            if (noise.defined() && tables[k].levels() > 1) {
+                const auto curve = row % static_cast<std::size_t>(noise.numel());
+                place = Place(noise.data_ptr<double>()[curve], tables[k].levels());
+            }
+            to[k] = std::exp(tables[k].at(place, estimates));
+        }
+    }
+    return factors.to(answer.mean.options());
+}
+
+constexpr int kKnots = UnknownCalibration::kLevelKnots;
+
+/// Logits of the upper ends of central intervals that hold these shares.
+std::array<double, kKnots> logits_of_shares() {
+    std::array<double, kKnots> logits{};
+    for (std::size_t j = 0; j < logits.size(); ++j) {
+        const double upper = 0.5 * (1.0 + UnknownCalibration::kShares[j]);
+        logits[j] = std::log(upper / (1.0 - upper));
+    }
+    return logits;
+}
+
+/// Where curves' cumulatives are bent, (n or 1, unknowns, kLevelKnots); undefined where none is.
+torch::Tensor levels_of(const NetworkAnswer& answer, const Calibration& calibration) {
+    const auto has = [](const UnknownCalibration& unknown) { return !unknown.by_level.empty(); };
+    if (std::none_of(calibration.begin(), calibration.end(), has)) return {};
+    const torch::Tensor noise =
+        answer.noise_position.defined()
+            ? answer.noise_position.to(torch::kCPU, torch::kFloat64).contiguous()
+            : torch::Tensor();
+    const std::int64_t rows = noise.defined() ? noise.numel() : 1;
+    const auto unknowns = static_cast<std::int64_t>(calibration.size());
+    torch::Tensor levels = torch::empty({rows, unknowns, kKnots}, torch::kFloat64);
+    double* to = levels.data_ptr<double>();
+    const std::array<double, kKnots> as_is = logits_of_shares();
+    for (std::int64_t row = 0; row < rows; ++row) {
+        for (const UnknownCalibration& unknown : calibration) {
+            const std::size_t knots = unknown.by_level.size() / kKnots;
+            Place place;
+            if (noise.defined() && knots > 1) place = Place(noise.data_ptr<double>()[row], knots);
+            for (std::size_t j = 0; j < kKnots; ++j) {
+                *to = as_is[j];
+                if (knots > 0) {
+                    const double* left = &unknown.by_level[place.left * kKnots + j];
+                    *to = *left;
+                    if (place.share > 0.0) {
+                        *to = std::exp((1.0 - place.share) * std::log(*left) +
+                                       place.share * std::log(left[kKnots]));
+                    }
+                }
+                ++to;
+            }
+        }
+    }
+    return levels;
+}
+
+/// A piecewise linear function through 0 and knots, beyond the last as before it.
+struct Bent {
+    torch::Tensor value;
+    torch::Tensor slope;
+};
+
+/// Args: at: (...), >= 0. from, to: (..., kLevelKnots), rising.
+Bent bent(const torch::Tensor& at, const torch::Tensor& from, const torch::Tensor& to) {
+    Bent result;
+    for (int j = 0; j < kKnots; ++j) {
+        const torch::Tensor right = from.select(-1, j);
+        const torch::Tensor left = j > 0 ? from.select(-1, j - 1) : torch::zeros_like(right);
+        const torch::Tensor rise = to.select(-1, j) - (j > 0 ? to.select(-1, j - 1) : 0.0 * right);
+        const torch::Tensor slope = rise / (right - left);
+        torch::Tensor inside = (at - left).clamp_min(0.0);
+        if (j + 1 < kKnots) inside = torch::minimum(inside, right - left);
+        result.value = j > 0 ? result.value + slope * inside : slope * inside;
+        result.slope = j > 0 ? torch::where(at > left, slope, result.slope)
+                             : slope.expand(result.value.sizes());
+    }
+    return result;
+}
+
+torch::Tensor plain_levels(const torch::Tensor& levels) {
+    const std::array<double, kKnots> as_is = logits_of_shares();
+    return torch::tensor(std::vector<double>(as_is.begin(), as_is.end()), levels.options())
+        .expand(levels.sizes());
+}
+
+// Logits of cumulatives in double precision are no farther out: 1 - 2e-16.
+constexpr double kLargestLogit = 36.0;
+
+/// Args: plain: in double precision, as tails of networks that are too sure lie far out.
+DensityValue bent(const DensityValue& plain, const torch::Tensor& levels) {
+    const torch::Tensor x =
+        torch::logit(plain.cumulative.clamp(0.0, 1.0)).clamp(-kLargestLogit, kLargestLogit);
+    const Bent size = bent(x.abs(), levels, plain_levels(levels));
+    const torch::Tensor y = size.value * x.sign();
+    const auto log_slope = [](const torch::Tensor& logit) {
+        return torch::log_sigmoid(logit) + torch::log_sigmoid(-logit);
+    };
+    return {torch::sigmoid(y), plain.log_density + size.slope.log() + log_slope(y) - log_slope(x)};
+}
+
+/// Levels of the plain cumulative for those of the bent one.
+torch::Tensor unbent(const torch::Tensor& level, const torch::Tensor& levels) {
+    const torch::Tensor y = torch::logit(level.to(torch::kFloat64));
+    const torch::Tensor finite = y.clamp(-700.0, 700.0);
+    const torch::Tensor wide = levels.unsqueeze(-2);
+    const torch::Tensor x = bent(finite.abs(), plain_levels(wide), wide).value * finite.sign();
+    return torch::sigmoid(x.clamp(-kLargestLogit, kLargestLogit));
+}
+
+/// Anchors of all unknowns, of the shape of the estimates, (members, n, unknowns) or without the
+/// first.
+Anchor anchors_of(const NetworkAnswer& answer, const Calibration& calibration) {
+    Anchor anchors;
+    anchors.mean = answer.mean.detach().clamp(0.0, 1.0);
+    anchors.sd = answer.log_sd.detach().exp();
+    const auto each = [&](auto member) {
+        std::vector<double> values;
+        for (const UnknownCalibration& unknown : calibration) values.push_back(unknown.*member);
+        return values;
+    };
+    const auto all = [](const std::vector<double>& values, double value) {
+        return std::all_of(values.begin(), values.end(), [&](double v) { return v == value; });
+    };
+    const auto row = [&](const std::vector<double>& values) {
+        return torch::tensor(values, torch::kFloat64).to(anchors.sd.options());
+    };
+    const std::vector<double> scale = each(&UnknownCalibration::sd_scale);
+    const std::vector<double> floor = each(&UnknownCalibration::sd_floor);
+    if (!all(scale, 1.0)) anchors.sd = anchors.sd * row(scale);
+    if (!all(floor, 0.0)) anchors.sd = (anchors.sd.square() + row(floor).square()).sqrt();
+    const torch::Tensor factors = factors_of(answer, calibration);
+    if (factors.defined()) anchors.sd = anchors.sd * factors;
+    const torch::Tensor levels = levels_of(answer, calibration);
+    if (levels.defined()) {
+        std::vector<std::int64_t> shape = anchors.mean.sizes().vec();
+        shape.push_back(kKnots);
+        anchors.levels = levels.to(anchors.mean.device()).expand(shape);
+    }
+    return anchors;
+}
+
+Anchor of_unknown(const Anchor& anchors, int k) {
+    return {anchors.mean.select(-1, k), anchors.sd.select(-1, k),
+            anchors.levels.defined() ? anchors.levels.select(-2, k) : torch::Tensor()};
+}
+
+Anchor of_member(const Anchor& anchors, std::int64_t member) {
+    return {anchors.mean[member], anchors.sd[member],
+            anchors.levels.defined() ? anchors.levels[member] : torch::Tensor()};
+}
+
+NetworkAnswer member_of(const NetworkAnswer& answer, std::int64_t member) {
+    return {answer.embedding[member], answer.mean[member], answer.log_sd[member],
+            answer.marginals[member], answer.noise_position};
+}
+
+}  // namespace
+
+NetworkAnswer NetworkAnswer::slice(std::int64_t begin, std::int64_t end) const {
+    return {embedding.slice(1, begin, end), mean.slice(1, begin, end), log_sd.slice(1, begin, end),
+            marginals.slice(1, begin, end),
+            noise_position.defined() ? noise_position.slice(0, begin, end) : torch::Tensor()};
+}
+
+NetworkAnswer NetworkAnswer::repeated(std::int64_t times) const {
+    return {
+        embedding.repeat_interleave(times, 1), mean.repeat_interleave(times, 1),
+        log_sd.repeat_interleave(times, 1), marginals.repeat_interleave(times, 1),
+        noise_position.defined() ? noise_position.repeat_interleave(times, 0) : torch::Tensor()};
+}
+
+MemberNetImpl::MemberNetImpl(const NetworkOptions& options) : options_(options) {
+    embedding_ = register_module(
+        "embedding", EmbeddingNet(options.inputs, options.width, options.hidden, options.blocks,
+                                  options.convolutions, options.gates));
+    estimate_ = register_module("estimate", torch::nn::Linear(options.width, 2 * options.unknowns));
+    const int numbers = options.density_parameters();
+    marginals_ =
+        register_module("marginals", torch::nn::Linear(options.width, options.unknowns * numbers));
+    for (int k = 1; k < options.unknowns; ++k) {
+        before_.push_back(
+            register_module(fmt::format("before{}", k),
+                            torch::nn::Linear(options.width + kNumbersBefore * k, options.joint)));
+        free_.push_back(
+            register_module(fmt::format("free{}", k), torch::nn::Linear(options.joint, numbers)));
+    }
+    // Starts at the prior's mean and, roughly, its standard deviation.
+    torch::NoGradGuard no_grad;
+    estimate_->weight.zero_();
+    estimate_->bias.fill_(0.5);
+    estimate_->bias.slice(0, options.unknowns).fill_(-1.2);
+    marginals_->weight.zero_();
+    marginals_->bias.zero_();
+    for (torch::nn::Linear& layer : free_) {
+        layer->weight.zero_();
+        layer->bias.zero_();
+    }
+}
+
+NetworkAnswer MemberNetImpl::forward(const torch::Tensor& inputs) {
+    NetworkAnswer answer;
+    answer.embedding = embedding_(inputs);
+    const torch::Tensor estimate = estimate_(answer.embedding);
+    answer.mean = estimate.slice(1, 0, options_.unknowns);
+    answer.log_sd = estimate.slice(1, options_.unknowns).clamp(kLogSdLow, kLogSdHigh);
+    answer.marginals =
+        marginals_(answer.embedding)
+            .reshape({inputs.size(0), options_.unknowns, options_.density_parameters()});
+    return answer;
+}
+
+torch::Tensor MemberNetImpl::conditional(const NetworkAnswer& answer, const torch::Tensor& before) {
+    const std::int64_t k = before.size(1);
+    const torch::Tensor off = ((before - answer.mean.detach().slice(1, 0, k)) *
+                               torch::exp(-answer.log_sd.detach().slice(1, 0, k)))
+                                  .clamp(-kFarthest, kFarthest);
+    const auto layer = static_cast<std::size_t>(k - 1);
+    // Answers are kept on the CPU, wherever the layers are.
+    const torch::Tensor inputs = torch::cat({answer.embedding, off, 2.0 * before - 1.0}, 1)
+                                     .to(free_[layer]->weight.device());
+    return free_[layer](torch::silu(before_[layer](inputs))).to(before.device());
+}
+
+PosteriorNetImpl::PosteriorNetImpl(const NetworkOptions& options) : options_(options) {
+    options_.validate();
+    for (int m = 0; m < options_.members; ++m) {
+        members_.push_back(register_module(fmt::format("member{}", m), MemberNet(options_)));
+    }
+}
+
+NetworkAnswer PosteriorNetImpl::forward(const torch::Tensor& inputs) {
+    std::vector<torch::Tensor> embedding, mean, log_sd, marginals;
+    for (MemberNet& member : members_) {
+        const NetworkAnswer answer = member(inputs);
+        embedding.push_back(answer.embedding);
+        mean.push_back(answer.mean);
+        log_sd.push_back(answer.log_sd);
+        marginals.push_back(answer.marginals);
+    }
+    return {torch::stack(embedding), torch::stack(mean), torch::stack(log_sd),
+            torch::stack(marginals)};
+}
+
+DensityValue PosteriorNetImpl::density_of(int unknown, const torch::Tensor& free,
+                                          const Anchor& anchor, const torch::Tensor& u) const {
+    const int choices = options_.choices[static_cast<std::size_t>(unknown)];
+    if (choices > 0) return cells_at(free.slice(-1, 0, choices), u);
+    const torch::Tensor own = free.slice(-1, 0, options_.head.parameters());
+    if (!anchor.levels.defined()) return density_at(options_.head, own, anchor, u);
+    const auto wide = [](const torch::Tensor& tensor) { return tensor.to(torch::kFloat64); };
+    const DensityValue value =
+        bent(density_at(options_.head, wide(own), {wide(anchor.mean), wide(anchor.sd)}, wide(u)),
+             anchor.levels);
+    return {value.cumulative.to(u.scalar_type()), value.log_density.to(u.scalar_type())};
+}
+
+torch::Tensor PosteriorNetImpl::quantile_of(int unknown, const torch::Tensor& free,
+                                            const Anchor& anchor,
+                                            const torch::Tensor& level) const {
+    const int choices = options_.choices[static_cast<std::size_t>(unknown)];
+    if (choices > 0) return cells_quantile(free.slice(-1, 0, choices), level);
+    return density_quantile(options_.head, free.slice(-1, 0, options_.head.parameters()), anchor,
+                            anchor.levels.defined() ? unbent(level, anchor.levels) : level);
+}
+
+JointDensity PosteriorNetImpl::marginals_about(const Anchor& anchors, const NetworkAnswer& answer,
+                                               const torch::Tensor& u) const {
+    std::vector<torch::Tensor> density, cumulative;
+    const std::int64_t members = answer.mean.size(0);
+    for (int k = 0; k < options_.unknowns; ++k) {
+        const DensityValue value =
+            density_of(k, answer.marginals.select(2, k), of_unknown(anchors, k),
+                       u.select(-1, k).unsqueeze(0).expand({members, u.size(0)}));
+        density.push_back(value.log_density);
+        cumulative.push_back(value.cumulative);
+    }
+    return {torch::stack(density, -1), torch::stack(cumulative, -1), {}};
+}
+
+JointDensity PosteriorNetImpl::marginal_densities(const NetworkAnswer& answer,
+                                                  const Calibration& calibration,
+                                                  const torch::Tensor& u) const {
+    return marginals_about(anchors_of(answer, calibration), answer, u);
+}
+
+JointDensity PosteriorNetImpl::densities(const NetworkAnswer& answer,
+                                         const Calibration& calibration, const torch::Tensor& u) {
+    const Anchor anchors = anchors_of(answer, calibration);
+    JointDensity result = marginals_about(anchors, answer, u);
+    std::vector<torch::Tensor> members;
+    for (std::size_t m = 0; m < members_.size(); ++m) {
+        const auto index = static_cast<std::int64_t>(m);
+        const NetworkAnswer own = member_of(answer, index);
+        const Anchor own_anchors = of_member(anchors, index);
+        std::vector<torch::Tensor> each{result.marginal[index].select(-1, 0)};
+        for (int k = 1; k < options_.unknowns; ++k) {
+            const torch::Tensor free = members_[m]->conditional(own, u.slice(1, 0, k));
+            each.push_back(
+                density_of(k, free, of_unknown(own_anchors, k), u.select(1, k)).log_density);
+        }
+        members.push_back(torch::stack(each, -1));
+    }
+    result.conditional = torch::stack(members);
+    return result;
+}
+
+torch::Tensor PosteriorNetImpl::marginal_quantiles(const NetworkAnswer& answer,
+                                                   const Calibration& calibration,
+                                                   const torch::Tensor& levels) const {
+    torch::NoGradGuard no_grad;
+    const std::int64_t members = answer.mean.size(0);
+    const std::int64_t n = answer.mean.size(1);
+    const std::int64_t m = levels.size(0);
+    const Anchor anchors = anchors_of(answer, calibration);
+    const torch::Tensor level = levels.to(torch::kFloat64).to(answer.mean.device());
+    const bool plain = std::all_of(options_.choices.begin(), options_.choices.end(),
+                                   [](int choices) { return choices == 0; });
+    if (members == 1 && plain) {  // all unknowns at once
+        return quantile_of(0, answer.marginals[0], of_member(anchors, 0),
+                           level.expand({n, options_.unknowns, m}));
+    }
+    std::vector<torch::Tensor> each;
+    for (int k = 0; k < options_.unknowns; ++k) {
+        const torch::Tensor free = answer.marginals.select(2, k);
+        const Anchor anchor = of_unknown(anchors, k);
+        if (members == 1) {
+            const torch::Tensor wide = level.expand({1, n, m});
+            each.push_back(quantile_of(k, free, anchor, wide)[0]);
+            continue;
+        }
+        const torch::Tensor wide =
+            free.to(torch::kFloat64).unsqueeze(2).expand({members, n, m, free.size(2)});
+        const Anchor wide_anchor{
+            anchor.mean.to(torch::kFloat64).unsqueeze(2).expand({members, n, m}),
+            anchor.sd.to(torch::kFloat64).unsqueeze(2).expand({members, n, m}),
+            anchor.levels.defined() ? anchor.levels.unsqueeze(2).expand({members, n, m, kKnots})
+                                    : torch::Tensor()};
+        each.push_back(bisected(
+            [&](const torch::Tensor& u) {
+                return density_of(k, wide, wide_anchor, u.unsqueeze(0).expand({members, n, m}))
+                    .cumulative.mean(0);
+            },
+            level.expand({n, m})));
+    }
+    return torch::stack(each, 1);
+}
+
+torch::Tensor PosteriorNetImpl::draw(const NetworkAnswer& answer, const Calibration& calibration,
+                                     const torch::Tensor& uniform) {
+    torch::NoGradGuard no_grad;
+    const std::int64_t unknowns = options_.unknowns;
+    const auto member_count = static_cast<double>(members_.size());
+    const torch::Tensor picked =
+        (uniform.select(1, unknowns) * member_count).floor().clamp(0.0, member_count - 1.0);
+    torch::Tensor draws =
+        torch::empty({uniform.size(0), unknowns},
+                     torch::TensorOptions(torch::kFloat64).device(uniform.device()));
+    for (std::size_t m = 0; m < members_.size(); ++m) {
+        const torch::Tensor rows = (picked == static_cast<double>(m)).nonzero().squeeze(1);
+        if (rows.size(0) == 0) continue;
+        NetworkAnswer own = member_of(answer, static_cast<std::int64_t>(m));
+        own = {own.embedding.index_select(0, rows), own.mean.index_select(0, rows),
+               own.log_sd.index_select(0, rows), own.marginals.index_select(0, rows),
+               own.noise_position.defined() ? own.noise_position.index_select(0, rows)
+                                            : torch::Tensor()};
+        const Anchor anchors = anchors_of(own, calibration);
+        const torch::Tensor levels = uniform.index_select(0, rows);
+        std::vector<torch::Tensor> known;
+        for (int k = 0; k < options_.unknowns; ++k) {
+            const torch::Tensor free =
+                k == 0 ? own.marginals.select(1, 0)
+                       : members_[m]->conditional(
+                             own, torch::stack(known, 1).to(own.embedding.scalar_type()));
+            const int choices = options_.choices[static_cast<std::size_t>(k)];
+            const torch::Tensor level = levels.select(1, k).unsqueeze(1);
+            torch::Tensor value = quantile_of(k, free, of_unknown(anchors, k), level);
+            if (choices > 0) {  // the middle of its cell
+                value = (value * choices).floor().clamp(0, choices - 1).add(0.5) / choices;
+            }
+            known.push_back(value.squeeze(1));
+        }
+        draws.index_copy_(0, rows, torch::stack(known, 1));
+    }
+    return draws;
+}
+
+torch::Tensor PosteriorNetImpl::probabilities(const NetworkAnswer& answer, int unknown) const {
+    const int choices = options_.choices[static_cast<std::size_t>(unknown)];
+    return torch::softmax(answer.marginals.select(2, unknown).slice(-1, 0, choices), -1).mean(0);
+}
+
+Anchor combined(const NetworkAnswer& members) {
+    const torch::Tensor variance = (2.0 * members.log_sd).exp();
+    if (members.mean.size(0) == 1) return {members.mean[0], variance[0].sqrt()};
+    const torch::Tensor mean = members.mean.mean(0);
+    return {mean, ((members.mean - mean).square().mean(0) + variance.mean(0)).sqrt()};
+}
+
+}  // namespace nmrinverse

@@ -1,0 +1,214 @@
+#include "training/trainer_state.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "nmrsim/errors.h"
+#include "nmrsim/experiment_file.h"
+#include "nmrsim/sha256.h"
+#include "nmrsim/version.h"
+
+namespace nmrinverse {
+namespace {
+
+using nmrsim::InputError;
+using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
+
+constexpr const char* kFormat = "nmrinverse-checkpoint";
+
+/// What must be the same for a training to go on. How long it takes, and on what, may change.
+std::string fingerprint(const nmrsim::Experiment& experiment, const TrainingOptions& options) {
+    return nlohmann::json{
+        {"experiment", nmrsim::experiment_to_toml(experiment)},
+        {"epochs", options.minutes > 0.0 ? 0 : options.epochs},
+        {"curves_per_epoch", options.curves_per_epoch},
+        {"batch", options.batch},
+        {"learning_rate", options.learning_rate},
+        {"weight_decay", options.weight_decay},
+        {"warm_up", options.warm_up},
+        {"held_out", options.held_out},
+        {"replays", options.replays},
+        {"embedding", options.embedding},
+        {"features", options.features},
+        {"alpha_z_aliases", options.alpha_z_aliases},
+        {"mirrored", options.mirrored},
+        {"width", options.width},
+        {"hidden", options.hidden},
+        {"blocks", options.blocks},
+        {"gates", options.gates},
+        {"members", options.members},
+        {"head", options.head},
+        {"pieces", options.pieces},
+        {"posterior_weight", options.posterior_weight},
+        {"noise", {options.noise_low, options.noise_high}},
+        {"receiver", {options.receiver.phase_deg, options.receiver.gain, options.time_zero_us}},
+        {"first_look",
+         options.first_look.empty() ? "" : nmrsim::sha256_of_file(options.first_look)},
+        {"memory_mb", options.memory_mb},
+        {"seed", options.seed}}
+        .dump();
+}
+
+NamedTensors copies(const NamedTensors& tensors) {
+    NamedTensors result;
+    for (const auto& [name, tensor] : tensors) result.push_back({name, tensor.detach().clone()});
+    return result;
+}
+
+/// The parts of a state that are tensors, each under a prefix.
+std::vector<std::pair<std::string, NamedTensors>> tensor_groups(const TrainerState& state) {
+    return {{"weights.", named_weights(state.model->net)},
+            {"average.", state.average},
+            {"best.", state.best},
+            {"optimizer.", state.optimizer->state()},
+            {"", {{"scale", state.scale}}}};
+}
+
+}  // namespace
+
+TrainerState new_trainer_state(const nmrsim::Experiment& experiment, Features features,
+                               const TrainingOptions& options, const torch::Device& device) {
+    torch::manual_seed(options.seed);
+    NetworkOptions sizes;
+    sizes.inputs = features.spec().inputs();
+    sizes.unknowns = static_cast<int>(experiment.prior.size());
+    if (options.embedding == "convolution") {
+        sizes.convolutions.channels = features.spec().channels();
+        sizes.convolutions.samples = features.spec().low_pass.samples;
+    }
+    sizes.width = options.width;
+    sizes.hidden = options.hidden;
+    sizes.blocks = options.blocks;
+    sizes.gates = options.gates;
+    sizes.members = std::max(1, options.members);
+    sizes.head = {family_from_name(options.head), options.pieces};
+    for (const nmrsim::PriorRange& range : experiment.prior) {
+        sizes.choices.push_back(static_cast<int>(range.choices.size()));
+    }
+    PosteriorNet net(sizes);
+    net->to(device);
+    features.to(device);
+
+    TrainingRecord record;
+    record.version = nmrsim::kVersion;
+    record.head = options.head;
+    record.device = device.is_cuda() ? "cuda" : "cpu";
+    for (const auto& [name, weight] : named_weights(net)) {
+        record.weights += static_cast<std::size_t>(weight.numel());
+    }
+    TrainerState state;
+    state.model = std::make_shared<Model::State>(Model::State{experiment,
+                                                              std::move(record),
+                                                              std::move(features),
+                                                              net,
+                                                              Calibration(experiment.prior.size()),
+                                                              {},
+                                                              device});
+    state.optimizer = std::make_unique<Optimizer>(named_weights(net), options.weight_decay);
+    state.average = copies(named_weights(net));
+    state.best = copies(named_weights(net));
+    state.scale = torch::zeros({sizes.unknowns}, torch::TensorOptions(device));
+    return state;
+}
+
+void write_checkpoint(const TrainerState& state, const TrainingOptions& options) {
+    TensorFile file;
+    for (const auto& [prefix, tensors] : tensor_groups(state)) {
+        for (const auto& [name, tensor] : tensors)
+            file.tensors[prefix + name] = to_file_tensor(tensor);
+    }
+    file.metadata = {{"format", kFormat},
+                     {"options", fingerprint(state.model->experiment, options)},
+                     {"data", state.data},
+                     {"features", to_json(state.model->features.spec())},
+                     {"state", nlohmann::json{{"epoch", state.epoch},
+                                              {"best_epoch", state.best_epoch},
+                                              {"steps", state.steps},
+                                              {"optimizer_steps", state.optimizer->steps},
+                                              {"chunks", state.chunks},
+                                              {"chunk", state.portions.chunk},
+                                              {"held_out", state.portions.held_out},
+                                              {"seconds", state.seconds},
+                                              {"curves_seen", state.model->record.curves_seen},
+                                              {"held_out_loss", state.held_out_loss},
+                                              {"best_loss", state.best_loss},
+                                              {"best_log_density", state.best_log_density},
+                                              {"held_out_log_density", state.held_out_log_density},
+                                              {"held_out_mse", state.held_out_mse},
+                                              {"best_mse", state.best_mse}}
+                                   .dump()}};
+    write_tensor_file(file, options.checkpoint);
+}
+
+TrainerState read_checkpoint(const nmrsim::Experiment& experiment, const TrainingOptions& options,
+                             const std::string& data, const torch::Device& device) {
+    const std::string& path = options.checkpoint;
+    const TensorFile file = read_tensor_file(path);
+    const auto metadata = [&](const char* key) {
+        const auto found = file.metadata.find(key);
+        if (found == file.metadata.end()) {
+            throw InputError(
+                fmt::format("{}: expected a checkpoint, but its metadata lacks {}", path, key));
+        }
+        return found->second;
+    };
+    if (metadata("format") != kFormat) {
+        throw InputError(
+            fmt::format("{}: expected the format {}, found {}", path, kFormat, metadata("format")));
+    }
+    if (metadata("options") != fingerprint(experiment, options)) {
+        throw InputError(
+            fmt::format("{}: expected the checkpoint of a training with this experiment and these "
+                        "options, found another's",
+                        path));
+    }
+    if (metadata("data") != data) {
+        const auto told = [](const std::string& mark) {
+            return mark.empty() ? std::string("simulated curves") : mark;
+        };
+        throw InputError(
+            fmt::format("{}: expected the checkpoint of a training on this data set "
+                        "({}), found another's ({})",
+                        path, told(data), told(metadata("data"))));
+    }
+    try {
+        TrainerState state = new_trainer_state(
+            experiment, Features(feature_spec_from_json(metadata("features"))), options, device);
+        for (const auto& [prefix, tensors] : tensor_groups(state)) {
+            for (const auto& [name, tensor] : tensors) {
+                const auto found = file.tensors.find(prefix + name);
+                if (found == file.tensors.end() || found->second.shape != tensor.sizes().vec()) {
+                    throw InputError(fmt::format("{}: tensor {}{} is missing or of another shape",
+                                                 path, prefix, name));
+                }
+                from_file_tensor(found->second, tensor);
+            }
+        }
+        const nlohmann::json json = nlohmann::json::parse(metadata("state"));
+        json.at("epoch").get_to(state.epoch);
+        json.at("best_epoch").get_to(state.best_epoch);
+        json.at("steps").get_to(state.steps);
+        json.at("optimizer_steps").get_to(state.optimizer->steps);
+        json.at("chunks").get_to(state.chunks);
+        state.portions = {json.value("chunk", std::int64_t{0}),
+                          json.value("held_out", std::int64_t{0})};
+        json.at("seconds").get_to(state.seconds);
+        json.at("curves_seen").get_to(state.model->record.curves_seen);
+        json.at("held_out_loss").get_to(state.held_out_loss);
+        json.at("best_loss").get_to(state.best_loss);
+        json.at("best_log_density").get_to(state.best_log_density);
+        json.at("held_out_log_density").get_to(state.held_out_log_density);
+        json.at("held_out_mse").get_to(state.held_out_mse);
+        json.at("best_mse").get_to(state.best_mse);
+        return state;
+    } catch (const nlohmann::json::exception& error) {
+        throw InputError(fmt::format("{}: state: {}", path, error.what()));
+    } catch (const std::invalid_argument& error) {
+        throw InputError(fmt::format("{}: {}", path, error.what()));
+    }
+}
+
+}  // namespace nmrinverse

@@ -1,0 +1,539 @@
+#include "training/training.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <stdexcept>
+#include <vector>
+
+#include "curve/disturbance.h"
+#include "nmrsim/mirrored_echo.h"
+#include "nmrsim/stop.h"
+#include "nmrsim/units.h"
+#include "training/model_calibration.h"
+
+namespace nmrinverse {
+namespace {
+
+// The learning rate ends at this share of its peak.
+constexpr double kLastRate = 0.01;
+// Weights of the standard deviations' loss, which teaches only them: its gradient stops at the
+// mean, and of the posterior's.
+constexpr double kSpreadWeight = 0.1;
+// Share of the old value in a step of the running mean squared errors, and of the running weights.
+constexpr double kScaleMemory = 0.98;
+constexpr double kAverageMemory = 0.99;
+constexpr double kLargestGradient = 2.0;
+
+// The pool of simulated curves to use again holds at most this.
+constexpr std::int64_t kPoolBytes = std::int64_t{1} << 30;
+// While it has to wait for curves, a timed training goes on with old ones, this many steps at a
+// time.
+constexpr std::int64_t kStepsWhileWaiting = 8;
+constexpr double kReportSeconds = 0.25;
+// Calibration may take this share of a timed training; where it would take more, it does with fewer
+// curves, but not fewer than these.
+constexpr double kCalibrationShare = 0.15;
+constexpr std::int64_t kFewestCalibrating = 512;
+constexpr double kCheckpointSeconds = 5.0;
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Share of the peak learning rate at `fraction` of the training.
+double rate_at(double fraction, double warm_up) {
+    if (fraction < warm_up) return std::max(fraction / warm_up, 1e-3);
+    const double rest = std::min(1.0, (fraction - warm_up) / (1.0 - warm_up));
+    return kLastRate + (1.0 - kLastRate) * 0.5 * (1.0 + std::cos(nmrsim::kPi * rest));
+}
+
+/// 1 for each real unknown, 0 for a categorical one.
+torch::Tensor real_unknowns(const nmrsim::Prior& prior) {
+    torch::Tensor real = torch::ones({static_cast<std::int64_t>(prior.size())});
+    for (std::size_t k = 0; k < prior.size(); ++k) {
+        if (prior[k].categorical()) real[static_cast<std::int64_t>(k)] = 0.0;
+    }
+    return real;
+}
+
+/// The stream's chunk; none where simulations were asked to stop (nmrsim/stop.h), which ends the
+/// training with what it has.
+std::optional<Curves> taken_unless_stopped(CurveStream& stream) {
+    try {
+        return stream.take();
+    } catch (const nmrsim::Stopped&) {
+        return std::nullopt;
+    }
+}
+
+/// Rows to learn from in one pass, in random order: as many as there are, where curves have aliases
+/// each curve as often as another, with one of its own drawn each time. A curve of many aliases
+/// must not count more than one of few, or the prior would not be the one that was asked for.
+torch::Tensor order_of(const Curves& curves, const torch::Generator& random) {
+    if (!curves.begins.defined()) return torch::randperm(curves.count(), random);
+    const std::int64_t count = curves.begins.size(0) - 1;
+    const torch::Tensor first = curves.begins.slice(0, 0, count);
+    const torch::Tensor aliases = curves.begins.slice(0, 1) - first;
+    std::vector<torch::Tensor> rounds;
+    for (std::int64_t round = 0; round < curves.count() / count; ++round) {
+        const torch::Tensor chosen =
+            (torch::rand({count}, random, torch::kFloat64) * aliases).floor().to(torch::kLong);
+        rounds.push_back((first + chosen).index_select(0, torch::randperm(count, random)));
+    }
+    return torch::cat(rounds);
+}
+
+}  // namespace
+
+Training::Training(TrainerState state, const TrainingOptions& options, const TrainingReport& report,
+                   const TrainingPeers& peers, std::chrono::steady_clock::time_point start)
+    : options_(options),
+      report_(report),
+      peers_(peers),
+      state_(std::move(state)),
+      device_(state_.model->device),
+      probe_(state_.model->net->options()),
+      real_(real_unknowns(state_.model->experiment.prior).to(device_)),
+      plain_(state_.model->experiment.prior.size()),
+      start_(start) {
+    if (options_.mirrored) mirror_axis_deg_ = nmrsim::mirror_axis_deg(state_.model->experiment);
+    probe_->to(device_);
+    probe_->eval();
+}
+
+double Training::elapsed() const {
+    return state_.seconds + seconds_since(start_);
+}
+
+double Training::fraction() const {
+    const double by_time = options_.minutes > 0.0 ? elapsed() / learning_seconds() : 0.0;
+    const double by_steps =
+        time_alone_ ? 0.0 : static_cast<double>(state_.steps) / static_cast<double>(steps_in_all_);
+    return std::min(1.0, std::max(by_time, by_steps));
+}
+
+Training::Share Training::share_of(std::int64_t count) const {
+    // Fewer than one for each: all of them do the same.
+    if (count < peers_.size) return {0, count, 1.0 / peers_.size};
+    const std::int64_t begin = count * peers_.rank / peers_.size;
+    const std::int64_t end = count * (peers_.rank + 1) / peers_.size;
+    return {begin, end, static_cast<double>(end - begin) / static_cast<double>(count)};
+}
+
+torch::Tensor Training::summed(const torch::Tensor& mine) const {
+    torch::NoGradGuard no_grad;
+    torch::Tensor sum = mine.detach().to(torch::kCPU, torch::kFloat32).contiguous().clone();
+    peers_.sum({sum.data_ptr<float>(), static_cast<std::size_t>(sum.numel())});
+    return sum.to(mine.device());
+}
+
+Curves Training::whole(const Curves& mine, std::int64_t at, std::int64_t count) const {
+    if (alone()) return mine;
+    const auto spread = [&](const torch::Tensor& part, at::IntArrayRef shape) {
+        torch::Tensor all = torch::zeros(shape);
+        if (part.defined()) all.slice(0, at, at + part.size(0)).copy_(part);
+        peers_.sum({all.data_ptr<float>(), static_cast<std::size_t>(all.numel())});
+        return all;
+    };
+    const std::int64_t samples = held_out_clean_.size(2);
+    return {spread(mine.reduced, {count, 2, samples}),
+            spread(mine.unknowns, {count, held_out_.unknowns.size(1)})};
+}
+
+/// The same for all, whose clocks differ.
+double Training::learning_rate() const {
+    const double rate = options_.learning_rate * rate_at(fraction(), options_.warm_up);
+    if (alone() || options_.minutes == 0.0) return rate;
+    return summed(torch::full({1}, peers_.rank == 0 ? rate : 0.0)).item<double>();
+}
+
+double Training::sum_gradients(double loss) {
+    torch::NoGradGuard no_grad;
+    std::vector<torch::Tensor> gradients;
+    for (const auto& [name, weight] : named_weights(state_.model->net)) {
+        gradients.push_back(weight.grad().flatten());
+    }
+    gradients.push_back(torch::full({1}, loss, gradients.front().options()));
+    const torch::Tensor sum = summed(torch::cat(gradients));
+    gradients.pop_back();
+    std::int64_t begin = 0;
+    for (const torch::Tensor& gradient : gradients) {
+        gradient.copy_(sum.slice(0, begin, begin + gradient.numel()));
+        begin += gradient.numel();
+    }
+    return sum[begin].item<double>();
+}
+
+void Training::agree() {
+    if (alone()) return;
+    torch::NoGradGuard no_grad;
+    const auto take_first = [&](const std::vector<std::pair<std::string, torch::Tensor>>& tensors) {
+        for (const auto& [name, tensor] : tensors) {
+            const torch::Tensor plain = tensor.detach();
+            plain.copy_(summed(peers_.rank == 0 ? plain : torch::zeros_like(plain)));
+        }
+    };
+    take_first(named_weights(state_.model->net));
+    take_first(state_.average);
+    take_first(state_.optimizer->state());
+    take_first({{"scale", state_.scale}});
+}
+
+/// Mean over the real unknowns of the logarithm of the root mean squared error over the prior's
+/// standard deviation: each unknown counts by factors, not by its units.
+double Training::loss_of(const torch::Tensor& mse) const {
+    const torch::Tensor real = real_.to(mse.device(), mse.scalar_type());
+    const double count = real.sum().item<double>();
+    if (count == 0.0) return 0.0;
+    return (0.5 * (12.0 * mse.detach().clamp_min(1e-30)).log() * real).sum().item<double>() / count;
+}
+
+void Training::hold_out(Curves held_out) {
+    torch::NoGradGuard no_grad;
+    agree();
+    const torch::Generator random = generator(options_.seed, 0, Purpose::held_out_noise);
+    const Features& features = state_.model->features;
+    held_out_clean_ = held_out.reduced;
+    held_out_noise_ = noise_levels(features.spec(), held_out.count(), random);
+    held_out.reduced = disturbed(features, options_.receiver, held_out.reduced.to(device_),
+                                 held_out_noise_, random);
+    held_out_ = std::move(held_out);
+    reserve_time();
+}
+
+/// What calibration takes does not depend on what the network has learnt.
+void Training::reserve_time() {
+    if (options_.minutes == 0.0) return;
+    Curves& curves = calibrating_.curves;
+    const double most = kCalibrationShare * 60.0 * options_.minutes;
+    if (curves.count() > 0) {
+        reserved_ = calibration_seconds(state_.model->features, probe_, curves.reduced,
+                                        curves.unknowns, device_);
+        const auto rest =
+            static_cast<std::int64_t>(static_cast<double>(curves.count()) * most / reserved_);
+        if (rest < curves.count()) {
+            const std::int64_t left = std::min(curves.count(), std::max(kFewestCalibrating, rest));
+            curves.reduced = curves.reduced.slice(0, 0, left);
+            curves.unknowns = curves.unknowns.slice(0, 0, left);
+            calibrating_.told = fmt::format("{} of {}", left, calibrating_.told);
+        }
+    }
+    reserved_ = std::min(reserved_, most);
+    if (!alone())
+        reserved_ = summed(torch::full({1}, peers_.rank == 0 ? reserved_ : 0.0)).item<double>();
+}
+
+NetworkAnswer Training::run_held_out(
+    const std::vector<std::pair<std::string, torch::Tensor>>& weights) {
+    torch::NoGradGuard no_grad;
+    const auto into = named_weights(probe_);
+    for (std::size_t i = 0; i < into.size(); ++i) into[i].second.detach().copy_(weights[i].second);
+    return run_network(state_.model->features, probe_, held_out_.reduced, held_out_noise_, device_);
+}
+
+void Training::step(const torch::Tensor& positions, const torch::Generator& random) {
+    const double rate = learning_rate();
+    const std::int64_t count = positions.size(0);
+    const Share share = share_of(count);
+    const torch::Tensor truth =
+        unknowns_.index_select(0, positions.slice(0, share.begin, share.end));
+    torch::Tensor inputs;
+    {
+        torch::NoGradGuard no_grad;
+        const Features& features = state_.model->features;
+        // Drawn for all of the batch, so that the draws are the same however it is shared.
+        const torch::Tensor noise = noise_levels(features.spec(), count, random);
+        torch::Tensor curves = pool_.index_select(0, positions);
+        if (mirror_axis_deg_) curves = mirrored_by_chance(curves, *mirror_axis_deg_, random);
+        curves = disturbed(features, options_.receiver, curves, noise, random);
+        inputs = features.inputs(curves.slice(0, share.begin, share.end),
+                                 noise.to(device_).slice(0, share.begin, share.end));
+    }
+    PosteriorNet& net = state_.model->net;
+    const NetworkAnswer answer = net->forward(inputs);  // (members, n, unknowns)
+    const torch::Tensor squares = (answer.mean - truth).square();
+    const torch::Tensor mse = squares.mean(at::IntArrayRef({0, 1}));
+    {
+        torch::NoGradGuard no_grad;
+        const torch::Tensor of_all = alone() ? mse : summed(mse * share.weight);
+        if (state_.steps == 0) state_.scale.copy_(of_all);
+        state_.scale.mul_(kScaleMemory).add_(of_all, 1.0 - kScaleMemory);
+    }
+    // The mean squared error of each unknown over what it has been of late: its gradient is that of
+    // the sum of their logarithms, so that no unknown waits for the worst one. The standard
+    // deviations follow by the Gaussian likelihood of the errors as they are, and the densities
+    // about both by their own likelihood. A choice has no mean.
+    const torch::Tensor spread =
+        (0.5 * squares.detach() * torch::exp(-2.0 * answer.log_sd) + answer.log_sd)
+            .mean(at::IntArrayRef({0, 1}));
+    const JointDensity density = net->densities(answer, plain_, truth);
+    const torch::Tensor surprise =
+        -(density.marginal.sum(-1).mean() + density.conditional.slice(2, 1).sum(-1).mean());
+    const torch::Tensor loss =
+        (real_ * (mse / (state_.scale + 1e-12) + kSpreadWeight * spread)).sum() +
+        options_.posterior_weight * surprise;
+    double value = loss.item<double>();
+    if (!alone()) {
+        (loss * share.weight).backward();
+        value = sum_gradients(value * share.weight);
+    }
+    // Of the whole batch: all processes stop, or none.
+    if (!std::isfinite(value)) {
+        throw std::runtime_error(
+            fmt::format("training: the loss is {} at step {}; a smaller learning rate may help",
+                        value, state_.steps + 1));
+    }
+    if (alone()) loss.backward();
+    state_.optimizer->clip_gradients(kLargestGradient);
+    state_.optimizer->step(rate);
+    ++state_.steps;
+    state_.model->record.curves_seen += static_cast<std::size_t>(count);
+
+    torch::NoGradGuard no_grad;
+    // The first steps' weights are forgotten sooner.
+    const double steps = static_cast<double>(state_.steps);
+    const double memory = std::min(kAverageMemory, (1.0 + steps) / (10.0 + steps));
+    const auto weights = named_weights(state_.model->net);
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+        state_.average[i].second.mul_(memory).add_(weights[i].second.detach(), 1.0 - memory);
+    }
+}
+
+Training::Go Training::learn(const torch::Tensor& order, const torch::Generator& random) {
+    const std::int64_t count = order.size(0);
+    const std::int64_t batches = std::max<std::int64_t>(1, count / options_.batch);
+    for (std::int64_t b = 0; b < batches; ++b) {
+        const std::int64_t begin = b * count / batches;
+        step(order.slice(0, begin, (b + 1) * count / batches).to(device_), random);
+        const double now = seconds_since(start_);
+        bool stop = options_.minutes > 0.0 && elapsed() >= learning_seconds();
+        if (report_ && now - last_report_ > kReportSeconds) {
+            last_report_ = now;
+            TrainingProgress progress;
+            progress.epoch = state_.epoch + 1;
+            progress.fraction = fraction();
+            if (options_.minutes > 0.0) {
+                progress.fraction *= learning_seconds() / (60.0 * options_.minutes);
+            }
+            progress.curves_per_s =
+                static_cast<double>(state_.model->record.curves_seen - seen_before_) / now;
+            progress.train_loss = loss_of(state_.scale);
+            progress.held_out_log_density = state_.held_out_log_density;
+            progress.held_out_loss = state_.held_out_loss;
+            progress.held_out_mse = state_.held_out_mse;
+            progress.learning_rate = options_.learning_rate * rate_at(fraction(), options_.warm_up);
+            stop = !report_(progress) || stop;
+        }
+        if (any_stops(stop)) return Go::stop;
+    }
+    return Go::on;
+}
+
+void Training::evaluate_epoch() {
+    torch::NoGradGuard no_grad;
+    const NetworkAnswer answer = run_held_out(state_.average);
+    const nmrsim::Prior& prior = state_.model->experiment.prior;
+    const auto unknowns = static_cast<std::int64_t>(prior.size());
+    const torch::Tensor errors = combined(answer).mean.clamp(0.0, 1.0) - held_out_.unknowns;
+    const torch::Tensor mse = errors.to(torch::kFloat64).square().mean(0);
+    state_.held_out_mse.assign(prior.size(), 0.0);
+    for (std::int64_t k = 0; k < unknowns; ++k) {
+        const nmrsim::PriorRange& range = prior[static_cast<std::size_t>(k)];
+        state_.held_out_mse[static_cast<std::size_t>(k)] =
+            mse[k].item<double>() * std::pow(range.high - range.low, 2);
+    }
+    // A network that knows its few curves by heart is too sure of others, but no worse for it once
+    // its widths are calibrated.
+    const Calibration widened = widened_calibration(probe_, answer, held_out_.unknowns);
+    state_.held_out_log_density =
+        joint_log_density(probe_, answer, widened, held_out_.unknowns).mean().item<double>();
+    // Both in nats an unknown.
+    state_.held_out_loss =
+        loss_of(mse) - state_.held_out_log_density / static_cast<double>(unknowns);
+    if (!std::isfinite(state_.held_out_loss)) {
+        throw std::runtime_error(
+            "training: the held-out loss is not a number; a smaller learning rate may help");
+    }
+    if (state_.best_epoch == 0 || state_.held_out_loss < state_.best_loss) {
+        state_.best_loss = state_.held_out_loss;
+        state_.best_mse = state_.held_out_mse;
+        state_.best_log_density = state_.held_out_log_density;
+        state_.best_epoch = std::max(1, state_.epoch);
+        for (std::size_t i = 0; i < state_.best.size(); ++i) {
+            state_.best[i].second.copy_(state_.average[i].second);
+        }
+    }
+}
+
+Training::Go Training::end_epoch() {
+    ++state_.epoch;
+    agree();
+    evaluate_epoch();
+    save_checkpoint();
+    const bool patient =
+        options_.patience == 0 || state_.epoch - state_.best_epoch < options_.patience;
+    return any_stops(!patient) ? Go::stop : Go::on;
+}
+
+/// Not more often than every few seconds.
+void Training::save_checkpoint() {
+    const double now = seconds_since(start_);
+    if (options_.checkpoint.empty() || now - last_checkpoint_ < kCheckpointSeconds) return;
+    last_checkpoint_ = now;
+    if (peers_.rank > 0) return;
+    const double before = state_.seconds;
+    state_.seconds = elapsed();
+    write_checkpoint(state_, options_);
+    state_.seconds = before;
+}
+
+Model Training::finish() {
+    torch::NoGradGuard no_grad;
+    Model::State& model = *state_.model;
+    const NetworkAnswer answer = run_held_out(state_.best);
+    const bool own = calibrating_.curves.count() > 0;
+    model.calibration = calibrated_on(model.features, probe_, options_.receiver,
+                                      own ? calibrating_.curves.reduced : held_out_clean_,
+                                      own ? calibrating_.curves.unknowns : held_out_.unknowns,
+                                      options_.seed, device_);
+    model.record.calibrated_on =
+        own ? calibrating_.told : fmt::format("{} held-out curves", held_out_.count());
+    model.reference = embedding_reference(answer.embedding[0]);
+    model.net = probe_;
+    if (!model.record.learnt.empty() && model.record.learnt.front().stream == "training") {
+        // Of the curves that could have been simulated, those that were.
+        model.record.learnt.front().count =
+            static_cast<std::uint64_t>(state_.chunks) * static_cast<std::uint64_t>(chunk_);
+    }
+    model.record.receiver = {options_.receiver.phase_deg, options_.receiver.gain,
+                             options_.time_zero_us};
+    model.record.epochs = state_.epoch;
+    model.record.seconds = elapsed();
+    model.record.held_out_loss = state_.best_loss;
+    model.record.held_out_mse = state_.best_mse;
+    model.record.held_out_log_density =
+        joint_log_density(probe_, answer, model.calibration, held_out_.unknowns)
+            .mean()
+            .item<double>();
+    return Model(state_.model);
+}
+
+Model Training::run(const Curves& curves, Curves held_out) {
+    hold_out(std::move(held_out));
+    pool_ = curves.reduced.to(device_);
+    unknowns_ = curves.unknowns.to(device_);
+    seen_before_ = state_.model->record.curves_seen;
+    steps_in_all_ = static_cast<long>(options_.epochs) *
+                    std::max<long>(1, static_cast<long>(curves.count()) / options_.batch);
+    Go go = Go::on;
+    while (go == Go::on && state_.epoch < options_.epochs) {
+        const torch::Generator random = generator(options_.seed, state_.epoch, Purpose::order);
+        go = learn(order_of(curves, random), random);
+        if (go == Go::on) go = end_epoch();
+    }
+    if (state_.best_epoch == 0 || options_.minutes > 0.0) evaluate_epoch();
+    return finish();
+}
+
+Model Training::run(DataWindows& windows, Curves held_out) {
+    hold_out(std::move(held_out));
+    seen_before_ = state_.model->record.curves_seen;
+    steps_in_all_ =
+        static_cast<long>(options_.epochs) *
+        std::max<long>(1, static_cast<long>(windows.curves_per_pass()) / options_.batch);
+    Go go = Go::on;
+    if (state_.epoch < options_.epochs) windows.start(state_.chunks);
+    while (go == Go::on && state_.epoch < options_.epochs) {
+        const torch::Generator random = generator(options_.seed, state_.chunks, Purpose::order);
+        const DataWindows::Place place = windows.place(state_.chunks);
+        pool_ = unknowns_ = torch::Tensor();
+        const Curves window = whole(windows.take(), place.begin, place.count);
+        pool_ = window.reduced.to(device_);
+        unknowns_ = window.unknowns.to(device_);
+        if (state_.chunks + 1 < options_.epochs * windows.per_pass()) {
+            windows.start(state_.chunks + 1);
+        }
+        go = learn(torch::randperm(place.count, random), random);
+        if (go == Go::stop) break;
+        ++state_.chunks;
+        if (state_.chunks % windows.per_pass() == 0) {
+            go = end_epoch();
+        } else {
+            agree();
+            save_checkpoint();
+        }
+    }
+    if (state_.best_epoch == 0 || options_.minutes > 0.0) evaluate_epoch();
+    return finish();
+}
+
+Model Training::run(CurveStream& stream, std::int64_t chunk, std::int64_t chunks_per_epoch,
+                    Curves held_out) {
+    chunk_ = chunk;
+    const std::int64_t unknowns = held_out.unknowns.size(1);
+    const std::int64_t samples = held_out.reduced.size(2);
+    hold_out(std::move(held_out));
+    const std::int64_t chunks_in_all = options_.epochs * chunks_per_epoch;
+    // The pool is a ring of chunks.
+    const std::int64_t ring = std::clamp<std::int64_t>(
+        kPoolBytes / (chunk * (2 * samples + unknowns) * 4), 1, chunks_in_all);
+    const torch::TensorOptions on_device(device_);
+    pool_ = torch::empty({ring * chunk, 2, samples}, on_device);
+    unknowns_ = torch::empty({ring * chunk, unknowns}, on_device);
+    const auto store = [&](std::int64_t index, const Curves& curves) {
+        const std::int64_t at = index % ring * chunk;
+        pool_.slice(0, at, at + chunk).copy_(curves.reduced);
+        unknowns_.slice(0, at, at + chunk).copy_(curves.unknowns);
+    };
+    // A resumed training finds its pool as it was.
+    for (std::int64_t c = std::max<std::int64_t>(0, state_.chunks - ring); c < state_.chunks; ++c) {
+        stream.start(c);
+        store(c, whole(stream.take(), stream.begin(), chunk));
+    }
+    time_alone_ = options_.minutes > 0.0;
+    seen_before_ = state_.model->record.curves_seen;
+    steps_in_all_ = static_cast<long>(
+        chunks_in_all * std::max<std::int64_t>(1, options_.replays * chunk / options_.batch));
+    if (state_.chunks < chunks_in_all) stream.start(state_.chunks);
+
+    Go go = Go::on;
+    while (go == Go::on && state_.chunks < chunks_in_all) {
+        const torch::Generator random = generator(options_.seed, state_.chunks, Purpose::order);
+        // Only a timed training may do what depends on time.
+        while (time_alone_ && state_.chunks > 0 && go == Go::on && any_stops(!stream.ready())) {
+            const std::int64_t filled = std::min(ring, state_.chunks) * chunk;
+            go = learn(
+                torch::randint(filled, {kStepsWhileWaiting * options_.batch}, random, torch::kLong),
+                random);
+        }
+        if (go == Go::stop) break;
+        const std::optional<Curves> mine = taken_unless_stopped(stream);
+        if (any_stops(!mine)) break;
+        store(state_.chunks, whole(*mine, stream.begin(), chunk));
+        if (state_.chunks + 1 < chunks_in_all) stream.start(state_.chunks + 1);
+        const std::int64_t filled = std::min(ring, state_.chunks + 1) * chunk;
+        torch::Tensor order = torch::cat(
+            {torch::arange(chunk) + state_.chunks % ring * chunk,
+             torch::randint(filled, {(options_.replays - 1) * chunk}, random, torch::kLong)});
+        order = order.index_select(0, torch::randperm(order.size(0), random));
+        go = learn(order, random);
+        if (go == Go::stop) break;
+        ++state_.chunks;
+        if (state_.chunks % chunks_per_epoch == 0) go = end_epoch();
+    }
+    // All curves simulated and time left: on with what there is.
+    while (go == Go::on && time_alone_) {
+        const torch::Generator random =
+            generator(options_.seed, state_.steps, Purpose::order_again);
+        const std::int64_t filled = std::min(ring, chunks_in_all) * chunk;
+        go = learn(torch::randperm(filled, random), random);
+        if (go == Go::on) go = end_epoch();
+    }
+    if (state_.best_epoch == 0 || time_alone_) evaluate_epoch();
+    return finish();
+}
+
+}  // namespace nmrinverse

@@ -1,0 +1,428 @@
+#include "model/experiment_keys.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <utility>
+
+#include "nmrsim/errors.h"
+#include "nmrsim/experiment_file.h"
+#include "nmrsim/parameters.h"
+#include "nmrsim/sequence_text.h"
+
+namespace nmrsim {
+
+namespace {
+
+const std::vector<std::string> kShapes = {"lorentzian", "gaussian", "voigt", "table"};
+
+/// Keys that are no row of the parameter table.
+constexpr std::pair<const char*, const char*> kOtherKeys[] = {{"interaction", "normalize"},
+                                                              {"lattice", "nx"},
+                                                              {"lattice", "ny"},
+                                                              {"lattice", "nz"},
+                                                              {"lattice", "seed"},
+                                                              {"line", "shape"},
+                                                              {"line", "renormalize"},
+                                                              {"line", "spins"},
+                                                              {"line", "table"},
+                                                              {"relaxation", "t1_us"},
+                                                              {"relaxation", "t2_us"},
+                                                              {"sequence", "events"},
+                                                              {"sequence", "program"},
+                                                              {"phase_cycle", "pulses"},
+                                                              {"phase_cycle", "receiver"},
+                                                              {"acquisition", "points"},
+                                                              {"accuracy", "nodes"},
+                                                              {"accuracy", "precision"},
+                                                              {"accuracy", "steps_per_point"},
+                                                              {"accuracy", "magnus_order"},
+                                                              {"accuracy", "frame"},
+                                                              {"challenge", "columns"},
+                                                              {"challenge", "score"},
+                                                              {"challenge", "score_curves"}};
+
+/// What stands there, for messages.
+std::string describe(const toml::node& node) {
+    if (const auto* text = node.as_string()) return fmt::format("the string \"{}\"", text->get());
+    if (const auto* number = node.as_integer()) return fmt::format("{}", number->get());
+    if (const auto* number = node.as_floating_point()) return fmt::format("{}", number->get());
+    if (const auto* flag = node.as_boolean()) return flag->get() ? "true" : "false";
+    if (const auto* array = node.as_array()) return fmt::format("an array of {}", array->size());
+    if (node.is_table()) return "a table";
+    return "a date or time";
+}
+
+}  // namespace
+
+const std::vector<std::string>& experiment_tables() {
+    static const std::vector<std::string> tables = {
+        "interaction", "lattice",     "line",     "relaxation", "start",    "sequence",
+        "phase_cycle", "acquisition", "accuracy", "prior",      "challenge"};
+    return tables;
+}
+
+std::vector<std::string> setting_keys() {
+    std::vector<std::string> keys = {"name"};
+    for (const std::string& table : experiment_tables()) {
+        for (const Parameter& row : parameter_table()) {
+            if (table == row.table) keys.push_back(fmt::format("{}.{}", table, row.name));
+        }
+        for (const auto& [other_table, name] : kOtherKeys) {
+            if (table == other_table) keys.push_back(fmt::format("{}.{}", table, name));
+        }
+    }
+    return keys;
+}
+
+/// "; did you mean kernel?", or nothing.
+std::string hint(std::string_view word, const std::vector<std::string>& candidates) {
+    const std::string nearest = nearest_name(word, candidates);
+    return nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest);
+}
+
+void wrong_type(const std::string& key, const char* expected, const toml::node& node) {
+    throw InputError(fmt::format("{}: expected {}, found {}", key, expected, describe(node)));
+}
+
+const std::string& read_text(const std::string& key, const toml::node& node, const char* expected) {
+    const auto* text = node.as_string();
+    if (!text) wrong_type(key, expected, node);
+    return text->get();
+}
+
+namespace {
+
+double read_real(const std::string& key, const toml::node& node,
+                 const char* expected = "a number") {
+    if (const auto* number = node.as_floating_point()) return number->get();
+    if (const auto* number = node.as_integer()) return static_cast<double>(number->get());
+    wrong_type(key, expected, node);
+}
+
+int read_int(const std::string& key, const toml::node& node,
+             const char* expected = "a whole number") {
+    const auto* number = node.as_integer();
+    if (!number) wrong_type(key, expected, node);
+    if (number->get() < std::numeric_limits<int>::min() ||
+        number->get() > std::numeric_limits<int>::max()) {
+        throw InputError(fmt::format("{}: {} is too large", key, number->get()));
+    }
+    return static_cast<int>(number->get());
+}
+
+bool read_flag(const std::string& key, const toml::node& node) {
+    const auto* flag = node.as_boolean();
+    if (!flag) wrong_type(key, "true or false", node);
+    return flag->get();
+}
+
+bool is_auto(const toml::node& node) {
+    const auto* text = node.as_string();
+    return text && text->get() == "auto";
+}
+
+/// A seed as a number; as a string of digits where it passes TOML's 64 bits with sign.
+std::uint64_t read_seed(const std::string& key, const toml::node& node) {
+    const char* expected = "a whole number >= 0";
+    if (const auto* number = node.as_integer()) {
+        if (number->get() < 0) wrong_type(key, expected, node);
+        return static_cast<std::uint64_t>(number->get());
+    }
+    std::uint64_t seed = 0;
+    const std::string& text = read_text(key, node, expected);
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+    if (error != std::errc() || end != text.data() + text.size()) wrong_type(key, expected, node);
+    return seed;
+}
+
+/// One of `choices`, by its index.
+std::size_t read_choice(const std::string& key, const toml::node& node,
+                        const std::vector<std::string>& choices) {
+    const std::string expected = fmt::format("one of {}", fmt::join(choices, ", "));
+    const std::string& text = read_text(key, node, expected.c_str());
+    const auto found = std::find(choices.begin(), choices.end(), text);
+    if (found == choices.end()) {
+        throw InputError(fmt::format("{}: expected {}, found \"{}\"{}", key, expected, text,
+                                     hint(text, choices)));
+    }
+    return static_cast<std::size_t>(found - choices.begin());
+}
+
+/// One time of the pair that stands for rates toward +1/2, the other one kept.
+void set_relaxation_time(Relaxation& relaxation, std::string_view key, double time_us) {
+    const double infinity = std::numeric_limits<double>::infinity();
+    const auto time_of = [&](double rate) { return rate > 0.0 ? 1e6 / rate : infinity; };
+    double t1_us = time_of(relaxation.longitudinal_rate());
+    double t2_us = time_of(relaxation.transverse_rate());
+    if (key == "t1_us") {
+        t1_us = time_us;
+        if (relaxation.gamma3_per_s == 0.0) t2_us = 2.0 * t1_us;
+    } else {
+        t2_us = time_us;
+    }
+    const double d_base = relaxation.d_base;
+    relaxation = relaxation_from_times(t1_us, t2_us);
+    relaxation.d_base = d_base;
+}
+
+void check_keys(const std::string& where, const toml::table& table,
+                const std::vector<std::string>& known) {
+    for (const auto& [key, value] : table) {
+        const std::string_view name = key.str();
+        if (std::find(known.begin(), known.end(), name) == known.end()) {
+            throw InputError(fmt::format("{}: unknown key {}{}", where, name, hint(name, known)));
+        }
+    }
+}
+
+/// [[offset_khz, weight], ...]
+std::vector<LinePoint> read_line_table(const toml::node& node) {
+    const auto* array = node.as_array();
+    if (!array) wrong_type("line.table", "an array of [offset_khz, weight]", node);
+    std::vector<LinePoint> points;
+    for (const toml::node& entry : *array) {
+        const std::string where = fmt::format("line.table[{}]", points.size());
+        const auto* pair = entry.as_array();
+        if (!pair || pair->size() != 2) wrong_type(where, "[offset_khz, weight]", entry);
+        points.push_back({read_real(where, *pair->get(0)), read_real(where, *pair->get(1))});
+    }
+    return points;
+}
+
+std::vector<Event> read_events(const toml::node& node) {
+    const char* expected =
+        "{pulse_deg = ..., phase_deg = ..., duration_us = ...} or {delay_us = ...}";
+    const auto* array = node.as_array();
+    if (!array) wrong_type("sequence.events", "an array", node);
+    std::vector<Event> events;
+    for (const toml::node& entry : *array) {
+        const std::string where = fmt::format("sequence.events[{}]", events.size());
+        const auto* table = entry.as_table();
+        if (!table) wrong_type(where, expected, entry);
+        if (const auto* delay = table->get("delay_us")) {
+            check_keys(where, *table, {"delay_us"});
+            events.push_back(Delay{read_real(where + ".delay_us", *delay)});
+        } else {
+            check_keys(where, *table, {"pulse_deg", "phase_deg", "duration_us"});
+            const auto* flip = table->get("pulse_deg");
+            if (!flip) wrong_type(where, expected, entry);
+            Pulse pulse;
+            pulse.flip_deg = read_real(where + ".pulse_deg", *flip);
+            if (const auto* phase = table->get("phase_deg")) {
+                pulse.phase_deg = read_real(where + ".phase_deg", *phase);
+            }
+            if (const auto* duration = table->get("duration_us")) {
+                pulse.duration_us = read_real(where + ".duration_us", *duration);
+            }
+            events.push_back(pulse);
+        }
+    }
+    return events;
+}
+
+std::vector<double> read_phases(const std::string& key, const toml::node& node) {
+    const char* expected = "an array of phases in degrees";
+    const auto* array = node.as_array();
+    if (!array) wrong_type(key, expected, node);
+    std::vector<double> phases;
+    for (const toml::node& phase : *array) {
+        phases.push_back(read_real(fmt::format("{}[{}]", key, phases.size()), phase));
+    }
+    return phases;
+}
+
+/// One row of phases a step; the receiver's are kept.
+void set_cycle_pulses(PhaseCycle& cycle, const std::string& key, const toml::node& node) {
+    const auto* array = node.as_array();
+    if (!array) wrong_type(key, "an array with an array of phases for each step", node);
+    std::vector<std::vector<double>> rows;
+    for (const toml::node& row : *array) {
+        rows.push_back(read_phases(fmt::format("{}[{}]", key, rows.size()), row));
+    }
+    cycle.steps.resize(rows.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) cycle.steps[i].pulse_deg = std::move(rows[i]);
+}
+
+void set_cycle_receiver(PhaseCycle& cycle, const std::string& key, const toml::node& node) {
+    const std::vector<double> phases = read_phases(key, node);
+    if (phases.size() != cycle.steps.size()) {
+        throw InputError(fmt::format("{}: expected {} phases, one for each row of pulses, found {}",
+                                     key, cycle.steps.size(), phases.size()));
+    }
+    for (std::size_t i = 0; i < phases.size(); ++i) cycle.steps[i].receiver_deg = phases[i];
+}
+
+std::vector<ChallengeColumn> read_columns(const toml::node& node) {
+    const auto* array = node.as_array();
+    if (!array) wrong_type("challenge.columns", "an array", node);
+    std::vector<ChallengeColumn> columns;
+    for (const toml::node& entry : *array) {
+        const std::string where = fmt::format("challenge.columns[{}]", columns.size());
+        const auto* table = entry.as_table();
+        if (!table || !table->get("parameter")) {
+            wrong_type(where, "{name = ..., parameter = ..., scale = ...}", entry);
+        }
+        check_keys(where, *table, {"name", "parameter", "scale"});
+        ChallengeColumn column;
+        column.parameter = read_text(where + ".parameter", *table->get("parameter"));
+        column.name = column.parameter;
+        if (const auto* name = table->get("name")) column.name = read_text(where + ".name", *name);
+        if (const auto* scale = table->get("scale")) {
+            column.scale = read_real(where + ".scale", *scale);
+        }
+        parameter(column.parameter);
+        columns.push_back(column);
+    }
+    return columns;
+}
+
+PriorRange read_range(std::string_view name, const toml::node& node) {
+    const std::string key = fmt::format("prior.{}", name);
+    const auto* array = node.as_array();
+    if (parameter(name).categorical) {
+        const char* expected = "a list of names, as in [\"gaussian\", \"rkky\"]";
+        if (!array || array->empty()) wrong_type(key, expected, node);
+        std::vector<std::string> choices;
+        for (const toml::node& choice : *array) {
+            choices.push_back(read_text(fmt::format("{}[{}]", key, choices.size()), choice));
+        }
+        return categorical_unknown(std::string(name), std::move(choices));
+    }
+    const char* expected = "[low, high]";
+    if (!array || array->size() != 2) wrong_type(key, expected, node);
+    return {std::string(name), read_real(key, *array->get(0), expected),
+            read_real(key, *array->get(1), expected)};
+}
+
+void set_prior(Prior& prior, std::string_view name, const toml::node& node) {
+    const PriorRange range = read_range(name, node);
+    validate_prior({range});
+    const auto known = std::find_if(prior.begin(), prior.end(),
+                                    [&](const PriorRange& other) { return other.name == name; });
+    if (known != prior.end()) {
+        *known = range;
+    } else {
+        prior.push_back(range);
+    }
+}
+
+}  // namespace
+
+void set_key(Experiment& e, const std::string& table, const std::string& key,
+             const toml::node& node) {
+    const std::string full = table + "." + key;
+    const auto is = [&](const char* name) { return full == name; };
+    if (table == "prior") return set_prior(e.prior, key, node);
+    if (is("interaction.kernel")) {
+        const std::string& name = kernel_names()[read_choice(full, node, kernel_names())];
+        e.interaction.kernel = other_kernel(e.interaction.kernel, name);
+        return;
+    }
+    for (const Parameter& row : parameter_table()) {
+        if (table != row.table || key != row.name) continue;
+        return set_parameter(e, key, read_real(full, node));
+    }
+    if (is("sequence.events")) {
+        Sequence sequence;
+        sequence.program = read_events(node);
+        sequence.validate();
+        e.sequence = sequence;
+        return;
+    }
+    if (is("sequence.program")) return set_sequence(e, read_text(full, node));
+    if (is("challenge.columns")) {
+        e.challenge = read_columns(node);
+    } else if (is("challenge.score")) {
+        e.score.scale = ScoreScale(read_choice(full, node, {"none", "range", "variance"}));
+    } else if (is("challenge.score_curves")) {
+        const int curves = read_int(full, node);
+        if (curves < 1) {
+            throw std::invalid_argument(
+                fmt::format("challenge.score_curves must be >= 1, got {}", curves));
+        }
+        e.score.curves = curves;
+    } else if (is("interaction.normalize")) {
+        e.interaction.normalize = read_flag(full, node);
+    } else if (is("lattice.nx") || is("lattice.ny") || is("lattice.nz")) {
+        Lattice lattice = e.lattice;
+        (key == "nx" ? lattice.nx : key == "ny" ? lattice.ny : lattice.nz) = read_int(full, node);
+        lattice.validate();
+        e.lattice = lattice;
+    } else if (is("lattice.seed")) {
+        e.lattice.seed = read_seed(full, node);
+    } else if (is("line.shape")) {
+        e.line.shape = LineShape(read_choice(full, node, kShapes));
+    } else if (is("line.table")) {
+        e.line.table = read_line_table(node);
+    } else if (is("line.spins")) {
+        const int spins = read_int(full, node);
+        if (spins < 0) {
+            throw std::invalid_argument(fmt::format("line.spins must be >= 0, got {}", spins));
+        }
+        e.line.spins = spins;
+    } else if (is("line.renormalize")) {
+        e.line.renormalize = read_flag(full, node);
+    } else if (is("relaxation.t1_us") || is("relaxation.t2_us")) {
+        set_relaxation_time(e.relaxation, key, read_real(full, node));
+    } else if (is("phase_cycle.pulses")) {
+        set_cycle_pulses(e.phase_cycle, full, node);
+    } else if (is("phase_cycle.receiver")) {
+        set_cycle_receiver(e.phase_cycle, full, node);
+    } else if (is("acquisition.points")) {
+        const int points = read_int(full, node);
+        if (points < 1) {
+            throw std::invalid_argument(
+                fmt::format("acquisition.points must be >= 1, got {}", points));
+        }
+        e.acquisition.points = points;
+    } else if (is("accuracy.nodes")) {
+        std::optional<int> nodes;
+        if (!is_auto(node)) nodes = read_int(full, node, "a whole number or \"auto\"");
+        if (nodes && *nodes < 1) {
+            throw std::invalid_argument(fmt::format("accuracy.nodes must be >= 1, got {}", *nodes));
+        }
+        e.accuracy.nodes = nodes;
+    } else if (is("accuracy.steps_per_point")) {
+        std::optional<double> steps;
+        if (!is_auto(node)) steps = read_real(full, node, "a number or \"auto\"");
+        if (steps && !(*steps > 0.0)) {
+            throw std::invalid_argument(
+                fmt::format("accuracy.steps_per_point must be > 0, got {}", *steps));
+        }
+        e.accuracy.steps_per_point = steps;
+    } else if (is("accuracy.magnus_order")) {
+        const int order = is_auto(node) ? 1 : read_int(full, node, "1, 2, 3 or \"auto\"");
+        if (order < 1 || order > 3) {
+            throw std::invalid_argument(
+                fmt::format("accuracy.magnus_order must be in [1, 3], got {}", order));
+        }
+        e.accuracy.magnus_order = order;
+    } else if (is("accuracy.frame")) {
+        e.accuracy.frame = Frame(read_choice(full, node, {"rotating", "laboratory"}));
+    } else if (is("accuracy.precision")) {
+        e.accuracy.precision = Precision(read_choice(full, node, {"auto", "single", "double"}));
+    } else {
+        std::vector<std::string> known;
+        for (const Parameter& row : parameter_table()) {
+            if (table == row.table) known.emplace_back(row.name);
+        }
+        for (const auto& [other_table, name] : kOtherKeys) {
+            if (table == other_table) known.emplace_back(name);
+        }
+        std::string suggestion = hint(key, known);
+        // A key in the wrong table: say where it belongs.
+        for (const Parameter& row : parameter_table()) {
+            if (key == row.name) suggestion = fmt::format("; did you mean {}.{}?", row.table, key);
+        }
+        for (const auto& [other_table, name] : kOtherKeys) {
+            if (key == name) suggestion = fmt::format("; did you mean {}.{}?", other_table, key);
+        }
+        throw InputError(fmt::format("unknown key {}{}", full, suggestion));
+    }
+}
+
+}  // namespace nmrsim

@@ -1,0 +1,387 @@
+#include "nmrsim/line.h"
+
+#include <cerf.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+#include "base/gauss_legendre.h"
+#include "model/line_distribution.h"
+#include "nmrsim/units.h"
+
+namespace nmrsim {
+namespace {
+
+constexpr int kMostSpins = 100'000'000;
+
+void require_positive(const char* name, double value) {
+    if (!(value > 0.0) || !std::isfinite(value)) {
+        throw std::invalid_argument(fmt::format("line.{} must be > 0, got {}", name, value));
+    }
+}
+
+void require_share(double u) {
+    if (!(u > 0.0 && u < 1.0)) {
+        throw std::invalid_argument(fmt::format("line_quantile: u must be in (0, 1), got {}", u));
+    }
+}
+
+// Standard deviation of the Gaussian with this half width at half height.
+double gaussian_sigma_hz(const Line& line) {
+    const double half_width_khz =
+        line.shape == LineShape::voigt ? line.gaussian_half_width_khz : line.half_width_khz;
+    return half_width_khz * kHzPerKhz / std::sqrt(2.0 * std::log(2.0));
+}
+
+// Area under a table's straight lines [kHz times its unit].
+double table_area(const Line& line) {
+    double area = 0.0;
+    for (std::size_t i = 1; i < line.table.size(); ++i) {
+        const LinePoint& a = line.table[i - 1];
+        const LinePoint& b = line.table[i];
+        area += 0.5 * (a.weight + b.weight) * (b.offset_khz - a.offset_khz);
+    }
+    return area;
+}
+
+double table_density(const Line& line, double offset_hz) {
+    const double khz = offset_hz / kHzPerKhz;
+    const auto after = std::upper_bound(
+        line.table.begin(), line.table.end(), khz,
+        [](double value, const LinePoint& point) { return value < point.offset_khz; });
+    if (after == line.table.begin()) return 0.0;
+    const LinePoint& a = *(after - 1);
+    if (after == line.table.end()) {
+        return khz == a.offset_khz ? a.weight / table_area(line) / kHzPerKhz : 0.0;
+    }
+    const double share = (khz - a.offset_khz) / (after->offset_khz - a.offset_khz);
+    return ((1.0 - share) * a.weight + share * after->weight) / table_area(line) / kHzPerKhz;
+}
+
+void validate_table(const Line& line) {
+    if (line.table.size() < 2) {
+        throw std::invalid_argument(
+            fmt::format("line.table must have at least 2 points, got {}", line.table.size()));
+    }
+    for (std::size_t i = 0; i < line.table.size(); ++i) {
+        const LinePoint& point = line.table[i];
+        if (!std::isfinite(point.offset_khz) || !(point.weight >= 0.0) ||
+            !std::isfinite(point.weight)) {
+            throw std::invalid_argument(
+                fmt::format("line.table[{}] must be a finite offset and a weight >= 0, got {}, {}",
+                            i, point.offset_khz, point.weight));
+        }
+        if (i > 0 && !(point.offset_khz > line.table[i - 1].offset_khz)) {
+            throw std::invalid_argument(
+                fmt::format("line.table must have ascending offsets, got {} after {}",
+                            point.offset_khz, line.table[i - 1].offset_khz));
+        }
+    }
+    const OffsetRange range = offset_range(line);
+    if (!(range.low < range.high) || !(LineDistribution(line).total() > 0.0)) {
+        throw std::invalid_argument(
+            fmt::format("line.table must have weight within +-cutoff_khz = {}", line.cutoff_khz));
+    }
+}
+
+// Weights of a table's density at given nodes on [-1, 1], which the map takes to offsets: the
+// density's Legendre moments, then the polynomial through the nodes.
+template <class Map>
+std::vector<double> table_weights(const Line& line, const GaussLegendre& rule, const Map& inverse) {
+    const std::size_t n = rule.node.size();
+    std::vector<double> moment(n, 0.0);
+    const LineDistribution distribution(line);
+    const std::vector<double>& edges = distribution.edges();
+    const auto legendre = [n](double x, auto&& use) {
+        double value = 1.0, before = 0.0;
+        for (std::size_t k = 0; k < n; ++k) {
+            use(k, value);
+            const double older = before;
+            const double degree = static_cast<double>(k);
+            before = value;
+            value = ((2.0 * degree + 1.0) * x * before - degree * older) / (degree + 1.0);
+        }
+    };
+    for (std::size_t p = 0; p + 1 < edges.size(); ++p) {
+        // Enough nodes for the highest polynomial's waves in this panel.
+        const double share = 0.5 * (inverse(edges[p + 1]) - inverse(edges[p]));
+        const GaussLegendre panel =
+            gauss_legendre(12 + static_cast<int>(2.0 * share * static_cast<double>(n)));
+        const double half = 0.5 * (edges[p + 1] - edges[p]);
+        for (std::size_t q = 0; q < panel.node.size(); ++q) {
+            const double offset = edges[p] + half * (1.0 + panel.node[q]);
+            const double mass = half * panel.weight[q] * line_density(line, offset);
+            legendre(inverse(offset),
+                     [&](std::size_t k, double value) { moment[k] += mass * value; });
+        }
+    }
+    std::vector<double> weight(n, 0.0);
+    for (std::size_t i = 0; i < n; ++i) {
+        legendre(rule.node[i], [&](std::size_t k, double value) {
+            weight[i] += (static_cast<double>(k) + 0.5) * moment[k] * value;
+        });
+        weight[i] *= rule.weight[i];
+    }
+    return weight;
+}
+
+// Weight inside the cut before any renormalisation.
+double weight_inside(const Line& line) {
+    const double cutoff = line.cutoff_khz * kHzPerKhz;
+    switch (line.shape) {
+        case LineShape::lorentzian:
+            return 2.0 / kPi * std::atan(line.cutoff_khz / line.half_width_khz);
+        case LineShape::gaussian:
+            return std::erf(cutoff / (std::sqrt(2.0) * gaussian_sigma_hz(line)));
+        case LineShape::voigt:
+        case LineShape::table:
+            return LineDistribution(line).total();
+    }
+    return 0.0;
+}
+
+}  // namespace
+
+void Line::validate() const {
+    require_positive("half_width_khz", half_width_khz);
+    require_positive("gaussian_half_width_khz", gaussian_half_width_khz);
+    require_positive("cutoff_khz", cutoff_khz);
+    require_positive("larmor_mhz", larmor_mhz);
+    if (!std::isfinite(centre_khz)) {
+        throw std::invalid_argument(
+            fmt::format("line.centre_khz must be finite, got {}", centre_khz));
+    }
+    if (spins < 0 || spins > kMostSpins) {
+        throw std::invalid_argument(
+            fmt::format("line.spins must be in [0, {}], got {}", kMostSpins, spins));
+    }
+    if (shape == LineShape::table) validate_table(*this);
+}
+
+double line_density(const Line& line, double offset_hz) {
+    const double half_width = line.half_width_khz * kHzPerKhz;
+    switch (line.shape) {
+        case LineShape::lorentzian:
+            return half_width / (kPi * (offset_hz * offset_hz + half_width * half_width));
+        case LineShape::gaussian: {
+            const double sigma = gaussian_sigma_hz(line);
+            const double x = offset_hz / sigma;
+            return std::exp(-0.5 * x * x) / (sigma * std::sqrt(kTwoPi));
+        }
+        case LineShape::voigt:
+            return voigt(offset_hz, gaussian_sigma_hz(line), half_width);
+        case LineShape::table:
+            return table_density(line, offset_hz);
+    }
+    return 0.0;
+}
+
+double line_half_width_khz(const Line& line) {
+    switch (line.shape) {
+        case LineShape::lorentzian:
+        case LineShape::gaussian:
+            return line.half_width_khz;
+        case LineShape::voigt:
+            return 0.5346 * line.half_width_khz +
+                   std::sqrt(0.2166 * line.half_width_khz * line.half_width_khz +
+                             line.gaussian_half_width_khz * line.gaussian_half_width_khz);
+        case LineShape::table: {
+            validate_table(line);
+            const LineDistribution distribution(line);
+            return 0.5 * (distribution.quantile(0.75) - distribution.quantile(0.25)) / kHzPerKhz;
+        }
+    }
+    return 0.0;
+}
+
+double line_weight(const Line& line) {
+    return line.renormalize ? 1.0 : weight_inside(line);
+}
+
+std::vector<double> line_quantiles(const Line& line, std::span<const double> u) {
+    std::vector<double> offset_hz;
+    offset_hz.reserve(u.size());
+    if (line.shape == LineShape::voigt || line.shape == LineShape::table) {
+        const LineDistribution distribution(line);
+        for (const double share : u) {
+            require_share(share);
+            offset_hz.push_back(distribution.quantile(share));
+        }
+    } else {
+        for (const double share : u) offset_hz.push_back(line_quantile(line, share));
+    }
+    return offset_hz;
+}
+
+double line_quantile(const Line& line, double u) {
+    require_share(u);
+    const double inside = weight_inside(line);
+    switch (line.shape) {
+        case LineShape::lorentzian:
+            return line.half_width_khz * kHzPerKhz * std::tan(0.5 * kPi * inside * (2.0 * u - 1.0));
+        case LineShape::gaussian: {
+            // Newton on erf(z) = (2u - 1) * inside, from a start that is exact in the middle.
+            const double target = (2.0 * u - 1.0) * inside;
+            double low = -6.0, high = 6.0, z = 0.0;
+            for (int i = 0; i < 200; ++i) {
+                const double error = std::erf(z) - target;
+                (error > 0.0 ? high : low) = z;
+                double next = z - error * 0.5 * std::sqrt(kPi) * std::exp(z * z);
+                if (!(next > low && next < high)) next = 0.5 * (low + high);
+                if (std::abs(next - z) < 1e-15 * (1.0 + std::abs(z))) break;
+                z = next;
+            }
+            return z * std::sqrt(2.0) * gaussian_sigma_hz(line);
+        }
+        case LineShape::voigt:
+        case LineShape::table:
+            return LineDistribution(line).quantile(u);
+    }
+    return 0.0;
+}
+
+double line_stretch(int nodes, double tolerance) {
+    return 1.0 / std::cosh(std::abs(std::log(tolerance)) / nodes);
+}
+
+namespace {
+
+/// Panels and phase of a piece [rad] at which kPanelNodes nodes are right to rounding.
+constexpr int kExactPanels = 96;
+constexpr double kExactPhase = 24.0;
+/// Of all panels: with more nodes a curve would take hours.
+constexpr double kMostPieces = 1e5;
+
+/// Ends of the panels [Hz], ascending. A table has its own, whatever is asked for.
+std::vector<double> panel_edges(const Line& line, int panels) {
+    if (line.shape == LineShape::table) return LineDistribution(line).edges();
+    const OffsetRange range = offset_range(line);
+    const double width = (line.shape == LineShape::voigt
+                              ? std::min(line.half_width_khz, line.gaussian_half_width_khz)
+                              : line.half_width_khz) *
+                         kHzPerKhz;
+    const double end = std::asinh(range.high / width);
+    std::vector<double> edge{range.low};
+    for (int p = 1; p < panels; ++p) {
+        edge.push_back(width * std::sinh(end * (2.0 * p / panels - 1.0)));
+    }
+    edge.push_back(range.high);
+    return edge;
+}
+
+}  // namespace
+
+LineQuadrature line_quadrature(const Line& line, int nodes, double stretch) {
+    if (nodes < 1) {
+        throw std::invalid_argument(fmt::format("accuracy.nodes must be >= 1, got {}", nodes));
+    }
+    if (!(stretch >= 0.0 && stretch < 1.0)) {
+        throw std::invalid_argument(fmt::format("stretch must be in [0, 1), got {}", stretch));
+    }
+    line.validate();
+    const GaussLegendre rule = gauss_legendre(nodes);
+    const OffsetRange range = offset_range(line);
+    const double middle = 0.5 * (range.low + range.high);
+    const double half = 0.5 * (range.high - range.low);
+    const double scale = line.renormalize ? 1.0 / weight_inside(line) : 1.0;
+    LineQuadrature result;
+    result.offset_hz.resize(rule.node.size());
+    result.weight.resize(rule.node.size());
+    for (std::size_t i = 0; i < rule.node.size(); ++i) {
+        double position = rule.node[i];
+        double slope = 1.0;
+        if (stretch > 0.0) {
+            const double x = stretch * rule.node[i];
+            position = std::asin(x) / std::asin(stretch);
+            slope = stretch / (std::asin(stretch) * std::sqrt(1.0 - x * x));
+        }
+        const double offset = middle + half * position;
+        result.offset_hz[i] = offset;
+        result.weight[i] = scale * half * slope * rule.weight[i] * line_density(line, offset);
+    }
+    if (line.shape == LineShape::table) {
+        result.weight = table_weights(line, rule, [&](double offset_hz) {
+            const double position = (offset_hz - middle) / half;
+            return stretch > 0.0 ? std::sin(std::asin(stretch) * position) / stretch : position;
+        });
+        for (double& weight : result.weight) weight *= scale;
+    }
+    return result;
+}
+
+std::vector<int> panel_pieces(const Line& line, int panels, double longest_s, double phase) {
+    const std::vector<double> edge = panel_edges(line, panels);
+    std::vector<int> pieces;
+    double total = 0.0;
+    for (std::size_t p = 0; p + 1 < edge.size(); ++p) {
+        const double count =
+            std::max(1.0, std::ceil(kTwoPi * (edge[p + 1] - edge[p]) * longest_s / phase));
+        total += count;
+        if (!(total <= kMostPieces)) {
+            throw std::invalid_argument(fmt::format(
+                "the line's edge turns {:.3g} times over the experiment, more than can be "
+                "followed: a shorter sequence or a smaller line.cutoff_khz turns less",
+                line.cutoff_khz * kHzPerKhz * longest_s));
+        }
+        pieces.push_back(static_cast<int>(count));
+    }
+    return pieces;
+}
+
+LineQuadrature line_quadrature(const Line& line, std::span<const int> pieces) {
+    static const GaussLegendre rule = gauss_legendre(kPanelNodes);
+    line.validate();
+    const std::vector<double> edge = panel_edges(line, static_cast<int>(pieces.size()));
+    if (edge.size() != pieces.size() + 1) {
+        throw std::invalid_argument(
+            fmt::format("expected {} panels, got {}", edge.size() - 1, pieces.size()));
+    }
+    const double scale = line.renormalize ? 1.0 / weight_inside(line) : 1.0;
+    LineQuadrature result;
+    for (std::size_t p = 0; p < pieces.size(); ++p) {
+        const double half = 0.5 * (edge[p + 1] - edge[p]) / pieces[p];
+        for (int j = 0; j < pieces[p]; ++j) {
+            const double middle = edge[p] + (2 * j + 1) * half;
+            for (std::size_t i = 0; i < rule.node.size(); ++i) {
+                const double offset = middle + half * rule.node[i];
+                result.offset_hz.push_back(offset);
+                result.weight.push_back(scale * half * rule.weight[i] * line_density(line, offset));
+            }
+        }
+    }
+    return result;
+}
+
+std::vector<double> line_characteristic(const Line& line, std::span<const double> time_s) {
+    double longest = 0.0;
+    for (double t : time_s) longest = std::max(longest, std::abs(t));
+    // Nodes for the phase at the cut, and for the peak where the line is narrow beside the cut.
+    const double phase = kTwoPi * line.cutoff_khz * kHzPerKhz * longest;
+    const double width = line.shape == LineShape::voigt
+                             ? std::max(line.half_width_khz, line.gaussian_half_width_khz)
+                             : line.half_width_khz;
+    const double peak = line.shape == LineShape::table ? 0.0 : line.cutoff_khz / width;
+    const double nodes = 64.0 + phase + 40.0 * peak;
+    constexpr double kMostGlobal = 1024.0;  // beyond it a rule over the whole cut is slow to make
+    const LineQuadrature rule =
+        nodes <= kMostGlobal
+            ? line_quadrature(line, static_cast<int>(nodes))
+            : line_quadrature(line, panel_pieces(line, kExactPanels, longest, kExactPhase));
+    std::vector<double> mean;
+    for (double t : time_s) {
+        double sum = 0.0;
+        for (std::size_t i = 0; i < rule.weight.size(); ++i) {
+            sum += rule.weight[i] * std::cos(kTwoPi * rule.offset_hz[i] * t);
+        }
+        mean.push_back(sum);
+    }
+    return mean;
+}
+
+double line_characteristic(const Line& line, double time_s) {
+    return line_characteristic(line, std::span(&time_s, 1)).front();
+}
+
+}  // namespace nmrsim

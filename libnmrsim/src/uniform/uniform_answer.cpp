@@ -1,0 +1,226 @@
+#include "uniform/uniform_answer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "base/required_time.h"
+#include "model/dead_time.h"
+#include "model/finite_numbers.h"
+#include "nmrsim/units.h"
+#include "uniform/uniform_curve.h"
+#include "uniform/uniform_error.h"
+#include "uniform/uniform_kernel.h"
+#include "uniform/uniform_plan.h"
+#include "uniform/uniform_simulator.h"
+
+namespace nmrsim {
+namespace {
+
+/// A run has so many times the steps of the one before it that this share of its splitting error is
+/// left; where that was far off, up to kMostSteps times as many.
+constexpr double kLeft = 0.15;
+constexpr double kMostSteps = 4.0;
+/// Nodes of a run over those of the one before it; where that was off.
+constexpr double kMoreNodes = 1.15, kManyNodes = 1.4;
+
+/// Of the bounds on the splitting's error: the first run of a curve that is repeated anyway.
+constexpr double kHope = 1e-3;
+
+/// Of estimates over what the step's order says of the difference, and their least and largest
+/// share of it.
+constexpr double kMargin = 5.0, kLeastOfIt = 0.5, kMostOfIt = 3.0;
+/// A first run is right enough where its error with the smaller margin is; its estimate has the
+/// larger one.
+constexpr double kMarginOfFirst = 2.0, kMarginOfEstimate = 3.0;
+
+/// The next run aims at this share of the tolerance.
+constexpr double kAim = 0.25;
+
+/// Below this no double follows |M|.
+constexpr double kLeastError = 1e-13;
+
+/// Runs of a curve, and those that do not halve the difference.
+constexpr int kMostRuns = 16, kMostInVain = 2;
+
+/// A calibrated run of so many additions and multiplications, some seconds of long delays, is not
+/// followed by one that takes twice as long where its bound is no more than a few tolerances.
+constexpr double kDear = 2e9, kFewTolerances = 3.0;
+
+double flops(const UniformPlan& plan) {
+    constexpr double kOfPass = 20.0;  // per node
+    return kOfPass * static_cast<double>(plan.nodes.weight.size()) *
+           static_cast<double>(plan.passes());
+}
+
+template <typename Real>
+SignalJacobian run_in(const Experiment& experiment, const UniformPlan& plan,
+                      std::span<const std::string> parameters) {
+    const UniformTables<Real> tables = uniform_tables<Real>(plan, experiment.relaxation);
+    SignalJacobian result;
+    result.parameters.assign(parameters.begin(), parameters.end());
+    result.signal.time_us = tables.plan.time_us;
+    const std::size_t points = tables.plan.time_us.size();
+    // The kernels carry a few tangents at once; more parameters take more passes.
+    std::size_t next = 0;
+    do {
+        UniformCurve curve = uniform_curve(experiment);
+        const std::size_t n =
+            std::min(parameters.size() - next, static_cast<std::size_t>(kMostTangents));
+        for (std::size_t t = 0; t < n; ++t) {
+            curve.tangents.push_back(uniform_tangent(experiment, parameters[next + t].c_str()));
+        }
+        std::vector<double> all((1 + n) * 3 * points);
+        run_uniform<Real, double>(tables, std::span(&curve, 1), all);
+        const auto part = [&](std::size_t row, std::size_t component) {
+            const auto begin =
+                all.begin() + static_cast<std::ptrdiff_t>((row * 3 + component) * points);
+            return std::vector<double>(begin, begin + static_cast<std::ptrdiff_t>(points));
+        };
+        result.signal.mx = part(0, 0);
+        result.signal.my = part(0, 1);
+        result.signal.mz = part(0, 2);
+        for (std::size_t t = 1; t <= n; ++t) {
+            result.dmx.push_back(part(t, 0));
+            result.dmy.push_back(part(t, 1));
+            result.dmz.push_back(part(t, 2));
+        }
+        next += n;
+    } while (next < parameters.size());
+    return result;
+}
+
+SignalJacobian run(const Experiment& experiment, const UniformPlan& plan,
+                   std::span<const std::string> parameters) {
+    require_time(plan, parameters.size());
+    return plan.step.single ? run_in<float>(experiment, plan, parameters)
+                            : run_in<double>(experiment, plan, parameters);
+}
+
+/// How far apart two runs are, and the largest |M| that is heard.
+struct Comparison {
+    double difference = 0.0;  ///< of M; that of Mz counts as a share of the larger of Mz and M
+    double peak = 0.0;
+
+    Comparison(const Experiment& experiment, const Signal& coarse, const Signal& fine)
+        : difference(heard_difference(experiment, coarse, fine)),
+          peak(heard_peak(experiment, fine)) {
+        double of_z = 0.0, largest_z = 0.0;
+        for (std::size_t k = 0; k < fine.points(); ++k) {
+            of_z = std::max(of_z, std::abs(coarse.mz[k] - fine.mz[k]));
+            largest_z = std::max(largest_z, std::abs(fine.mz[k]));
+        }
+        if (largest_z > peak) of_z *= peak / largest_z;
+        difference = std::max(difference, of_z);
+        if (!std::isfinite(difference)) difference = HUGE_VAL;
+    }
+};
+
+/// What is left of a splitting error with `more` times the steps.
+double left_over(const UniformPlan& plan, double more) {
+    return std::pow(more, -plan.step.scheme->order);
+}
+
+double more_steps_of(const UniformPlan& plan) {
+    return std::pow(kLeft, -1.0 / plan.step.scheme->order);
+}
+
+/// Rounding of M in double precision: a walk over the passes, which coupling amplifies.
+double rounding(const Experiment& experiment, const UniformPlan& plan) {
+    const double ratio = coupling_ratio(experiment, plan.nodes.total_weight);
+    return 5e-16 * (1.0 + std::sqrt(static_cast<double>(plan.passes()))) *
+           (1.0 + std::log10(1.0 + ratio));
+}
+
+/// The finer of the first two runs that agree to the tolerance, with its estimate.
+///
+/// Args: coarse: of `plan`; receives the plan of what is returned.
+SignalJacobian agreed(const Experiment& experiment, std::span<const std::string> parameters,
+                      SignalJacobian coarse, UniformPlan& plan) {
+    const double tolerance = std::max(experiment.accuracy.tolerance, kLeastTolerance);
+    double more_steps = more_steps_of(plan), more_nodes = kMoreNodes;
+    double before = HUGE_VAL;
+    int in_vain = 0;
+    for (int runs = 2;; ++runs) {
+        UniformPlan finer = finer_plan(experiment, plan, more_steps, more_nodes);
+        SignalJacobian fine = run(experiment, finer, {});
+        const Comparison c(experiment, coarse.signal, fine.signal);
+        const double rest = left_over(plan, more_steps);
+        const double share = std::clamp(kMargin * rest / (1.0 - rest), kLeastOfIt, kMostOfIt);
+        const double error = share * c.difference + rounding(experiment, finer);
+        const double allowed =
+            std::max({tolerance * c.peak, kLeastError, 2.0 * rounding(experiment, finer)});
+        plan = std::move(finer);
+        in_vain = c.difference > 0.5 * before ? in_vain + 1 : 0;
+        before = c.difference;
+        if (error <= allowed || in_vain == kMostInVain || runs == kMostRuns) {
+            if (!parameters.empty()) fine = run(experiment, plan, parameters);
+            fine.signal.estimated_error = c.peak > 0.0 ? error / c.peak : 0.0;
+            return fine;
+        }
+        const double needed = std::pow(error / (kAim * allowed), 1.0 / plan.step.scheme->order);
+        more_steps = std::isfinite(needed) ? std::clamp(needed, more_steps_of(plan), kMostSteps)
+                                           : kMostSteps;
+        // What does not fall is chaos or rounding, and does not want the smallest steps.
+        if (in_vain > 0) more_steps = more_steps_of(plan);
+        more_nodes = kManyNodes;
+        coarse = std::move(fine);
+    }
+}
+
+}  // namespace
+
+void require_time(const UniformPlan& plan, std::size_t tangents) {
+    require_time(flops(plan) * static_cast<double>(1 + tangents));
+}
+
+SignalJacobian answer_uniform(const Experiment& experiment,
+                              std::span<const std::string> parameters) {
+    const double tolerance = std::max(experiment.accuracy.tolerance, kLeastTolerance);
+    UniformPlan plan = uniform_plan(experiment);
+    if (experiment.accuracy.nodes || experiment.accuracy.steps_per_point) {
+        SignalJacobian result = run(experiment, plan, parameters);
+        result.signal.estimated_error =
+            estimated_error(experiment, plan, heard_peak(experiment, result.signal));
+        return result;
+    }
+    if (plan.step.calibrated) {
+        SignalJacobian result = run(experiment, plan, parameters);
+        if (flops(plan) > kDear) {
+            const double estimate =
+                estimated_error(experiment, plan, heard_peak(experiment, result.signal));
+            if (estimate <= kFewTolerances * tolerance) {
+                // The bound alone is too small at times: no more than the tolerance is claimed.
+                result.signal.estimated_error = std::max(estimate, tolerance);
+                return result;
+            }
+        }
+        const UniformPlan finer = finer_plan(experiment, plan, more_steps_of(plan), kMoreNodes);
+        const SignalJacobian fine = run(experiment, finer, {});
+        const Comparison c(experiment, result.signal, fine.signal);
+        const double difference = c.difference / (1.0 - kLeft);
+        const double allowed = std::max(tolerance * c.peak, kLeastError);
+        const double error = kMarginOfFirst * difference + rounding(experiment, finer);
+        if (error <= allowed) {
+            const double estimate =
+                std::min(allowed, kMarginOfEstimate * difference + rounding(experiment, finer));
+            result.signal.estimated_error = c.peak > 0.0 ? estimate / c.peak : 0.0;
+            return result;
+        }
+    }
+    plan = uniform_plan(experiment, 0.0, kHope);
+    plan.step.single = false;
+    SignalJacobian coarse = run(experiment, plan, {});
+    SignalJacobian result = agreed(experiment, parameters, std::move(coarse), plan);
+    if (experiment.accuracy.precision != Precision::single) return result;
+    plan.step.single = true;
+    SignalJacobian single = run(experiment, plan, parameters);
+    const Comparison c(experiment, single.signal, result.signal);
+    const double error = result.signal.estimated_error + kMarginOfFirst * c.difference / c.peak;
+    if (!(error <= tolerance)) return result;
+    single.signal.estimated_error = error;
+    return single;
+}
+
+}  // namespace nmrsim

@@ -1,0 +1,210 @@
+#include "uniform/uniform_batch.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "model/dead_time.h"
+#include "model/finite_numbers.h"
+#include "uniform/uniform_answer.h"
+#include "uniform/uniform_error.h"
+#include "uniform/uniform_simulator.h"
+
+namespace nmrsim {
+namespace {
+
+/// Curves that share a plan, and which they are.
+struct Bucket {
+    UniformStep step;
+    std::vector<std::size_t> index;
+    std::vector<double> expected;  ///< largest |M| that the step was chosen for
+    UniformTables<float> single;   ///< one of the two, as the step says
+    UniformTables<double> twice;
+
+    long passes() const { return (step.single ? single.plan : twice.plan).passes(); }
+};
+
+/// Nodes of each level, found as they are needed.
+class NodeLevels {
+public:
+    explicit NodeLevels(const Experiment& experiment)
+        : experiment_(experiment), nodes_(kMostLevels) {}
+
+    const UniformNodes& at(int level) {
+        UniformNodes& nodes = nodes_[static_cast<std::size_t>(level)];
+        if (nodes.weight.empty()) nodes = uniform_nodes(experiment_, level);
+        return nodes;
+    }
+
+private:
+    const Experiment& experiment_;
+    std::vector<UniformNodes> nodes_;
+};
+
+struct Sorted {
+    std::vector<Bucket> buckets;
+    std::vector<std::size_t> alone;  ///< curves that need runs of their own
+};
+
+Sorted sort_by_step(const Experiment& shared, std::span<const double> parameters) {
+    const std::size_t unknowns = shared.prior.size();
+    NodeLevels nodes(shared);
+    Sorted sorted;
+    std::vector<Bucket>& buckets = sorted.buckets;
+    const bool set = shared.accuracy.nodes || shared.accuracy.steps_per_point;
+    for (std::size_t i = 0; i < parameters.size() / unknowns; ++i) {
+        const Experiment one = with_parameters(shared, parameters.subspan(i * unknowns, unknowns));
+        const double magnitude = uncoupled_magnitude(one, nodes.at(0));
+        const int level = uniform_level(one, nodes.at(0), magnitude);
+        const UniformStep step = uniform_step(one, nodes.at(level), level, magnitude);
+        if (!step.calibrated && !set) {
+            sorted.alone.push_back(i);
+            continue;
+        }
+        auto bucket = std::find_if(buckets.begin(), buckets.end(),
+                                   [&](const Bucket& b) { return b.step == step; });
+        if (bucket == buckets.end()) bucket = buckets.insert(buckets.end(), {step, {}, {}, {}, {}});
+        bucket->index.push_back(i);
+        bucket->expected.push_back(set ? 0.0 : magnitude);
+    }
+    for (Bucket& bucket : buckets) {
+        UniformPlan plan = uniform_plan(shared, nodes.at(bucket.step.level), bucket.step);
+        require_time(plan, 0);
+        if (bucket.step.single) {
+            bucket.single = uniform_tables<float>(std::move(plan), shared.relaxation);
+        } else {
+            bucket.twice = uniform_tables<double>(std::move(plan), shared.relaxation);
+        }
+    }
+    return sorted;
+}
+
+/// Curves that fill the lanes, or one that needs runs of its own.
+struct Task {
+    const Bucket* bucket;  ///< null: no bucket
+    std::span<const std::size_t> index;
+    std::span<const double> expected;
+    double cost;
+};
+
+std::vector<Task> tasks_of(const Sorted& sorted) {
+    std::vector<Task> tasks;
+    for (const std::size_t& curve : sorted.alone) {
+        tasks.push_back({nullptr, std::span(&curve, 1), {}, HUGE_VAL});
+    }
+    for (const Bucket& bucket : sorted.buckets) {
+        const std::size_t lanes = static_cast<std::size_t>(uniform_lanes(bucket.step.single));
+        for (std::size_t i = 0; i < bucket.index.size(); i += lanes) {
+            const std::size_t n = std::min(lanes, bucket.index.size() - i);
+            tasks.push_back({&bucket, std::span(bucket.index).subspan(i, n),
+                             std::span(bucket.expected).subspan(i, n),
+                             static_cast<double>(bucket.passes())});
+        }
+    }
+    // The longest first, so that no thread is left with one at the end.
+    std::stable_sort(tasks.begin(), tasks.end(),
+                     [](const Task& a, const Task& b) { return a.cost > b.cost; });
+    return tasks;
+}
+
+/// A task, or some of its tangents.
+struct Part {
+    const Task* task;
+    std::size_t first, end;  ///< of the tangents
+};
+
+/// The last tasks, which are too few for all threads, are shared by them: each works out the curves
+/// and some of their tangents.
+std::vector<Part> parts_of(const std::vector<Task>& tasks, std::size_t tangents,
+                           std::size_t threads) {
+    const std::size_t last = tasks.size() % threads;
+    std::vector<Part> parts;
+    for (std::size_t t = 0; t < tasks.size(); ++t) {
+        std::size_t shares = 1;
+        if (t >= tasks.size() - last) {
+            shares = std::clamp(threads / last, std::size_t{1}, std::max(tangents, std::size_t{1}));
+        }
+        for (std::size_t s = shares; s-- > 0;) {
+            parts.push_back({&tasks[t], tangents * s / shares, tangents * (s + 1) / shares});
+        }
+    }
+    return parts;
+}
+
+/// A curve smaller than its steps were chosen for by more than this has runs of its own: the steps
+/// may be too long.
+constexpr double kEnough = 0.1;
+
+/// A curve with runs of its own, as (1 + tangents, 3, points).
+void answer_alone(const Experiment& one, std::span<const std::string> tangents, float* rows) {
+    const SignalJacobian answer = answer_uniform(one, tangents);
+    require_right(one, answer.signal);
+    const auto put = [&](const std::vector<double>& component) {
+        rows = std::copy(component.begin(), component.end(), rows);
+    };
+    const auto put_row = [&](const std::vector<double>& mx, const std::vector<double>& my,
+                             const std::vector<double>& mz) {
+        put(mx);
+        put(my);
+        put(mz);
+    };
+    put_row(answer.signal.mx, answer.signal.my, answer.signal.mz);
+    for (std::size_t t = 0; t < tangents.size(); ++t) {
+        put_row(answer.dmx[t], answer.dmy[t], answer.dmz[t]);
+    }
+}
+
+}  // namespace
+
+void run_uniform_batch(const Experiment& shared, std::span<const double> parameters,
+                       std::span<const std::string> tangents, int threads, BatchState& state,
+                       const UniformSink& sink) {
+    const std::size_t unknowns = shared.prior.size();
+    const std::size_t row_size = 3 * static_cast<std::size_t>(shared.acquisition.points);
+    const std::size_t points = static_cast<std::size_t>(shared.acquisition.points);
+    const std::vector<std::size_t> dead = dead_samples(shared);
+    const Sorted sorted = sort_by_step(shared, parameters);
+    const std::vector<Task> tasks = tasks_of(sorted);
+    const std::vector<Part> parts =
+        parts_of(tasks, tangents.size(), static_cast<std::size_t>(threads));
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
+    for (std::size_t p = 0; p < parts.size(); ++p) {
+        const Part& part = parts[p];
+        const Task& task = *part.task;
+        state.run(part.first == 0 ? task.index.size() : 0, [&] {
+            const std::size_t count = part.end - part.first;
+            const std::span<const std::string> names = tangents.subspan(part.first, count);
+            const auto experiment = [&](std::size_t i) {
+                return with_parameters(shared, parameters.subspan(i * unknowns, unknowns));
+            };
+            thread_local std::vector<float> all;
+            all.resize(task.index.size() * (1 + count) * row_size);
+            const auto rows = [&](std::size_t j) { return &all[j * (1 + count) * row_size]; };
+            if (task.bucket) {
+                std::vector<UniformCurve> curves;
+                for (std::size_t i : task.index) {
+                    const Experiment one = experiment(i);
+                    curves.push_back(uniform_curve(one));
+                    for (const std::string& name : names) {
+                        curves.back().tangents.push_back(uniform_tangent(one, name.c_str()));
+                    }
+                }
+                if (task.bucket->step.single) {
+                    run_uniform<float, float>(task.bucket->single, curves, all);
+                } else {
+                    run_uniform<double, float>(task.bucket->twice, curves, all);
+                }
+            }
+            for (std::size_t j = 0; j < task.index.size(); ++j) {
+                const std::span<const float> mx(rows(j), points), my(rows(j) + points, points);
+                if (!task.bucket || heard_peak(dead, mx, my) < kEnough * task.expected[j]) {
+                    answer_alone(experiment(task.index[j]), names, rows(j));
+                }
+                sink(task.index[j], part.first, count, rows(j));
+            }
+        });
+    }
+}
+
+}  // namespace nmrsim

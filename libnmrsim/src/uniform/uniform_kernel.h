@@ -1,0 +1,85 @@
+/// Inner loops of the uniform kernel, compiled for each instruction set.
+///
+/// The lanes of a vector are curves: no sum ever crosses lanes, and the turn about the mean field,
+/// one for all nodes of a curve, needs no shuffles either. Arrays that hold a vector per entry are
+/// aligned to 64 bytes and written "[lanes]".
+#pragma once
+
+#include "base/instruction_set.h"
+
+namespace nmrsim {
+
+/// One pass of a splitting step: the coupling turn of this pass, then an offset turn.
+template <typename Real>
+struct UniformPass {
+    Real coupling;  ///< share of the step in the coupling turn [s]
+    /// (nodes) tangent of half the offset turn's angle, 2 pi delta a h: three shears make the turn.
+    const Real* turn_tan;
+    const Real* turn_sin;    ///< (nodes) sine of the angle
+    Real transverse_loss;    ///< 1 - exp(-a h / T2)
+    Real longitudinal_loss;  ///< 1 - exp(-a h / T1)
+    const Real* recovery;    ///< (nodes): what mz gains toward equilibrium; null: no relaxation
+    Real total_recovery;     ///< its sum over the nodes
+};
+
+/// Most tangents (derivatives with respect to a parameter) that the kernels carry at once.
+inline constexpr int kMostTangents = 3;
+
+/// Several equal steps of several curves, and of their tangents where wanted: derivatives of every
+/// quantity with respect to `tangents` parameters, beside it. "1 + t" counts the quantity first,
+/// then its tangents.
+template <typename Real>
+struct UniformSteps {
+    int nodes = 0;
+    int tangents = 0;  ///< t, 0 to kMostTangents
+    int passes = 0;    ///< passes a step
+    int steps = 0;
+    const UniformPass<Real>* pass = nullptr;  ///< (passes)
+    Real last_coupling = 0;                   ///< coupling turn that ends a step [s]
+    const Real* strength = nullptr;           ///< (1 + t)[lanes] -2 pi alpha of each curve [rad/s]
+    Real* state = nullptr;    ///< (nodes, 1 + t, 3)[lanes] weighted Bloch vectors, in place
+    Real* total_z = nullptr;  ///< (1 + t)[lanes] sum of the z components, in place
+    /// (steps + 1, 1 + t, 2)[lanes] sums of the x and y components at the steps' ends, the first at
+    /// the start; may be null.
+    Real* record = nullptr;
+};
+
+/// Interpolation of records at the samples, and the turn from the curves' frames to the
+/// laboratory's rotating frame.
+template <typename Real>
+struct UniformSamples {
+    int points = 0;
+    int tangents = 0;              ///< t
+    int order = 0;                 ///< records used for each sample
+    const int* first = nullptr;    ///< (points) index of the first record used
+    const Real* weight = nullptr;  ///< (points, order)
+    const Real* record = nullptr;  ///< (records, 1 + t, 2)[lanes]
+    const Real* phasor = nullptr;  ///< (points, 2)[lanes] cos and sin of each curve's frame phase
+    const Real* phase_slope = nullptr;  ///< (points, t)[lanes] tangents of the frame phase
+    Real* signal = nullptr;             ///< (points, 1 + t, 2)[lanes] Mx and My
+};
+
+/// The kernels for one instruction set.
+template <typename Real>
+struct UniformKernels {
+    int lanes;
+    void (*run_steps)(const UniformSteps<Real>&);
+    void (*sample)(const UniformSamples<Real>&);
+    /// Multiplies each node's vector by the lane's matrix, (1 + t, 9)[lanes] row-major.
+    void (*turn)(int nodes, int tangents, const Real* matrix, Real* state);
+};
+
+namespace baseline {
+UniformKernels<float> uniform_kernels_float();
+UniformKernels<double> uniform_kernels_double();
+}  // namespace baseline
+namespace avx2 {
+UniformKernels<float> uniform_kernels_float();
+UniformKernels<double> uniform_kernels_double();
+}  // namespace avx2
+namespace avx512 {
+UniformKernels<float> uniform_kernels_float();
+UniformKernels<double> uniform_kernels_double();
+}  // namespace avx512
+
+}  // namespace nmrsim

@@ -1,0 +1,115 @@
+/// What curves of the uniform kernel share: nodes, steps, tables, interpolation.
+#pragma once
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "nmrsim/experiment.h"
+#include "uniform/splitting_scheme.h"
+
+namespace nmrsim {
+
+/// Below this the tolerance is rounding's.
+inline constexpr double kLeastTolerance = 1e-13;
+
+/// Share of the tolerance that the line's nodes may use.
+inline constexpr double kNodeShare = 0.1;
+
+/// Free evolution between two (groups of) pulses.
+struct UniformSegment {
+    double start_us = 0.0;     ///< [us]
+    double duration_us = 0.0;  ///< to the next pulse or the last sample [us]
+    double step_s = 0.0;       ///< time step [s]
+    int steps = 0;             ///< steps within the segment
+    /// The magnetization between steps is interpolated; where a sample lies near an end of the
+    /// segment, steps beyond it (backward before the start) keep the interpolation centred.
+    int steps_before = 0;
+    int steps_after = 0;
+    int first_sample = 0;  ///< samples [first_sample, end_sample) lie in the segment
+    int end_sample = 0;
+    std::vector<int> first_record;  ///< (samples), from the record `steps_before` before the start
+    std::vector<double> weight;     ///< (samples, order)
+    std::size_t first_event = 0;    ///< events [first_event, end_event) precede the segment
+    std::size_t end_event = 0;
+};
+
+/// The line's nodes, and how many of them the tolerance needs.
+struct UniformNodes {
+    std::vector<double> offset_hz;  ///< (nodes)
+    std::vector<double> weight;     ///< (nodes)
+    double total_weight = 0.0;
+    /// Of the panels where the rule is composite (line_quadrature()); empty: one rule over the cut.
+    std::vector<int> pieces;
+    double longest_step_s = 0.0;  ///< that the interpolation of samples bears [s]
+    double error = 0.0;           ///< of M for uncoupled spins, |M| <= 1/2
+    /// The same of each time looked at, ascending [us].
+    std::vector<std::pair<double, double>> error_at;
+    std::vector<double> decay;  ///< |M| of a free decay over its start, at multiples of:
+    double decay_spacing_us = 1.0;
+
+    /// Largest error up to a time.
+    double error_until(double time_us) const;
+};
+
+/// A time step as chosen for one curve; curves with equal choices share a plan.
+struct UniformStep {
+    const SplittingScheme* scheme = nullptr;
+    double step_s = 0.0;  ///< largest step [s]
+    int level = 0;        ///< of the nodes: chosen for the tolerance times 10^-level
+    bool single = false;  ///< whether float is exact enough
+    /// Whether experiments like this one are those that the choice was calibrated on: without a
+    /// second run, it keeps the tolerance.
+    bool calibrated = false;
+
+    bool operator==(const UniformStep&) const = default;
+};
+
+struct UniformPlan {
+    UniformNodes nodes;
+    UniformStep step;
+    int order = 0;  ///< of the interpolation: records used for each sample
+    std::vector<double> time_us;
+    std::vector<UniformSegment> segments;
+
+    /// Passes over the nodes that one curve costs.
+    long passes() const;
+};
+
+/// Nodes for the experiment's line, longest time and tolerance (or accuracy.nodes), for echoes of
+/// 10^-level of the full magnetization: the tolerance is a share of the echo.
+UniformNodes uniform_nodes(const Experiment& experiment, int level = 0);
+
+/// The level of nodes that the experiment's echo needs, 0 to kMostLevels - 1. `nodes` are those of
+/// level 0.
+///
+/// Args, here and below: magnitude: the curve's largest |M|; 0: what uncoupled spins would give.
+int uniform_level(const Experiment& experiment, const UniformNodes& nodes, double magnitude = 0.0);
+
+inline constexpr int kMostLevels = 5;
+
+/// The cheapest scheme and step that keep the tolerance for this experiment's coupling (or
+/// accuracy.steps_per_point), on nodes of `level`. Steps come in a few sizes only, so that curves
+/// can share a plan.
+///
+/// Args: hope: share of the splitting's bound to count with, <= 1.
+UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes, int level = 0,
+                         double magnitude = 0.0, double hope = 1.0);
+
+/// Lays the segments, samples and interpolation out.
+UniformPlan uniform_plan(const Experiment& experiment, UniformNodes nodes, UniformStep step);
+
+/// The plan of one experiment alone, with its own nodes and step.
+UniformPlan uniform_plan(const Experiment& experiment, double magnitude = 0.0, double hope = 1.0);
+
+/// A plan in double precision with other nodes, some `more_nodes` times as many, and in each
+/// segment at least `more_steps` times as many steps: what it gives tells how exact the coarser one
+/// is.
+UniformPlan finer_plan(const Experiment& experiment, const UniformPlan& coarse, double more_steps,
+                       double more_nodes);
+
+/// Largest error of M to expect of the plan, as a share of `largest`, the curve's largest |M| over
+/// the window: an upper bound for 99% of random draws.
+double estimated_error(const Experiment& experiment, const UniformPlan& plan, double largest);
+
+}  // namespace nmrsim

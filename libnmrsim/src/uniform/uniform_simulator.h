@@ -1,0 +1,52 @@
+/// The uniform kernel: the ensemble as an integral over the line.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "nmrsim/experiment.h"
+#include "uniform/uniform_curve.h"
+#include "uniform/uniform_kernel.h"
+#include "uniform/uniform_plan.h"
+
+namespace nmrsim {
+
+/// How many curves the kernels compute side by side.
+int uniform_lanes(bool single_precision);
+
+/// A segment's passes in one direction of time.
+template <typename Real>
+struct PassTables {
+    std::vector<UniformPass<Real>> pass;  ///< point into `values`
+    Real last_coupling = 0;
+    std::vector<Real> values;
+};
+
+template <typename Real>
+struct SegmentTables {
+    PassTables<Real> forward, backward;
+    std::vector<Real> weight;  ///< (samples, order) of the interpolation
+};
+
+/// A plan with its tables in the kernels' precision, made once for many curves.
+template <typename Real>
+struct UniformTables {
+    UniformPlan plan;
+    Relaxation relaxation;
+    std::vector<SegmentTables<Real>> segments;
+};
+
+template <typename Real>
+UniformTables<Real> uniform_tables(UniformPlan plan, const Relaxation& relaxation);
+
+/// Simulates up to uniform_lanes() curves on the calling thread. What a curve gives does not depend
+/// on its neighbours.
+///
+/// Args: signal: (curves, 1 + tangents, 3, points), receives Mx, My and Mz of each curve, then
+/// their tangents.
+template <typename Real, typename Out>
+void run_uniform(const UniformTables<Real>& tables, std::span<const UniformCurve> curves,
+                 std::span<Out> signal);
+
+}  // namespace nmrsim
