@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Regenerates the figures of docs/validation.md: scripts/validation.sh [--draws N]
+# Regenerates the figures of docs/developer/validation-tables.md: scripts/validation.sh [--draws N]
 #
 # With --draws also the table of benchmarks/accuracy_benchmark, N draws of each shipped experiment.
 # Exits non-zero if a figure is out of its tolerance; the document then says which.
@@ -21,7 +21,7 @@ case "${1-}" in
     ;;
 esac
 
-document=docs/validation.md
+document=docs/developer/validation-tables.md
 
 replace_part() {  # replace_part NAME FILE: puts FILE between the markers NAME of the document
     local begin="<!-- $1: begin -->" end="<!-- $1: end -->"

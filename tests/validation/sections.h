@@ -1,4 +1,4 @@
-/// The subjects of docs/validation.md, each a section of tables.
+/// The subjects of docs/developer/validation-tables.md, each a section of tables.
 #pragma once
 
 #include "report.h"

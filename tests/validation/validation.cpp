@@ -1,4 +1,4 @@
-// The evidence of docs/validation.md: prints its tables as Markdown, and exits non-zero if a figure
+// The evidence of docs/developer/validation-tables.md: prints its tables as Markdown, and exits non-zero if a figure
 // is out of its tolerance.
 //
 //     validation [SECTION ...]      all of them where none is named
