@@ -20,8 +20,10 @@ of measured ones with their uncertainty: programs, trained models, C++ libraries
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${PROJECT_BINARY_DIR}/libnmrsim)
-if(TARGET inverse)
+if(TARGET nmrsim_fit)
   list(APPEND CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${PROJECT_BINARY_DIR}/libinverse)
+endif()
+if(TARGET inverse)
   # LibTorch is content with any BLAS; with the reference one a fit takes 30 times as long.
   set(CPACK_DEBIAN_PACKAGE_DEPENDS libopenblas0-openmp)
 endif()
@@ -29,7 +31,11 @@ set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "gnuplot-nox | gnuplot, libeigen3-dev, libfm
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "g++, cmake, pkg-config, libtorch-dev")
 
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
-install(FILES README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
-install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")
+# As they lie in the repository, so that their links hold.
+install(FILES README.md CHANGELOG.md CONTRIBUTING.md CITATION.cff DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR}
+        FILES_MATCHING PATTERN "*.md" PATTERN "*.svg" PATTERN site EXCLUDE)
+file(GLOB cards CONFIGURE_DEPENDS libinverse/models/*.md)
+install(FILES ${cards} DESTINATION ${CMAKE_INSTALL_DOCDIR}/libinverse/models)
 
 include(CPack)

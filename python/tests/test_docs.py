@@ -1,4 +1,4 @@
-"""Every Python snippet of docs/python.md runs, in the order of the page."""
+"""Every Python snippet of README.md and docs/python.md runs, in the order of the page."""
 
 import importlib.util
 import json
@@ -13,8 +13,14 @@ import pytest
 
 import nmrsim
 
-DOCS = pathlib.Path(__file__).parents[2] / "docs"
-BLOCKS = re.findall(r"^```python\n(.*?)^```", (DOCS / "python.md").read_text(), re.M | re.S)
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def blocks_of(page):
+    return re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)
+
+
+BLOCKS = blocks_of("docs/python.md")
 
 
 def has_inverse():
@@ -28,6 +34,18 @@ def needs(block):
         if "import torch" in block or ", torch" in block
         else ("inverse" if "nmrsim.inverse" in block else "")
     )
+
+
+def test_readme_runs(monkeypatch):
+    if not has_inverse():
+        pytest.skip("built without LibTorch")
+    monkeypatch.chdir(ROOT)
+    space = {}
+    for block in blocks_of("README.md"):
+        exec(compile(block, "README.md", "exec"), space)
+    # What examples/README.md says the echo was made with.
+    assert np.all(np.abs(space["fit"].estimate - [60.0, 150.0, 40.0]) < 5 * space["fit"].sd)
+    assert space["curves"].shape == (100, 2, 856)
 
 
 def test_snippets_run(tmp_path, monkeypatch, capsys):

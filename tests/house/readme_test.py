@@ -1,0 +1,46 @@
+"""The commands of README.md run and print what the page says: its words, and its numbers to 1%."""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+NUMBER = re.compile(r"(?<![\w.])-?\d+\.?\d*(?:e[+-]?\d+)?(?![\w])")
+
+
+def examples_of(text):
+    """(command, output) of each console block."""
+    for block in re.findall(r"^```console\n(.*?)^```", text, re.M | re.S):
+        for example in re.split(r"^\$ ", block, flags=re.M)[1:]:
+            command, _, output = example.partition("\n")
+            yield command, output
+
+
+def same(found, expected):
+    if NUMBER.sub("#", found) != NUMBER.sub("#", expected):
+        return False
+    pairs = zip(map(float, NUMBER.findall(found)), map(float, NUMBER.findall(expected)))
+    return all(abs(a - b) <= 0.01 * abs(b) for a, b in pairs)
+
+
+def main():
+    root, programs = (pathlib.Path(path).resolve() for path in sys.argv[1:])
+    environment = dict(os.environ, PATH=f"{programs}:{os.environ['PATH']}")
+    examples = list(examples_of((root / "README.md").read_text()))
+    failed = len(examples) < 2
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(root / "examples", pathlib.Path(folder) / "examples")
+        for command, expected in examples:
+            run = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=folder, env=environment,
+                                 text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            if run.returncode != 0 or not same(run.stdout, expected):
+                print(f"{command}\nended with {run.returncode} and said\n{run.stdout}in place of\n{expected}")
+                failed = True
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
