@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Makes the site of these documents in build/docs/html, the C++ and Python interfaces included, and prints
+# the path of its first page: docs/build.sh [folder of the Python package, default build/python]
+#
+# Installs nothing: what is missing is named. Any warning is an error.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+python=${PYTHON:-/usr/bin/python3}
+package=$(realpath -m "${1:-build/python}")
+out=$PWD/build/docs
+
+missing=()
+command -v doxygen >/dev/null || missing+=(doxygen)
+for module in sphinx:python3-sphinx myst_parser:python3-myst-parser breathe:python3-breathe furo:furo; do
+    "$python" -c "import ${module%:*}" 2>/dev/null || missing+=("${module#*:}")
+done
+if [ ${#missing[@]} != 0 ]; then
+    echo "docs/build.sh: packages are missing: ${missing[*]}" >&2
+    exit 1
+fi
+if ! PYTHONPATH=$package "$python" -c "import nmrsim.inverse" 2>/dev/null; then
+    echo "docs/build.sh: no Python package in $package with nmrsim.inverse in it; ./test.sh builds one, or:" >&2
+    echo "  cmake -B build -DNMRSIM_BUILD_PYTHON=ON -DPython_EXECUTABLE=$python && cmake --build build --target _core _inverse" >&2
+    exit 1
+fi
+
+export NMRSIM_SOURCE=$PWD NMRSIM_DOXYGEN=$out/doxygen PYTHONPATH=$package NMRSIM_PYTHON=$python
+rm -rf "$out/source" "$out/html"
+mkdir -p "$out/doxygen" "$out/source/cpp"
+doxygen docs/site/Doxyfile
+
+# The Markdown as it lies in the repository, so that its links hold, and a page for each public header.
+git ls-files '*.md' ':!:*/src/*' ':!:tests' ':!:docs/site' | while read -r page; do
+    install -D -m 644 "$page" "$out/source/$page"
+done
+mv "$out/source/README.md" "$out/source/index.md"
+cp -r docs/pictures "$out/source/docs"
+cp CITATION.cff "$out/source"
+cat docs/site/contents.md >> "$out/source/index.md"
+cp docs/site/cpp.md "$out/source/cpp/index.md"
+printf '# nmrsim_c.h\n\n```{doxygenfile} nmrsim_c.h\n```\n' > "$out/source/cpp/nmrsim_c.md"
+cp docs/site/python.md "$out/source/python.md"
+for header in libnmrsim/include/nmrsim/*.h libinverse/include/nmrinverse/*.h; do
+    name=${header#*/include/}
+    mkdir -p "$out/source/cpp/$(dirname "$name")"
+    printf '# %s\n\n```{doxygengroup} %s\n:content-only:\n```\n' "$name" "$(tr / _ <<< "${name%.h}")" \
+        > "$out/source/cpp/${name%.h}.md"
+done
+
+"$python" -m sphinx -q -W --keep-going -c docs/site -b html "$out/source" "$out/html"
+echo "$out/html/index.html"
