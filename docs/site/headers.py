@@ -1,6 +1,6 @@
 """For Doxygen: a public header with its comments as groups, lists and paragraphs that Breathe shows.
 
-A header becomes a group of its name, with the comment that it begins with. "Args:", "Returns:", "Throws:"
+A header becomes a group of its name. "Args:", "Returns:", "Throws:"
 and "Source:" begin paragraphs of their own; arguments a line each are a list; <Ix> is no tag.
 """
 
@@ -13,9 +13,8 @@ def grouped(name, text):
     match = re.match(r"((?:///.*\n)+)#pragma once\n", text)
     if not match:
         return text
-    about = "".join(f" *{line[3:]}\n" for line in match[1].splitlines())
     group = name.replace("/", "_").removesuffix(".h")
-    head = f"/** @defgroup {group} {name}\n *\n{about} */\n"
+    head = f"/** @defgroup {group} {name} */\n"
     rest = re.sub(r"^namespace \w+ {$", rf"\g<0>\n/** @addtogroup {group}\n * @{{\n */", text[match.end():],
                   count=1, flags=re.M)
     return head + re.sub(r"^}  // namespace", r"/** @} */\n\g<0>", rest, flags=re.M)
@@ -27,9 +26,10 @@ def shown(line):
         return line
     begin, text = match.groups()
     text = re.sub(r"<(I[xyz])>", r"\\<\1\\>", text)
-    text = re.sub(r"^   ([a-z_0-9]+(?:, [a-z_0-9]+)*: )", r" - \1", text)
-    text = re.sub(r"(?:^| )(Args|Returns|Throws|Source): *", rf"\n{begin} @par \1\n{begin} ", text)
-    return "\n".join(begin + part if i == 0 else part for i, part in enumerate(text.split("\n")))
+    text = re.sub(r"^   ([a-z_0-9]+)((?:, [a-z_0-9]+)*: )", r" - `\1`\2", text)
+    text = re.sub(r"(?:^| )(Args|Returns|Throws|Source): +", rf"\n{begin} @par \1\n{begin} ", text)
+    text = re.sub(r"^ Args:$", rf"\n{begin} @par Args", text)
+    return begin + text
 
 
 path = pathlib.Path(sys.argv[1])

@@ -25,13 +25,16 @@ file(RENAME ${WORK}/first ${WORK}/moved)
 
 set(configure ${CMAKE_COMMAND} -S ${PROJECT} -G ${GENERATOR} -DCMAKE_BUILD_TYPE=${CONFIG}
     -DCMAKE_C_COMPILER=${CC} -DCMAKE_CXX_COMPILER=${CXX}
-    -DCMAKE_PREFIX_PATH=${WORK}/moved -DWITH_INVERSE=${INVERSE}
+    -DCMAKE_PREFIX_PATH=${WORK}/moved -DWITH_INVERSE=${INVERSE} -DWITH_FIT=${FIT} -DREADME=${README}
     -DEXAMPLES=${WORK}/moved/share/nmrsim/examples "-DCMAKE_CXX_FLAGS=${LIBRARY_FLAGS}")
 run(${configure} -B ${WORK}/build)
 run(${CMAKE_COMMAND} --build ${WORK}/build)
 run_and_expect("499 points" ${WORK}/build/simulates)
 run_and_expect("499 points" ${WORK}/build/simulates_by_old_name)
 run_and_expect("856 points" ${WORK}/build/echo)
+if(FIT)
+  run_and_expect("alpha_x = 59[.]9. [+]- 0[.]04 kHz" ${WORK}/build/fits)
+endif()
 if(INVERSE)
   run(${WORK}/build/trains)
 endif()
@@ -39,6 +42,10 @@ endif()
 # A component that does not exist, or was not built, is refused in words.
 set(missing simulation)
 set(words "no component simulation")
+if(NOT FIT)
+  list(APPEND missing fit)
+  list(APPEND words "without the component fit")
+endif()
 if(NOT INVERSE)
   list(APPEND missing inverse)
   list(APPEND words "without the component inverse")

@@ -5,6 +5,7 @@ add_test(NAME consume
          COMMAND ${CMAKE_COMMAND} -D BUILD=${PROJECT_BINARY_DIR}
                  -D PROJECT=${CMAKE_CURRENT_SOURCE_DIR}/consume/project
                  -D WORK=${CMAKE_CURRENT_BINARY_DIR}/consume -D GENERATOR=${CMAKE_GENERATOR}
+                 -D FIT=$<TARGET_EXISTS:nmrsim_fit> -D README=${PROJECT_SOURCE_DIR}/README.md
                  -D INVERSE=$<TARGET_EXISTS:inverse> -D PROGRAMS=$<TARGET_EXISTS:nmr-simulate>
                  -D CC=${CMAKE_C_COMPILER} -D CXX=${CMAKE_CXX_COMPILER}
                  -D PKG_CONFIG=${PKG_CONFIG_EXECUTABLE}
