@@ -37,14 +37,16 @@ mv "$out/source/README.md" "$out/source/index.md"
 cp -r docs/pictures "$out/source/docs"
 cp CITATION.cff "$out/source"
 cat docs/site/contents.md >> "$out/source/index.md"
+cat docs/site/cards.md >> "$out/source/docs/models.md"
 cp docs/site/cpp.md "$out/source/cpp/index.md"
 printf '# nmrsim_c.h\n\n```{doxygenfile} nmrsim_c.h\n```\n' > "$out/source/cpp/nmrsim_c.md"
 cp docs/site/python.md "$out/source/python.md"
 for header in libnmrsim/include/nmrsim/*.h libinverse/include/nmrinverse/*.h; do
     name=${header#*/include/}
     mkdir -p "$out/source/cpp/$(dirname "$name")"
-    printf '# %s\n\n```{doxygengroup} %s\n:content-only:\n```\n' "$name" "$(tr / _ <<< "${name%.h}")" \
-        > "$out/source/cpp/${name%.h}.md"
+    about=$(sed -n '/^#pragma once/q; s,^/// \?,,; s,<,\\<,g; p' "$header")
+    printf '# %s\n\n%s\n\n```{doxygengroup} %s\n:content-only:\n:members:\n:undoc-members:\n```\n' "$name" "$about" \
+        "$(tr / _ <<< "${name%.h}")" > "$out/source/cpp/${name%.h}.md"
 done
 
 "$python" -m sphinx -q -W --keep-going -c docs/site -b html "$out/source" "$out/html"

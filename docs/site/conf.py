@@ -26,6 +26,7 @@ highlight_language = "none"
 breathe_projects = {"nmrsim": os.environ["NMRSIM_DOXYGEN"] + "/xml"}
 breathe_default_project = "nmrsim"
 breathe_domain_by_extension = {"h": "cpp"}
+breathe_show_include = False
 cpp_id_attributes = []
 
 autodoc_member_order = "bysource"

@@ -15,7 +15,7 @@ def examples_of(text):
     """(command, output) of each console block."""
     for block in re.findall(r"^```console\n(.*?)^```", text, re.M | re.S):
         for example in re.split(r"^\$ ", block, flags=re.M)[1:]:
-            command, _, output = example.partition("\n")
+            command, output = re.fullmatch(r"([^\n]*\n(?:      [^\n]*\n)*)(.*)", example, re.S).groups()
             yield command, output
 
 
