@@ -45,13 +45,13 @@ struct FeatureSpec {
 /// Channels that a curve keeps whatever the receiver's phase: log |m| and the turn.
 ///
 /// An echo's phase winds many times over the prior: from few curves a network learns more where it
-/// sees only by how much it turns (docs/validation.md).
+/// sees only by how much it turns (docs/developer/decisions.md).
 FeatureSpec phase_free_features();
 
 /// The curve's numbers as they are, Re m and Im m on one scale, and nothing that is made of them.
 ///
 /// What is made of them by quotients makes much of a faint sample's noise; where the noise is that
-/// of a draw and curves are few, a network learns it by heart (docs/validation.md).
+/// of a draw and curves are few, a network learns it by heart (docs/developer/decisions.md).
 FeatureSpec plain_features();
 
 std::string to_json(const FeatureSpec& spec);

@@ -27,7 +27,7 @@ TORCH_MODULE(ResidualBlock);
 ///
 /// Which combination of a curve's points holds an unknown depends on the others: with a drawn
 /// ensemble, how the scatter of the draw comes back in the echo depends on the coupling, and must
-/// be taken off before a weak unknown shows (docs/validation.md).
+/// be taken off before a weak unknown shows (docs/developer/decisions.md).
 class GatedReadingImpl : public torch::nn::Module {
 public:
     /// Args: gates: filters, each with a weight of its own.
@@ -46,7 +46,7 @@ TORCH_MODULE(GatedReading);
 ///
 /// With a simulator that makes as many curves as one likes, dense layers on the decimated curve
 /// learn more in a given time on a CPU; where curves are few, convolutions do
-/// (docs/validation.md).
+/// (docs/developer/decisions.md).
 class EmbeddingNetImpl : public torch::nn::Module {
 public:
     /// Args: inputs: numbers of a curve. width: of the residual stream and of the answer. hidden:
