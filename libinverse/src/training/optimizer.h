@@ -12,8 +12,8 @@ namespace nmrinverse {
 /// Muon (K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024): a
 /// matrix moves by its momentum with all singular values made about 1, so that no direction of the
 /// weights waits for another. On the 2021 task it reaches a third of AdamW's error from half the
-/// curves (docs/developer/decisions.md). A convolution counts as the matrix of its filters. Vectors and the
-/// narrow last layer go by AdamW (I. Loshchilov, F. Hutter, arXiv 1711.05101).
+/// curves (docs/developer/decisions.md). A convolution counts as the matrix of its filters. Vectors
+/// and the narrow last layer go by AdamW (I. Loshchilov, F. Hutter, arXiv 1711.05101).
 class Optimizer {
 public:
     /// Args: parameters: names and tensors. weight_decay: decoupled, a share of the learning rate.
