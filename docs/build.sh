@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Makes the site of these documents in build/docs/html, the C++ and Python interfaces included, and prints
-# the path of its first page: docs/build.sh [folder of the Python package, default build/python]
+# Makes the site of these documents, the C++ and Python interfaces included, and prints the path of its
+# first page: docs/build.sh [folder of the Python package: build/python] [folder of the site: build/docs]
 #
-# Installs nothing: what is missing is named. Any warning is an error.
+# Installs nothing: what is missing is named, and the exit status 77. Any warning is an error.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=${PYTHON:-/usr/bin/python3}
 package=$(realpath -m "${1:-build/python}")
-out=$PWD/build/docs
+out=$(realpath -m "${2:-build/docs}")
 
 missing=()
 command -v doxygen >/dev/null || missing+=(doxygen)
@@ -16,12 +16,12 @@ for module in sphinx:python3-sphinx myst_parser:python3-myst-parser breathe:pyth
 done
 if [ ${#missing[@]} != 0 ]; then
     echo "docs/build.sh: packages are missing: ${missing[*]}" >&2
-    exit 1
+    exit 77
 fi
 if ! PYTHONPATH=$package "$python" -c "import nmrsim.inverse" 2>/dev/null; then
     echo "docs/build.sh: no Python package in $package with nmrsim.inverse in it; ./test.sh builds one, or:" >&2
     echo "  cmake -B build -DNMRSIM_BUILD_PYTHON=ON -DPython_EXECUTABLE=$python && cmake --build build --target _core _inverse" >&2
-    exit 1
+    exit 77
 fi
 
 export NMRSIM_SOURCE=$PWD NMRSIM_DOXYGEN=$out/doxygen PYTHONPATH=$package NMRSIM_PYTHON=$python

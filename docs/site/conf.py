@@ -20,6 +20,8 @@ release = version = re.search(
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "breathe"]
 myst_heading_anchors = 3
 html_theme = "furo"
+html_static_path = ["static"]
+html_css_files = ["wide.css"]
 html_title = f"nmrsim {release}"
 highlight_language = "none"
 
