@@ -1,4 +1,5 @@
-"""Every link between the documents leads to a file, and to a heading of it."""
+"""Every link between the documents leads to a file and to a heading of it; and what the documents for
+developers name, files and functions, is in the sources."""
 
 import pathlib
 import re
@@ -39,9 +40,26 @@ def problems_of(root):
                 yield f"{page.relative_to(root)}: {link}: no such heading"
 
 
+def unknown_names(root):
+    """Of files and functions, in backticks, that no source has."""
+    folders = ["libnmrsim", "libinverse", "apps", "python", "tests", "docs", "scripts", "benchmarks"]
+    sources = [p for folder in folders for p in (root / folder).rglob("*") if p.is_file()]
+    files = {p.name for p in sources} | {p.name for p in root.iterdir()}
+    code = "\n".join(p.read_text() for p in sources if p.suffix in (".h", ".cpp") or p.name == "inverse.pyi")
+    words = set(re.findall(r"\w+", code))
+    for page in ["docs/architecture.md", "CONTRIBUTING.md"]:
+        for name in re.findall(r"`([^`\n]+)`", (root / page).read_text()):
+            if "NAME" in name:
+                continue
+            file = re.fullmatch(r"[\w./]*?(\w+\.(?:cpp|h|py|sh|toml|md))", name)
+            function = re.fullmatch(r"[\w:.]*?(\w+)\(\)", name)
+            if (file and file[1] not in files) or (function and function[1] not in words):
+                yield f"{page}: {name}: not in the sources"
+
+
 def main():
     root = pathlib.Path(sys.argv[1]).resolve()
-    problems = list(problems_of(root))
+    problems = [*problems_of(root), *unknown_names(root)]
     for problem in problems:
         print(problem)
     found = sum(1 for _ in documents(root))
