@@ -9,7 +9,12 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
 def documents(root):
-    for folder, pattern in [("", "*.md"), ("docs", "**/*.md"), ("examples", "*.md"), ("libinverse/models", "*.md")]:
+    for folder, pattern in [
+        ("", "*.md"),
+        ("docs", "**/*.md"),
+        ("examples", "*.md"),
+        ("libinverse/models", "*.md"),
+    ]:
         for path in sorted((root / folder).glob(pattern)):
             if (root / "docs" / "site") not in path.parents:
                 yield path
