@@ -1,17 +1,11 @@
 // An HDF5 file, as a data set and as a plain array. The last byte says which, so that the file
-// begins as it should. With NMRSIM_FUZZ_IN_PROCESS set it is read without the child that the
-// programs read in.
-#include <cstdlib>
-
-#include "files/guarded_read.h"
+// begins as it should.
 #include "fuzz.h"
 #include "nmrsim/dataset_file.h"
 #include "nmrsim/measured_curves.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     if (size == 0) return 0;
-    static const bool in_process = std::getenv("NMRSIM_FUZZ_IN_PROCESS") != nullptr;
-    if (in_process) nmrsim::read_without_children();
     const unsigned choice = data[size - 1];
     const std::string path = fuzz::write_file("input.h5", fuzz::text_of(data, size - 1));
     fuzz::answers([&] {

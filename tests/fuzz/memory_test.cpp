@@ -1,6 +1,6 @@
 // A file takes no more memory than 4 times its own size, or 16 MiB where it is small: files that
 // unpack to much more than they are, that claim sizes they do not have, and those that are whole
-// but of the worst shape. What HDF5 takes is its child's, whose limit the system keeps.
+// but of the worst shape. What libhdf5 itself takes is not counted.
 #include <hdf5.h>
 #include <zlib.h>
 

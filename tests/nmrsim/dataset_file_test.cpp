@@ -1,6 +1,7 @@
 #include "nmrsim/dataset_file.h"
 
 #include <fcntl.h>
+#include <hdf5.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -11,6 +12,9 @@
 #include "catch_compat.h"
 #include "nmrsim/errors.h"
 #include "temporary_folder.h"
+
+// HDF5's macros hold casts of C.
+#pragma GCC diagnostic ignored "-Wold-style-cast"
 
 using namespace nmrsim;
 
@@ -58,24 +62,51 @@ Dataset example_with_choices() {
     return set;
 }
 
-template <typename Number>
-std::string bytes_of(std::initializer_list<Number> numbers) {
-    return {reinterpret_cast<const char*>(numbers.begin()), numbers.size() * sizeof(Number)};
+std::string bytes_of(const std::vector<float>& numbers) {
+    return {reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(float)};
 }
 
-/// Error of a set's file with the only occurrence of `from` replaced by `to`. Small HDF5
-/// files of this library's format hold plain numbers without checksums.
-std::string error_after(const std::string& from, const std::string& to,
-                        const Dataset& set = example()) {
+// ---- changes that HDF5 itself makes to a file, so that its checksums are right -----------------
+
+/// Puts a set of this shape, without numbers, in the place of another.
+void replace_set(hid_t file, const char* name, const std::vector<hsize_t>& shape) {
+    H5Ldelete(file, name, H5P_DEFAULT);
+    const hid_t space = H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr);
+    const hid_t set =
+        H5Dcreate2(file, name, H5T_IEEE_F32LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    REQUIRE(set >= 0);
+    H5Dclose(set);
+    H5Sclose(space);
+}
+
+/// Gives an attribute other values. Args: object: a path in the file.
+void write_attribute(hid_t file, const char* object, const char* name, const void* values) {
+    const hid_t owner = H5Oopen(file, object, H5P_DEFAULT);
+    const hid_t old = H5Aopen(owner, name, H5P_DEFAULT);
+    const hid_t type = H5Aget_type(old), space = H5Aget_space(old);
+    H5Aclose(old);
+    H5Adelete(owner, name);
+    const hid_t attribute = H5Acreate2(owner, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+    REQUIRE(H5Awrite(attribute, type, values) >= 0);  // little-endian, as this machine
+    H5Aclose(attribute);
+    H5Sclose(space);
+    H5Tclose(type);
+    H5Oclose(owner);
+}
+
+void write_texts(hid_t file, const char* name, const std::vector<const char*>& values) {
+    write_attribute(file, "parameters", name, values.data());
+}
+
+/// Error of a set's file that `change` has changed.
+template <typename Change>
+std::string error_after(const Change& change, const Dataset& set = example()) {
     const TemporaryFolder folder;
     const std::string path = folder / "set.h5";
     write_dataset(set, path);
-    std::string bytes = folder.read("set.h5");
-    const auto at = bytes.find(from);
-    REQUIRE(at != std::string::npos);
-    REQUIRE(from.size() == to.size());
-    bytes.replace(at, from.size(), to);
-    folder.write("set.h5", bytes);
+    const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+    change(file);
+    H5Fclose(file);
     const std::string message = message_of<InputError>([&] { read_dataset(path); });
     REQUIRE(message.starts_with(path + ": "));
     return message.substr(path.size() + 2);
@@ -140,32 +171,104 @@ TEST_CASE("choices of an unknown read back") {
 }
 
 TEST_CASE("a version that is not known yet is refused") {
-    const TemporaryFolder folder;
-    const std::string path = folder / "set.h5";
-    write_dataset(example_with_choices(), path);
-    std::string bytes = folder.read("set.h5");
-    // The attribute's number follows its name and the descriptions of its type and extent.
-    const auto name = bytes.find("format_version");
-    REQUIRE(name != std::string::npos);
-    const auto number = bytes.rfind(bytes_of<std::int32_t>({2}), name + 72);
-    REQUIRE((number != std::string::npos && number > name));
-    bytes.replace(number, 4, bytes_of<std::int32_t>({3}));
-    folder.write("set.h5", bytes);
-    CHECK(message_of<InputError>([&] { read_dataset(path); }) ==
-          path + ": expected format_version 1 or 2, found 3");
+    CHECK(error_after([](hid_t file) {
+              const int version = 3;
+              write_attribute(file, "/", "format_version", &version);
+          }) == "expected format_version 1 or 2, found 3");
 }
 
 TEST_CASE("choices that do not fit are named") {
     const Dataset set = example_with_choices();
+    const auto error_with = [&](const char* choices) {
+        return error_after([&](hid_t file) { write_texts(file, "choices", {"", choices}); }, set);
+    };
     CHECK(
-        error_after("gaussian,power-law,rkky", "gaussian,power-law,rkkk", set) ==
+        error_with("gaussian,power-law,rkkk") ==
         "/parameters: prior.kernel must name some of gaussian, power-law, rkky, got \"rkkk\"; did "
         "you mean rkky?");
-    CHECK(error_after("gaussian,power-law,rkky", "gaussian_power-law_rkky", set)
+    CHECK(error_with("gaussian_power-law_rkky")
               .starts_with("/parameters: prior.kernel must name some of"));
-    CHECK(error_after("choices", "choicez", set) == "expected an attribute choices");
-    CHECK(error_after(bytes_of<double>({150.0, 3.0}), bytes_of<double>({150.0, 2.0}), set) ==
-          "/parameters: prior.kernel must have the range [0, 3], got [0, 2]");
+    CHECK(error_after(
+              [](hid_t file) { H5Adelete_by_name(file, "parameters", "choices", H5P_DEFAULT); },
+              set) == "expected an attribute choices");
+    CHECK(error_after(
+              [](hid_t file) {
+                  const double upper[] = {150.0, 2.0};
+                  write_attribute(file, "parameters", "upper", upper);
+              },
+              set) == "/parameters: prior.kernel must have the range [0, 3], got [0, 2]");
+}
+
+TEST_CASE("a byte that changed in the numbers or a header is an error") {
+    const TemporaryFolder folder;
+    const std::string path = folder / "set.h5";
+    const Dataset set = example();
+    write_dataset(set, path);
+    const std::string whole = folder.read("set.h5");
+    const auto damaged = [&](std::size_t place, int bit) {
+        std::string bytes = whole;
+        bytes[place] = static_cast<char>(bytes[place] ^ (1 << bit));
+        folder.write("set.h5", bytes);
+        const std::string message = message_of<InputError>([&] { read_dataset(path); });
+        INFO("byte " << place << ", bit " << bit << ": " << message);
+        CHECK(message.starts_with(path + ": "));
+        CHECK(message.find('\n') == std::string::npos);
+        return message;
+    };
+    const std::size_t signal = whole.find(bytes_of(set.signal));
+    REQUIRE(signal != whole.npos);
+    for (std::size_t i = 0; i < set.signal.size() * sizeof(float); ++i) {
+        CHECK(damaged(signal + i, static_cast<int>(i % 8)) ==
+              path + ": /signal cannot be read: truncated or damaged");
+    }
+    const std::size_t parameters = whole.find(reinterpret_cast<const char*>(set.parameters.data()),
+                                              0, set.parameters.size() * sizeof(double));
+    REQUIRE(parameters != whole.npos);
+    for (std::size_t i = 0; i < set.parameters.size() * sizeof(double); ++i) {
+        CHECK(damaged(parameters + i, static_cast<int>(i % 8)) ==
+              path + ": /parameters cannot be read: truncated or damaged");
+    }
+    // The prior's ends, the seed, names of sets and attributes.
+    for (const double end : {150.0, 90.0, 10.0}) {
+        const std::string bytes(reinterpret_cast<const char*>(&end), sizeof end);
+        damaged(whole.find(bytes) + 6, 1);
+    }
+    for (const char* name : {"signal", "format_version", "first_index", "lower"}) {
+        damaged(whole.find(name), 0);
+    }
+}
+
+TEST_CASE("a set is in chunks that have checksums, and its file the same whenever it is written") {
+    const TemporaryFolder folder;
+    Dataset set = example();
+    set.signal.clear();
+    set.parameters.clear();
+    set.experiment_toml.clear();
+    const std::size_t curves = 40000;  // more than a chunk
+    for (std::size_t i = 0; i < curves * 10; ++i) set.signal.push_back(static_cast<float>(i));
+    for (std::size_t i = 0; i < curves * 2; ++i) set.parameters.push_back(static_cast<double>(i));
+    write_dataset(set, folder / "a.h5");
+    const hid_t file = H5Fopen((folder / "a.h5").c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
+    for (const char* name : {"signal", "parameters", "time"}) {
+        const hid_t opened = H5Dopen2(file, name, H5P_DEFAULT);
+        const hid_t creation = H5Dget_create_plist(opened);
+        CHECK(H5Pget_layout(creation) == H5D_CHUNKED);
+        CHECK(H5Zfilter_avail(H5Z_FILTER_FLETCHER32) > 0);
+        unsigned flags = 0;
+        std::size_t values = 0;
+        CHECK(H5Pget_filter_by_id2(creation, H5Z_FILTER_FLETCHER32, &flags, &values, nullptr, 0,
+                                   nullptr, nullptr) >= 0);
+        H5Pclose(creation);
+        H5Dclose(opened);
+    }
+    H5Fclose(file);
+    // Little is lost to chunks that are not full, and to their index.
+    CHECK(std::filesystem::file_size(folder / "a.h5") < 1.02 * curves * (10 * 4 + 2 * 8) + 20000);
+    check_same(read_dataset(folder / "a.h5"), set);
+    const auto second = std::filesystem::last_write_time(folder / "a.h5") + std::chrono::seconds(1);
+    while (std::filesystem::file_time_type::clock::now() < second) ::usleep(20000);
+    write_dataset(set, folder / "b.h5");
+    CHECK(folder.read("a.h5") == folder.read("b.h5"));
 }
 
 TEST_CASE("a truncated file is an error, in one line and in silence") {
@@ -199,48 +302,44 @@ TEST_CASE("files that are no data sets are named") {
 }
 
 TEST_CASE("shapes, types and values that do not fit are named") {
-    using U64 = std::uint64_t;
-    const auto signal_shape = bytes_of<U64>({3, 2, 5});
-    CHECK(error_after(signal_shape, bytes_of<U64>({3, 2, 4})) ==
-          "/signal: expected shape (n, 2, 5), found (3, 2, 4)");
-    CHECK(error_after(signal_shape, bytes_of<U64>({3, 1, 5})) ==
-          "/signal: expected shape (n, 2, 5), found (3, 1, 5)");
-    CHECK(error_after(signal_shape, bytes_of<U64>({4, 2, 5})) ==
-          "/parameters: expected shape (4, k), found (3, 2)");
-    // More than a machine's memory, and more than 64 bits.
-    const Dataset set = example();
-    const float first[] = {set.signal[5], set.signal[6]};
-    const std::string two_floats(reinterpret_cast<const char*>(first), sizeof first);
-    const float nan = std::numeric_limits<float>::quiet_NaN();
-    CHECK_THAT(error_after(two_floats, bytes_of<float>({nan, 0.0f})),
-               ContainsSubstring("/signal: expected finite numbers, found nan at row 0"));
-    CHECK(error_after("alpha_x_khz", "alpha_q_khz") ==
-          "/parameters: unknown parameter alpha_q_khz; did you mean alpha_x_khz?");
-    CHECK(error_after("degree", "radian") ==
-          "/parameters: expected flip_deg in \"degree\", found \"radian\"");
-    CHECK_THAT(error_after(bytes_of<double>({150.0, 90.0}), bytes_of<double>({0.0, 90.0})),
+    const auto error_with_signal = [](const std::vector<hsize_t>& shape) {
+        return error_after([&](hid_t file) { replace_set(file, "signal", shape); });
+    };
+    CHECK(error_with_signal({3, 2, 4}) == "/signal: expected shape (n, 2, 5), found (3, 2, 4)");
+    CHECK(error_with_signal({3, 1, 5}) == "/signal: expected shape (n, 2, 5), found (3, 1, 5)");
+    CHECK(error_with_signal({4, 2, 5}) == "/parameters: expected shape (4, k), found (3, 2)");
+    CHECK(error_after([](hid_t file) {
+              std::vector<float> signal = example().signal;
+              signal[5] = std::numeric_limits<float>::quiet_NaN();
+              const hid_t set = H5Dopen2(file, "signal", H5P_DEFAULT);
+              H5Dwrite(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, signal.data());
+              H5Dclose(set);
+          }) == "/signal: expected finite numbers, found nan at row 0");
+    CHECK(error_after([](hid_t file) {
+              write_texts(file, "names", {"alpha_q_khz", "flip_deg"});
+          }) == "/parameters: unknown parameter alpha_q_khz; did you mean alpha_x_khz?");
+    CHECK(error_after([](hid_t file) {
+              write_texts(file, "units", {"kHz", "radian"});
+          }) == "/parameters: expected flip_deg in \"degree\", found \"radian\"");
+    CHECK_THAT(error_after([](hid_t file) {
+                   const double upper[] = {0.0, 90.0};
+                   write_attribute(file, "parameters", "upper", upper);
+               }),
                ContainsSubstring("prior.alpha_x_khz must have low < high"));
-    CHECK(error_after("format_version", "format_versioN") ==
+    CHECK(error_after([](hid_t file) { H5Adelete(file, "format_version"); }) ==
           "expected an attribute format_version (a plain array is named as FILE.h5:/PATH)");
 }
 
 TEST_CASE("an extent that the file cannot hold is refused before memory is asked for") {
-    // Both extents agree on the number of curves, so only the file's size tells.
-    const TemporaryFolder folder;
-    const std::string path = folder / "set.h5";
-    write_dataset(example(), path);
-    std::string bytes = folder.read("set.h5");
-    using U64 = std::uint64_t;
-    for (const U64 count : {U64{1} << 40, U64{1} << 62}) {
-        std::string changed = bytes;
-        const auto signal = changed.find(bytes_of<U64>({3, 2, 5}));
-        REQUIRE(signal != std::string::npos);
-        changed.replace(signal, 24, bytes_of<U64>({count, 2, 5}));
-        const auto parameters = changed.find(bytes_of<U64>({3, 2}));
-        REQUIRE(parameters != std::string::npos);
-        changed.replace(parameters, 16, bytes_of<U64>({count, 2}));
-        folder.write("set.h5", changed);
-        CHECK_THROWS_AS(read_dataset(path), InputError);
+    Dataset unknown = example();
+    unknown.parameters.clear();
+    for (const hsize_t count : {hsize_t{1} << 40, hsize_t{1} << 58}) {
+        CHECK(error_after(
+                  [&](hid_t file) {
+                      replace_set(file, "signal", {count, 2, 5});
+                  },
+                  unknown) ==
+              "/signal: (" + std::to_string(count) + ", 2, 5) is more than the file holds");
     }
 }
 

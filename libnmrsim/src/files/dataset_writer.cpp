@@ -55,34 +55,31 @@ public:
             H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr), H5Sclose));
     }
 
-    Hdf5Handle dataset(hid_t file, const char* name, hid_t file_type, hid_t memory_type,
-                       const std::vector<hsize_t>& shape, const void* values) const {
-        Hdf5Handle set = created(file, name, file_type, shape);
-        if (!is_empty(shape)) {
-            check(H5Dwrite(set.id(), memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values));
+    /// A set in chunks of so many rows, each with its Fletcher-32 checksum.
+    Hdf5Handle dataset(hid_t file, const char* name, hid_t file_type,
+                       const std::vector<hsize_t>& shape, hsize_t chunk_rows) const {
+        const Hdf5Handle extent = space(shape);
+        const Hdf5Handle creation = check(Hdf5Handle(H5Pcreate(H5P_DATASET_CREATE), H5Pclose));
+        // The same data give the same bytes: no time of writing inside.
+        check(H5Pset_obj_track_times(creation.id(), false));
+        const bool empty = std::find(shape.begin(), shape.end(), hsize_t{0}) != shape.end();
+        if (!empty) {
+            std::vector<hsize_t> chunk(shape);
+            chunk.front() = chunk_rows;
+            check(H5Pset_chunk(creation.id(), static_cast<int>(chunk.size()), chunk.data()));
+            check(H5Pset_fletcher32(creation.id()));
         }
-        return set;
-    }
-
-    /// A set whose rows come later.
-    Hdf5Handle rows(hid_t file, const char* name, hid_t file_type,
-                    const std::vector<hsize_t>& shape) const {
-        Hdf5Handle set = created(file, name, file_type, shape);
-        // Its place in the file is taken by the first write, so that the bytes are those of a set
-        // written at once.
-        std::vector<hsize_t> one(shape);
-        one.front() = std::min<hsize_t>(one.front(), 1);
-        std::size_t values = 1;
-        for (const hsize_t length : one) values *= length;
-        const std::vector<double> zeros(values, 0.0);
-        write_rows(set.id(), H5T_NATIVE_DOUBLE, one, 0, zeros.data());
-        return set;
+        // A chunk comes whole, and goes to the file then and there: in the order of the curves.
+        const Hdf5Handle access = check(Hdf5Handle(H5Pcreate(H5P_DATASET_ACCESS), H5Pclose));
+        check(H5Pset_chunk_cache(access.id(), 0, 0, 1.0));
+        return check(Hdf5Handle(
+            H5Dcreate2(file, name, file_type, extent.id(), H5P_DEFAULT, creation.id(), access.id()),
+            H5Dclose));
     }
 
     /// Writes rows from `first` on. Args: shape: theirs.
     void write_rows(hid_t set, hid_t memory_type, const std::vector<hsize_t>& shape, hsize_t first,
                     const void* values) const {
-        if (is_empty(shape)) return;
         std::vector<hsize_t> start(shape.size(), 0);
         start.front() = first;
         const Hdf5Handle in_file = check(Hdf5Handle(H5Dget_space(set), H5Sclose));
@@ -124,23 +121,18 @@ public:
     }
 
 private:
-    static bool is_empty(const std::vector<hsize_t>& shape) {
-        return std::find(shape.begin(), shape.end(), hsize_t{0}) != shape.end();
-    }
-
-    Hdf5Handle created(hid_t file, const char* name, hid_t file_type,
-                       const std::vector<hsize_t>& shape) const {
-        const Hdf5Handle extent = space(shape);
-        // The same data give the same bytes: no time of writing inside.
-        const Hdf5Handle creation = check(Hdf5Handle(H5Pcreate(H5P_DATASET_CREATE), H5Pclose));
-        check(H5Pset_obj_track_times(creation.id(), false));
-        return check(Hdf5Handle(
-            H5Dcreate2(file, name, file_type, extent.id(), H5P_DEFAULT, creation.id(), H5P_DEFAULT),
-            H5Dclose));
-    }
-
     std::string path_;
 };
+
+/// Nearly so much of the curves is a chunk, what is read and checked at once [bytes].
+constexpr std::size_t kChunkBytes = std::size_t{512} << 10;
+
+/// Curves of each chunk, in chunks of nearly one size.
+std::size_t curves_of_chunk(std::size_t count, std::size_t points) {
+    const std::size_t most = std::max<std::size_t>(kChunkBytes / (2 * points * sizeof(float)), 1);
+    const std::size_t chunks = std::max<std::size_t>((count + most - 1) / most, 1);
+    return std::max<std::size_t>((count + chunks - 1) / chunks, 1);
+}
 
 /// A file whose curves come piece by piece.
 class DatasetWriter {
@@ -151,50 +143,85 @@ public:
         : writer_(writer),
           points_(description.points()),
           unknowns_(description.unknowns.size()),
-          file_(writer.check(Hdf5Handle(
-              H5Fcreate(file.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose))),
-          signal_(writer.rows(file_.id(), "signal", H5T_IEEE_F32LE, {count, 2, points_})),
-          parameters_(H5I_INVALID_HID, H5Dclose) {
+          chunk_(curves_of_chunk(count, points_)),
+          file_(created(file, writer)),
+          signal_(
+              writer.dataset(file_.id(), "signal", H5T_IEEE_F32LE, {count, 2, points_}, chunk_)),
+          parameters_(writer.dataset(file_.id(), "parameters", H5T_IEEE_F64LE,
+                                     {labelled_count, unknowns_}, chunk_)) {
         std::vector<double> time_s(description.time_us);
         for (double& time : time_s) time *= kSecondsPerUs;
-        const Hdf5Handle time = writer.dataset(file_.id(), "time", H5T_IEEE_F64LE,
-                                               H5T_NATIVE_DOUBLE, {points_}, time_s.data());
+        const Hdf5Handle time =
+            writer.dataset(file_.id(), "time", H5T_IEEE_F64LE, {points_}, points_);
+        writer.write_rows(time.id(), H5T_NATIVE_DOUBLE, {points_}, 0, time_s.data());
         writer.text(time.id(), "unit", "s");
-        parameters_ =
-            writer.rows(file_.id(), "parameters", H5T_IEEE_F64LE, {labelled_count, unknowns_});
         describe(description);
     }
 
     /// Args: signal: (n, 2, points). parameters: (n, unknowns) or none.
     void append(std::span<const float> signal, std::span<const double> parameters) {
-        const QuietHdf5 quiet;
-        const std::size_t count = points_ ? signal.size() / (2 * points_) : 0;
-        writer_.write_rows(signal_.id(), H5T_NATIVE_FLOAT, {count, 2, points_}, written_,
-                           signal.data());
-        if (!parameters.empty()) {
-            writer_.write_rows(parameters_.id(), H5T_NATIVE_DOUBLE, {count, unknowns_}, written_,
-                               parameters.data());
+        const std::size_t row = 2 * points_;
+        while (!signal.empty()) {
+            const std::size_t curves = std::min(chunk_ - held(), signal.size() / row);
+            const std::size_t labels = parameters.empty() ? 0 : curves * unknowns_;
+            held_signal_.insert(held_signal_.end(), signal.begin(), signal.begin() + curves * row);
+            held_parameters_.insert(held_parameters_.end(), parameters.begin(),
+                                    parameters.begin() + labels);
+            signal = signal.subspan(curves * row);
+            parameters = parameters.subspan(labels);
+            if (held() == chunk_) write_held();
         }
-        written_ += count;
     }
 
     void close() {
+        const QuietHdf5 quiet;
+        if (held() > 0) write_held();
         if (!signal_.close() || !parameters_.close()) writer_.fail();
         writer_.check(H5Fflush(file_.id(), H5F_SCOPE_GLOBAL));
         if (!file_.close()) writer_.fail();
     }
 
 private:
+    static Hdf5Handle created(const std::string& file, const Writer& writer);
     void describe(const Dataset& set) const;
+
+    std::size_t held() const { return held_signal_.size() / (2 * points_); }
+
+    /// Writes a whole chunk, or the last.
+    void write_held() {
+        const QuietHdf5 quiet;
+        writer_.write_rows(signal_.id(), H5T_NATIVE_FLOAT, {held(), 2, points_}, written_,
+                           held_signal_.data());
+        if (!held_parameters_.empty()) {
+            writer_.write_rows(parameters_.id(), H5T_NATIVE_DOUBLE, {held(), unknowns_}, written_,
+                               held_parameters_.data());
+        }
+        written_ += held();
+        held_signal_.clear();
+        held_parameters_.clear();
+    }
 
     const Writer& writer_;
     std::size_t points_;
     std::size_t unknowns_;
+    std::size_t chunk_;  ///< curves
     Hdf5Handle file_;
     Hdf5Handle signal_;
     Hdf5Handle parameters_;
+    std::vector<float> held_signal_;  ///< less than a chunk
+    std::vector<double> held_parameters_;
     std::size_t written_ = 0;
 };
+
+/// Of the format of HDF5 1.8, whose headers have checksums too.
+Hdf5Handle DatasetWriter::created(const std::string& file, const Writer& writer) {
+    const Hdf5Handle access = writer.check(Hdf5Handle(H5Pcreate(H5P_FILE_ACCESS), H5Pclose));
+    writer.check(H5Pset_libver_bounds(access.id(), H5F_LIBVER_V18, H5F_LIBVER_V18));
+    const Hdf5Handle creation = writer.check(Hdf5Handle(H5Pcreate(H5P_FILE_CREATE), H5Pclose));
+    writer.check(H5Pset_obj_track_times(creation.id(), false));
+    return writer.check(
+        Hdf5Handle(H5Fcreate(file.c_str(), H5F_ACC_TRUNC, creation.id(), access.id()), H5Fclose));
+}
 
 void DatasetWriter::describe(const Dataset& set) const {
     std::vector<std::string> names, units;
@@ -247,23 +274,14 @@ void write_file(const Dataset& description, std::size_t count, std::size_t label
     write_whole_file(path, [&](const std::string& temporary) {
         errno = 0;
         const Writer writer(path);
-        // Outside HDF5 while pieces are made: they may be read from files, in a child process.
         std::optional<DatasetWriter> file;
-        const auto inside = [](const auto& call) {
+        {
             const QuietHdf5 quiet;
-            call();
-        };
-        try {
-            inside([&] { file.emplace(temporary, description, count, labelled_count, writer); });
-            fill(*file);
-            inside([&] {
-                file->close();
-                file.reset();
-            });
-        } catch (...) {
-            inside([&] { file.reset(); });
-            throw;
+            file.emplace(temporary, description, count, labelled_count, writer);
         }
+        fill(*file);
+        file->close();
+        file.reset();
         if (sha256 == nullptr) return;
         start_writing_back(temporary);
         *sha256 = sha256_of_file(temporary);

@@ -51,34 +51,6 @@ std::string unit_of(const Hdf5Reader& reader, hid_t set) {
     return "";
 }
 
-/// In the child.
-void send_array(const std::string& path, const std::string& name, Answer& answer) {
-    const QuietHdf5 quiet;
-    const Hdf5Reader reader(path);
-    const Hdf5Handle file = reader.open();
-    if (!exists(file.id(), name)) reader.fail(fmt::format("expected a data set /{}", name));
-    const Hdf5Handle set(H5Dopen2(file.id(), name.c_str(), H5P_DEFAULT), H5Dclose);
-    if (!set.valid()) {
-        const Hdf5Handle group(H5Gopen2(file.id(), name.c_str(), H5P_DEFAULT), H5Gclose);
-        reader.fail(group.valid()
-                        ? fmt::format("expected a data set at /{}, found a group", name)
-                        : fmt::format("/{} is damaged or was written by a newer HDF5 than {}.{}: "
-                                      "h5repack --high=2 of the newer one rewrites it",
-                                      name, H5_VERS_MAJOR, H5_VERS_MINOR));
-    }
-    const std::vector<hsize_t> extent = reader.dataset_shape(set.id());
-    answer.array(extent);
-    answer.text(unit_of(reader, set.id()));
-    const Hdf5Handle type(H5Dget_type(set.id()), H5Tclose);
-    const Hdf5Handle memory = complex_type(type.id());
-    answer.number(memory.valid());
-    if (memory.valid()) {
-        reader.send<double>(set.id(), name.c_str(), extent, memory.id(), 2, answer);
-    } else {
-        reader.send_reals<double>(set.id(), name.c_str(), extent, answer);
-    }
-}
-
 /// The data set that gives the numbers along the last dimension that has one; empty: none has.
 std::string dimension_scale(hid_t file, hid_t set) {
     constexpr const char* kList = "DIMENSION_LIST";
@@ -134,52 +106,47 @@ std::string sibling_of_times(hid_t file, const std::string& group, const std::st
 }  // namespace
 
 NumericArray read_hdf5_array(const std::string& path, const std::string& full_name) {
+    const QuietHdf5 quiet;
     const std::string name = inner_name(full_name);
     const Hdf5Reader reader(path);
+    const Hdf5Handle file = reader.open();
+    if (!exists(file.id(), name)) reader.fail(fmt::format("expected a data set /{}", name));
+    const Hdf5Handle set(H5Dopen2(file.id(), name.c_str(), H5P_DEFAULT), H5Dclose);
+    if (!set.valid()) {
+        const Hdf5Handle group(H5Gopen2(file.id(), name.c_str(), H5P_DEFAULT), H5Gclose);
+        reader.fail(group.valid()
+                        ? fmt::format("expected a data set at /{}, found a group", name)
+                        : fmt::format("/{} is damaged or was written by a newer HDF5 than {}.{}: "
+                                      "h5repack --high=2 of the newer one rewrites it",
+                                      name, H5_VERS_MAJOR, H5_VERS_MINOR));
+    }
+    const std::vector<hsize_t> extent = reader.dataset_shape(set.id());
+    const Hdf5Handle type(H5Dget_type(set.id()), H5Tclose);
+    const Hdf5Handle memory = complex_type(type.id());
     NumericArray array;
     array.place = fmt::format("{}:/{}", path, name);
-    const auto take = [&](Received& received) {
-        const std::vector<hsize_t> extent = received.array<hsize_t>();
-        array.shape.assign(extent.begin(), extent.end());
-        array.unit = received.text();
-        array.complex = received.number() != 0;
-        array.values = received.array<double>();
-        std::size_t total = array.complex ? 2 : 1;
-        for (const std::size_t length : array.shape) {
-            if (length > 0 && total > array.values.size() / length) received.fail("damaged");
-            total *= length;
-        }
-        if (total != array.values.size()) received.fail("damaged");
-    };
-    read_in_child(
-        path, memory_allowance(reader.size()),
-        [&](Answer& answer) { send_array(path, name, answer); }, take);
+    array.shape.assign(extent.begin(), extent.end());
+    array.unit = unit_of(reader, set.id());
+    array.complex = memory.valid();
+    if (array.complex) {
+        reader.append(set.id(), name.c_str(), extent, {}, memory.id(), 2, array.values);
+    } else {
+        reader.append(set.id(), name.c_str(), extent, {}, array.values);
+    }
     return array;
 }
 
 std::string hdf5_times_of(const std::string& path, const std::string& name) {
+    const QuietHdf5 quiet;
     const std::string inner = inner_name(name);
     const std::size_t slash = inner.rfind('/');
     const std::string group = slash == inner.npos ? "" : inner.substr(0, slash);
-    std::string times;
-    const auto look = [&](Answer& answer) {
-        const QuietHdf5 quiet;
-        const Hdf5Handle file = Hdf5Reader(path).open();
-        std::string found;
-        if (!exists(file.id(), inner)) {
-            // Reading it says so.
-        } else if (const std::string time = sibling_of_times(file.id(), group, inner);
-                   !time.empty()) {
-            found = time;
-        } else {
-            const Hdf5Handle set(H5Dopen2(file.id(), inner.c_str(), H5P_DEFAULT), H5Dclose);
-            if (set.valid()) found = dimension_scale(file.id(), set.id());
-        }
-        answer.text(found);
-    };
-    read_in_child(path, memory_allowance(Hdf5Reader(path).size()), look,
-                  [&](Received& received) { times = received.text(); });
-    return times;
+    const Hdf5Handle file = Hdf5Reader(path).open();
+    if (!exists(file.id(), inner)) return "";  // reading it says so
+    const std::string time = sibling_of_times(file.id(), group, inner);
+    if (!time.empty()) return time;
+    const Hdf5Handle set(H5Dopen2(file.id(), inner.c_str(), H5P_DEFAULT), H5Dclose);
+    return set.valid() ? dimension_scale(file.id(), set.id()) : "";
 }
 
 }  // namespace nmrsim

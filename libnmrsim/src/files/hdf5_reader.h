@@ -15,10 +15,10 @@
 #include <utility>
 #include <vector>
 
-#include "files/guarded_read.h"
 #include "files/hdf5_problem.h"
 #include "files/memory_allowance.h"
 #include "nmrsim/errors.h"
+#include "nmrsim/stop.h"
 #include "text/text_numbers.h"
 
 // HDF5's macros hold casts of C.
@@ -26,11 +26,11 @@
 
 namespace nmrsim {
 
-/// HDF5 prints its own traces unless told not to; errors here are one line, by us. Whoever holds
-/// one is inside HDF5.
+/// HDF5 prints its own traces unless told not to; errors here are one line, by us. It knows no
+/// threads: whoever holds one of these is inside HDF5, alone.
 class QuietHdf5 {
 public:
-    QuietHdf5() : lock_(hdf5_mutex()) {
+    QuietHdf5() : lock_(mutex()) {
         // A file that could not be written for want of space stays open, and when the program ends
         // HDF5 would try again and crash. All files are closed without its help.
         static const bool once = H5dont_atexit() >= 0;
@@ -44,7 +44,12 @@ public:
     QuietHdf5& operator=(const QuietHdf5&) = delete;
 
 private:
-    std::lock_guard<std::mutex> lock_;
+    static std::recursive_mutex& mutex() {
+        static std::recursive_mutex one;
+        return one;
+    }
+
+    std::lock_guard<std::recursive_mutex> lock_;
     H5E_auto2_t function_ = nullptr;
     void* data_ = nullptr;
 };
@@ -54,7 +59,9 @@ class Hdf5Handle {
 public:
     Hdf5Handle(hid_t id, herr_t (*closer)(hid_t)) : id_(id), close_(closer) {}
     ~Hdf5Handle() {
-        if (id_ >= 0) close_(id_);
+        if (id_ < 0) return;
+        const QuietHdf5 quiet;  // an error's way out may have left it
+        close_(id_);
     }
     Hdf5Handle(Hdf5Handle&& other) noexcept : id_(other.id_), close_(other.close_) {
         other.id_ = H5I_INVALID_HID;
@@ -86,10 +93,15 @@ struct Hdf5Rows {
     std::size_t count = std::numeric_limits<std::size_t>::max();
 };
 
+/// A number's type in memory.
+template <typename Real>
+hid_t native_type() {
+    return sizeof(Real) == 4 ? H5T_NATIVE_FLOAT : H5T_NATIVE_DOUBLE;
+}
+
 class Hdf5Reader {
 public:
     explicit Hdf5Reader(const std::string& path) : path_(path), size_(0) {
-        H5open();  // once here, not in every child
         std::error_code error;
         if (!std::filesystem::exists(path, error)) fail("no such file");
         if (std::filesystem::is_directory(path, error)) fail("expected HDF5, found a folder");
@@ -204,73 +216,53 @@ public:
         }
     }
 
-    /// Values of a set of real numbers of the given extent.
+    /// Appends rows of a set to `to`, which grows only once they are known to be there. Args:
+    /// memory: type of `parts` numbers of type Real each.
     template <typename Real>
-    std::vector<Real> values(hid_t set, const char* name,
-                             const std::vector<hsize_t>& extent) const {
-        require_reals(set, name);
-        const std::size_t total = checked_total(set, name, extent, sizeof(Real));
-        if (total == 0) return {};
-        std::vector<Real> result(total);
-        const hid_t memory = sizeof(Real) == 4 ? H5T_NATIVE_FLOAT : H5T_NATIVE_DOUBLE;
-        if (H5Dread(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, result.data()) < 0) {
-            fail(fmt::format("/{} cannot be read: truncated or damaged", name));
-        }
-        require_finite(result.data(), total, name, 0, extent.empty() ? 1 : total / extent.front());
-        return result;
-    }
-
-    /// Hands over the numbers of a set, some rows at a time, so that this process never holds all.
-    /// Args: memory: their type, of `parts` numbers of type Real each. which: inside the extent.
-    template <typename Real>
-    void send(hid_t set, const char* name, const std::vector<hsize_t>& extent, hid_t memory,
-              std::size_t parts, Answer& answer, Hdf5Rows which = {}) const {
-        constexpr std::size_t kBlock = std::size_t{1} << 20;  // [bytes]
+    void append(hid_t set, const char* name, const std::vector<hsize_t>& extent, Hdf5Rows which,
+                hid_t memory, std::size_t parts, std::vector<Real>& to) const {
+        constexpr std::size_t kBlock = std::size_t{64} << 20;  // between looks at stops [bytes]
         const std::size_t total = checked_total(set, name, extent, parts * sizeof(Real));
-        if (total == 0) return answer.begin_array(0);
+        if (total == 0) return;
         const std::size_t set_rows = extent.empty() ? 1 : extent.front();
         const std::size_t row = total / set_rows;
         const std::size_t begin = std::min(which.first, set_rows);
         const std::size_t end = begin + std::min(which.count, set_rows - begin);
-        answer.begin_array((end - begin) * row * parts * sizeof(Real));
-        std::size_t rows = std::max<std::size_t>(kBlock / (row * parts * sizeof(Real)), 1);
-        const std::vector<hsize_t> pieces = chunk(set, name, extent.size());
-        if (!pieces.empty()) {
-            // Whole chunks, or each would be unpacked for every block that it reaches into.
-            const std::size_t high = std::min<hsize_t>(pieces.front(), set_rows);
-            rows = std::max<std::size_t>(rows / high, 1) * high;
-        }
-        rows = std::min(rows, set_rows);
-        std::vector<Real> block(rows * row * parts);
-        const Hdf5Handle file_space(H5Dget_space(set), H5Sclose);
-        for (std::size_t first = begin; first < end; first += rows) {
+        const std::vector<hsize_t> chunks = chunk(set, name, extent.size());
+        // Whole chunks, or each would be unpacked for every block that it reaches into.
+        const std::size_t high = chunks.empty() ? 1 : chunks.front();
+        const std::size_t block =
+            std::max<std::size_t>(kBlock / (row * parts * sizeof(Real)) / high, 1) * high;
+        std::size_t at = to.size();
+        to.resize(at + (end - begin) * row * parts);
+        const Hdf5Handle in_file(H5Dget_space(set), H5Sclose);
+        for (std::size_t first = begin; first < end; first += block) {
+            if (first > begin) throw_if_stopped();
+            // In memory as in the file: HDF5 would else find the way number by number.
             std::vector<hsize_t> start(extent.size(), 0), count(extent);
-            const std::size_t some = std::min(rows, end - first);
-            hid_t chosen = H5S_ALL;
+            const std::size_t rows = std::min(block, end - first);
             if (!extent.empty()) {
                 start.front() = first;
-                count.front() = some;
-                H5Sselect_hyperslab(file_space.id(), H5S_SELECT_SET, start.data(), nullptr,
+                count.front() = rows;
+                H5Sselect_hyperslab(in_file.id(), H5S_SELECT_SET, start.data(), nullptr,
                                     count.data(), nullptr);
-                chosen = file_space.id();
             }
-            const hsize_t numbers = some * row;
-            const Hdf5Handle block_space(H5Screate_simple(1, &numbers, nullptr), H5Sclose);
-            if (H5Dread(set, memory, extent.empty() ? H5S_ALL : block_space.id(), chosen,
-                        H5P_DEFAULT, block.data()) < 0) {
+            const Hdf5Handle in_memory(
+                H5Screate_simple(static_cast<int>(count.size()), count.data(), nullptr), H5Sclose);
+            const std::size_t numbers = rows * row * parts;
+            if (H5Dread(set, memory, in_memory.id(), in_file.id(), H5P_DEFAULT, &to[at]) < 0) {
                 fail(fmt::format("/{} cannot be read: truncated or damaged", name));
             }
-            require_finite(block.data(), numbers * parts, name, first, row * parts);
-            answer.part(block.data(), numbers * parts * sizeof(Real));
+            require_finite(&to[at], numbers, name, first, row * parts);
+            at += numbers;
         }
     }
 
     template <typename Real>
-    void send_reals(hid_t set, const char* name, const std::vector<hsize_t>& extent, Answer& answer,
-                    Hdf5Rows which = {}) const {
+    void append(hid_t set, const char* name, const std::vector<hsize_t>& extent, Hdf5Rows which,
+                std::vector<Real>& to) const {
         require_reals(set, name);
-        send<Real>(set, name, extent, sizeof(Real) == 4 ? H5T_NATIVE_FLOAT : H5T_NATIVE_DOUBLE, 1,
-                   answer, which);
+        append(set, name, extent, which, native_type<Real>(), 1, to);
     }
 
     Hdf5Handle attribute(hid_t object, const char* name) const {
