@@ -6,10 +6,8 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <future>
 #include <iterator>
-#include <map>
 #include <optional>
 #include <stdexcept>
 #include <thread>
@@ -86,53 +84,6 @@ std::string shard_path(const std::string& out, int part, int parts) {
 /// What says of which curves a challenge folder is, written once all are there.
 std::string folder_mark(const Task& task) {
     return (std::filesystem::path(task.out) / "experiment.toml").string();
-}
-
-/// Takes a challenge folder's mark aside while its files are written: no mixture is called whole.
-/// The mark comes back where none of them was replaced.
-class MarkAside {
-public:
-    explicit MarkAside(const Task& task)
-        : mark_(folder_mark(task)),
-          aside_(mark_.parent_path() / ".experiment.toml.before"),
-          before_(times()) {
-        std::error_code error;
-        std::filesystem::rename(mark_, aside_, error);
-    }
-    ~MarkAside() {
-        std::error_code error;
-        if (times() == before_) {
-            std::filesystem::rename(aside_, mark_, error);
-        } else {
-            std::filesystem::remove(aside_, error);
-        }
-    }
-    MarkAside(const MarkAside&) = delete;
-    MarkAside& operator=(const MarkAside&) = delete;
-
-private:
-    /// When each of the folder's data files was written.
-    std::map<std::filesystem::path, std::filesystem::file_time_type> times() const {
-        std::map<std::filesystem::path, std::filesystem::file_time_type> result;
-        std::error_code error;
-        for (const auto& entry : std::filesystem::directory_iterator(mark_.parent_path(), error)) {
-            if (entry.path().extension() != ".txt") continue;
-            result[entry.path()] = entry.last_write_time(error);
-        }
-        return result;
-    }
-
-    std::filesystem::path mark_, aside_;
-    std::map<std::filesystem::path, std::filesystem::file_time_type> before_;
-};
-
-/// Writes a challenge folder's files by `write`, and then its mark.
-void write_folder(const Task& task, const std::function<void()>& write) {
-    {
-        const MarkAside aside(task);
-        write();
-    }
-    nmrsim::write_whole_file(folder_mark(task), task.provenance);
 }
 
 /// A folder's experiment.toml: the command line, which may differ, is its second line.
@@ -270,8 +221,7 @@ void write_out(const Task& task, nmrapps::SavedParts& parts, const IndexRange& r
         return parts.rows(range.first + first, std::min(most, range.count - first));
     };
     if (task.challenge) {
-        write_folder(task,
-                     [&] { nmrsim::write_challenge(task.experiment, range.count, pieces, path); });
+        nmrsim::write_challenge(task.experiment, range.count, pieces, path, task.provenance);
         return;
     }
     nmrsim::Dataset description = task.description;
@@ -377,8 +327,7 @@ void generate(const Task& task, nmrapps::Ranks& ranks, nmrapps::Progress& progre
         progress.finish();
         if (task.challenge) {
             nmrsim::make_folder(parts.folder());  // until all is there
-            write_folder(task,
-                         [&] { nmrsim::write_challenge(maker.held(), task.experiment, task.out); });
+            nmrsim::write_challenge(maker.held(), task.experiment, task.out, task.provenance);
             parts.clear();
         } else {
             nmrsim::write_dataset(maker.held(), task.out);

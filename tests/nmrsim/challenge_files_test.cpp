@@ -192,3 +192,29 @@ TEST_CASE("a set without parameters has no mat_info.txt to write") {
     CHECK_THROWS_AS(write_challenge(set, experiment, folder / "out"), std::invalid_argument);
     CHECK(folder.entries() == 0);
 }
+
+TEST_CASE("a set that breaks off leaves the folder as it was") {
+    const Experiment experiment = four_points("challenge-2021");
+    const Dataset set = example(experiment);
+    const TemporaryFolder folder;
+    write_challenge(set, experiment, folder.path(), "# these curves\n");
+    CHECK(folder.entries() == 4);
+    CHECK(folder.read("experiment.toml") == "# these curves\n");
+    const std::string real = folder.read("echos_r.txt");
+    Dataset other = set;
+    for (float& value : other.signal) value += 1.0f;
+    const auto breaks_off = [&](std::size_t first) -> Dataset {
+        if (first > 0) throw std::runtime_error("stopped");
+        return other;
+    };
+    CHECK(message_of<std::runtime_error>([&] {
+              write_challenge(experiment, set.count() + 1, breaks_off, folder.path(), "# others\n");
+          }) == "stopped");
+    CHECK(folder.entries() == 4);
+    CHECK(folder.read("experiment.toml") == "# these curves\n");
+    CHECK(folder.read("echos_r.txt") == real);
+    write_challenge(experiment, set.count(), breaks_off, folder.path(), "# others\n");
+    CHECK(folder.entries() == 4);
+    CHECK(folder.read("experiment.toml") == "# others\n");
+    CHECK(read_challenge(folder.path(), experiment).signal == other.signal);
+}

@@ -4,7 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <functional>
 #include <stdexcept>
+#include <string>
+#include <vector>
 
 #include "catch_compat.h"
 #include "temporary_folder.h"
@@ -75,6 +78,33 @@ TEST_CASE("a pipe is written to, not replaced") {
     CHECK(std::string(buffer) == "through");
     close(reader);
     CHECK(std::filesystem::is_fifo(path));
+}
+
+TEST_CASE("files that belong together are replaced once all are whole, the last one last") {
+    const TemporaryFolder folder;
+    const std::vector<std::string> paths{folder / "a", folder / "b", folder / "mark"};
+    const auto write = [&](const char* text, const std::function<void()>& before_the_end = {}) {
+        write_whole_files(paths, [&](const std::vector<std::string>& files) {
+            for (const std::string& file : files) std::ofstream(file) << text;
+            if (before_the_end) before_the_end();
+        });
+    };
+    write("one");
+    CHECK_THROWS_AS(write("two", [] { throw std::runtime_error("stopped"); }), std::runtime_error);
+    for (const std::string& path : paths) {
+        CHECK(folder.read(std::filesystem::path(path).filename()) == "one");
+    }
+    CHECK(folder.entries() == 3);
+    // Halfway through the renames a folder is in the way: what is there has no mark any more.
+    CHECK_THROWS_AS(write("two",
+                          [&] {
+                              std::filesystem::remove(folder / "b");
+                              std::filesystem::create_directory(folder / "b");
+                          }),
+                    std::runtime_error);
+    CHECK(folder.read("a") == "two");
+    CHECK_FALSE(std::filesystem::exists(folder / "mark"));
+    CHECK(folder.entries() == 2);
 }
 
 TEST_CASE("a name without a folder is one in the working folder") {

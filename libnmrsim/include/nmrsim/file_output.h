@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace nmrsim {
 
@@ -14,6 +15,11 @@ namespace nmrsim {
 /// Throws: std::runtime_error that names the path.
 void write_whole_file(const std::string& path,
                       const std::function<void(const std::string&)>& write);
+
+/// The same for files that belong together: none is replaced before all are whole. The last of
+/// several is away while they are replaced, so that where it is there, all are of one set.
+void write_whole_files(const std::vector<std::string>& paths,
+                       const std::function<void(const std::vector<std::string>&)>& write);
 
 /// The same for a text at hand, which may also go to an open file or pipe: /dev/stdout, /dev/fd/63.
 void write_whole_file(const std::string& path, std::string_view text);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -22,28 +23,38 @@ namespace nmrsim {
 
 namespace {
 
-/// Writes `rows` lines, `row(i)` giving the numbers of one, tab-separated.
-template <typename Row>
-void write_rows(const std::string& path, std::size_t rows, int digits, const Row& row) {
-    write_whole_file(path, [&](const std::string& temporary) {
-        errno = 0;
-        std::ofstream file(temporary, std::ios::binary);
-        std::string line;
-        for (std::size_t i = 0; i < rows; ++i) {
-            line.clear();
-            for (const auto value : row(i)) {
-                if (!line.empty()) line += '\t';
-                fmt::format_to(std::back_inserter(line), "{:.{}g}", value, digits);
-            }
-            file << line << '\n';
+/// A text file, mostly of tab-separated numbers.
+class TableFile {
+public:
+    /// Args: path: what errors name. file: where it is written.
+    TableFile(std::string path, const std::string& file)
+        : path_(std::move(path)), file_(file, std::ios::binary) {}
+
+    template <typename Numbers>
+    void line(const Numbers& numbers, int digits) {
+        line_.clear();
+        for (const auto value : numbers) {
+            if (!line_.empty()) line_ += '\t';
+            fmt::format_to(std::back_inserter(line_), "{:.{}g}", value, digits);
         }
-        file.close();
-        if (!file) {
-            throw std::runtime_error(
-                fmt::format("{}: cannot be written: {}", path, std::strerror(errno ? errno : EIO)));
-        }
-    });
-}
+        line_ += '\n';
+        text(line_);
+    }
+
+    void text(std::string_view text) { file_ << text; }
+
+    void close() {
+        file_.close();
+        if (file_) return;
+        throw std::runtime_error(
+            fmt::format("{}: cannot be written: {}", path_, std::strerror(errno ? errno : EIO)));
+    }
+
+private:
+    std::string path_;
+    std::ofstream file_;
+    std::string line_;
+};
 
 /// All lines of `path`, each of `columns` numbers; (lines, columns), row-major. Empty lines at the
 /// end are let pass.
@@ -137,54 +148,56 @@ namespace {
 /// Args: piece_from: the curves from an index on; they stay until the next are asked for.
 void write_files(const Experiment& experiment, std::size_t count,
                  const std::function<const Dataset&(std::size_t first)>& piece_from,
-                 const std::string& path) {
+                 const std::string& path, const std::string& experiment_toml) {
     make_folder(path);
-    const std::filesystem::path folder(path);
+    std::vector<std::string> paths;
+    for (const char* name : {"echos_r.txt", "echos_i.txt", "mat_info.txt", "experiment.toml"}) {
+        paths.push_back((std::filesystem::path(path) / name).string());
+        remove_unfinished(paths.back());
+    }
+    if (experiment_toml.empty()) paths.pop_back();
     const std::size_t k = experiment.prior.size();
     const auto points = static_cast<std::size_t>(experiment.acquisition.points);
-    // Writes one file, a line of `row(piece, i)` for curve i of each piece.
-    const auto write = [&](const char* name, int digits, const auto& row) {
-        const Dataset* piece = nullptr;
-        std::size_t begin = 0, held = 0;
-        write_rows((folder / name).string(), count, digits, [&](std::size_t i) {
-            if (i >= begin + held) {
-                begin = i;
-                piece = &piece_from(i);
-                held = piece->count();
-                if (held == 0 || piece->points() != points ||
-                    piece->parameters.size() != held * k) {
-                    throw std::invalid_argument(fmt::format(
-                        "a data set of {} curves must have {} parameters for mat_info.txt, got {}",
-                        held, held * k, piece->parameters.size()));
-                }
+    write_whole_files(paths, [&](const std::vector<std::string>& names) {
+        errno = 0;
+        std::deque<TableFile> files;
+        for (std::size_t i = 0; i < paths.size(); ++i) files.emplace_back(paths[i], names[i]);
+        for (std::size_t done = 0; done < count;) {
+            const Dataset& piece = piece_from(done);
+            const std::size_t held = piece.count();
+            if (held == 0 || held > count - done || piece.points() != points ||
+                piece.parameters.size() != held * k) {
+                throw std::invalid_argument(fmt::format(
+                    "a data set of {} curves must have {} parameters for mat_info.txt, got {}",
+                    held, held * k, piece.parameters.size()));
             }
-            return row(*piece, i - begin);
-        });
-    };
-    // 9 digits hold every float.
-    write("echos_r.txt", 9, [&](const Dataset& piece, std::size_t i) {
-        return std::span(piece.signal).subspan(2 * i * points, points);
-    });
-    write("echos_i.txt", 9, [&](const Dataset& piece, std::size_t i) {
-        return std::span(piece.signal).subspan((2 * i + 1) * points, points);
-    });
-    write("mat_info.txt", 12, [&](const Dataset& piece, std::size_t i) {
-        return challenge_values(experiment, std::span(piece.parameters).subspan(i * k, k));
+            for (std::size_t i = 0; i < held; ++i) {
+                const auto curve = std::span(piece.signal).subspan(2 * i * points, 2 * points);
+                files[0].line(curve.first(points), 9);  // 9 digits hold every float
+                files[1].line(curve.last(points), 9);
+                const auto unknowns = std::span(piece.parameters).subspan(i * k, k);
+                files[2].line(challenge_values(experiment, unknowns), 12);
+            }
+            done += held;
+        }
+        if (!experiment_toml.empty()) files[3].text(experiment_toml);
+        for (TableFile& file : files) file.close();
     });
 }
 
 }  // namespace
 
 void write_challenge(const Experiment& experiment, std::size_t count, const DatasetPieces& pieces,
-                     const std::string& path) {
+                     const std::string& path, const std::string& experiment_toml) {
     Dataset held;
     write_files(
         experiment, count,
-        [&](std::size_t first) -> const Dataset& { return held = pieces(first); }, path);
+        [&](std::size_t first) -> const Dataset& { return held = pieces(first); }, path,
+        experiment_toml);
 }
 
-void write_challenge(const Dataset& dataset, const Experiment& experiment,
-                     const std::string& path) {
+void write_challenge(const Dataset& dataset, const Experiment& experiment, const std::string& path,
+                     const std::string& experiment_toml) {
     const std::size_t values = dataset.count() * experiment.prior.size();
     if (dataset.parameters.size() != values) {
         throw std::invalid_argument(
@@ -192,7 +205,8 @@ void write_challenge(const Dataset& dataset, const Experiment& experiment,
                         dataset.count(), values, dataset.parameters.size()));
     }
     write_files(
-        experiment, dataset.count(), [&](std::size_t) -> const Dataset& { return dataset; }, path);
+        experiment, dataset.count(), [&](std::size_t) -> const Dataset& { return dataset; }, path,
+        experiment_toml);
 }
 
 Dataset read_challenge(const std::string& path, const Experiment& experiment) {

@@ -12,6 +12,7 @@
 #include <charconv>
 #include <cstdio>
 #include <cstring>
+#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -87,59 +88,88 @@ void take_mode(const fs::path& from, const std::string& file) {
 
 char lock_name[4096] = "";  // what a signal's handler may read
 
-/// Removes the file unless it has been renamed.
+fs::path folder_of(const fs::path& target) {
+    return target.has_parent_path() ? target.parent_path() : fs::path(".");
+}
+
+void sync_folder(const fs::path& target, const std::string& path) {
+    sync_to_disk(folder_of(target).string(), O_RDONLY | O_DIRECTORY, path);
+}
+
+/// A file beside the one that it will replace; removed unless it has been renamed.
 struct Temporary {
-    std::string path;
+    std::string path;  ///< asked for
+    fs::path target;   ///< a link stays a link: what it points to is replaced
+    std::string name;
     bool renamed = false;
 
-    explicit Temporary(std::string name) : path(std::move(name)) {}
+    explicit Temporary(const std::string& asked) : path(asked), target(target_of(asked)) {
+        std::error_code error;
+        if (target.empty()) fail(path, ENOENT);
+        if (fs::is_directory(target, error)) fail(path, EISDIR);
+        static std::atomic<unsigned> serial{0};
+        name = (folder_of(target) / fmt::format(".{}.{}-{}.partial", target.filename().string(),
+                                                static_cast<long>(::getpid()), serial++))
+                   .string();
+        // Made here, so that a folder that is missing or not ours is an error before any work.
+        const int file = ::open(name.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+        if (file < 0) fail(path, errno);
+        ::close(file);
+    }
     Temporary(const Temporary&) = delete;
     Temporary& operator=(const Temporary&) = delete;
     ~Temporary() {
         if (renamed) return;
         // Whoever still has it open holds no space.
-        if (::truncate(path.c_str(), 0) != 0) { /* there is nothing more to do */
+        if (::truncate(name.c_str(), 0) != 0) { /* there is nothing more to do */
         }
-        ::unlink(path.c_str());
+        ::unlink(name.c_str());
+    }
+
+    void sync() const {
+        take_mode(target, name);
+        sync_to_disk(name, O_RDONLY, path);
+    }
+    void rename() {
+        if (::rename(name.c_str(), target.c_str()) != 0) fail(path, errno);
+        renamed = true;
     }
 };
 
 }  // namespace
 
+void write_whole_files(const std::vector<std::string>& paths,
+                       const std::function<void(const std::vector<std::string>&)>& write) {
+    std::deque<Temporary> files;
+    std::vector<std::string> names;
+    for (const std::string& path : paths) names.push_back(files.emplace_back(path).name);
+    write(names);
+    for (const Temporary& file : files) file.sync();
+    const Temporary& last = files.back();
+    if (files.size() > 1 && ::unlink(last.target.c_str()) == 0) {
+        sync_folder(last.target, last.path);
+    }
+    for (Temporary& file : files) {
+        file.rename();
+        sync_folder(file.target, file.path);
+    }
+}
+
 void write_whole_file(const std::string& path,
                       const std::function<void(const std::string&)>& write) {
-    std::error_code error;
     if (open_descriptor(path)) {
         throw std::runtime_error(path + ": cannot be written: expected a file of its own");
     }
-    // A link stays a link: what it points to is replaced.
+    std::error_code error;
     const fs::path target = target_of(path);
-    if (target.empty()) fail(path, ENOENT);
-    if (fs::is_directory(target, error)) fail(path, EISDIR);
-    if (fs::exists(target, error) && !fs::is_regular_file(target, error)) {
+    if (fs::exists(target, error) && !fs::is_regular_file(target, error) &&
+        !fs::is_directory(target, error)) {
         // A pipe or a device has no old content to keep, and a rename would put a file in its
         // place.
         write(path);
         return;
     }
-
-    static std::atomic<unsigned> serial{0};
-    const fs::path folder = target.has_parent_path() ? target.parent_path() : fs::path(".");
-    const std::string name = fmt::format(".{}.{}-{}.partial", target.filename().string(),
-                                         static_cast<long>(::getpid()), serial++);
-    const std::string partial = (folder / name).string();
-    // Made here, so that a folder that is missing or not ours is an error before any work.
-    const int descriptor = ::open(partial.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
-    if (descriptor < 0) fail(path, errno);
-    ::close(descriptor);
-    Temporary temporary(partial);
-
-    write(temporary.path);
-    take_mode(target, temporary.path);
-    sync_to_disk(temporary.path, O_RDONLY, path);
-    if (::rename(temporary.path.c_str(), target.c_str()) != 0) fail(path, errno);
-    temporary.renamed = true;
-    sync_to_disk(folder.string(), O_RDONLY | O_DIRECTORY, path);
+    write_whole_files({path}, [&](const std::vector<std::string>& files) { write(files.front()); });
 }
 
 void write_whole_file(const std::string& path, std::string_view text) {
@@ -156,7 +186,7 @@ void write_whole_file(const std::string& path, std::string_view text) {
 void remove_unfinished(const std::string& path) {
     std::error_code error;
     const fs::path target = target_of(path);
-    const fs::path folder = target.has_parent_path() ? target.parent_path() : fs::path(".");
+    const fs::path folder = folder_of(target);
     const std::string prefix = fmt::format(".{}.", target.filename().string());
     const std::string suffix = ".partial";
     for (const auto& entry : fs::directory_iterator(folder, error)) {
@@ -191,9 +221,8 @@ OutputLock::OutputLock(const std::string& path) {
     if (target.empty() || (there && !fs::is_regular_file(target) && !fs::is_directory(target))) {
         return;  // a device
     }
-    const fs::path folder = target.has_parent_path() ? target.parent_path() : fs::path(".");
     const std::string name =
-        (folder / fmt::format(".{}.lock", target.filename().string())).string();
+        (folder_of(target) / fmt::format(".{}.lock", target.filename().string())).string();
     for (;;) {
         const int file = ::open(name.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666);
         if (file < 0) fail(path, errno);
