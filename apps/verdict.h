@@ -83,9 +83,8 @@ struct Judgement {
 };
 
 /// reject: not finite; a least squares fit with a residual > kRejectRatio * expected, or whose
-/// correlated part is > kMisfitRatio times the noise; a network's answer with such a residual on a
-/// curve far from the training set.
-/// caution: any other residual > kRejectRatio * expected: the network may be all that is wrong; a
+/// correlated part is > kMisfitRatio times the noise.
+/// caution: a network's answer with such a residual, for the network may be all that is wrong; a
 /// residual above what noise and error explain, or below the noise (noise overstated);
 /// a residual whose neighbours are correlated by more than the estimate's own error explains (not
 /// asked where that error may be all of it, as without noise); a fit that does not follow the

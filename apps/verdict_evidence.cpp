@@ -68,8 +68,7 @@ Judgement verdict_of(const VerdictEvidence& evidence) {
             std::sqrt(2.0 * static_cast<double>(std::max<std::size_t>(evidence.points, 1)));
     const double colored_square = square * evidence.correlation;
     if (!(evidence.residual <= kRejectRatio * evidence.expected)) {
-        const bool far = evidence.distance && !(*evidence.distance <= kFarShare);
-        find(evidence.fitted || far ? Verdict::reject : Verdict::caution,
+        find(evidence.fitted ? Verdict::reject : Verdict::caution,
              fmt::format("residual {:.3g} times the expected one", ratio));
     } else if (evidence.fitted && evidence.noise > 0.0 && evidence.correlation > white &&
                colored_square > kMisfitRatio * kMisfitRatio * explained.most) {
