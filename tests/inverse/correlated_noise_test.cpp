@@ -49,7 +49,7 @@ std::vector<double> smooth_noise(std::size_t points, double width, std::uint64_t
 
 /// tests/field-files/owner.toml: uniform kernel, Lorentzian of 15 kHz cut at 150, tau 50 us.
 nmrsim::Experiment owner() {
-    nmrsim::Experiment e = nmrsim::load_experiment(NMRSIM_FIELD "/owner.toml");
+    nmrsim::Experiment e = nmrsim::load_experiment(NMRSIM_FIELD_FILES "/owner.toml");
     e.acquisition.start_us = 60.0;
     e.acquisition.stop_us = 220.0;
     e.acquisition.points = 641;  // 0.25 us
@@ -254,7 +254,7 @@ TEST_CASE("a record with a receiver's correlated noise is fitted without a netwo
     // tests/field-files/correlated-noise.csv: uniform kernel, alpha_x = 12, alpha_z = 30 kHz, 60
     // degrees; Lorentzian of 15 kHz cut at 150; noise 2e-3, correlated over 0.84 us; gain 0.3.
     const nmrsim::MeasuredCurves record =
-        nmrsim::read_measured_curves(NMRSIM_FIELD "/correlated-noise.csv");
+        nmrsim::read_measured_curves(NMRSIM_FIELD_FILES "/correlated-noise.csv");
     nmrsim::Experiment e = owner();
     e.acquisition.start_us = record.time_us.front();
     e.acquisition.stop_us = record.time_us.back();

@@ -14,6 +14,7 @@
 #include "nmrsim/line.h"
 #include "nmrsim/random.h"
 #include "nmrsim/reference_simulator.h"
+#include "nmrsim/simulate.h"
 #include "nmrsim/stop.h"
 #include "nmrsim/units.h"
 #include "number_rows.h"
