@@ -1,7 +1,7 @@
 // Whatever kernels were chosen, they multiply.
 #include "network/blas_kernels.h"
 
-#include <torch/torch.h>
+#include "network/torch.h"
 
 #include <tuple>
 

@@ -1,7 +1,7 @@
 // Densities on the unit interval: all of them inside, cumulatives and quantiles that agree.
 #include "network/box_density.h"
 
-#include <torch/torch.h>
+#include "network/torch.h"
 
 #include <cmath>
 #include <stdexcept>

@@ -3,7 +3,7 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 
-#include <torch/torch.h>
+#include "network/torch.h"
 
 #include <cmath>
 

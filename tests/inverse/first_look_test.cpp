@@ -1,6 +1,6 @@
 // Models that learn from a first look: what an earlier model reads, and what the mean field leaves.
 
-#include <torch/torch.h>
+#include "network/torch.h"
 
 #include <cmath>
 #include <span>

@@ -1,7 +1,7 @@
 // Splines of the unit interval: monotone, invertible, with the slope they claim.
 #include "network/monotone_spline.h"
 
-#include <torch/torch.h>
+#include "network/torch.h"
 
 #include <cmath>
 

@@ -1,7 +1,7 @@
 // The posterior network where the posterior is known: a linear Gaussian problem and two moons.
 #include "network/posterior_net.h"
 
-#include <torch/torch.h>
+#include "network/torch.h"
 
 #include <cmath>
 #include <functional>
@@ -41,7 +41,7 @@ constexpr double kAveraged = 20.0;
 
 torch::Tensor joint(PosteriorNet& net, const torch::Tensor& observed, const torch::Tensor& u) {
     torch::NoGradGuard no_grad;
-    return net->densities(net->forward(observed), Calibration(2), u).conditional.sum(-1)[0];
+    return net.densities(net(observed), Calibration(2), u).conditional.sum(-1)[0];
 }
 
 /// A network trained by its likelihood alone on fresh observations. As in train(), weights are
@@ -51,8 +51,7 @@ PosteriorNet trained(const NetworkOptions& options, const Observe& observe, int 
     torch::set_num_threads(1);
     torch::manual_seed(1);
     PosteriorNet net(options);
-    std::vector<std::pair<std::string, torch::Tensor>> weights;
-    for (const auto& item : net->named_parameters()) weights.push_back({item.key(), item.value()});
+    const NamedWeights weights = net.weights();
     Optimizer optimizer(weights, 0.0);
     const Calibration plain(2);
     const torch::Tensor held_out = torch::rand({4000, 2});
@@ -61,14 +60,14 @@ PosteriorNet trained(const NetworkOptions& options, const Observe& observe, int 
     std::vector<torch::Tensor> best_weights(weights.size());
     PosteriorNet mean(options);
     std::vector<torch::Tensor> mean_weights;
-    for (auto& item : mean->named_parameters()) mean_weights.push_back(item.value());
+    for (auto& [name, weight] : mean.weights()) mean_weights.push_back(weight);
     for (int step = 0; step < steps; ++step) {
         const torch::Tensor u = torch::rand({512, 2});
-        const NetworkAnswer answer = net->forward(observe(u));
+        const NetworkAnswer answer = net(observe(u));
         const torch::Tensor squares = (answer.mean - u).square();
         const torch::Tensor spread =
             0.5 * squares.detach() * torch::exp(-2.0 * answer.log_sd) + answer.log_sd;
-        const JointDensity density = net->densities(answer, plain, u);
+        const JointDensity density = net.densities(answer, plain, u);
         const torch::Tensor loss = 10.0 * squares.mean() + spread.mean() -
                                    (density.conditional.sum(-1) + density.marginal.sum(-1)).mean();
         loss.backward();
@@ -93,8 +92,8 @@ PosteriorNet trained(const NetworkOptions& options, const Observe& observe, int 
 
 torch::Tensor draws(PosteriorNet& net, const torch::Tensor& observed, std::int64_t count) {
     torch::NoGradGuard no_grad;
-    return net->draw(net->forward(observed).repeated(count), Calibration(2),
-                     torch::rand({count, 3}, torch::kFloat64));
+    return net.draw(net(observed).repeated(count), Calibration(2),
+                    torch::rand({count, 3}, torch::kFloat64));
 }
 
 /// x = (u + v, u - v / 2) + sigma noise.
@@ -145,12 +144,12 @@ double exact_moons(const torch::Tensor& u, const torch::Tensor& x, int n) {
 
 /// The weights have the names and shapes that files are checked against.
 void check_weights(PosteriorNet& net) {
-    const auto shapes = weight_shapes(net->options());
-    const auto parameters = net->named_parameters();
+    const auto shapes = weight_shapes(net.options());
+    const auto parameters = net.weights();
     REQUIRE(parameters.size() == shapes.size());
     for (std::size_t i = 0; i < shapes.size(); ++i) {
-        CHECK(parameters[i].key() == shapes[i].first);
-        CHECK(parameters[i].value().sizes().vec() == shapes[i].second);
+        CHECK(parameters[i].first == shapes[i].first);
+        CHECK(parameters[i].second.sizes().vec() == shapes[i].second);
     }
 }
 
@@ -225,8 +224,7 @@ TEST_CASE("Marginals are those of the joint posterior", "[posterior]") {
     const torch::Tensor x = torch::tensor({{1.0f, 0.25f}});
     const torch::Tensor drawn = draws(net, x, 20000);
     const torch::Tensor levels = torch::tensor({0.05, 0.25, 0.75, 0.95}, torch::kFloat64);
-    const torch::Tensor quantile =
-        net->marginal_quantiles(net->forward(x), Calibration(2), levels)[0];
+    const torch::Tensor quantile = net.marginal_quantiles(net(x), Calibration(2), levels)[0];
     for (std::int64_t k = 0; k < 2; ++k) {
         for (std::int64_t j = 0; j < 4; ++j) {
             const double below =
@@ -245,8 +243,8 @@ TEST_CASE("Bent cumulatives, densities and quantiles are of one distribution", "
     torch::manual_seed(4);
     PosteriorNet net(options);
     torch::NoGradGuard no_grad;
-    for (torch::Tensor& weight : net->parameters()) weight.add_(0.1 * torch::randn(weight.sizes()));
-    NetworkAnswer answer = net->forward(torch::randn({3, 2}));
+    for (auto& [name, weight] : net.weights()) weight.add_(0.1 * torch::randn(weight.sizes()));
+    NetworkAnswer answer = net(torch::randn({3, 2}));
     answer.noise_position = torch::tensor({0.0f, 0.3f, 1.0f});
     Calibration calibration(2);
     calibration[1].by_noise = {1.0, 1.5};
@@ -258,9 +256,9 @@ TEST_CASE("Bent cumulatives, densities and quantiles are of one distribution", "
     for (std::int64_t curve = 0; curve < 3; ++curve) {
         const NetworkAnswer one = answer.slice(curve, curve + 1);
         const JointDensity plain =
-            net->marginal_densities(one.repeated(points), Calibration(2), torch::stack({u, u}, 1));
+            net.marginal_densities(one.repeated(points), Calibration(2), torch::stack({u, u}, 1));
         const JointDensity bent =
-            net->marginal_densities(one.repeated(points), calibration, torch::stack({u, u}, 1));
+            net.marginal_densities(one.repeated(points), calibration, torch::stack({u, u}, 1));
         const auto of = [](const torch::Tensor& members, std::int64_t k) {
             return members.select(2, k).to(torch::kFloat64);
         };
@@ -276,11 +274,11 @@ TEST_CASE("Bent cumulatives, densities and quantiles are of one distribution", "
         const double asked[] = {0.001, 0.05, 0.25, 0.5, 0.75, 0.95, 0.999};
         const torch::Tensor levels =
             torch::tensor(std::vector<double>(std::begin(asked), std::end(asked)), torch::kFloat64);
-        const torch::Tensor quantiles = net->marginal_quantiles(one, calibration, levels)[0];
+        const torch::Tensor quantiles = net.marginal_quantiles(one, calibration, levels)[0];
         for (std::int64_t j = 0; j < levels.size(0); ++j) {
             const torch::Tensor at = quantiles.select(1, j).unsqueeze(0).to(torch::kFloat32);
             const torch::Tensor back =
-                net->marginal_densities(one, calibration, at).cumulative.mean(0)[0];
+                net.marginal_densities(one, calibration, at).cumulative.mean(0)[0];
             for (std::int64_t k = 0; k < 2; ++k) {
                 CHECK(std::abs(back[k].item<double>() - asked[j]) < 1e-4);
             }
@@ -306,7 +304,7 @@ TEST_CASE("The network's weights have the names and shapes that files are checke
     CHECK(back.choices == options.choices);
     CHECK(back.head.family == options.head.family);
     // Untrained, it says the prior: its mean, and about its standard deviation.
-    const Anchor estimate = combined(net->forward(torch::randn({4, 20})));
+    const Anchor estimate = combined(net(torch::randn({4, 20})));
     CHECK((estimate.mean - 0.5).abs().max().item<double>() < 1e-6);
     CHECK(std::abs(estimate.sd[0][0].item<double>() - std::sqrt(1.0 / 12.0)) < 0.03);
     CHECK_THROWS_AS(network_options_from_json(R"({"kind": "residual-dense", "inputs": -1})"),
@@ -337,8 +335,8 @@ TEST_CASE("A network with convolutions has the weights and the text form it is c
     // A curve's answer does not depend on the curves beside it.
     torch::manual_seed(3);
     const torch::Tensor inputs = torch::randn({5, options.inputs});
-    const torch::Tensor all = net->forward(inputs).embedding;
-    const torch::Tensor one = net->forward(inputs.slice(0, 2, 3)).embedding;
+    const torch::Tensor all = net(inputs).embedding;
+    const torch::Tensor one = net(inputs.slice(0, 2, 3)).embedding;
     // Sums of some hundred terms near 1, in another order: single precision.
     CHECK((all.slice(1, 2, 3) - one).abs().max().item<double>() < 1e-5);
     options.inputs = 149;
@@ -371,15 +369,17 @@ TEST_CASE("A gated reading starts as nothing, then multiplies what is seen by wh
     GatedReading gated(4, 6, 5);
     const torch::Tensor x = torch::randn({7, 6});
     const torch::Tensor seen = torch::randn({7, 4});
-    CHECK(torch::equal(gated->forward(x, seen), x));
+    CHECK(torch::equal(gated(x, seen), x));
     torch::NoGradGuard no_grad;
-    for (torch::Tensor& weight : gated->parameters()) weight.normal_();
-    for (auto& weight : gated->named_parameters()) {
-        if (weight.key().find("bias") != std::string::npos) weight.value().zero_();
+    NamedWeights weights;
+    gated.name("gated", weights);
+    for (auto& [name, weight] : weights) weight.normal_();
+    for (auto& [name, weight] : weights) {
+        if (name.find("bias") != std::string::npos) weight.zero_();
     }
     // Linear in what is seen, at one x.
-    const torch::Tensor once = gated->forward(x, seen) - x;
-    const torch::Tensor twice = gated->forward(x, 2.0 * seen) - x;
+    const torch::Tensor once = gated(x, seen) - x;
+    const torch::Tensor twice = gated(x, 2.0 * seen) - x;
     CHECK(once.abs().max().item<double>() > 0.1);
     CHECK((twice - 2.0 * once).abs().max().item<double>() < 1e-4);
 }

@@ -1,7 +1,7 @@
 // What a model knows of a curve: marginals, draws and densities that agree with each other.
 #include "nmrinverse/posterior.h"
 
-#include <torch/torch.h>
+#include "network/torch.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,7 @@
 // Training: the same again from the same seed, resumed as if never stopped, honest about bad input.
 #include "nmrinverse/trainer.h"
 
-#include <torch/torch.h>
+#include "network/torch.h"
 
 #include <algorithm>
 #include <array>

@@ -2,7 +2,7 @@
 /// stored with the model.
 #pragma once
 
-#include <torch/torch.h>
+#include "network/torch.h"
 
 #include <string>
 #include <vector>

@@ -1,7 +1,7 @@
 /// What lies between the spins and the curve on the desk: receiver and noise.
 #pragma once
 
-#include <torch/torch.h>
+#include "network/torch.h"
 
 #include "curve/curve_features.h"
 #include "nmrinverse/receiver_spread.h"

@@ -2,7 +2,7 @@
 /// curve keeps beyond its mean field.
 #pragma once
 
-#include <torch/torch.h>
+#include "network/torch.h"
 
 #include <cstddef>
 #include <span>

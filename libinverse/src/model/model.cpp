@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 #include <omp.h>
-#include <torch/torch.h>
+#include "network/torch.h"
 
 #include <algorithm>
 #include <cmath>
@@ -105,12 +105,6 @@ ThreadGuard::~ThreadGuard() {
     set_torch_threads(before_);
 }
 
-std::vector<std::pair<std::string, torch::Tensor>> named_weights(const PosteriorNet& net) {
-    std::vector<std::pair<std::string, torch::Tensor>> weights;
-    for (const auto& item : net->named_parameters()) weights.push_back({item.key(), item.value()});
-    return weights;
-}
-
 FileTensor to_file_tensor(const torch::Tensor& tensor) {
     const torch::Tensor flat = tensor.detach().to(torch::kCPU, torch::kFloat32).contiguous();
     const float* values = flat.data_ptr<float>();
@@ -133,7 +127,7 @@ NetworkAnswer run_network(const Features& features, PosteriorNet& net, const tor
         const torch::Tensor levels =
             noise.defined() ? noise.slice(0, begin, end).to(device) : torch::Tensor();
         const NetworkAnswer piece =
-            net->forward(features.inputs(reduced.slice(0, begin, end).to(device), levels));
+            net(features.inputs(reduced.slice(0, begin, end).to(device), levels));
         embedding.push_back(piece.embedding.to(torch::kCPU));
         mean.push_back(piece.mean.to(torch::kCPU));
         log_sd.push_back(piece.log_sd.to(torch::kCPU));
@@ -146,7 +140,7 @@ NetworkAnswer run_network(const Features& features, PosteriorNet& net, const tor
 
 torch::Tensor joint_log_density(PosteriorNet& net, const NetworkAnswer& answer,
                                 const Calibration& calibration, const torch::Tensor& u) {
-    const torch::Tensor each = net->densities(answer, calibration, u).conditional.sum(-1);
+    const torch::Tensor each = net.densities(answer, calibration, u).conditional.sum(-1);
     return torch::logsumexp(each, 0) - std::log(static_cast<double>(each.size(0)));
 }
 
@@ -254,7 +248,7 @@ std::vector<double> Model::gradient(std::span<const float> signal,
                                     .set_requires_grad(true);
     const torch::Tensor level = torch::full({1}, noise, torch::TensorOptions(state_->device));
     const torch::Tensor mean =
-        state_->net->forward(state_->features.inputs(curve.matmul(filter.t()), level)).mean.mean(0);
+        state_->net(state_->features.inputs(curve.matmul(filter.t()), level)).mean.mean(0);
     std::vector<double> result;
     for (std::size_t k = 0; k < state_->experiment.prior.size(); ++k) {
         const nmrsim::PriorRange& range = state_->experiment.prior[k];

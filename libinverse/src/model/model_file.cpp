@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <torch/torch.h>
+#include "network/torch.h"
 
 #include <array>
 #include <cmath>
@@ -104,10 +104,10 @@ TensorFile to_file(const Model& model) {
                      {"format_version", kFormatVersion},
                      {"experiment", nmrsim::experiment_to_toml(state.experiment)},
                      {"features", to_json(state.features.spec())},
-                     {"network", to_json(state.net->options())},
+                     {"network", to_json(state.net.options())},
                      {"calibration", to_json(state.calibration)},
                      {"record", record_json<nlohmann::json>(state.record).dump()}};
-    for (const auto& [name, weight] : named_weights(state.net)) {
+    for (const auto& [name, weight] : state.net.weights()) {
         file.tensors[name] = to_file_tensor(weight);
     }
     file.tensors[kReferenceMean] = to_file_tensor(state.reference.mean);
@@ -171,10 +171,9 @@ Model from_file(TensorFile file, const std::string& path, bool is_first_look = f
     }
     require_tensors(file, options, path);
     PosteriorNet net(options);
-    for (auto& [name, weight] : named_weights(net)) {
+    for (auto& [name, weight] : net.weights()) {
         from_file_tensor(file.tensors.at(name), weight);
     }
-    net->eval();
     EmbeddingReference reference{torch::empty({options.width}),
                                  torch::empty({options.width, options.width}),
                                  torch::empty({kReferenceSteps})};

@@ -1,7 +1,7 @@
 /// What is behind a Model.
 #pragma once
 
-#include <torch/torch.h>
+#include "network/torch.h"
 
 #include <string>
 #include <utility>
@@ -83,9 +83,6 @@ Calibration calibrated_on(const Features& features, PosteriorNet& net,
 /// true values surprise least: a quick look at what calibrated_on() would find.
 Calibration widened_calibration(const PosteriorNet& net, const NetworkAnswer& answer,
                                 const torch::Tensor& truth);
-
-/// The network's weights by name, as tensors that share memory with it.
-std::vector<std::pair<std::string, torch::Tensor>> named_weights(const PosteriorNet& net);
 
 /// A copy for a file.
 FileTensor to_file_tensor(const torch::Tensor& tensor);

@@ -1,7 +1,7 @@
 #include "nmrinverse/posterior.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
+#include "network/torch.h"
 
 #include <algorithm>
 #include <cmath>
@@ -135,7 +135,7 @@ Predictions summarised(const PosteriorNet& net, const NetworkAnswer& answer,
         const NetworkAnswer piece = answer.slice(begin, std::min(count, begin + kPiece));
         const torch::Tensor mean = combined(piece).mean.to(torch::kFloat64).contiguous();
         const torch::Tensor quantiles =
-            net->marginal_quantiles(piece, calibration, asked).contiguous();
+            net.marginal_quantiles(piece, calibration, asked).contiguous();
         const std::size_t offset = static_cast<std::size_t>(begin) * result.unknowns;
         for (std::int64_t at = 0; at < mean.numel(); ++at) {
             const std::size_t to = offset + static_cast<std::size_t>(at);
@@ -160,7 +160,7 @@ Predictions summarised(const PosteriorNet& net, const NetworkAnswer& answer,
         }
         if (categorical == prior.end()) continue;
         const auto k = static_cast<int>(categorical - prior.begin());
-        const torch::Tensor share = net->probabilities(piece, k).to(torch::kFloat64).contiguous();
+        const torch::Tensor share = net.probabilities(piece, k).to(torch::kFloat64).contiguous();
         const auto choices = static_cast<std::size_t>(share.size(1));
         for (std::int64_t row = 0; row < share.size(0); ++row) {
             const double* p = share.data_ptr<double>() + row * share.size(1);
@@ -207,8 +207,8 @@ std::vector<double> Posterior::quantiles(std::span<const double> levels) const {
         nmrsim::throw_if_stopped();
         const torch::Tensor piece =
             model.net
-                ->marginal_quantiles(state_->answer.slice(begin, std::min(all, begin + kPiece)),
-                                     model.calibration, asked)
+                .marginal_quantiles(state_->answer.slice(begin, std::min(all, begin + kPiece)),
+                                    model.calibration, asked)
                 .contiguous();
         const double* values = piece.data_ptr<double>();
         for (std::int64_t at = 0; at < piece.numel(); ++at) {
@@ -229,8 +229,8 @@ std::vector<double> Posterior::cdf(std::span<const double> parameters) const {
     }
     const torch::Tensor below =
         model.net
-            ->marginal_densities(state_->answer, model.calibration,
-                                 on_box(parameters, model.experiment.prior).u)
+            .marginal_densities(state_->answer, model.calibration,
+                                on_box(parameters, model.experiment.prior).u)
             .cumulative.mean(0)
             .to(torch::kFloat64)
             .contiguous();
@@ -260,7 +260,7 @@ std::vector<double> Posterior::sample(std::size_t draws, std::uint64_t seed,
         }
         const torch::Tensor drawn =
             model.net
-                ->draw(state_->answer.slice(begin, end).repeated(times), model.calibration, uniform)
+                .draw(state_->answer.slice(begin, end).repeated(times), model.calibration, uniform)
                 .contiguous();
         const double* values = drawn.data_ptr<double>();
         for (std::int64_t at = 0; at < drawn.numel(); ++at) {

@@ -1,7 +1,7 @@
 /// From curves to what the features are made of.
 #pragma once
 
-#include <torch/torch.h>
+#include "network/torch.h"
 
 #include <cstddef>
 #include <memory>

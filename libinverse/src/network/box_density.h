@@ -1,7 +1,7 @@
 /// Families of densities of one number on the unit interval; none lets probability leak outside.
 #pragma once
 
-#include <torch/torch.h>
+#include "network/torch.h"
 
 #include <string>
 

@@ -82,39 +82,44 @@ std::vector<std::pair<std::string, std::vector<std::int64_t>>> weight_shapes(
     return shapes;
 }
 
-ConvolutionStageImpl::ConvolutionStageImpl(int from, int to, int stride) {
-    const auto convolution = [](int in, int out, int kernel, int every) {
-        return torch::nn::Conv1d(
-            torch::nn::Conv1dOptions(in, out, kernel).stride(every).padding(kernel / 2));
-    };
-    const auto norm = [to] {
-        return torch::nn::GroupNorm(torch::nn::GroupNormOptions(kGroups, to));
-    };
-    first_ = register_module("first", convolution(from, to, kKernel, stride));
-    first_norm_ = register_module("first_norm", norm());
-    second_ = register_module("second", convolution(to, to, kKernel, 1));
-    second_norm_ = register_module("second_norm", norm());
-    shortcut_ = register_module("shortcut", convolution(from, to, 1, stride));
-}
+ConvolutionStage::ConvolutionStage(int from, int to, int stride)
+    : first_(from, to, kKernel, stride),
+      first_norm_(kGroups, to),
+      second_(to, to, kKernel, 1),
+      second_norm_(kGroups, to),
+      shortcut_(from, to, 1, stride) {}
 
-torch::Tensor ConvolutionStageImpl::forward(const torch::Tensor& x) {
+torch::Tensor ConvolutionStage::operator()(const torch::Tensor& x) const {
     const torch::Tensor inner = torch::silu(first_norm_(first_(x)));
     return torch::silu(second_norm_(second_(inner)) + shortcut_(x));
 }
 
-ConvolutionNetImpl::ConvolutionNetImpl(const ConvolutionShape& shape) {
+void ConvolutionStage::name(const std::string& prefix, NamedWeights& weights) const {
+    first_.name(prefix + ".first", weights);
+    first_norm_.name(prefix + ".first_norm", weights);
+    second_.name(prefix + ".second", weights);
+    second_norm_.name(prefix + ".second_norm", weights);
+    shortcut_.name(prefix + ".shortcut", weights);
+}
+
+ConvolutionNet::ConvolutionNet(const ConvolutionShape& shape) {
     int from = shape.channels;
     for (const int to : shape.stages()) {
-        stages_.push_back(register_module(fmt::format("stage{}", stages_.size()),
-                                          ConvolutionStage(from, to, stride_of(stages_.size()))));
+        stages_.emplace_back(from, to, stride_of(stages_.size()));
         from = to;
     }
 }
 
-torch::Tensor ConvolutionNetImpl::forward(const torch::Tensor& x) {
+torch::Tensor ConvolutionNet::operator()(const torch::Tensor& x) const {
     torch::Tensor result = x;
-    for (ConvolutionStage& stage : stages_) result = stage(result);
+    for (const ConvolutionStage& stage : stages_) result = stage(result);
     return result.flatten(1);
+}
+
+void ConvolutionNet::name(const std::string& prefix, NamedWeights& weights) const {
+    for (std::size_t s = 0; s < stages_.size(); ++s) {
+        stages_[s].name(fmt::format("{}.stage{}", prefix, s), weights);
+    }
 }
 
 }  // namespace nmrinverse

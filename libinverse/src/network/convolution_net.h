@@ -1,12 +1,14 @@
 /// Convolutions over a curve's samples, in front of the dense layers.
 #pragma once
 
-#include <torch/torch.h>
+#include "network/torch.h"
 
 #include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "network/layers.h"
 
 namespace nmrinverse {
 
@@ -29,7 +31,7 @@ struct ConvolutionShape {
     void validate() const;
 };
 
-/// Names and shapes of the weights under `prefix`, in the order of ConvolutionNet::parameters().
+/// Names and shapes of the weights under `prefix`, in the order of ConvolutionNet::name().
 std::vector<std::pair<std::string, std::vector<std::int64_t>>> weight_shapes(
     const ConvolutionShape& shape, const std::string& prefix);
 
@@ -37,31 +39,32 @@ std::vector<std::pair<std::string, std::vector<std::int64_t>>> weight_shapes(
 ///
 /// The norm is over groups of filters (Y. Wu, K. He, arXiv 1803.08494), which needs no statistics
 /// of the batch: averaged weights and single curves see the same network.
-class ConvolutionStageImpl : public torch::nn::Module {
+class ConvolutionStage {
 public:
-    ConvolutionStageImpl(int from, int to, int stride);
-    torch::Tensor forward(const torch::Tensor& x);
+    ConvolutionStage(int from, int to, int stride);
+    torch::Tensor operator()(const torch::Tensor& x) const;
+    void name(const std::string& prefix, NamedWeights& weights) const;
 
 private:
-    torch::nn::Conv1d first_{nullptr};
-    torch::nn::GroupNorm first_norm_{nullptr};
-    torch::nn::Conv1d second_{nullptr};
-    torch::nn::GroupNorm second_norm_{nullptr};
-    torch::nn::Conv1d shortcut_{nullptr};
+    Convolution first_;
+    GroupNorm first_norm_;
+    Convolution second_;
+    GroupNorm second_norm_;
+    Convolution shortcut_;
 };
-TORCH_MODULE(ConvolutionStage);
 
 /// Stages one after the other.
-class ConvolutionNetImpl : public torch::nn::Module {
+class ConvolutionNet {
 public:
-    explicit ConvolutionNetImpl(const ConvolutionShape& shape);
+    ConvolutionNet() = default;
+    explicit ConvolutionNet(const ConvolutionShape& shape);
 
     /// Args: x: (n, channels, samples). Returns: (n, outputs).
-    torch::Tensor forward(const torch::Tensor& x);
+    torch::Tensor operator()(const torch::Tensor& x) const;
+    void name(const std::string& prefix, NamedWeights& weights) const;
 
 private:
     std::vector<ConvolutionStage> stages_;
 };
-TORCH_MODULE(ConvolutionNet);
 
 }  // namespace nmrinverse

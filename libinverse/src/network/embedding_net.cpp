@@ -4,50 +4,54 @@
 
 namespace nmrinverse {
 
-ResidualBlockImpl::ResidualBlockImpl(int width, int hidden) {
-    norm_ = register_module("norm", torch::nn::LayerNorm(torch::nn::LayerNormOptions({width})));
-    widen_ = register_module("widen", torch::nn::Linear(width, hidden));
-    narrow_ = register_module("narrow", torch::nn::Linear(hidden, width));
-    torch::nn::init::zeros_(narrow_->weight);  // starts as the identity
-    torch::nn::init::zeros_(narrow_->bias);
+ResidualBlock::ResidualBlock(int width, int hidden)
+    : norm_(width), widen_(width, hidden), narrow_(hidden, width) {
+    narrow_.clear();  // starts as the identity
 }
 
-torch::Tensor ResidualBlockImpl::forward(const torch::Tensor& x) {
+torch::Tensor ResidualBlock::operator()(const torch::Tensor& x) const {
     return x + narrow_(torch::silu(widen_(norm_(x))));
 }
 
-GatedReadingImpl::GatedReadingImpl(int inputs, int width, int gates) {
-    norm_ = register_module("norm", torch::nn::LayerNorm(torch::nn::LayerNormOptions({width})));
-    read_ = register_module("read", torch::nn::Linear(inputs, gates));
-    weigh_ = register_module("weigh", torch::nn::Linear(width, gates));
-    combine_ = register_module("combine", torch::nn::Linear(gates, width));
-    torch::nn::init::zeros_(combine_->weight);  // starts as the identity
-    torch::nn::init::zeros_(combine_->bias);
+void ResidualBlock::name(const std::string& prefix, NamedWeights& weights) const {
+    norm_.name(prefix + ".norm", weights);
+    widen_.name(prefix + ".widen", weights);
+    narrow_.name(prefix + ".narrow", weights);
 }
 
-torch::Tensor GatedReadingImpl::forward(const torch::Tensor& x, const torch::Tensor& inputs) {
+GatedReading::GatedReading(int inputs, int width, int gates)
+    : norm_(width), read_(inputs, gates), weigh_(width, gates), combine_(gates, width) {
+    combine_.clear();  // starts as the identity
+}
+
+torch::Tensor GatedReading::operator()(const torch::Tensor& x, const torch::Tensor& inputs) const {
     return x + combine_(read_(inputs) * weigh_(norm_(x)));
 }
 
-EmbeddingNetImpl::EmbeddingNetImpl(int inputs, int width, int hidden, int blocks,
-                                   const ConvolutionShape& convolutions, int gates)
-    : shape_(convolutions) {
-    if (shape_.channels > 0) {
-        convolutions_ = register_module("convolutions", ConvolutionNet(shape_));
-        inputs += shape_.outputs() - shape_.channels * shape_.samples;
-    }
-    input_ = register_module("input", torch::nn::Linear(inputs, width));
-    for (int b = 0; b < blocks; ++b) {
-        blocks_.push_back(register_module(fmt::format("block{}", b), ResidualBlock(width, hidden)));
-    }
-    if (gates > 0) {
-        gated_ = register_module("gated", GatedReading(inputs, width, gates));
-        gated_at_ = blocks_.size() / 2;
-    }
-    norm_ = register_module("norm", torch::nn::LayerNorm(torch::nn::LayerNormOptions({width})));
+void GatedReading::name(const std::string& prefix, NamedWeights& weights) const {
+    norm_.name(prefix + ".norm", weights);
+    read_.name(prefix + ".read", weights);
+    weigh_.name(prefix + ".weigh", weights);
+    combine_.name(prefix + ".combine", weights);
 }
 
-torch::Tensor EmbeddingNetImpl::forward(const torch::Tensor& inputs) {
+EmbeddingNet::EmbeddingNet(int inputs, int width, int hidden, int blocks,
+                           const ConvolutionShape& convolutions, int gates)
+    : shape_(convolutions) {
+    if (shape_.channels > 0) {
+        convolutions_ = ConvolutionNet(shape_);
+        inputs += shape_.outputs() - shape_.channels * shape_.samples;
+    }
+    input_ = Linear(inputs, width);
+    for (int b = 0; b < blocks; ++b) blocks_.emplace_back(width, hidden);
+    if (gates > 0) {
+        gated_ = GatedReading(inputs, width, gates);
+        gated_at_ = blocks_.size() / 2;
+    }
+    norm_ = LayerNorm(width);
+}
+
+torch::Tensor EmbeddingNet::operator()(const torch::Tensor& inputs) const {
     torch::Tensor x = inputs;
     if (shape_.channels > 0) {
         const std::int64_t numbers = shape_.channels * shape_.samples;
@@ -58,10 +62,20 @@ torch::Tensor EmbeddingNetImpl::forward(const torch::Tensor& inputs) {
     const torch::Tensor seen = x;
     x = input_(seen);
     for (std::size_t b = 0; b < blocks_.size(); ++b) {
-        if (gated_ && b == gated_at_) x = gated_(x, seen);
+        if (gated_ && b == gated_at_) x = (*gated_)(x, seen);
         x = blocks_[b](x);
     }
     return norm_(x);
+}
+
+void EmbeddingNet::name(const std::string& prefix, NamedWeights& weights) const {
+    convolutions_.name(prefix + ".convolutions", weights);
+    input_.name(prefix + ".input", weights);
+    for (std::size_t b = 0; b < blocks_.size(); ++b) {
+        blocks_[b].name(fmt::format("{}.block{}", prefix, b), weights);
+    }
+    if (gated_) gated_->name(prefix + ".gated", weights);
+    norm_.name(prefix + ".norm", weights);
 }
 
 }  // namespace nmrinverse

@@ -1,7 +1,7 @@
 /// Monotone rational-quadratic splines of the unit interval onto itself.
 #pragma once
 
-#include <torch/torch.h>
+#include "network/torch.h"
 
 namespace nmrinverse {
 

@@ -277,35 +277,36 @@ NetworkAnswer NetworkAnswer::repeated(std::int64_t times) const {
         noise_position.defined() ? noise_position.repeat_interleave(times, 0) : torch::Tensor()};
 }
 
-MemberNetImpl::MemberNetImpl(const NetworkOptions& options) : options_(options) {
-    embedding_ = register_module(
-        "embedding", EmbeddingNet(options.inputs, options.width, options.hidden, options.blocks,
-                                  options.convolutions, options.gates));
-    estimate_ = register_module("estimate", torch::nn::Linear(options.width, 2 * options.unknowns));
-    const int numbers = options.density_parameters();
-    marginals_ =
-        register_module("marginals", torch::nn::Linear(options.width, options.unknowns * numbers));
+MemberNet::MemberNet(const NetworkOptions& options)
+    : options_(options),
+      embedding_(options.inputs, options.width, options.hidden, options.blocks,
+                 options.convolutions, options.gates),
+      estimate_(options.width, 2 * options.unknowns),
+      marginals_(options.width, options.unknowns * options.density_parameters()) {
     for (int k = 1; k < options.unknowns; ++k) {
-        before_.push_back(
-            register_module(fmt::format("before{}", k),
-                            torch::nn::Linear(options.width + kNumbersBefore * k, options.joint)));
-        free_.push_back(
-            register_module(fmt::format("free{}", k), torch::nn::Linear(options.joint, numbers)));
+        before_.emplace_back(options.width + kNumbersBefore * k, options.joint);
+        free_.emplace_back(options.joint, options.density_parameters());
     }
     // Starts at the prior's mean and, roughly, its standard deviation.
     torch::NoGradGuard no_grad;
-    estimate_->weight.zero_();
-    estimate_->bias.fill_(0.5);
-    estimate_->bias.slice(0, options.unknowns).fill_(-1.2);
-    marginals_->weight.zero_();
-    marginals_->bias.zero_();
-    for (torch::nn::Linear& layer : free_) {
-        layer->weight.zero_();
-        layer->bias.zero_();
+    estimate_.weight.zero_();
+    estimate_.bias.fill_(0.5);
+    estimate_.bias.slice(0, options.unknowns).fill_(-1.2);
+    marginals_.clear();
+    for (Linear& layer : free_) layer.clear();
+}
+
+void MemberNet::name(const std::string& prefix, NamedWeights& weights) const {
+    embedding_.name(prefix + ".embedding", weights);
+    estimate_.name(prefix + ".estimate", weights);
+    marginals_.name(prefix + ".marginals", weights);
+    for (std::size_t k = 0; k < before_.size(); ++k) {
+        before_[k].name(fmt::format("{}.before{}", prefix, k + 1), weights);
+        free_[k].name(fmt::format("{}.free{}", prefix, k + 1), weights);
     }
 }
 
-NetworkAnswer MemberNetImpl::forward(const torch::Tensor& inputs) {
+NetworkAnswer MemberNet::operator()(const torch::Tensor& inputs) const {
     NetworkAnswer answer;
     answer.embedding = embedding_(inputs);
     const torch::Tensor estimate = estimate_(answer.embedding);
@@ -317,28 +318,41 @@ NetworkAnswer MemberNetImpl::forward(const torch::Tensor& inputs) {
     return answer;
 }
 
-torch::Tensor MemberNetImpl::conditional(const NetworkAnswer& answer, const torch::Tensor& before) {
+torch::Tensor MemberNet::conditional(const NetworkAnswer& answer,
+                                     const torch::Tensor& before) const {
     const std::int64_t k = before.size(1);
     const torch::Tensor off = ((before - answer.mean.detach().slice(1, 0, k)) *
                                torch::exp(-answer.log_sd.detach().slice(1, 0, k)))
                                   .clamp(-kFarthest, kFarthest);
     const auto layer = static_cast<std::size_t>(k - 1);
     // Answers are kept on the CPU, wherever the layers are.
-    const torch::Tensor inputs = torch::cat({answer.embedding, off, 2.0 * before - 1.0}, 1)
-                                     .to(free_[layer]->weight.device());
+    const torch::Tensor inputs =
+        torch::cat({answer.embedding, off, 2.0 * before - 1.0}, 1).to(free_[layer].weight.device());
     return free_[layer](torch::silu(before_[layer](inputs))).to(before.device());
 }
 
-PosteriorNetImpl::PosteriorNetImpl(const NetworkOptions& options) : options_(options) {
+PosteriorNet::PosteriorNet(const NetworkOptions& options) : options_(options) {
     options_.validate();
     for (int m = 0; m < options_.members; ++m) {
-        members_.push_back(register_module(fmt::format("member{}", m), MemberNet(options_)));
+        members_.emplace_back(options_);
     }
 }
 
-NetworkAnswer PosteriorNetImpl::forward(const torch::Tensor& inputs) {
+NamedWeights PosteriorNet::weights() const {
+    NamedWeights weights;
+    for (std::size_t m = 0; m < members_.size(); ++m) {
+        members_[m].name(fmt::format("member{}", m), weights);
+    }
+    return weights;
+}
+
+void PosteriorNet::to(const torch::Device& device) {
+    for (auto& [name, weight] : weights()) weight.set_data(weight.to(device));
+}
+
+NetworkAnswer PosteriorNet::operator()(const torch::Tensor& inputs) const {
     std::vector<torch::Tensor> embedding, mean, log_sd, marginals;
-    for (MemberNet& member : members_) {
+    for (const MemberNet& member : members_) {
         const NetworkAnswer answer = member(inputs);
         embedding.push_back(answer.embedding);
         mean.push_back(answer.mean);
@@ -349,8 +363,8 @@ NetworkAnswer PosteriorNetImpl::forward(const torch::Tensor& inputs) {
             torch::stack(marginals)};
 }
 
-DensityValue PosteriorNetImpl::density_of(int unknown, const torch::Tensor& free,
-                                          const Anchor& anchor, const torch::Tensor& u) const {
+DensityValue PosteriorNet::density_of(int unknown, const torch::Tensor& free, const Anchor& anchor,
+                                      const torch::Tensor& u) const {
     const int choices = options_.choices[static_cast<std::size_t>(unknown)];
     if (choices > 0) return cells_at(free.slice(-1, 0, choices), u);
     const torch::Tensor own = free.slice(-1, 0, options_.head.parameters());
@@ -362,17 +376,16 @@ DensityValue PosteriorNetImpl::density_of(int unknown, const torch::Tensor& free
     return {value.cumulative.to(u.scalar_type()), value.log_density.to(u.scalar_type())};
 }
 
-torch::Tensor PosteriorNetImpl::quantile_of(int unknown, const torch::Tensor& free,
-                                            const Anchor& anchor,
-                                            const torch::Tensor& level) const {
+torch::Tensor PosteriorNet::quantile_of(int unknown, const torch::Tensor& free,
+                                        const Anchor& anchor, const torch::Tensor& level) const {
     const int choices = options_.choices[static_cast<std::size_t>(unknown)];
     if (choices > 0) return cells_quantile(free.slice(-1, 0, choices), level);
     return density_quantile(options_.head, free.slice(-1, 0, options_.head.parameters()), anchor,
                             anchor.levels.defined() ? unbent(level, anchor.levels) : level);
 }
 
-JointDensity PosteriorNetImpl::marginals_about(const Anchor& anchors, const NetworkAnswer& answer,
-                                               const torch::Tensor& u) const {
+JointDensity PosteriorNet::marginals_about(const Anchor& anchors, const NetworkAnswer& answer,
+                                           const torch::Tensor& u) const {
     std::vector<torch::Tensor> density, cumulative;
     const std::int64_t members = answer.mean.size(0);
     for (int k = 0; k < options_.unknowns; ++k) {
@@ -385,14 +398,14 @@ JointDensity PosteriorNetImpl::marginals_about(const Anchor& anchors, const Netw
     return {torch::stack(density, -1), torch::stack(cumulative, -1), {}};
 }
 
-JointDensity PosteriorNetImpl::marginal_densities(const NetworkAnswer& answer,
-                                                  const Calibration& calibration,
-                                                  const torch::Tensor& u) const {
+JointDensity PosteriorNet::marginal_densities(const NetworkAnswer& answer,
+                                              const Calibration& calibration,
+                                              const torch::Tensor& u) const {
     return marginals_about(anchors_of(answer, calibration), answer, u);
 }
 
-JointDensity PosteriorNetImpl::densities(const NetworkAnswer& answer,
-                                         const Calibration& calibration, const torch::Tensor& u) {
+JointDensity PosteriorNet::densities(const NetworkAnswer& answer, const Calibration& calibration,
+                                     const torch::Tensor& u) const {
     const Anchor anchors = anchors_of(answer, calibration);
     JointDensity result = marginals_about(anchors, answer, u);
     std::vector<torch::Tensor> members;
@@ -402,7 +415,7 @@ JointDensity PosteriorNetImpl::densities(const NetworkAnswer& answer,
         const Anchor own_anchors = of_member(anchors, index);
         std::vector<torch::Tensor> each{result.marginal[index].select(-1, 0)};
         for (int k = 1; k < options_.unknowns; ++k) {
-            const torch::Tensor free = members_[m]->conditional(own, u.slice(1, 0, k));
+            const torch::Tensor free = members_[m].conditional(own, u.slice(1, 0, k));
             each.push_back(
                 density_of(k, free, of_unknown(own_anchors, k), u.select(1, k)).log_density);
         }
@@ -412,9 +425,9 @@ JointDensity PosteriorNetImpl::densities(const NetworkAnswer& answer,
     return result;
 }
 
-torch::Tensor PosteriorNetImpl::marginal_quantiles(const NetworkAnswer& answer,
-                                                   const Calibration& calibration,
-                                                   const torch::Tensor& levels) const {
+torch::Tensor PosteriorNet::marginal_quantiles(const NetworkAnswer& answer,
+                                               const Calibration& calibration,
+                                               const torch::Tensor& levels) const {
     torch::NoGradGuard no_grad;
     const std::int64_t members = answer.mean.size(0);
     const std::int64_t n = answer.mean.size(1);
@@ -453,8 +466,8 @@ torch::Tensor PosteriorNetImpl::marginal_quantiles(const NetworkAnswer& answer,
     return torch::stack(each, 1);
 }
 
-torch::Tensor PosteriorNetImpl::draw(const NetworkAnswer& answer, const Calibration& calibration,
-                                     const torch::Tensor& uniform) {
+torch::Tensor PosteriorNet::draw(const NetworkAnswer& answer, const Calibration& calibration,
+                                 const torch::Tensor& uniform) const {
     torch::NoGradGuard no_grad;
     const std::int64_t unknowns = options_.unknowns;
     const auto member_count = static_cast<double>(members_.size());
@@ -477,7 +490,7 @@ torch::Tensor PosteriorNetImpl::draw(const NetworkAnswer& answer, const Calibrat
         for (int k = 0; k < options_.unknowns; ++k) {
             const torch::Tensor free =
                 k == 0 ? own.marginals.select(1, 0)
-                       : members_[m]->conditional(
+                       : members_[m].conditional(
                              own, torch::stack(known, 1).to(own.embedding.scalar_type()));
             const int choices = options_.choices[static_cast<std::size_t>(k)];
             const torch::Tensor level = levels.select(1, k).unsqueeze(1);
@@ -492,7 +505,7 @@ torch::Tensor PosteriorNetImpl::draw(const NetworkAnswer& answer, const Calibrat
     return draws;
 }
 
-torch::Tensor PosteriorNetImpl::probabilities(const NetworkAnswer& answer, int unknown) const {
+torch::Tensor PosteriorNet::probabilities(const NetworkAnswer& answer, int unknown) const {
     const int choices = options_.choices[static_cast<std::size_t>(unknown)];
     return torch::softmax(answer.marginals.select(2, unknown).slice(-1, 0, choices), -1).mean(0);
 }

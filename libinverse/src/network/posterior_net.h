@@ -1,7 +1,7 @@
 /// The network: features in, a posterior on the unit box out.
 #pragma once
 
-#include <torch/torch.h>
+#include "network/torch.h"
 
 #include <string>
 #include <utility>
@@ -37,7 +37,7 @@ struct NetworkOptions {
 std::string to_json(const NetworkOptions& options);
 NetworkOptions network_options_from_json(const std::string& text);
 
-/// Names and shapes of the weights, in the order of PosteriorNet::parameters().
+/// Names and shapes of the weights, in the order of PosteriorNet::weights().
 std::vector<std::pair<std::string, std::vector<std::int64_t>>> weight_shapes(
     const NetworkOptions& options);
 
@@ -60,28 +60,29 @@ struct NetworkAnswer {
 /// One network. The estimate's mean and standard deviation come from heads of their own; about
 /// them, the density of each unknown alone (its marginal), and the density of each given those
 /// before it (the joint posterior, autoregressive).
-class MemberNetImpl : public torch::nn::Module {
+class MemberNet {
 public:
-    explicit MemberNetImpl(const NetworkOptions& options);
+    explicit MemberNet(const NetworkOptions& options);
 
     /// Without the members' dimension.
-    NetworkAnswer forward(const torch::Tensor& inputs);
+    NetworkAnswer operator()(const torch::Tensor& inputs) const;
 
     /// Free numbers of unknown k's density given those before it, k >= 1.
     ///
     /// Args: answer: of this member, without the members' dimension. before: (n, k).
     /// Returns: (n, density_parameters).
-    torch::Tensor conditional(const NetworkAnswer& answer, const torch::Tensor& before);
+    torch::Tensor conditional(const NetworkAnswer& answer, const torch::Tensor& before) const;
+
+    void name(const std::string& prefix, NamedWeights& weights) const;
 
 private:
     NetworkOptions options_;
-    EmbeddingNet embedding_{nullptr};
-    torch::nn::Linear estimate_{nullptr};
-    torch::nn::Linear marginals_{nullptr};
-    std::vector<torch::nn::Linear> before_;  ///< (unknowns - 1)
-    std::vector<torch::nn::Linear> free_;    ///< (unknowns - 1)
+    EmbeddingNet embedding_;
+    Linear estimate_;
+    Linear marginals_;
+    std::vector<Linear> before_;  ///< (unknowns - 1)
+    std::vector<Linear> free_;    ///< (unknowns - 1)
 };
-TORCH_MODULE(MemberNet);
 
 /// Posteriors of n curves at one point each.
 struct JointDensity {
@@ -93,18 +94,25 @@ struct JointDensity {
 /// One or more networks that start from different weights. Where curves are few, each member makes
 /// errors of its own: their mixture is better than each of them, and how far they disagree tells
 /// what they do not know (B. Lakshminarayanan et al., arXiv 1612.01474).
-class PosteriorNetImpl : public torch::nn::Module {
+/// Copies share their weights.
+class PosteriorNet {
 public:
-    explicit PosteriorNetImpl(const NetworkOptions& options);
+    explicit PosteriorNet(const NetworkOptions& options);
 
     const NetworkOptions& options() const { return options_; }
 
+    /// In the order of weight_shapes().
+    NamedWeights weights() const;
+
+    /// Moves the weights, of all copies.
+    void to(const torch::Device& device);
+
     /// Args: inputs: (n, inputs).
-    NetworkAnswer forward(const torch::Tensor& inputs);
+    NetworkAnswer operator()(const torch::Tensor& inputs) const;
 
     /// Args: u: (n, unknowns), in [0, 1].
     JointDensity densities(const NetworkAnswer& answer, const Calibration& calibration,
-                           const torch::Tensor& u);
+                           const torch::Tensor& u) const;
 
     /// The same without the conditional ones.
     JointDensity marginal_densities(const NetworkAnswer& answer, const Calibration& calibration,
@@ -121,7 +129,7 @@ public:
     /// Args: uniform: (n, unknowns + 1), independent uniform numbers; the last picks the member.
     /// Returns: (n, unknowns), double precision.
     torch::Tensor draw(const NetworkAnswer& answer, const Calibration& calibration,
-                       const torch::Tensor& uniform);
+                       const torch::Tensor& uniform) const;
 
     /// Probabilities of a categorical unknown's choices, (n, choices).
     torch::Tensor probabilities(const NetworkAnswer& answer, int unknown) const;
@@ -137,7 +145,6 @@ private:
     NetworkOptions options_;
     std::vector<MemberNet> members_;
 };
-TORCH_MODULE(PosteriorNet);
 
 /// Mean and standard deviation of the mixture of all members' estimates, (n, unknowns).
 Anchor combined(const NetworkAnswer& members);

@@ -1,7 +1,7 @@
 #include "training/calibrating_curves.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
+#include "network/torch.h"
 
 #include <algorithm>
 #include <chrono>

@@ -1,7 +1,7 @@
 // A model's calibration: widths that fit the errors on curves that were not trained on.
 
 #include <fmt/format.h>
-#include <torch/torch.h>
+#include "network/torch.h"
 
 #include <algorithm>
 #include <chrono>
@@ -49,7 +49,7 @@ constexpr double kWidening = 1.5;
 /// Mean negative logarithm of each marginal at the truth, (unknowns).
 std::vector<double> surprise_of(const PosteriorNet& net, const NetworkAnswer& answer,
                                 const Calibration& calibration, const torch::Tensor& truth) {
-    const torch::Tensor members = net->marginal_densities(answer, calibration, truth).marginal;
+    const torch::Tensor members = net.marginal_densities(answer, calibration, truth).marginal;
     const torch::Tensor mean =
         (std::log(static_cast<double>(members.size(0))) - torch::logsumexp(members, 0))
             .mean(0)
@@ -61,7 +61,7 @@ std::vector<double> surprise_of(const PosteriorNet& net, const NetworkAnswer& an
 /// Mean over the members of each marginal's cumulative, as (n, unknowns).
 torch::Tensor cumulative(const PosteriorNet& net, const NetworkAnswer& answer,
                          const Calibration& calibration, const torch::Tensor& truth) {
-    return net->marginal_densities(answer, calibration, truth).cumulative.mean(0);
+    return net.marginal_densities(answer, calibration, truth).cumulative.mean(0);
 }
 
 /// Mean square distance of the columns' distribution functions from the diagonal, (unknowns), each
@@ -119,7 +119,7 @@ public:
         for (UnknownCalibration& unknown : trial_) unknown.by_estimate.resize(unknowns);
         const torch::Tensor estimate = answer.mean.mean(0).clamp(0.0, 1.0);
         for (std::size_t j = 0; j < unknowns; ++j) {
-            if (net->options().choices[j] > 0) continue;  // a choice is no place
+            if (net.options().choices[j] > 0) continue;  // a choice is no place
             std::vector<torch::Tensor> parts;
             const torch::Tensor part =
                 (estimate.select(1, static_cast<std::int64_t>(j)) * kParts).floor();
@@ -207,7 +207,7 @@ Calibration with_shares(const PosteriorNet& net, const NetworkAnswer& answer,
         ends.push_back(std::log((1.0 + share) / (1.0 - share)));
     }
     for (std::size_t k = 0; k < trial.size(); ++k) {
-        if (net->options().choices[k] > 0) continue;
+        if (net.options().choices[k] > 0) continue;
         trial[k].by_level = ends;
         if (!asked.empty()) continue;
         for (double& end : trial[k].by_level) end *= kUntested;

@@ -1,7 +1,7 @@
 /// What a calibration costs.
 #pragma once
 
-#include <torch/torch.h>
+#include "network/torch.h"
 
 #include "curve/curve_features.h"
 #include "network/posterior_net.h"

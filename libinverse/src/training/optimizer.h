@@ -1,7 +1,7 @@
 /// The optimizer: orthogonalised momentum for matrices, AdamW for the rest.
 #pragma once
 
-#include <torch/torch.h>
+#include "network/torch.h"
 
 #include <string>
 #include <utility>

@@ -60,7 +60,7 @@ NamedTensors copies(const NamedTensors& tensors) {
 
 /// The parts of a state that are tensors, each under a prefix.
 std::vector<std::pair<std::string, NamedTensors>> tensor_groups(const TrainerState& state) {
-    return {{"weights.", named_weights(state.model->net)},
+    return {{"weights.", state.model->net.weights()},
             {"average.", state.average},
             {"best.", state.best},
             {"optimizer.", state.optimizer->state()},
@@ -89,14 +89,14 @@ TrainerState new_trainer_state(const nmrsim::Experiment& experiment, Features fe
         sizes.choices.push_back(static_cast<int>(range.choices.size()));
     }
     PosteriorNet net(sizes);
-    net->to(device);
+    net.to(device);
     features.to(device);
 
     TrainingRecord record;
     record.version = nmrsim::kVersion;
     record.head = options.head;
     record.device = device.is_cuda() ? "cuda" : "cpu";
-    for (const auto& [name, weight] : named_weights(net)) {
+    for (const auto& [name, weight] : net.weights()) {
         record.weights += static_cast<std::size_t>(weight.numel());
     }
     TrainerState state;
@@ -107,9 +107,9 @@ TrainerState new_trainer_state(const nmrsim::Experiment& experiment, Features fe
                                                               Calibration(experiment.prior.size()),
                                                               {},
                                                               device});
-    state.optimizer = std::make_unique<Optimizer>(named_weights(net), options.weight_decay);
-    state.average = copies(named_weights(net));
-    state.best = copies(named_weights(net));
+    state.optimizer = std::make_unique<Optimizer>(net.weights(), options.weight_decay);
+    state.average = copies(net.weights());
+    state.best = copies(net.weights());
     state.scale = torch::zeros({sizes.unknowns}, torch::TensorOptions(device));
     return state;
 }

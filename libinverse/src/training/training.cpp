@@ -95,13 +95,12 @@ Training::Training(TrainerState state, const TrainingOptions& options, const Tra
       peers_(peers),
       state_(std::move(state)),
       device_(state_.model->device),
-      probe_(state_.model->net->options()),
+      probe_(state_.model->net.options()),
       real_(real_unknowns(state_.model->experiment.prior).to(device_)),
       plain_(state_.model->experiment.prior.size()),
       start_(start) {
     if (options_.mirrored) mirror_axis_deg_ = nmrsim::mirror_axis_deg(state_.model->experiment);
-    probe_->to(device_);
-    probe_->eval();
+    probe_.to(device_);
 }
 
 double Training::elapsed() const {
@@ -153,7 +152,7 @@ double Training::learning_rate() const {
 double Training::sum_gradients(double loss) {
     torch::NoGradGuard no_grad;
     std::vector<torch::Tensor> gradients;
-    for (const auto& [name, weight] : named_weights(state_.model->net)) {
+    for (const auto& [name, weight] : state_.model->net.weights()) {
         gradients.push_back(weight.grad().flatten());
     }
     gradients.push_back(torch::full({1}, loss, gradients.front().options()));
@@ -176,7 +175,7 @@ void Training::agree() {
             plain.copy_(summed(peers_.rank == 0 ? plain : torch::zeros_like(plain)));
         }
     };
-    take_first(named_weights(state_.model->net));
+    take_first(state_.model->net.weights());
     take_first(state_.average);
     take_first(state_.optimizer->state());
     take_first({{"scale", state_.scale}});
@@ -229,7 +228,7 @@ void Training::reserve_time() {
 NetworkAnswer Training::run_held_out(
     const std::vector<std::pair<std::string, torch::Tensor>>& weights) {
     torch::NoGradGuard no_grad;
-    const auto into = named_weights(probe_);
+    const auto into = probe_.weights();
     for (std::size_t i = 0; i < into.size(); ++i) into[i].second.detach().copy_(weights[i].second);
     return run_network(state_.model->features, probe_, held_out_.reduced, held_out_noise_, device_);
 }
@@ -253,7 +252,7 @@ void Training::step(const torch::Tensor& positions, const torch::Generator& rand
                                  noise.to(device_).slice(0, share.begin, share.end));
     }
     PosteriorNet& net = state_.model->net;
-    const NetworkAnswer answer = net->forward(inputs);  // (members, n, unknowns)
+    const NetworkAnswer answer = net(inputs);  // (members, n, unknowns)
     const torch::Tensor squares = (answer.mean - truth).square();
     const torch::Tensor mse = squares.mean(at::IntArrayRef({0, 1}));
     {
@@ -269,7 +268,7 @@ void Training::step(const torch::Tensor& positions, const torch::Generator& rand
     const torch::Tensor spread =
         (0.5 * squares.detach() * torch::exp(-2.0 * answer.log_sd) + answer.log_sd)
             .mean(at::IntArrayRef({0, 1}));
-    const JointDensity density = net->densities(answer, plain_, truth);
+    const JointDensity density = net.densities(answer, plain_, truth);
     const torch::Tensor surprise =
         -(density.marginal.sum(-1).mean() + density.conditional.slice(2, 1).sum(-1).mean());
     const torch::Tensor loss =
@@ -296,7 +295,7 @@ void Training::step(const torch::Tensor& positions, const torch::Generator& rand
     // The first steps' weights are forgotten sooner.
     const double steps = static_cast<double>(state_.steps);
     const double memory = std::min(kAverageMemory, (1.0 + steps) / (10.0 + steps));
-    const auto weights = named_weights(state_.model->net);
+    const auto weights = state_.model->net.weights();
     for (std::size_t i = 0; i < weights.size(); ++i) {
         state_.average[i].second.mul_(memory).add_(weights[i].second.detach(), 1.0 - memory);
     }

@@ -1,7 +1,7 @@
 /// One training, step by step.
 #pragma once
 
-#include <torch/torch.h>
+#include "network/torch.h"
 
 #include <chrono>
 #include <cstdint>

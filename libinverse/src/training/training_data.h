@@ -2,7 +2,7 @@
 /// learns.
 #pragma once
 
-#include <torch/torch.h>
+#include "network/torch.h"
 
 #include <atomic>
 #include <cstdint>

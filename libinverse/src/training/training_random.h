@@ -1,7 +1,7 @@
 /// Random numbers of a training, for each purpose and each place of the training others.
 #pragma once
 
-#include <torch/torch.h>
+#include "network/torch.h"
 
 #include <cstdint>
 

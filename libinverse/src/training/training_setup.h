@@ -1,7 +1,7 @@
 /// What a training settles before it starts.
 #pragma once
 
-#include <torch/torch.h>
+#include "network/torch.h"
 
 #include <memory>
 #include <span>
