@@ -89,37 +89,42 @@ py::dict record_of(const Model& model) {
     return all;
 }
 
-/// A model's file, in a folder that goes away.
-class ModelFile {
+/// A file in a folder that goes away.
+class PassingFile {
 public:
-    ModelFile() {
+    PassingFile() {
         std::string pattern = (std::filesystem::temp_directory_path() / "nmrsim-XXXXXX").string();
         if (!mkdtemp(pattern.data())) throw std::runtime_error("no temporary folder " + pattern);
         folder_ = pattern;
     }
-    ~ModelFile() {
+    ~PassingFile() {
         std::error_code ignored;
         std::filesystem::remove_all(folder_, ignored);
     }
-    ModelFile(const ModelFile&) = delete;
-    ModelFile& operator=(const ModelFile&) = delete;
-    std::string path() const { return folder_ + "/model.safetensors"; }
+    PassingFile(const PassingFile&) = delete;
+    PassingFile& operator=(const PassingFile&) = delete;
+    std::string path() const { return folder_ + "/pickled.safetensors"; }
 
 private:
     std::string folder_;
 };
 
-py::bytes file_bytes(const Model& model) {
-    const ModelFile file;
-    nmrinverse::save_model(model, file.path());
-    std::ifstream stream(file.path(), std::ios::binary);
-    return std::string{std::istreambuf_iterator<char>(stream), {}};
-}
-
-Model from_file_bytes(const py::bytes& bytes) {
-    const ModelFile file;
-    std::ofstream(file.path(), std::ios::binary) << bytes.cast<std::string_view>();
-    return nmrinverse::load_model(file.path());
+/// How something pickles that is saved as a file and loaded from one.
+template <typename Object>
+auto pickled_as_file(void (*save)(const Object&, const std::string&),
+                     Object (*load)(const std::string&)) {
+    return py::pickle(
+        [=](const Object& object) {
+            const PassingFile file;
+            save(object, file.path());
+            std::ifstream stream(file.path(), std::ios::binary);
+            return py::bytes(std::string{std::istreambuf_iterator<char>(stream), {}});
+        },
+        [=](const py::bytes& bytes) {
+            const PassingFile file;
+            std::ofstream(file.path(), std::ios::binary) << bytes.cast<std::string_view>();
+            return load(file.path());
+        });
 }
 
 void bind_estimates(py::module_& module) {
@@ -215,7 +220,8 @@ Args: parameters: (n, m, k), in the unknowns' units.)")
             R"(How unlike the training's curves each one looks, (n).
 
 The share of held-out curves that look more usual: 1 is stranger than all of them.)")
-        .def("__len__", &Posterior::count);
+        .def("__len__", &Posterior::count)
+        .def(pickled_as_file(&nmrinverse::save_posterior, &nmrinverse::load_posterior));
 }
 
 }  // namespace
@@ -272,7 +278,7 @@ Args: as nmrsim.inverse.refine(), with the starts drawn by seed. Releases the GI
             },
             py::arg("signal"), py::arg("noise") = py::none(),
             "d estimate / d sample of one curve, (k, 2, points), in the unknowns' units.")
-        .def(py::pickle(&file_bytes, &from_file_bytes));
+        .def(pickled_as_file(&nmrinverse::save_model, &nmrinverse::load_model));
     module.def(
         "load_file",
         [](const std::filesystem::path& path) { return nmrinverse::load_model(path.string()); },

@@ -52,7 +52,7 @@ __all__ = [
 
 _MODELS = pathlib.Path(__file__).parent / "models"
 
-for _name in __all__[:5]:
+for _name in ("Estimates", "JointFit", "MeasuredFit", "Minimum", "Model", "Posterior", "Refinement"):
     globals()[_name].__module__ = __name__
 
 

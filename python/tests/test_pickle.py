@@ -56,6 +56,17 @@ def test_models_and_fits(echo):
     assert fit.within_noise() and back.within_noise()
 
 
+def test_posteriors(echo):
+    inverse = pytest.importorskip("nmrsim.inverse")
+    curves = [nmrsim.simulate(echo).with_noise(1e-3, seed=seed) for seed in (1, 2)]
+    posterior = inverse.load_model("challenge-2021").posterior(curves, 1e-3, threads=1)
+    back = again(posterior)
+    assert len(back) == 2
+    assert np.array_equal(back.sample(5, seed=3), posterior.sample(5, seed=3))
+    assert np.array_equal(back.summary().sd, posterior.summary().sd)
+    assert np.array_equal(back.distance(), posterior.distance())
+
+
 def test_measured_and_joint_fits(echo):
     inverse = pytest.importorskip("nmrsim.inverse")
     model = inverse.load_model("challenge-2021")

@@ -105,4 +105,12 @@ Model load_model(const std::string& path);
 /// Writes beside, syncs and renames. Throws: std::runtime_error that names the path.
 void save_model(const Model& model, const std::string& path);
 
+/// Reads a posterior and the model that it comes from.
+///
+/// Throws: nmrsim::InputError that names the file and what was expected.
+Posterior load_posterior(const std::string& path);
+
+/// Writes a posterior with its model, as save_model() does.
+void save_posterior(const Posterior& posterior, const std::string& path);
+
 }  // namespace nmrinverse

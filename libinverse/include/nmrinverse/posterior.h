@@ -54,6 +54,8 @@ public:
     /// (count). 1 is farther than all of them.
     std::vector<double> distance() const;
 
+    const State& state() const { return *state_; }
+
 private:
     std::shared_ptr<const State> state_;
 };

@@ -26,6 +26,8 @@ constexpr const char* kFormat = "nmrinverse-model";
 constexpr const char* kFormatVersion = "2";
 /// Before each name of a first look's metadata and tensors.
 const std::string kFirstLook = "first_look.";
+/// Before each name of what a posterior's file holds beside the model.
+const std::string kPosterior = "posterior.";
 
 TrainingRecord record_from_json(const std::string& text) {
     const nlohmann::json json = nlohmann::json::parse(text);
@@ -74,12 +76,17 @@ constexpr const char* kReferenceMean = "reference.mean";
 constexpr const char* kReferenceWhitening = "reference.whitening";
 constexpr const char* kReferenceQuantiles = "reference.quantiles";
 
-void require_tensors(const TensorFile& file, const NetworkOptions& options,
-                     const std::string& path) {
-    auto shapes = weight_shapes(options);
+using Shapes = std::vector<std::pair<std::string, std::vector<std::int64_t>>>;
+
+Shapes shapes_of(const NetworkOptions& options) {
+    Shapes shapes = weight_shapes(options);
     shapes.push_back({kReferenceMean, {options.width}});
     shapes.push_back({kReferenceWhitening, {options.width, options.width}});
     shapes.push_back({kReferenceQuantiles, {kReferenceSteps}});
+    return shapes;
+}
+
+void require_tensors(const TensorFile& file, const Shapes& shapes, const std::string& path) {
     for (const auto& [name, shape] : shapes) {
         const auto found = file.tensors.find(name);
         if (found == file.tensors.end()) {
@@ -124,10 +131,10 @@ TensorFile to_file(const Model& model) {
 
 /// Moves what has the prefix, without it, from a map into another.
 template <class Map>
-void take_first_look(Map& from, Map& to) {
+void move_prefixed(const std::string& prefix, Map& from, Map& to) {
     for (auto at = from.begin(); at != from.end();) {
-        if (at->first.starts_with(kFirstLook)) {
-            to[at->first.substr(kFirstLook.size())] = std::move(at->second);
+        if (at->first.starts_with(prefix)) {
+            to[at->first.substr(prefix.size())] = std::move(at->second);
             at = from.erase(at);
         } else {
             ++at;
@@ -135,11 +142,17 @@ void take_first_look(Map& from, Map& to) {
     }
 }
 
+/// Takes what has the prefix out of a file.
+TensorFile take_prefixed(const std::string& prefix, TensorFile& file) {
+    TensorFile taken;
+    move_prefixed(prefix, file.metadata, taken.metadata);
+    move_prefixed(prefix, file.tensors, taken.tensors);
+    return taken;
+}
+
 /// Args: path: what errors name. May throw what load_model() makes InputErrors of.
 Model from_file(TensorFile file, const std::string& path, bool is_first_look = false) {
-    TensorFile looked;
-    take_first_look(file.metadata, looked.metadata);
-    take_first_look(file.tensors, looked.tensors);
+    TensorFile looked = take_prefixed(kFirstLook, file);
     if (metadata(file, "format", path) != kFormat) {
         throw InputError(fmt::format("{}: expected the format {}, found {}", path, kFormat,
                                      metadata(file, "format", path)));
@@ -169,7 +182,7 @@ Model from_file(TensorFile file, const std::string& path, bool is_first_look = f
         throw std::invalid_argument(
             "the experiment, the features and the network disagree in their sizes");
     }
-    require_tensors(file, options, path);
+    require_tensors(file, shapes_of(options), path);
     PosteriorNet net(options);
     for (auto& [name, weight] : net.weights()) {
         from_file_tensor(file.tensors.at(name), weight);
@@ -187,6 +200,27 @@ Model from_file(TensorFile file, const std::string& path, bool is_first_look = f
                      std::move(reference), torch::kCPU, std::move(first)}));
 }
 
+/// What errors in a file's contents come out as.
+template <class Read>
+auto naming(const std::string& path, const Read& read) {
+    try {
+        return read();
+    } catch (const std::invalid_argument& error) {
+        throw InputError(fmt::format("{}: {}", path, error.what()));
+    } catch (const nlohmann::json::exception& error) {
+        throw InputError(fmt::format("{}: record: {}", path, error.what()));
+    }
+}
+
+/// Tensors of an answer by name; the last is undefined where the noise is no input.
+std::vector<std::pair<std::string, torch::Tensor*>> tensors_of(NetworkAnswer& answer) {
+    return {{"embedding", &answer.embedding},
+            {"mean", &answer.mean},
+            {"log_sd", &answer.log_sd},
+            {"marginals", &answer.marginals},
+            {"noise_position", &answer.noise_position}};
+}
+
 }  // namespace
 
 void save_model(const Model& model, const std::string& path) {
@@ -195,13 +229,48 @@ void save_model(const Model& model, const std::string& path) {
 
 Model load_model(const std::string& path) {
     TensorFile file = read_tensor_file(path);
-    try {
-        return from_file(std::move(file), path);
-    } catch (const std::invalid_argument& error) {
-        throw InputError(fmt::format("{}: {}", path, error.what()));
-    } catch (const nlohmann::json::exception& error) {
-        throw InputError(fmt::format("{}: record: {}", path, error.what()));
+    return naming(path, [&] { return from_file(std::move(file), path); });
+}
+
+void save_posterior(const Posterior& posterior, const std::string& path) {
+    const Posterior::State& state = posterior.state();
+    TensorFile file = to_file(Model(state.model));
+    file.metadata[kPosterior + "threads"] = std::to_string(state.threads);
+    NetworkAnswer answer = state.answer;
+    for (const auto& [name, tensor] : tensors_of(answer)) {
+        if (tensor->defined()) file.tensors[kPosterior + name] = to_file_tensor(*tensor);
     }
+    write_tensor_file(file, path);
+}
+
+Posterior load_posterior(const std::string& path) {
+    TensorFile file = read_tensor_file(path);
+    const TensorFile own = take_prefixed(kPosterior, file);
+    return naming(path, [&] {
+        const Model model = from_file(std::move(file), path);
+        const NetworkOptions& sizes = model.state().net->options();
+        const auto mean = own.tensors.find("mean");
+        const std::int64_t n =
+            mean != own.tensors.end() && mean->second.shape.size() == 3 ? mean->second.shape[1] : 0;
+        Shapes shapes = {
+            {"embedding", {sizes.members, n, sizes.width}},
+            {"mean", {sizes.members, n, sizes.unknowns}},
+            {"log_sd", {sizes.members, n, sizes.unknowns}},
+            {"marginals", {sizes.members, n, sizes.unknowns, sizes.density_parameters()}}};
+        if (model.state().features.spec().noise_is_input())
+            shapes.push_back({"noise_position", {n}});
+        require_tensors(own, shapes, path + ": posterior");
+        NetworkAnswer answer;
+        for (const auto& [name, tensor] : tensors_of(answer)) {
+            const auto found = own.tensors.find(name);
+            if (found == own.tensors.end()) continue;
+            *tensor = torch::empty(found->second.shape);
+            from_file_tensor(found->second, *tensor);
+        }
+        return Posterior(std::make_shared<Posterior::State>(Posterior::State{
+            std::make_shared<Model::State>(model.state()), std::move(answer),
+            nlohmann::json::parse(metadata(own, "threads", path + ": posterior")).get<int>()}));
+    });
 }
 
 }  // namespace nmrinverse
