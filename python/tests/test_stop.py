@@ -106,3 +106,37 @@ raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 def test_a_forked_child_simulates():
     assert subprocess.run([sys.executable, "-c", FORKED], timeout=300).returncode == 0
+
+
+LOADED = """
+import numpy as np, signal, torch, nmrsim
+signal.alarm(280)  # a watchdog: workers would wait for ever
+echo = nmrsim.Experiment("challenge-2021")
+rows = nmrsim.draw_parameters(echo, 8, seed=1)
+expected = nmrsim.simulate_batch(echo, rows, threads=4)
+try:
+    import nmrsim.inverse
+    model = nmrsim.inverse.load_model("challenge-2021")
+    means = model.fit(expected, 1e-3, threads=4).mean
+except ModuleNotFoundError:
+    model = None
+
+class Curves(torch.utils.data.Dataset):
+    def __len__(self):
+        return len(rows)
+    def __getitem__(self, i):
+        curve = nmrsim.simulate_batch(echo, rows[i : i + 1], threads=4)
+        return curve[0], model.fit(curve, 1e-3, threads=4).mean[0] if model else 0.0
+
+loader = torch.utils.data.DataLoader(
+    Curves(), batch_size=2, num_workers=2, multiprocessing_context="fork")
+batches = list(loader)
+assert np.array_equal(np.concatenate([curves for curves, _ in batches]), expected)
+if model:
+    np.testing.assert_allclose(np.concatenate([mean for _, mean in batches]), means, rtol=1e-4)
+"""
+
+
+def test_workers_of_a_data_loader():
+    pytest.importorskip("torch")
+    assert subprocess.run([sys.executable, "-c", LOADED], timeout=300).returncode == 0
