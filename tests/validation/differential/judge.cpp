@@ -261,12 +261,14 @@ void judge_slope(const Draw& draw, const Truth& truth, const std::function<void(
     }
 }
 
-void judge_curve(const Signal& signal, const Truth& truth, Outcome& outcome) {
+void judge_curve(const Experiment& e, const Signal& signal, const Truth& truth, Outcome& outcome) {
     outcome.peak = truth.peak;
     outcome.own = truth.own;
     outcome.floor = truth.floor();
     outcome.error = share_of(difference(signal, truth.signal), truth.peak);
-    double off = 0.0, most = truth.peak;
+    // The receiver amplifies M+ alone.
+    const double gain = e.acquisition.gain;
+    double off = 0.0, most = gain > 0.0 ? truth.peak / gain : 0.0;
     for (std::size_t k = 0; k < signal.points(); ++k) {
         off = std::max(off, std::abs(signal.mz[k] - truth.signal.mz[k]));
         most = std::max(most, std::abs(truth.signal.mz[k]));
@@ -304,17 +306,17 @@ Outcome judge(const Draw& draw, const std::function<void(bool)>& in_library) {
         outcome.library_s = cpu_s() - start;
         in_library(false);
         outcome.estimate = signal.estimated_error;
-        judge_curve(signal, truth, outcome);
+        judge_curve(e, signal, truth, outcome);
         if (outcome.beyond(kDoubt) || outcome.above_estimate() || outcome.z_off()) {
             improve(e, truth);
-            judge_curve(signal, truth, outcome);
+            judge_curve(e, signal, truth, outcome);
         }
         const double nothing = kNothing * e.acquisition.gain;
         if (truth.peak < nothing && largest(signal) < nothing) {
             outcome.end = End::empty;
         } else if (outcome.floor > kBetter * outcome.tolerance) {
             improve(e, truth);
-            judge_curve(signal, truth, outcome);
+            judge_curve(e, signal, truth, outcome);
             // What is wrong by far more than the oracle is wrong all the same.
             if (outcome.floor > kBetter * outcome.tolerance &&
                 outcome.error < outcome.tolerance + 10.0 * outcome.floor) {
