@@ -120,8 +120,12 @@ double splitting_error(const SplittingScheme& scheme, double ratio, double magni
            scheme.coupling_error * std::pow(ratio, scheme.order + 1);
 }
 
+double frame_turn(const Experiment& experiment) {
+    return frame_rate(experiment) * experiment.acquisition.stop_us;
+}
+
 double phase_rounding(const Experiment& experiment, bool single) {
-    const double turns = frame_rate(experiment) * experiment.acquisition.stop_us;
+    const double turns = frame_turn(experiment);
     const double error = kRoundingOfMz * std::max(0.0, turns - kCoveredPhase);
     return single ? error : error * kDoubleOverSingle;
 }

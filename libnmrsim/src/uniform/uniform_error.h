@@ -37,6 +37,9 @@ double node_error_of_frame(const Experiment& experiment, const UniformNodes& nod
 double splitting_error(const SplittingScheme& scheme, double coupling_ratio, double magnitude,
                        double relaxation_ratio);
 
+/// Phase that the frame turns by until the window ends, for Mz = 1 [rad].
+double frame_turn(const Experiment& experiment);
+
 /// Rounding of Mz turns the curve's frame: its error as a share of |M| at the window's end, beyond
 /// what rounding_error() covers.
 double phase_rounding(const Experiment& experiment, bool single);

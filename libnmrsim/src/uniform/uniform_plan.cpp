@@ -49,9 +49,12 @@ constexpr double kSplittingShare = 1.2;
 constexpr double kOfPulses = 2.0;
 
 // Beyond this ratio of the coupling to the line, or after more pulses, each of which turns what is
-// off as well, the bounds are not calibrated.
+// off as well, the bounds are not calibrated. From the third pulse on what is off in Mz turns the
+// frame, which the next pulse makes into Mz again: then the frame may not turn far either [rad].
 constexpr double kCalibratedRatio = 50.0;
 constexpr int kCalibratedPulses = 3;
+constexpr int kPulsesOfAnyTurn = 2;
+constexpr double kCalibratedTurn = 3.0;
 
 // Float is used up to this share of the tolerance; its error and the steps' seldom meet.
 constexpr double kSingleShare = 1.1;
@@ -428,9 +431,10 @@ UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes
     const double rate = fastest_rate(experiment.relaxation);
     const double most_s =
         rate > 0.0 ? kLargestLoss / rate : std::numeric_limits<double>::infinity();
+    const int pulses = pulses_until(experiment.sequence, acquisition.stop_us);
     const bool calibrated =
-        ratio <= kCalibratedRatio &&
-        pulses_until(experiment.sequence, acquisition.stop_us) <= kCalibratedPulses;
+        ratio <= kCalibratedRatio && pulses <= kCalibratedPulses &&
+        (pulses <= kPulsesOfAnyTurn || frame_turn(experiment) <= kCalibratedTurn);
     const auto chosen = [&](const SplittingScheme& scheme, double step_s) {
         // However short the window, the interpolation of a sample takes its records.
         const double steps =
