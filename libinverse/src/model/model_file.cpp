@@ -248,7 +248,7 @@ Posterior load_posterior(const std::string& path) {
     const TensorFile own = take_prefixed(kPosterior, file);
     return naming(path, [&] {
         const Model model = from_file(std::move(file), path);
-        const NetworkOptions& sizes = model.state().net->options();
+        const NetworkOptions& sizes = model.state().net.options();
         const auto mean = own.tensors.find("mean");
         const std::int64_t n =
             mean != own.tensors.end() && mean->second.shape.size() == 3 ? mean->second.shape[1] : 0;
