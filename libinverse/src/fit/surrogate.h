@@ -2,7 +2,8 @@
 #pragma once
 
 #include <Eigen/Core>
-#include <vector>
+
+#include "fit/monomials.h"
 
 namespace nmrinverse {
 
@@ -20,9 +21,7 @@ public:
     Eigen::VectorXd operator()(const Eigen::MatrixXd& positions) const;
 
 private:
-    Eigen::MatrixXd monomials(const Eigen::MatrixXd& z) const;  ///< (n, coefficients)
-
-    std::vector<std::vector<int>> exponents_;  ///< (coefficients, k)
+    Monomials monomials_;
     Eigen::VectorXd mean_;
     Eigen::MatrixXd root_;  ///< of the covariance of the samples that count
     Eigen::VectorXd coefficients_;
