@@ -372,6 +372,107 @@ TEST_CASE("a bent valley is sampled from end to end", "[importance]") {
           0.8 * oracle.deviations()[1]);
 }
 
+namespace {
+
+/// Log likelihood of a curve of this noise, each value by a simulation.
+LogDensity simulated(const nmrsim::Experiment& e, const std::vector<float>& curve, double noise) {
+    return [e, curve, noise](std::span<const double> all) {
+        std::vector<float> curves(all.size() / 3 * curve.size());
+        nmrsim::simulate_batch(e, all, {}, curves);
+        std::vector<double> result;
+        for (std::size_t i = 0; i < curves.size(); i += curve.size()) {
+            double sum = 0.0;
+            for (std::size_t k = 0; k < curve.size(); ++k) {
+                const double off = static_cast<double>(curves[i + k]) - curve[k];
+                sum += off * off;
+            }
+            result.push_back(-0.5 * sum / (noise * noise));
+        }
+        return result;
+    };
+}
+
+/// Share of a posterior between two values of unknown k.
+double share_between(const WeightedPosterior& p, std::size_t k, double low, double high) {
+    double sum = 0.0;
+    for (std::size_t i = 0; i < p.count(); ++i) {
+        const double value = p.samples[p.unknowns * i + k];
+        if (value >= low && value <= high) sum += p.weights[i];
+    }
+    return sum;
+}
+
+}  // namespace
+
+TEST_CASE("polynomials in the curve's place give the posterior", "[importance]") {
+    struct Case {
+        double noise;
+        std::uint64_t seed, index;
+        std::size_t minima;
+        double by_fit;  ///< largest share of alpha_z's posterior that the fit's 90% holds
+    };
+    // Two that bend and look straight along their weakest direction, one with an alias, one with a
+    // valley.
+    for (const Case& at : {Case{1e-3, 900003, 410, 1, 0.85}, Case{1e-2, 900004, 58, 1, 0.88},
+                           Case{1e-2, 900004, 37, 2, 1.0}, Case{1e-2, 900004, 21, 1, 1.0}}) {
+        CAPTURE(at.noise, at.index);
+        nmrsim::Experiment e = nmrsim::load_experiment("challenge-2021");
+        e.acquisition.noise = at.noise;
+        const nmrsim::Dataset data = nmrsim::generate_dataset(e, 1, at.seed, at.index);
+        RefineOptions refining;
+        refining.noise = at.noise;
+        const Refinement fit = refine(e, data.signal, data.parameters, refining);
+        REQUIRE(fit.minima() == at.minima);
+        const std::optional<WeightedPosterior> p =
+            polynomial_posterior(e, data.signal, fit, refining);
+        REQUIRE(p);
+        CHECK(p->effective_size >= 512.0);
+        ImportanceOptions many;
+        many.draws = 1024;
+        many.enough = 2000.0;
+        std::vector<Minimum> minima{{fit.estimate, fit.chi_square, fit.covariance}};
+        minima.insert(minima.end(), fit.rivals.begin(), fit.rivals.end());
+        minima.insert(minima.end(), fit.valleys.begin(), fit.valleys.end());
+        const WeightedPosterior oracle = importance_posterior(
+            e.prior, simulated(e, data.signal, at.noise), minima, nullptr, many);
+        // The share between two quantiles, and the oracle's word on it: as of so many draws.
+        const double error = std::sqrt(1.0 / p->effective_size + 1.0 / oracle.effective_size);
+        for (std::size_t k = 0; k < 3; ++k) {
+            CAPTURE(k, p->effective_size, oracle.effective_size);
+            const double held90 = share_between(oracle, k, p->q05[k], p->q95[k]);
+            const double held50 = share_between(oracle, k, p->q25[k], p->q75[k]);
+            CHECK(std::abs(held90 - 0.9) < 4.0 * 0.3 * error);
+            CHECK(std::abs(held50 - 0.5) < 4.0 * 0.5 * error);
+            CHECK(std::abs(p->mean[k] - oracle.mean[k]) < 5.0 * error * oracle.deviations()[k]);
+            CHECK(std::abs(p->deviations()[k] / oracle.deviations()[k] - 1.0) < 5.0 * error);
+        }
+        CHECK(std::abs(p->log_evidence - oracle.log_evidence) < 5.0 * error);
+        const double reach = 1.6448536 * fit.deviations()[1];
+        CHECK(share_between(oracle, 1, fit.estimate[1] - reach, fit.estimate[1] + reach) <
+              at.by_fit);
+    }
+}
+
+TEST_CASE("no polynomials where they do not serve", "[importance]") {
+    nmrsim::Experiment e = nmrsim::load_experiment("challenge-2021");
+    e.acquisition.noise = 1e-3;
+    const nmrsim::Dataset data = nmrsim::generate_dataset(e, 1, 900003, 0);
+    RefineOptions options;
+    const Refinement fit = refine(e, data.signal, data.parameters, options);
+    REQUIRE(polynomial_posterior(e, data.signal, fit, options));
+    Refinement other = fit;
+    other.effective_noise *= 1.1;
+    CHECK(!polynomial_posterior(e, data.signal, other, options));
+    options.fit_time_zero = true;
+    CHECK(!polynomial_posterior(e, data.signal, fit, options));
+    // The echo at 40 times the noise says next to nothing: no polynomial follows it over the prior.
+    e.acquisition.noise = options.noise = 0.3;
+    options.fit_time_zero = false;
+    const nmrsim::Dataset faint = nmrsim::generate_dataset(e, 1, 900003, 0);
+    const Refinement broad = refine(e, faint.signal, faint.parameters, options);
+    CHECK(!polynomial_posterior(e, faint.signal, broad, options));
+}
+
 TEST_CASE("fits and weights end where they are asked to, also between simulations",
           "[importance]") {
     const nmrsim::Experiment e = nmrsim::load_experiment("challenge-2021");

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -81,5 +82,19 @@ WeightedPosterior importance_posterior(const nmrsim::Experiment& experiment,
                                        const RefineOptions& refine_options,
                                        const Proposal* proposal = nullptr,
                                        const ImportanceOptions& options = {});
+
+/// The same where the curve is a polynomial in the unknowns, of the fifth degree or less, as far as
+/// its noise leaves them open: one is fitted to some dozens of simulations about each minimum, and
+/// weighted samples are drawn by what they say of chi-square. Other simulations say how far that is
+/// right.
+///
+/// Args: options: seed and index alone count. Returns: nothing where polynomials misplace more than
+/// two hundredths of the posterior or there are too many minima, and for fits with a time zero or
+/// with noise that is correlated or not of the size it was said to be.
+std::optional<WeightedPosterior> polynomial_posterior(const nmrsim::Experiment& experiment,
+                                                      std::span<const float> signal,
+                                                      const Refinement& refinement,
+                                                      const RefineOptions& refine_options,
+                                                      const ImportanceOptions& options = {});
 
 }  // namespace nmrinverse
