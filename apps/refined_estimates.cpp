@@ -8,6 +8,7 @@
 #include <cmath>
 #include <exception>
 #include <numbers>
+#include <optional>
 #include <stdexcept>
 
 #include "nmrinverse/importance.h"
@@ -21,9 +22,9 @@ namespace {
 constexpr double kQuantile95 = 1.6448536269514722;
 constexpr double kQuantile75 = 0.6744897501960817;
 
-/// A fit's covariance is taken for the posterior where its standard deviations are at most this
-/// share of the prior's range and its estimate is so many of them from the edges: beyond,
-/// chi-square bends within the posterior (measured on the 2021 task).
+/// A fit's covariance is taken for the posterior, where no polynomial is, if its standard
+/// deviations are at most this share of the prior's range and its estimate is so many of them from
+/// the edges: beyond, chi-square bends within the posterior (measured on the 2021 task).
 constexpr double kNarrow = 0.01;
 constexpr double kFromEdge = 4.0;
 
@@ -165,18 +166,22 @@ Refined with_posterior(const nmrsim::Experiment& experiment, std::span<const flo
     Refined result;
     result.fit = std::move(fit);
     nmrinverse::Predictions& row = result.row;
-    if (!makes_posterior(result.fit, prior)) {
-        const nmrinverse::WeightedPosterior posterior =
-            nmrinverse::importance_posterior(experiment, signal, result.fit, options, nullptr,
-                                             {.seed = options.seed, .index = curve});
-        row.mean = posterior.mean;
-        row.sd = posterior.deviations();
-        row.q05 = posterior.q05;
-        row.q25 = posterior.q25;
-        row.q75 = posterior.q75;
-        row.q95 = posterior.q95;
-        result.effective_share = posterior.effective_share();
-        result.samples = resampled(posterior, draws, random);
+    const nmrinverse::ImportanceOptions drawing{.seed = options.seed, .index = curve};
+    std::optional<nmrinverse::WeightedPosterior> posterior =
+        nmrinverse::polynomial_posterior(experiment, signal, result.fit, options, drawing);
+    if (!posterior && !makes_posterior(result.fit, prior)) {
+        posterior = nmrinverse::importance_posterior(experiment, signal, result.fit, options,
+                                                     nullptr, drawing);
+        result.effective_share = posterior->effective_share();
+    }
+    if (posterior) {
+        row.mean = posterior->mean;
+        row.sd = posterior->deviations();
+        row.q05 = posterior->q05;
+        row.q25 = posterior->q25;
+        row.q75 = posterior->q75;
+        row.q95 = posterior->q95;
+        result.samples = resampled(*posterior, draws, random);
         return result;
     }
     const std::vector<double> deviations = result.fit.deviations();

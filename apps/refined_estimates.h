@@ -18,12 +18,12 @@ namespace nmrapps {
 inline constexpr std::size_t kStartsFromPosterior = 256;
 
 struct RefinedEstimates {
-    /// Mean the best fit, sd and quantiles from its covariance; where the fit alone does not make
-    /// the posterior (it is broad, at the prior's edge, or one of several), those of weighted
-    /// samples.
+    /// Of the posterior that polynomials give (nmrinverse/importance.h); where they do not serve,
+    /// of the fit's normal density, or, where that is broad, at the prior's edge, or one of
+    /// several, of samples weighted by simulations.
     nmrinverse::Predictions estimates;
     std::vector<nmrinverse::Refinement> fits;  ///< (count)
-    /// (count): effective share of the weighted samples; 0 where none were needed.
+    /// (count): effective share of the samples weighted by simulations; 0 where none were needed.
     std::vector<double> effective_share;
     /// (count): what speaks against a fit, "" where nothing does: it did not come to rest, its
     /// chi-square is off by more than five standard deviations, or another minimum fits as well.

@@ -5,6 +5,8 @@
 #include <cmath>
 
 #include "catch_compat.h"
+#include "nmrinverse/importance.h"
+#include "nmrsim/dataset.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/random.h"
 #include "nmrsim/simulate.h"
@@ -117,6 +119,55 @@ TEST_CASE("of good curves none is called ok and is wrong, and few are not called
     CHECK(rejected == 0);
     // 287 of 8,000 got caution: of 40 one or two, six with a chance of 1%.
     CHECK(ok >= count - 6);
+}
+
+TEST_CASE("intervals of refined estimates hold their share where chi-square bends",
+          "[importance]") {
+    // Curves that the fit's covariance would be taken for: its 90% would hold 0.83 to 0.87 of
+    // alpha_z.
+    struct Case {
+        double noise;
+        std::uint64_t seed, index;
+    };
+    for (const Case& at : {Case{1e-3, 900003, 410}, Case{1e-2, 900004, 58}}) {
+        CAPTURE(at.noise, at.index);
+        nmrsim::Experiment experiment = nmrsim::load_experiment("challenge-2021");
+        experiment.acquisition.noise = at.noise;
+        const nmrsim::Dataset data = nmrsim::generate_dataset(experiment, 1, at.seed, at.index);
+        nmrapps::Curves curves;
+        curves.names.push_back("curve");
+        curves.time_us = data.time_us;
+        curves.signal = data.signal;
+        nmrinverse::RefineOptions options;
+        options.noise = at.noise;
+        const nmrapps::RefinedEstimates refined =
+            nmrapps::refined_estimates(curves, data.parameters, experiment, options, {}, 200);
+        const nmrinverse::Refinement& fit = refined.fits.front();
+        REQUIRE((fit.minima() == 1 && fit.valleys.empty()));
+        CHECK(refined.effective_share.front() == 0.0);
+        // By weights of simulations.
+        nmrinverse::ImportanceOptions many;
+        many.draws = 1024;
+        many.enough = 2000.0;
+        const nmrinverse::WeightedPosterior oracle =
+            nmrinverse::importance_posterior(experiment, data.signal, fit, options, nullptr, many);
+        const nmrinverse::Predictions& p = refined.estimates;
+        for (std::size_t k = 0; k < 3; ++k) {
+            double held = 0.0, drawn = 0.0;
+            for (std::size_t i = 0; i < oracle.count(); ++i) {
+                const double value = oracle.samples[3 * i + k];
+                if (value >= p.q05[k] && value <= p.q95[k]) held += oracle.weights[i];
+            }
+            for (std::size_t i = 0; i < 200; ++i) {
+                const double value = refined.samples[3 * i + k];
+                drawn += value >= p.q05[k] && value <= p.q95[k] ? 1.0 / 200.0 : 0.0;
+            }
+            CAPTURE(k, held, drawn);
+            // Quantiles of some 1,500 effective samples, and the oracle's 2,000: 0.010.
+            CHECK(std::abs(held - 0.9) < 0.035);
+            CHECK(std::abs(drawn - 0.9) < 4.0 * 0.3 / std::sqrt(200.0));
+        }
+    }
 }
 
 TEST_CASE("an estimate at the prior's edge has no narrow interval without a word", "[verdict]") {
