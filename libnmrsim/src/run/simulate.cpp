@@ -17,6 +17,7 @@
 #include "run/detection.h"
 #include "run/spin_simulation.h"
 #include "uniform/uniform_plan.h"
+#include "uniform/uniform_storage.h"
 
 namespace nmrsim {
 namespace {
@@ -150,7 +151,7 @@ SimulationCost simulation_cost(const Experiment& experiment) {
     if (needs_ensemble(experiment)) {
         cost = ensemble_cost(experiment);
     } else if (is_uniform(experiment)) {
-        const UniformPlan plan = uniform_plan(experiment);
+        const UniformPlan plan = uniform_plan(store_long_delays(experiment, 0).experiment);
         cost.elements = static_cast<double>(plan.nodes.weight.size());
         cost.steps = static_cast<double>(plan.passes());
         cost.flops = kFlopsPerNodePass * cost.spin_steps();

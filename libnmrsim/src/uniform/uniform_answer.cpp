@@ -14,6 +14,7 @@
 #include "uniform/uniform_kernel.h"
 #include "uniform/uniform_plan.h"
 #include "uniform/uniform_simulator.h"
+#include "uniform/uniform_storage.h"
 
 namespace nmrsim {
 namespace {
@@ -48,19 +49,43 @@ constexpr int kMostRuns = 16, kMostInVain = 2;
 /// followed by one that takes twice as long where its bound is no more than a few tolerances.
 constexpr double kDear = 2e9, kFewTolerances = 3.0;
 
-double flops(const UniformPlan& plan) {
+double flops(const UniformPlan& plan, long passes) {
     constexpr double kOfPass = 20.0;  // per node
-    return kOfPass * static_cast<double>(plan.nodes.weight.size()) *
-           static_cast<double>(plan.passes());
+    return kOfPass * static_cast<double>(plan.nodes.weight.size()) * static_cast<double>(passes);
 }
 
+/// What is asked for, and what is followed in its place.
+struct Task {
+    const Experiment& asked;
+    const StoredExperiment& stored;
+
+    const Experiment& followed() const { return stored.experiment; }
+
+    UniformPlan plan(double hope) const {
+        UniformPlan plan = uniform_plan(followed(), 0.0, hope);
+        add_rests(stored, plan);
+        return plan;
+    }
+    UniformPlan finer(const UniformPlan& coarse, double more_steps, double more_nodes) const {
+        UniformPlan plan = finer_plan(followed(), coarse, more_steps, more_nodes);
+        add_rests(stored, plan);
+        return plan;
+    }
+};
+
+/// Thrown where the delays cannot be shortened.
+struct CannotStore {
+    bool yet;  ///< M had not fallen: more patience may help
+};
+
+/// Args: passes: receives how many the curve took.
 template <typename Real>
 SignalJacobian run_in(const Experiment& experiment, const UniformPlan& plan,
-                      std::span<const std::string> parameters) {
+                      std::span<const std::string> parameters, long& passes) {
     const UniformTables<Real> tables = uniform_tables<Real>(plan, experiment.relaxation);
     SignalJacobian result;
     result.parameters.assign(parameters.begin(), parameters.end());
-    result.signal.time_us = tables.plan.time_us;
+    result.signal.time_us = acquisition_times_us(experiment.acquisition);
     const std::size_t points = tables.plan.time_us.size();
     // The kernels carry a few tangents at once; more parameters take more passes.
     std::size_t next = 0;
@@ -72,7 +97,9 @@ SignalJacobian run_in(const Experiment& experiment, const UniformPlan& plan,
             curve.tangents.push_back(uniform_tangent(experiment, parameters[next + t].c_str()));
         }
         std::vector<double> all((1 + n) * 3 * points);
-        run_uniform<Real, double>(tables, std::span(&curve, 1), all);
+        const UniformRun made = run_uniform<Real, double>(tables, std::span(&curve, 1), all);
+        if (made.loud.front()) throw CannotStore{true};
+        passes = made.passes;
         const auto part = [&](std::size_t row, std::size_t component) {
             const auto begin =
                 all.begin() + static_cast<std::ptrdiff_t>((row * 3 + component) * points);
@@ -91,11 +118,17 @@ SignalJacobian run_in(const Experiment& experiment, const UniformPlan& plan,
     return result;
 }
 
-SignalJacobian run(const Experiment& experiment, const UniformPlan& plan,
-                   std::span<const std::string> parameters) {
+SignalJacobian run(const Task& task, const UniformPlan& plan,
+                   std::span<const std::string> parameters, long& passes) {
     require_time(plan, parameters.size());
-    return plan.step.single ? run_in<float>(experiment, plan, parameters)
-                            : run_in<double>(experiment, plan, parameters);
+    return plan.step.single ? run_in<float>(task.asked, plan, parameters, passes)
+                            : run_in<double>(task.asked, plan, parameters, passes);
+}
+
+SignalJacobian run(const Task& task, const UniformPlan& plan,
+                   std::span<const std::string> parameters) {
+    long passes = 0;
+    return run(task, plan, parameters, passes);
 }
 
 /// How far apart two runs are, and the largest |M| that is heard.
@@ -103,9 +136,10 @@ struct Comparison {
     double difference = 0.0;  ///< of M; that of Mz counts as a share of the larger of Mz and M
     double peak = 0.0;
 
-    Comparison(const Experiment& experiment, const Signal& coarse, const Signal& fine)
-        : difference(heard_difference(experiment, coarse, fine)),
-          peak(heard_peak(experiment, fine)) {
+    Comparison(const Task& task, const Signal& coarse, const Signal& fine)
+        : difference(heard_difference(task.asked, coarse, fine)),
+          peak(heard_peak(task.asked, fine)) {
+        if (!task.stored.keeps_tolerance(peak)) throw CannotStore{false};
         double of_z = 0.0, largest_z = 0.0;
         for (std::size_t k = 0; k < fine.points(); ++k) {
             of_z = std::max(of_z, std::abs(coarse.mz[k] - fine.mz[k]));
@@ -136,26 +170,27 @@ double rounding(const Experiment& experiment, const UniformPlan& plan) {
 /// The finer of the first two runs that agree to the tolerance, with its estimate.
 ///
 /// Args: coarse: of `plan`; receives the plan of what is returned.
-SignalJacobian agreed(const Experiment& experiment, std::span<const std::string> parameters,
+SignalJacobian agreed(const Task& task, std::span<const std::string> parameters,
                       SignalJacobian coarse, UniformPlan& plan) {
+    const Experiment& experiment = task.followed();
     const double tolerance = std::max(experiment.accuracy.tolerance, kLeastTolerance);
     double more_steps = more_steps_of(plan), more_nodes = kMoreNodes;
     double before = HUGE_VAL;
     int in_vain = 0;
     for (int runs = 2;; ++runs) {
-        UniformPlan finer = finer_plan(experiment, plan, more_steps, more_nodes);
-        SignalJacobian fine = run(experiment, finer, {});
-        const Comparison c(experiment, coarse.signal, fine.signal);
+        UniformPlan finer = task.finer(plan, more_steps, more_nodes);
+        SignalJacobian fine = run(task, finer, {});
+        const Comparison c(task, coarse.signal, fine.signal);
         const double rest = left_over(plan, more_steps);
         const double share = std::clamp(kMargin * rest / (1.0 - rest), kLeastOfIt, kMostOfIt);
-        const double error = share * c.difference + rounding(experiment, finer);
+        const double error = share * c.difference + rounding(experiment, finer) + task.stored.error;
         const double allowed =
             std::max({tolerance * c.peak, kLeastError, 2.0 * rounding(experiment, finer)});
         plan = std::move(finer);
         in_vain = c.difference > 0.5 * before ? in_vain + 1 : 0;
         before = c.difference;
         if (error <= allowed || in_vain == kMostInVain || runs == kMostRuns) {
-            if (!parameters.empty()) fine = run(experiment, plan, parameters);
+            if (!parameters.empty()) fine = run(task, plan, parameters);
             fine.signal.estimated_error = c.peak > 0.0 ? error / c.peak : 0.0;
             return fine;
         }
@@ -169,58 +204,73 @@ SignalJacobian agreed(const Experiment& experiment, std::span<const std::string>
     }
 }
 
-}  // namespace
-
-void require_time(const UniformPlan& plan, std::size_t tangents) {
-    require_time(flops(plan) * static_cast<double>(1 + tangents));
-}
-
-SignalJacobian answer_uniform(const Experiment& experiment,
-                              std::span<const std::string> parameters) {
+SignalJacobian answer(const Task& task, std::span<const std::string> parameters) {
+    const Experiment& experiment = task.followed();
     const double tolerance = std::max(experiment.accuracy.tolerance, kLeastTolerance);
-    UniformPlan plan = uniform_plan(experiment);
+    UniformPlan plan = task.plan(1.0);
     if (experiment.accuracy.nodes || experiment.accuracy.steps_per_point) {
-        SignalJacobian result = run(experiment, plan, parameters);
+        SignalJacobian result = run(task, plan, parameters);
         result.signal.estimated_error =
-            estimated_error(experiment, plan, heard_peak(experiment, result.signal));
+            estimated_error(experiment, plan, heard_peak(task.asked, result.signal));
         return result;
     }
     if (plan.step.calibrated) {
-        SignalJacobian result = run(experiment, plan, parameters);
-        if (flops(plan) > kDear) {
+        long passes = 0;
+        SignalJacobian result = run(task, plan, parameters, passes);
+        if (flops(plan, passes) > kDear) {
             const double estimate =
-                estimated_error(experiment, plan, heard_peak(experiment, result.signal));
+                estimated_error(experiment, plan, heard_peak(task.asked, result.signal));
             if (estimate <= kFewTolerances * tolerance) {
                 // The bound alone is too small at times: no more than the tolerance is claimed.
                 result.signal.estimated_error = std::max(estimate, tolerance);
                 return result;
             }
         }
-        const UniformPlan finer = finer_plan(experiment, plan, more_steps_of(plan), kMoreNodes);
-        const SignalJacobian fine = run(experiment, finer, {});
-        const Comparison c(experiment, result.signal, fine.signal);
+        const UniformPlan finer = task.finer(plan, more_steps_of(plan), kMoreNodes);
+        const SignalJacobian fine = run(task, finer, {});
+        const Comparison c(task, result.signal, fine.signal);
         const double difference = c.difference / (1.0 - kLeft);
         const double allowed = std::max(tolerance * c.peak, kLeastError);
-        const double error = kMarginOfFirst * difference + rounding(experiment, finer);
+        const double error =
+            kMarginOfFirst * difference + rounding(experiment, finer) + task.stored.error;
         if (error <= allowed) {
             const double estimate =
-                std::min(allowed, kMarginOfEstimate * difference + rounding(experiment, finer));
+                std::min(allowed, kMarginOfEstimate * difference + rounding(experiment, finer) +
+                                      task.stored.error);
             result.signal.estimated_error = c.peak > 0.0 ? estimate / c.peak : 0.0;
             return result;
         }
     }
-    plan = uniform_plan(experiment, 0.0, kHope);
+    plan = task.plan(kHope);
     plan.step.single = false;
-    SignalJacobian coarse = run(experiment, plan, {});
-    SignalJacobian result = agreed(experiment, parameters, std::move(coarse), plan);
+    SignalJacobian coarse = run(task, plan, {});
+    SignalJacobian result = agreed(task, parameters, std::move(coarse), plan);
     if (experiment.accuracy.precision != Precision::single) return result;
     plan.step.single = true;
-    SignalJacobian single = run(experiment, plan, parameters);
-    const Comparison c(experiment, single.signal, result.signal);
+    SignalJacobian single = run(task, plan, parameters);
+    const Comparison c(task, single.signal, result.signal);
     const double error = result.signal.estimated_error + kMarginOfFirst * c.difference / c.peak;
     if (!(error <= tolerance)) return result;
     single.signal.estimated_error = error;
     return single;
+}
+
+}  // namespace
+
+void require_time(const UniformPlan& plan, std::size_t tangents) {
+    require_time(flops(plan, plan.passes()) * static_cast<double>(1 + tangents));
+}
+
+SignalJacobian answer_uniform(const Experiment& experiment,
+                              std::span<const std::string> parameters) {
+    for (int patience = 0;; ++patience) {
+        const StoredExperiment stored = store_long_delays(experiment, patience);
+        try {
+            return answer({experiment, stored}, parameters);
+        } catch (const CannotStore& reason) {
+            if (!reason.yet) patience = kMostPatience;
+        }
+    }
 }
 
 }  // namespace nmrsim

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "uniform/uniform_answer.h"
 #include "uniform/uniform_error.h"
 #include "uniform/uniform_simulator.h"
+#include "uniform/uniform_storage.h"
 
 namespace nmrsim {
 namespace {
@@ -17,6 +19,7 @@ namespace {
 /// Curves that share a plan, and which they are.
 struct Bucket {
     UniformStep step;
+    bool stored;  ///< whether long delays are shortened
     std::vector<std::size_t> index;
     std::vector<double> expected;  ///< largest |M| that the step was chosen for
     UniformTables<float> single;   ///< one of the two, as the step says
@@ -43,33 +46,52 @@ private:
 };
 
 struct Sorted {
+    StoredExperiment stored;
     std::vector<Bucket> buckets;
     std::vector<std::size_t> alone;  ///< curves that need runs of their own
 };
 
-Sorted sort_by_step(const Experiment& shared, std::span<const double> parameters) {
+/// Args: curves: which of the parameters' rows.
+Sorted sort_by_step(const Experiment& shared, std::span<const double> parameters,
+                    std::span<const std::size_t> curves, int patience) {
     const std::size_t unknowns = shared.prior.size();
-    NodeLevels nodes(shared);
-    Sorted sorted;
+    // Delays, line and relaxation are the same in all of them.
+    Sorted sorted{store_long_delays(shared, patience), {}, {}};
+    const StoredExperiment& stored = sorted.stored;
+    NodeLevels nodes_of_whole(shared), nodes_of_stored(stored.experiment);
     std::vector<Bucket>& buckets = sorted.buckets;
     const bool set = shared.accuracy.nodes || shared.accuracy.steps_per_point;
-    for (std::size_t i = 0; i < parameters.size() / unknowns; ++i) {
-        const Experiment one = with_parameters(shared, parameters.subspan(i * unknowns, unknowns));
-        const double magnitude = uncoupled_magnitude(one, nodes.at(0));
+    for (const std::size_t i : curves) {
+        const Experiment whole =
+            with_parameters(shared, parameters.subspan(i * unknowns, unknowns));
+        Experiment one = stored.shortened(whole);
+        double magnitude = uncoupled_magnitude(one, nodes_of_stored.at(0));
+        const bool stores = !stored.rest_us.empty() && stored.keeps_tolerance(magnitude);
+        if (!stores && !stored.rest_us.empty()) {
+            one = whole;
+            magnitude = uncoupled_magnitude(one, nodes_of_whole.at(0));
+        }
+        NodeLevels& nodes = stores ? nodes_of_stored : nodes_of_whole;
         const int level = uniform_level(one, nodes.at(0), magnitude);
         const UniformStep step = uniform_step(one, nodes.at(level), level, magnitude);
         if (!step.calibrated && !set) {
             sorted.alone.push_back(i);
             continue;
         }
-        auto bucket = std::find_if(buckets.begin(), buckets.end(),
-                                   [&](const Bucket& b) { return b.step == step; });
-        if (bucket == buckets.end()) bucket = buckets.insert(buckets.end(), {step, {}, {}, {}, {}});
+        auto bucket = std::find_if(buckets.begin(), buckets.end(), [&](const Bucket& b) {
+            return b.step == step && b.stored == stores;
+        });
+        if (bucket == buckets.end()) {
+            bucket = buckets.insert(buckets.end(), {step, stores, {}, {}, {}, {}});
+        }
         bucket->index.push_back(i);
         bucket->expected.push_back(set ? 0.0 : magnitude);
     }
     for (Bucket& bucket : buckets) {
-        UniformPlan plan = uniform_plan(shared, nodes.at(bucket.step.level), bucket.step);
+        NodeLevels& nodes = bucket.stored ? nodes_of_stored : nodes_of_whole;
+        UniformPlan plan = uniform_plan(bucket.stored ? stored.experiment : shared,
+                                        nodes.at(bucket.step.level), bucket.step);
+        if (bucket.stored) add_rests(stored, plan);
         require_time(plan, 0);
         if (bucket.step.single) {
             bucket.single = uniform_tables<float>(std::move(plan), shared.relaxation);
@@ -136,6 +158,9 @@ std::vector<Part> parts_of(const std::vector<Task>& tasks, std::size_t tangents,
 /// may be too long.
 constexpr double kEnough = 0.1;
 
+/// A curve of shortened delays that is smaller than expected by more than this has, too.
+constexpr double kNearly = 2.0;
+
 /// A curve with runs of its own, as (1 + tangents, 3, points).
 void answer_alone(const Experiment& one, std::span<const std::string> tangents, float* rows) {
     const SignalJacobian answer = answer_uniform(one, tangents);
@@ -155,24 +180,27 @@ void answer_alone(const Experiment& one, std::span<const std::string> tangents, 
     }
 }
 
-}  // namespace
-
-void run_uniform_batch(const Experiment& shared, std::span<const double> parameters,
-                       std::span<const std::string> tangents, int threads, BatchState& state,
-                       const UniformSink& sink) {
+/// Simulates some of the curves. Returns those of which M has not fallen at the end of a delay that
+/// was shortened, ascending: they want more patience.
+std::vector<std::size_t> run_some(const Experiment& shared, std::span<const double> parameters,
+                                  std::span<const std::size_t> curves, int patience,
+                                  std::span<const std::string> tangents, int threads,
+                                  BatchState& state, const UniformSink& sink) {
     const std::size_t unknowns = shared.prior.size();
     const std::size_t row_size = 3 * static_cast<std::size_t>(shared.acquisition.points);
     const std::size_t points = static_cast<std::size_t>(shared.acquisition.points);
     const std::vector<std::size_t> dead = dead_samples(shared);
-    const Sorted sorted = sort_by_step(shared, parameters);
+    const Sorted sorted = sort_by_step(shared, parameters, curves, patience);
     const std::vector<Task> tasks = tasks_of(sorted);
     const std::vector<Part> parts =
         parts_of(tasks, tangents.size(), static_cast<std::size_t>(threads));
+    std::vector<std::size_t> loud;
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (std::size_t p = 0; p < parts.size(); ++p) {
         const Part& part = parts[p];
         const Task& task = *part.task;
-        state.run(part.first == 0 ? task.index.size() : 0, [&] {
+        std::size_t done = 0;
+        state.run(0, [&] {
             const std::size_t count = part.end - part.first;
             const std::span<const std::string> names = tangents.subspan(part.first, count);
             const auto experiment = [&](std::size_t i) {
@@ -181,29 +209,52 @@ void run_uniform_batch(const Experiment& shared, std::span<const double> paramet
             thread_local std::vector<float> all;
             all.resize(task.index.size() * (1 + count) * row_size);
             const auto rows = [&](std::size_t j) { return &all[j * (1 + count) * row_size]; };
+            UniformRun run;
             if (task.bucket) {
-                std::vector<UniformCurve> curves;
+                std::vector<UniformCurve> group;
                 for (std::size_t i : task.index) {
                     const Experiment one = experiment(i);
-                    curves.push_back(uniform_curve(one));
+                    group.push_back(uniform_curve(one));
                     for (const std::string& name : names) {
-                        curves.back().tangents.push_back(uniform_tangent(one, name.c_str()));
+                        group.back().tangents.push_back(uniform_tangent(one, name.c_str()));
                     }
                 }
-                if (task.bucket->step.single) {
-                    run_uniform<float, float>(task.bucket->single, curves, all);
-                } else {
-                    run_uniform<double, float>(task.bucket->twice, curves, all);
-                }
+                run = task.bucket->step.single
+                          ? run_uniform<float, float>(task.bucket->single, group, all)
+                          : run_uniform<double, float>(task.bucket->twice, group, all);
             }
             for (std::size_t j = 0; j < task.index.size(); ++j) {
+                if (task.bucket && run.loud[j]) {
+#pragma omp critical(nmrsim_uniform_loud)
+                    loud.push_back(task.index[j]);
+                    continue;
+                }
                 const std::span<const float> mx(rows(j), points), my(rows(j) + points, points);
-                if (!task.bucket || heard_peak(dead, mx, my) < kEnough * task.expected[j]) {
+                const double peak = heard_peak(dead, mx, my);
+                if (!task.bucket || peak < kEnough * task.expected[j] ||
+                    (task.bucket->stored && !sorted.stored.keeps_tolerance(kNearly * peak))) {
                     answer_alone(experiment(task.index[j]), names, rows(j));
                 }
                 sink(task.index[j], part.first, count, rows(j));
+                ++done;
             }
         });
+        if (part.first == 0) state.run(done, [] {});
+    }
+    std::ranges::sort(loud);
+    loud.erase(std::unique(loud.begin(), loud.end()), loud.end());
+    return loud;
+}
+
+}  // namespace
+
+void run_uniform_batch(const Experiment& shared, std::span<const double> parameters,
+                       std::span<const std::string> tangents, int threads, BatchState& state,
+                       const UniformSink& sink) {
+    std::vector<std::size_t> curves(parameters.size() / shared.prior.size());
+    std::iota(curves.begin(), curves.end(), std::size_t{0});
+    for (int patience = 0; !curves.empty() && !state.stopped(); ++patience) {
+        curves = run_some(shared, parameters, curves, patience, tangents, threads, state, sink);
     }
 }
 

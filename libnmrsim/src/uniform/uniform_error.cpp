@@ -66,6 +66,7 @@ double uncoupled_magnitude(const Experiment& experiment, const UniformNodes& nod
     const double start_us = experiment.acquisition.start_us;
     const double stop_us = experiment.acquisition.stop_us;
     const double rate = experiment.relaxation.transverse_rate() * kSecondsPerUs;
+    const double longitudinal = experiment.relaxation.longitudinal_rate() * kSecondsPerUs;
     const double attenuation = last_pulse_attenuation(experiment);
     // The line's decay at the window's time nearest to `centre_us`, the window starting no earlier
     // than `after_us`.
@@ -91,6 +92,18 @@ double uncoupled_magnitude(const Experiment& experiment, const UniformNodes& nod
             largest = std::max(largest, kept * refocused *
                                             decay(pulses[p].time_us, pulses[q].time_us,
                                                   2.0 * pulses[q].time_us - pulses[p].time_us));
+            // Half of what the pulse stores along z, any later one brings back.
+            double stored = 0.5 * kept * std::abs(std::sin(pulses[q].flip_rad));
+            const double apart_us = pulses[q].time_us - pulses[p].time_us;
+            for (std::size_t r = q + 1; r < pulses.size(); ++r) {
+                const double at_us = pulses[r].time_us;
+                const double relaxed = std::exp(-longitudinal * (at_us - pulses[q].time_us));
+                largest =
+                    std::max(largest, stored * relaxed * std::abs(std::sin(pulses[r].flip_rad)) *
+                                          decay(at_us - apart_us, at_us, at_us + apart_us));
+                stored *= std::abs(std::cos(pulses[r].flip_rad));
+                if (stored < kLeastMagnitude * kSpinLength) break;
+            }
             kept *= 1.0 - refocused;
             if (kept < kLeastMagnitude * kSpinLength) break;
         }

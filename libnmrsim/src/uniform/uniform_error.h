@@ -15,9 +15,9 @@ struct UniformNodes;
 /// The coupling's largest angular frequency kappa = 2 pi alpha |M|max over the line's half width.
 double coupling_ratio(const Experiment& experiment, double total_weight);
 
-/// How large the uncoupled |M| becomes over the window, |M| <= 1/2: free decays and the echoes of
-/// pairs of pulses, over what relaxation leaves of all transverse magnetization. An estimate that
-/// costs next to nothing; too small for trains of pulses.
+/// How large the uncoupled |M| becomes over the window, |M| <= 1/2: free decays, the echoes of
+/// pairs of pulses and stimulated echoes, over what relaxation leaves of all transverse
+/// magnetization. An estimate that costs next to nothing; too small for trains of pulses.
 double uncoupled_magnitude(const Experiment& experiment, const UniformNodes& nodes);
 
 /// What relaxation leaves at the window's start of transverse magnetization that the last pulse

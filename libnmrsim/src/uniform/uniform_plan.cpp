@@ -59,6 +59,14 @@ constexpr double kCalibratedTurn = 3.0;
 // Float is used up to this share of the tolerance; its error and the steps' seldom meet.
 constexpr double kSingleShare = 1.1;
 
+// Share of the tolerance by which M may turn spins while they are followed in closed form.
+constexpr double kQuietShare = 0.3;
+constexpr double kQuieter = 0.3;  // in a finer plan
+
+// Stretches of fewer settling times than this are stepped through; looks at M are so many in one.
+constexpr double kShortStretch = 4.0;
+constexpr double kLooksPerSettling = 4.0;
+
 // Error of the quadrature for uncoupled spins at each time.
 std::vector<double> node_errors(const LineQuadrature& rule, const std::vector<double>& time_s,
                                 const std::vector<double>& exact) {
@@ -483,6 +491,11 @@ UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes
 
 namespace {
 
+double quiet_rad(const Experiment& experiment, int level) {
+    return kQuietShare *
+           std::max(experiment.accuracy.tolerance * std::pow(10.0, -level), kLeastTolerance);
+}
+
 /// Args: coarse: null, or a plan of which each segment is to have `factor` times the steps.
 UniformPlan laid_out(const Experiment& experiment, UniformNodes nodes, UniformStep step,
                      const UniformPlan* coarse, double factor) {
@@ -490,6 +503,10 @@ UniformPlan laid_out(const Experiment& experiment, UniformNodes nodes, UniformSt
     plan.nodes = std::move(nodes);
     plan.step = step;
     plan.order = kInterpolationOrder;
+    plan.quiet_rad = quiet_rad(experiment, step.level);
+    plan.line_rate = kTwoPi * experiment.line.half_width_khz * kHzPerKhz;
+    const double settling = settling_us(experiment, step.level);
+    const bool set = experiment.accuracy.nodes || experiment.accuracy.steps_per_point;
     plan.time_us = acquisition_times_us(experiment.acquisition);
     const std::vector<Event> events = sequence_events(experiment.sequence);
     const double stop_us = plan.time_us.back();
@@ -497,22 +514,37 @@ UniformPlan laid_out(const Experiment& experiment, UniformNodes nodes, UniformSt
     const double slack_us = 1e-9 * (1.0 + stop_us);
 
     double now_us = 0.0;
+    double left_us = 0.0;  // of a delay that a segment has cut
     std::size_t event = 0;
     int sample = 0;
     const int points = static_cast<int>(plan.time_us.size());
     while (sample < points) {
         UniformSegment segment;
         segment.first_event = event;
-        while (event < events.size() && std::holds_alternative<Pulse>(events[event])) ++event;
+        if (left_us == 0.0) {
+            while (event < events.size() && std::holds_alternative<Pulse>(events[event])) ++event;
+        }
         segment.end_event = event;
         segment.start_us = now_us;
+        segment.duration_us = left_us;
         for (; event < events.size() && std::holds_alternative<Delay>(events[event]); ++event) {
             segment.duration_us += std::get<Delay>(events[event]).duration_us;
         }
+        left_us = 0.0;
+        const double whole_us = segment.duration_us;
         // Nothing needs the state after the last sample.
-        const bool last =
+        bool last =
             event == events.size() || stop_us < segment.start_us + segment.duration_us - slack_us;
         if (last) segment.duration_us = std::max(0.0, stop_us - now_us);
+        // A long stretch before the window can be followed in closed form, and stands alone.
+        const double unsampled_us =
+            std::min(plan.time_us[static_cast<std::size_t>(sample)] - now_us, segment.duration_us);
+        const bool long_stretch = !set && unsampled_us > kShortStretch * settling;
+        if (long_stretch && unsampled_us < segment.duration_us - slack_us) {
+            left_us = std::max(0.0, whole_us - unsampled_us);
+            segment.duration_us = unsampled_us;
+            last = false;
+        }
         now_us = segment.start_us + segment.duration_us;
         segment.first_sample = sample;
         while (sample < points &&
@@ -528,6 +560,10 @@ UniformPlan laid_out(const Experiment& experiment, UniformNodes nodes, UniformSt
                 std::max(segment.steps, static_cast<int>(std::ceil(factor * steps - 1e-6)));
         }
         segment.step_s = segment.steps > 0 ? duration_s / segment.steps : step.step_s;
+        if (long_stretch && segment.end_sample == segment.first_sample) {
+            segment.steps_between_looks = std::max(
+                1, static_cast<int>(settling / kLooksPerSettling * kSecondsPerUs / segment.step_s));
+        }
         if (segment.end_sample > segment.first_sample) place_samples(segment, plan.time_us, last);
         plan.segments.push_back(std::move(segment));
     }
@@ -563,6 +599,11 @@ UniformNodes finer_nodes(const Experiment& experiment, const UniformPlan& plan, 
 
 }  // namespace
 
+double settling_us(const Experiment& experiment, int level) {
+    const double width = kTwoPi * experiment.line.half_width_khz * kHzPerKhz;
+    return -std::log(quiet_rad(experiment, level)) / width / kSecondsPerUs;
+}
+
 UniformPlan uniform_plan(const Experiment& experiment, UniformNodes nodes, UniformStep step) {
     return laid_out(experiment, std::move(nodes), step, nullptr, 1.0);
 }
@@ -580,8 +621,10 @@ UniformPlan finer_plan(const Experiment& experiment, const UniformPlan& coarse, 
     UniformStep step = coarse.step;
     step.single = false;
     step.step_s /= more_steps;
-    return laid_out(experiment, finer_nodes(experiment, coarse, more_nodes), step, &coarse,
-                    more_steps);
+    UniformPlan finer = laid_out(experiment, finer_nodes(experiment, coarse, more_nodes), step,
+                                 &coarse, more_steps);
+    finer.quiet_rad *= kQuieter;
+    return finer;
 }
 
 double estimated_error(const Experiment& experiment, const UniformPlan& plan, double largest) {

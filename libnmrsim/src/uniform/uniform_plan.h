@@ -26,6 +26,11 @@ struct UniformSegment {
     /// segment, steps beyond it (backward before the start) keep the interpolation centred.
     int steps_before = 0;
     int steps_after = 0;
+    /// Steps after which it is asked whether M is still to be heard of; where not, the rest is
+    /// turned in closed form. 0: never.
+    int steps_between_looks = 0;
+    /// What follows the steps: of it Mz alone is kept (StoredExperiment) [us].
+    double rest_us = 0.0;
     int first_sample = 0;  ///< samples [first_sample, end_sample) lie in the segment
     int end_sample = 0;
     std::vector<int> first_record;  ///< (samples), from the record `steps_before` before the start
@@ -69,6 +74,9 @@ struct UniformPlan {
     UniformNodes nodes;
     UniformStep step;
     int order = 0;  ///< of the interpolation: records used for each sample
+    /// Angle by which M may turn spins while they are followed in closed form [rad].
+    double quiet_rad = 0.0;
+    double line_rate = 0.0;  ///< half width of the line [rad/s]
     std::vector<double> time_us;
     std::vector<UniformSegment> segments;
 
@@ -95,6 +103,10 @@ inline constexpr int kMostLevels = 5;
 /// Args: hope: share of the splitting's bound to count with, <= 1.
 UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes, int level = 0,
                          double magnitude = 0.0, double hope = 1.0);
+
+/// Time in which a free decay of the line falls to the angle that UniformPlan::quiet_rad allows
+/// [us].
+double settling_us(const Experiment& experiment, int level = 0);
 
 /// Lays the segments, samples and interpolation out.
 UniformPlan uniform_plan(const Experiment& experiment, UniformNodes nodes, UniformStep step);

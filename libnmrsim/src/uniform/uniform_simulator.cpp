@@ -98,8 +98,8 @@ PassTables<Real> make_tables(const UniformPlan& plan, double step_s, const Relax
 /// Buffers of one thread.
 template <typename Real>
 struct Workspace {
-    AlignedArray<Real> state, stepped, saved, record, stepped_record, reversed, lane_values, phasor,
-        slope, signal;
+    AlignedArray<Real> state, stepped, saved, kept, record, stepped_record, reversed, lane_values,
+        phasor, slope, signal;
 };
 
 /// One group of curves on its way through the sequence.
@@ -120,6 +120,7 @@ public:
           work_(work) {
         state_ = work.state.at_least(nodes_ * 3 * rows_ * lanes_);
         saved_ = work.saved.at_least(nodes_ * 3 * rows_ * lanes_);
+        result_.loud.assign(curves.size(), false);
         strength_ = work.lane_values.at_least(11 * rows_ * lanes_);
         total_z_ = strength_ + rows_ * lanes_;
         matrix_ = total_z_ + rows_ * lanes_;
@@ -145,7 +146,7 @@ public:
     }
 
     template <typename Out>
-    void run(std::span<Out> signal) {
+    UniformRun run(std::span<Out> signal) {
         for (std::size_t j = 0; j < plan_.segments.size(); ++j) {
             const UniformSegment& segment = plan_.segments[j];
             pulses(segment);
@@ -160,6 +161,7 @@ public:
                 }
             }
         }
+        return std::move(result_);
     }
 
 private:
@@ -317,6 +319,162 @@ private:
         job.total_z = stepped.total_z;
         job.record = record;
         kernels_.run_steps(job);
+        result_.passes += static_cast<long>(count) * static_cast<long>(job.passes);
+    }
+
+    /// Of the curve in one lane, the nodes' states at one moment.
+    Real* lane_of(Real* state, std::size_t rows, std::size_t node, std::size_t row,
+                  std::size_t lane) const {
+        return state + (3 * (rows * node + row)) * lanes_ + lane;
+    }
+
+    /// How many of the next `most` stretches of `stretch_s` pass before M of freely turning spins
+    /// turns others by quiet_rad. The edges of the cut are left out: their ringing turns none but
+    /// the few spins there.
+    int quiet_stretches(const Stepped& stepped, std::size_t lane, double stretch_s, int most) {
+        const UniformCurve& curve = curves_[lane];
+        double strength = kTwoPi * std::abs(curve.alpha_plane_hz);
+        // A derivative feels M however weak the coupling is, as a share of what a decay makes of
+        // it.
+        for (const UniformTangent& tangent : curve.tangents) {
+            if (tangent.alpha_plane_hz != 0.0) strength = std::max(strength, plan_.line_rate);
+        }
+        if (strength == 0.0) return most;
+        const std::vector<double>& offset = plan_.nodes.offset_hz;
+        const double edge = std::max(std::abs(offset.front()), std::abs(offset.back()));
+        const int looks = std::max(1, static_cast<int>(std::ceil(edge * stretch_s)));
+        const double spacing_s = stretch_s / looks;
+        const double decay = std::exp(-relaxation_.transverse_rate() * spacing_s);
+        free_.resize(4 * nodes_);
+        double *x = free_.data(), *y = x + nodes_, *cosine = y + nodes_, *sine = cosine + nodes_;
+        for (std::size_t i = 0; i < nodes_; ++i) {
+            const double share = offset[i] / edge;
+            const double taper = std::pow(1.0 - share * share, 4);
+            const Real* m = lane_of(stepped.state, stepped.rows, i, 0, lane);
+            x[i] = taper * static_cast<double>(m[0]);
+            y[i] = taper * static_cast<double>(m[lanes_]);
+            const double angle = kTwoPi * offset[i] * spacing_s;
+            cosine[i] = decay * std::cos(angle);
+            sine[i] = decay * std::sin(angle);
+        }
+        const double noise = kSpinLength * plan_.nodes.total_weight * kNoise;
+        double turned = 0.0;
+        for (int stretch = 0; stretch < most; ++stretch) {
+            throw_if_stopped();
+            for (int look = 0; look < looks; ++look) {
+                double sum_x = 0.0, sum_y = 0.0;
+                for (std::size_t i = 0; i < nodes_; ++i) {
+                    sum_x += x[i];
+                    sum_y += y[i];
+                    const double next = cosine[i] * x[i] + sine[i] * y[i];
+                    y[i] = cosine[i] * y[i] - sine[i] * x[i];
+                    x[i] = next;
+                }
+                const double magnitude = std::hypot(sum_x, sum_y);
+                if (magnitude > noise) turned += strength * magnitude * spacing_s;
+                if (turned > plan_.quiet_rad) return stretch;
+            }
+        }
+        return most;
+    }
+
+    /// Turns the nodes of one lane from one time of the segment to another without in-plane field.
+    ///
+    /// Args: moving: the rows that are stepped. store: keep the z components alone.
+    void turn_freely(const Stepped& stepped, const std::vector<std::size_t>& moving,
+                     std::size_t lane, double from_s, double to_s, bool store) {
+        const double time_s = to_s - from_s;
+        const double r1 = relaxation_.longitudinal_rate(), r2 = relaxation_.transverse_rate();
+        const double kept_z = std::exp(-r1 * time_s);
+        const double kept = store ? 0.0 : std::exp(-r2 * time_s);
+        const UniformCurve& curve = curves_[lane];
+        const auto mz_between = [&](std::size_t t) {
+            return mz_integral(t, lane, to_s) - mz_integral(t, lane, from_s);
+        };
+        const double common = kTwoPi * curve.alpha_plane_hz * mz_between(0);
+        std::vector<double> slope(moving.size(), 0.0);
+        for (std::size_t r = 1; r < moving.size(); ++r) {
+            const double alpha_slope = curve.tangents[moving[r] - 1].alpha_plane_hz;
+            slope[r] = kTwoPi *
+                       (alpha_slope * mz_between(0) + curve.alpha_plane_hz * mz_between(moving[r]));
+        }
+        for (std::size_t i = 0; i < nodes_; ++i) {
+            const double angle = kTwoPi * plan_.nodes.offset_hz[i] * time_s + common;
+            const double c = kept * std::cos(angle), s = kept * std::sin(angle);
+            const double rest_z = plan_.nodes.weight[i] * relaxation_.equilibrium_mz();
+            const Real* of_curve = lane_of(stepped.state, stepped.rows, i, 0, lane);
+            for (std::size_t r = moving.size(); r-- > 0;) {
+                Real* m = lane_of(stepped.state, stepped.rows, i, r, lane);
+                double x = static_cast<double>(m[0]), y = static_cast<double>(m[lanes_]);
+                if (r > 0) {
+                    x += slope[r] * static_cast<double>(of_curve[lanes_]);
+                    y -= slope[r] * static_cast<double>(of_curve[0]);
+                }
+                const double rest = r == 0 ? rest_z : 0.0;
+                const double z = static_cast<double>(m[2 * lanes_]) - rest;
+                m[0] = static_cast<Real>(c * x + s * y);
+                m[lanes_] = static_cast<Real>(c * y - s * x);
+                m[2 * lanes_] = static_cast<Real>(rest + kept_z * z);
+            }
+        }
+        for (std::size_t r = 0; r < moving.size(); ++r) {
+            stepped.total_z[r * lanes_ + lane] = static_cast<Real>(mz_at(moving[r], lane, to_s));
+        }
+    }
+
+    /// A segment without samples. Every so many steps each curve is asked whether M is still to be
+    /// heard of; it then goes on at once to where it is, however its neighbours fare.
+    void steps_with_looks(const Stepped& stepped, const std::vector<std::size_t>& moving,
+                          const UniformSegment& segment, const PassTables<Real>& tables) {
+        const int between = segment.steps_between_looks;
+        const int stretches = segment.steps / between, first = segment.steps % between;
+        const double stretch_s = between * segment.step_s;
+        const double end_s = segment.duration_us * kSecondsPerUs;
+        const double after_s = plan_.time_us.back() * kSecondsPerUs -
+                               (segment.start_us + segment.duration_us) * kSecondsPerUs;
+        const bool stores = segment.rest_us > 0.0;
+        // What the nodes are made for is the time until the last sample.
+        const int beyond = stores ? static_cast<int>(std::ceil(after_s / stretch_s)) : 0;
+        const std::size_t entries = nodes_ * 3 * stepped.rows;
+        Real* kept = work_.kept.at_least(entries * lanes_);
+        std::vector<int> left(curves_.size(), stretches);
+        const auto copy_lane = [&](const Real* from, Real* to, std::size_t lane) {
+            for (std::size_t k = 0; k < entries; ++k)
+                to[k * lanes_ + lane] = from[k * lanes_ + lane];
+        };
+        steps(stepped, tables, first, nullptr);
+        for (;;) {
+            bool more = false;
+            for (std::size_t lane = 0; lane < curves_.size(); ++lane) {
+                int& n = left[lane];
+                if (n < 0) continue;
+                const int quiet = quiet_stretches(stepped, lane, stretch_s, n + beyond);
+                const bool to_end = quiet == n + beyond;
+                const double now_s = end_s - n * stretch_s;
+                if (to_end) {
+                    turn_freely(stepped, moving, lane, now_s,
+                                end_s + segment.rest_us * kSecondsPerUs, stores);
+                    n = 0;
+                } else if (std::min(quiet, n) > kLeastStretches) {
+                    const int skipped = std::min(quiet, n) - 1;
+                    turn_freely(stepped, moving, lane, now_s, now_s + skipped * stretch_s, false);
+                    n -= skipped;
+                }
+                if (n == 0) {
+                    if (stores && !to_end) result_.loud[lane] = true;
+                    copy_lane(stepped.state, kept, lane);
+                    n = -1;
+                } else {
+                    more = true;
+                }
+            }
+            if (!more) break;
+            steps(stepped, tables, between, nullptr);
+            for (int& n : left) n = std::max(n - 1, -1);
+        }
+        for (std::size_t lane = 0; lane < curves_.size(); ++lane) {
+            copy_lane(kept, stepped.state, lane);
+        }
     }
 
     void evolve(const UniformSegment& segment, const SegmentTables<Real>& tables) {
@@ -357,8 +515,12 @@ private:
             std::memcpy(stepped.state, saved_, state_bytes);
         }
         restart();
-        steps(stepped, tables.forward, segment.steps,
-              sampled ? record + before * record_size : nullptr);
+        if (segment.steps_between_looks > 0) {
+            steps_with_looks(stepped, moving, segment, tables.forward);
+        } else {
+            steps(stepped, tables.forward, segment.steps,
+                  sampled ? record + before * record_size : nullptr);
+        }
         if (segment.steps_after > 0) {
             std::memcpy(saved_, stepped.state, state_bytes);
             steps(stepped, tables.forward, segment.steps_after,
@@ -447,6 +609,12 @@ private:
         }
     }
 
+    /// A shorter stretch is stepped through, however quiet.
+    static constexpr int kLeastStretches = 4;
+
+    /// Rounding of M, as a share of all M.
+    static constexpr double kNoise = sizeof(Real) == 4 ? 1e-6 : 1e-13;
+
     const UniformTables<Real>& tables_;
     const UniformPlan& plan_;
     const Relaxation& relaxation_;
@@ -465,7 +633,9 @@ private:
     Real* record_ = nullptr;    // (records, rows, 2)[lanes] of the current segment
     std::vector<double> mz_;    // (rows, lanes) at the segment's start
     std::vector<double>
-        frame_phase_;  // (rows, lanes) of the curve's frame at the segment's end [rad]
+        frame_phase_;           // (rows, lanes) of the curve's frame at the segment's end [rad]
+    std::vector<double> free_;  // (4, nodes) of quiet_stretches()
+    UniformRun result_;
 };
 
 }  // namespace
@@ -492,22 +662,22 @@ UniformTables<Real> uniform_tables(UniformPlan plan, const Relaxation& relaxatio
 }
 
 template <typename Real, typename Out>
-void run_uniform(const UniformTables<Real>& tables, std::span<const UniformCurve> curves,
-                 std::span<Out> signal) {
+UniformRun run_uniform(const UniformTables<Real>& tables, std::span<const UniformCurve> curves,
+                       std::span<Out> signal) {
     thread_local Workspace<Real> work;
     Group<Real> group(tables, curves, work);
-    group.run(signal);
+    return group.run(signal);
 }
 
 template UniformTables<float> uniform_tables(UniformPlan, const Relaxation&);
 template UniformTables<double> uniform_tables(UniformPlan, const Relaxation&);
-template void run_uniform(const UniformTables<float>&, std::span<const UniformCurve>,
-                          std::span<float>);
-template void run_uniform(const UniformTables<float>&, std::span<const UniformCurve>,
-                          std::span<double>);
-template void run_uniform(const UniformTables<double>&, std::span<const UniformCurve>,
-                          std::span<float>);
-template void run_uniform(const UniformTables<double>&, std::span<const UniformCurve>,
-                          std::span<double>);
+template UniformRun run_uniform(const UniformTables<float>&, std::span<const UniformCurve>,
+                                std::span<float>);
+template UniformRun run_uniform(const UniformTables<float>&, std::span<const UniformCurve>,
+                                std::span<double>);
+template UniformRun run_uniform(const UniformTables<double>&, std::span<const UniformCurve>,
+                                std::span<float>);
+template UniformRun run_uniform(const UniformTables<double>&, std::span<const UniformCurve>,
+                                std::span<double>);
 
 }  // namespace nmrsim

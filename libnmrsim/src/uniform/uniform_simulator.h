@@ -40,13 +40,21 @@ struct UniformTables {
 template <typename Real>
 UniformTables<Real> uniform_tables(UniformPlan plan, const Relaxation& relaxation);
 
+/// How a group of curves was followed.
+struct UniformRun {
+    long passes = 0;  ///< over the nodes
+    /// (curves) Whether M was still to be heard of where a segment's rest_us begins: the curve is
+    /// wrong.
+    std::vector<bool> loud;
+};
+
 /// Simulates up to uniform_lanes() curves on the calling thread. What a curve gives does not depend
 /// on its neighbours.
 ///
 /// Args: signal: (curves, 1 + tangents, 3, points), receives Mx, My and Mz of each curve, then
 /// their tangents.
 template <typename Real, typename Out>
-void run_uniform(const UniformTables<Real>& tables, std::span<const UniformCurve> curves,
-                 std::span<Out> signal);
+UniformRun run_uniform(const UniformTables<Real>& tables, std::span<const UniformCurve> curves,
+                       std::span<Out> signal);
 
 }  // namespace nmrsim

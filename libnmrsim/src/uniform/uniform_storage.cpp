@@ -1,0 +1,184 @@
+#include "uniform/uniform_storage.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <utility>
+#include <variant>
+
+#include "nmrsim/units.h"
+#include "uniform/uniform_error.h"
+
+namespace nmrsim {
+namespace {
+
+/// Share of the tolerance that what is transverse may use.
+constexpr double kStorageShare = 0.2;
+
+/// M has fallen, and its echoes have come, after so many settling times and so many times what came
+/// before the delay; a delay is cut where at least so many times as much remains.
+constexpr double kSettlings = 2.5, kEchoes = 2.0, kWorth = 3.0;
+/// Each patience gives so many times as much.
+constexpr double kPatience = 2.0;
+
+/// Looks at M in what is left of a delay.
+constexpr int kLeastLooks = 8;
+
+/// Every combination of signs of the delays gives a time at which an echo may come.
+constexpr std::size_t kMostStored = 6;
+
+/// Delays between two groups of pulses.
+struct Stretch {
+    std::size_t first_event = 0, end_event = 0;
+    double duration_us = 0.0;
+    double followed_us = 0.0;
+
+    bool stored() const { return followed_us < duration_us; }
+};
+
+std::vector<Stretch> stretches_of(const std::vector<Event>& events) {
+    std::vector<Stretch> stretches;
+    for (std::size_t e = 0; e < events.size(); ++e) {
+        const Delay* delay = std::get_if<Delay>(&events[e]);
+        if (!delay) continue;
+        if (stretches.empty() || stretches.back().end_event < e) stretches.push_back({e, e, 0, 0});
+        stretches.back().end_event = e + 1;
+        stretches.back().duration_us += delay->duration_us;
+    }
+    return stretches;
+}
+
+/// Largest |mean of exp(2 pi i delta t)| over the line at times from `time_s` on: that of the whole
+/// line, and what the edges of the cut make.
+double coherence(const Line& line, double time_s) {
+    const double phase = kTwoPi * line.half_width_khz * kHzPerKhz * time_s;
+    const double uncut = line.shape == LineShape::gaussian
+                             ? std::exp(-phase * phase / (4.0 * std::log(2.0)))
+                             : std::exp(-phase);
+    const double edge = 2.0 * line_density(line, line.cutoff_khz * kHzPerKhz) / (kTwoPi * time_s);
+    Line cut = line;
+    cut.renormalize = false;
+    return std::min(1.0, (uncut + edge) / line_weight(cut));
+}
+
+/// What all combinations of the stored delays' phases leave of M at the last sample and before.
+double stored_error(const Experiment& experiment, const std::vector<double>& stored_us,
+                    double others_us) {
+    const double rate = experiment.relaxation.transverse_rate() * kSecondsPerUs;
+    std::size_t combinations = 1;
+    for (std::size_t k = 0; k < stored_us.size(); ++k) combinations *= 3;
+    double error = 0.0;
+    for (std::size_t c = 0; c < combinations / 2; ++c) {  // the others have all signs turned round
+        double apart_us = 0.0, transverse_us = 0.0;
+        std::size_t digits = c;
+        for (const double duration_us : stored_us) {
+            const int sign = static_cast<int>(digits % 3) - 1;
+            digits /= 3;
+            apart_us += sign * duration_us;
+            transverse_us += std::abs(sign) * duration_us;
+        }
+        const double time_us = std::abs(apart_us) - others_us;
+        const double left =
+            time_us > 0.0 ? coherence(experiment.line, time_us * kSecondsPerUs) : 1.0;
+        error = std::max(error, left * std::exp(-rate * transverse_us));
+    }
+    return kSpinLength * error;
+}
+
+/// Args: allowed: error of M.
+StoredExperiment store(const Experiment& experiment, int patience, double allowed) {
+    StoredExperiment result{experiment, {}, 0.0};
+    const double settling = settling_us(experiment);
+    if (experiment.accuracy.nodes || experiment.accuracy.steps_per_point ||
+        (experiment.line.shape != LineShape::lorentzian &&
+         experiment.line.shape != LineShape::gaussian)) {
+        return result;
+    }
+    std::vector<Event> events = sequence_events(experiment.sequence);
+    std::vector<Stretch> stretches = stretches_of(events);
+    double shortest_us = 0.0;  // of a delay that may be cut
+    for (;;) {
+        std::vector<double> stored_us;
+        double end_us = 0.0, now_us = 0.0, cut_us = 0.0;  // now: of the shortened sequence
+        for (Stretch& stretch : stretches) {
+            end_us += stretch.duration_us;
+            stretch.followed_us = stretch.duration_us;
+            const double followed_us =
+                std::pow(kPatience, patience) * (kSettlings * settling + kEchoes * now_us);
+            if (end_us <= experiment.acquisition.start_us && stretch.end_event < events.size() &&
+                stretch.duration_us > shortest_us && stretch.duration_us > kWorth * followed_us) {
+                stretch.followed_us = followed_us;
+                stored_us.push_back(stretch.duration_us);
+                cut_us += stretch.duration_us - followed_us;
+            }
+            now_us += stretch.followed_us;
+        }
+        if (stored_us.empty()) return {experiment, {}, 0.0};
+        const double others_us = experiment.acquisition.stop_us - cut_us;
+        result.error = stored_us.size() <= kMostStored
+                           ? stored_error(experiment, stored_us, others_us)
+                           : kSpinLength;
+        if (result.error <= allowed) {
+            result.experiment.acquisition.start_us -= cut_us;
+            result.experiment.acquisition.stop_us -= cut_us;
+            break;
+        }
+        shortest_us = std::ranges::min(stored_us);
+    }
+    result.rest_us.assign(events.size(), 0.0);
+    for (const Stretch& stretch : stretches) {
+        if (!stretch.stored()) continue;
+        for (std::size_t e = stretch.first_event; e < stretch.end_event; ++e) {
+            events[e] = Delay{e == stretch.first_event ? stretch.followed_us : 0.0};
+        }
+        result.rest_us[stretch.first_event] = stretch.duration_us - stretch.followed_us;
+    }
+    result.experiment.sequence = {std::move(events), 1.0};
+    return result;
+}
+
+}  // namespace
+
+bool StoredExperiment::keeps_tolerance(double magnitude) const {
+    return rest_us.empty() || error <= kStorageShare * experiment.accuracy.tolerance * magnitude;
+}
+
+Experiment StoredExperiment::shortened(const Experiment& other) const {
+    Experiment result = other;
+    if (rest_us.empty()) return result;
+    std::vector<Event> events = sequence_events(other.sequence);
+    const std::vector<Event> cut = sequence_events(experiment.sequence);
+    for (std::size_t e = 0; e < events.size(); ++e) {
+        if (std::holds_alternative<Delay>(events[e])) events[e] = cut[e];
+    }
+    result.sequence = {std::move(events), 1.0};
+    result.acquisition = experiment.acquisition;
+    return result;
+}
+
+StoredExperiment store_long_delays(const Experiment& experiment, int patience) {
+    if (patience > kMostPatience) return {experiment, {}, 0.0};
+    double magnitude = kSpinLength;
+    for (;;) {
+        StoredExperiment stored =
+            store(experiment, patience, kStorageShare * experiment.accuracy.tolerance * magnitude);
+        if (stored.rest_us.empty()) return stored;
+        magnitude = uncoupled_magnitude(stored.experiment, uniform_nodes(stored.experiment));
+        if (stored.keeps_tolerance(magnitude)) return stored;
+    }
+}
+
+void add_rests(const StoredExperiment& stored, UniformPlan& plan) {
+    if (stored.rest_us.empty()) return;
+    for (std::size_t j = 0; j + 1 < plan.segments.size(); ++j) {
+        UniformSegment& segment = plan.segments[j];
+        for (std::size_t e = segment.end_event; e < plan.segments[j + 1].first_event; ++e) {
+            segment.rest_us += stored.rest_us[e];
+        }
+        if (segment.rest_us > 0.0 && segment.steps_between_looks == 0) {
+            segment.steps_between_looks = std::max(1, segment.steps / kLeastLooks);
+        }
+    }
+}
+
+}  // namespace nmrsim
