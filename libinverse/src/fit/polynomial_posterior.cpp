@@ -8,7 +8,6 @@
 
 #include "fit/curve_likelihood.h"
 #include "fit/importance_sampler.h"
-#include "fit/log_sum.h"
 #include "fit/monomials.h"
 #include "fit/student_density.h"
 #include "nmrinverse/importance.h"
@@ -321,6 +320,7 @@ std::optional<WeightedPosterior> polynomial_posterior(const nmrsim::Experiment& 
         const Index wanted = kPlacesEach * monomials.count();
         if (wanted * static_cast<Index>(basins.count()) > kMostPlaces) return {};
         if (!basins.fit(monomials, wanted, random)) return {};
+        if (!std::isfinite(at(refinement.estimate)(0))) return {};
         WeightedPosterior posterior =
             importance_posterior(experiment.prior, log_likelihood, minima, nullptr,
                                  {.draws = kDraws,
