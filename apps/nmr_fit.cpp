@@ -349,6 +349,7 @@ int main(int argc, char** argv) {
             // A refined fit is judged by its own chi-square, not by what led to it.
             judging.distance = posterior->distance();
             judging.samples = posterior->sample(kJudgedDraws, kSeed);
+            judging.checked = checked;
         }
         if (refine) {
             estimates = std::move(refined.estimates);

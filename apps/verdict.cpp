@@ -16,9 +16,6 @@ namespace {
 /// Curves judged at a time, to bound the memory.
 constexpr std::size_t kChunk = 512;
 
-/// Draws of a posterior that are simulated; their mean square distance is good to a third or so.
-constexpr std::size_t kMostDraws = 8;
-
 /// Finer simulations only cost: single precision holds curves to 6e-8.
 constexpr double kFinestTolerance = 1e-7;
 
@@ -71,6 +68,7 @@ public:
     }
     /// All, on a lattice the one with another draw of offsets last.
     std::size_t count() const { return 1 + around() + (lattice_ ? 1 : 0); }
+    bool drawn() const { return draws_ > 0 && !options_.best_fit; }
     /// The squared distances around are summed with this weight.
     double weight() const { return draws_ ? 1.0 / static_cast<double>(around()) : 1.0; }
 
@@ -226,6 +224,13 @@ Judgements judge(const Curves& curves, const nmrinverse::Predictions& estimates,
         evidence.residual = std::sqrt(mean_square(data, variant(0)));
         evidence.expected = std::sqrt(error + 2.0 * evidence.noise * evidence.noise);
         evidence.magnitude = std::sqrt(mean_square(data, nothing));
+        if (variants.drawn() && !options.checked) {
+            evidence.nearest = evidence.residual;
+            for (std::size_t v = 1; v <= variants.around(); ++v) {
+                evidence.nearest =
+                    std::min(*evidence.nearest, std::sqrt(mean_square(data, variant(v))));
+            }
+        }
         evidence.clipped = longest_clipped_run(data) >= kClippedRun;
         std::vector<float> residual(row);
         for (std::size_t i = 0; i < row; ++i) residual[i] = data[i] - variant(0)[i];

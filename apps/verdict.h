@@ -37,6 +37,8 @@ inline constexpr double kMisfitRatio = 2.0;
 /// the distance from the training set or the efficiency speak for it. (The mean of a posterior
 /// whose curves differ follows none of them.)
 inline constexpr double kUnfollowedShare = 0.5;
+/// Draws of a posterior that are simulated; their mean square distance is good to a third or so.
+inline constexpr std::size_t kMostDraws = 8;
 /// A standard deviation above this share of the prior's says that the curve does not tell the
 /// unknown.
 inline constexpr double kUntoldShare = 0.8;
@@ -74,6 +76,9 @@ struct VerdictEvidence {
     bool untold = false;               ///< an unknown that the curve does not tell
     std::optional<double> distance;    ///< share of held-out curves nearer to the training set
     std::optional<double> efficiency;  ///< effective sample size over draws
+    /// Root mean square distance of the curve from the nearest of the posterior's draws and the
+    /// estimate.
+    std::optional<double> nearest;
 };
 
 /// A verdict and what led to it: "" for ok, else all findings, the worst first, with "; " between.
@@ -89,7 +94,8 @@ struct Judgement {
 /// a residual whose neighbours are correlated by more than the estimate's own error explains (not
 /// asked where that error may be all of it, as without noise); a fit that does not follow the
 /// curve, where neither distance nor efficiency is known; an unknown that is not told or piled up
-/// at its bound; clipped; far from the training set; a low efficiency.
+/// at its bound; clipped; far from the training set; a low efficiency; no draw of kMostDraws of the
+/// posterior nearer to the curve than a curve of zeros: so wide a posterior is nowhere confirmed.
 ///
 /// False cautions on good curves: kFarShare makes 0.5%; kCautionRatio 0.3% where the estimate's
 /// error shows in one direction, less where in more; piled intervals as many as lie within half a
@@ -112,6 +118,8 @@ struct JudgeOptions {
     std::vector<nmrinverse::NoiseEstimate> noise_of = {};  ///< (count): where each has its own
     bool noise_is_bound = false;                           ///< see VerdictEvidence
     int threads = 0;                                       ///< 0 for all cores
+    /// Fits look at the estimates, too (fit_check.h): no draw of the posterior need confirm them.
+    bool checked = false;
     /// Estimates are least squares fits: their errors do not show in the residual.
     bool best_fit = false;
     std::vector<double> samples = {};   ///< (count, draws, unknowns) of the posterior: how far the

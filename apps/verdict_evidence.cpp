@@ -89,6 +89,10 @@ Judgement verdict_of(const VerdictEvidence& evidence) {
         evidence.residual > kUnfollowedShare * evidence.magnitude) {
         find(Verdict::caution, "the fit does not follow the curve");
     }
+    if (evidence.nearest && *evidence.nearest > evidence.magnitude &&
+        *evidence.nearest * *evidence.nearest > explained.noise) {
+        find(Verdict::caution, "no draw of the posterior follows the curve");
+    }
     if (evidence.clipped) find(Verdict::caution, "clipped");
     if (evidence.piled) find(Verdict::caution, "at the edge of the prior");
     if (evidence.untold) find(Verdict::caution, "the curve does not tell an unknown");

@@ -191,6 +191,21 @@ TEST_CASE("verdict: every finding by itself") {
               unfollowed(e);
               e.distance = 0.5;
           }).verdict == Verdict::ok);
+    // No draw nearer than zeros: the posterior's curves differ, and none is this one.
+    CHECK(with([&](E& e) {
+              unfollowed(e);
+              e.distance = 0.5;
+              e.nearest = 0.29;
+          }).verdict == Verdict::ok);
+    CHECK(with([&](E& e) {
+              unfollowed(e);
+              e.distance = 0.5;
+              e.nearest = 0.31;
+          }).reason == "no draw of the posterior follows the curve");
+    CHECK(with([](E& e) {
+              e.magnitude = 1e-4;  // a weak curve
+              e.nearest = std::sqrt(2.0) * kNoise;
+          }).verdict == Verdict::ok);
     CHECK(with([](E& e) { e.clipped = true; }).verdict == Verdict::caution);
     CHECK(with([](E& e) { e.piled = true; }).verdict == Verdict::caution);
     CHECK(with([](E& e) { e.untold = true; }).verdict == Verdict::caution);
@@ -352,6 +367,22 @@ TEST_CASE("verdict: estimates of a network are given their own error") {
     CHECK(rejected == 0);
     CHECK(doubtful <= 4);
     CHECK(far_ok == 0);
+}
+
+TEST_CASE("verdict: a posterior that follows the curve nowhere is not ok, however wide it is") {
+    const nmrsim::Experiment experiment = experiment_2021();
+    const std::vector<double> values = {60.0, 100.0, 60.0}, mean = {60.0, 150.0, 60.0};
+    const std::vector<double> sd = {2.0, 40.0, 2.0};
+    const std::vector<float> signal = curve_of(experiment, values);
+    const auto reason_with = [&](std::vector<double> samples, bool checked = false) {
+        const JudgeOptions options = {
+            .threads = 1, .checked = checked, .samples = std::move(samples), .distance = {0.5}};
+        return judge(one_curve(experiment, signal), about(mean, sd), experiment, options).reason[0];
+    };
+    CHECK(reason_with({62.0, 190.0, 60.0, 60.0, 101.0, 60.0}).empty());
+    const std::vector<double> elsewhere = {62.0, 190.0, 60.0, 60.0, 160.0, 62.0};
+    CHECK(reason_with(elsewhere) == "no draw of the posterior follows the curve");
+    CHECK(reason_with(elsewhere, true).empty());
 }
 
 TEST_CASE("verdict: a curve is judged at its own samples") {
