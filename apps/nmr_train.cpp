@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <filesystem>
@@ -162,16 +163,22 @@ int main(int argc, char** argv) {
                    "of drawn ensembles; phase-free where curves are few)")
         ->check(CLI::IsMember({"auto", "all", "plain", "phase-free"}))
         ->type_name("NAME");
-    app.add_flag(
-        "!--no-aliases", options.alpha_z_aliases,
-        "Few curves only: do not learn from the aliases of alpha_z, the same curves turned, "
-        "beside them");
+    app.add_flag("!--no-aliases", options.alpha_z_aliases,
+                 "Few curves, or convolutions: do not learn from the aliases of alpha_z, the same "
+                 "curves turned, "
+                 "beside them");
     app.add_flag("!--no-mirror", options.mirrored,
                  "Do not learn from mirror images of curves, where they are as likely");
     app.add_option("--held-out", options.held_out,
-                   "Share of the data kept for early stopping and calibration (default: 0.1)")
+                   "Share of the data kept for early stopping and calibration (default: 0.1, up to "
+                   "0.2 for few curves of other software)")
         ->check(CLI::Range(1e-4, 0.5))
         ->type_name("SHARE");
+    app.add_option(
+           "--patience", options.patience,
+           "Stop once E passes in a row have not lowered the held-out loss (default: never)")
+        ->check(CLI::Range(1, 1000000))
+        ->type_name("E");
     app.add_option("--width", options.width, "Width of a network (default: 64)")
         ->check(CLI::Range(1, 1 << 14))
         ->type_name("W");
@@ -275,7 +282,9 @@ int main(int argc, char** argv) {
                        "model's errors against one trained with --device cpu\n");
         }
         nmrapps::Progress progress(app, common);
+        int kept = 0;
         const auto report = [&](const nmrinverse::TrainingProgress& now) {
+            kept = now.best_epoch;
             nmrapps::keep_work_after_signals();  // there is something to keep
             progress.show(now.fraction, status_of(now, experiment.prior));
             return !nmrapps::interrupted();
@@ -285,6 +294,10 @@ int main(int argc, char** argv) {
                                               [&](int value) { return ranks.largest(value); }};
         const auto train_on = [&](const auto& data) {
             if (ranks.first()) nmrapps::warn(app, nmrinverse::doubts_about(data));
+            if (!common.quiet) {
+                fmt::print(stderr, "nmr-train: {} curves: {}\n", data.count(),
+                           nmrinverse::network_in_words(options, experiment, data.count()));
+            }
             return nmrinverse::train(data, options, report, peers);
         };
         const auto trained = [&] {
@@ -302,9 +315,10 @@ int main(int argc, char** argv) {
         if (!common.quiet) {
             const nmrinverse::TrainingRecord& record = model.record();
             fmt::print(stderr,
-                       "nmr-train: {} curves in {:.0f} s; held out, root mean squared: {}; widths "
-                       "by {}\n",
-                       record.curves_seen, record.seconds,
+                       "nmr-train: {} curves in {:.0f} s; weights of epoch {} of {}; held out: "
+                       "{:.3f} nats, root mean squared: {}; widths by {}\n",
+                       record.curves_seen, record.seconds, kept, std::max(kept, record.epochs),
+                       record.held_out_log_density,
                        errors_in_words(record.held_out_mse, experiment.prior),
                        record.calibrated_on);
         }

@@ -86,6 +86,30 @@ TEST_CASE("nmr-train: from a file; the same seed gives the same model") {
     CHECK_FALSE(exists(folder.path("a.safetensors.checkpoint")));
 }
 
+TEST_CASE("nmr-train: --calibrate fits the widths anew and leaves the network as it is") {
+    const Folder folder;
+    const std::string first = folder.path("first"), second = folder.path("second");
+    require_trained(
+        run("nmr-train", tiny_training({"--simulate", "6000", "--epochs", "2", "--out", first})));
+    generate_short(folder.path("test.h5"), 300, 2);
+    const auto calibrate = [&](const std::vector<std::string>& more) {
+        std::vector<std::string> arguments = short_challenge(
+            {"--calibrate", first, "--data", folder.path("test.h5"), "--out", second});
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        return run("nmr-train", arguments);
+    };
+    const Outcome outcome = calibrate({});
+    INFO(outcome.err);
+    REQUIRE(outcome.status == 0);
+    const ModelContent before = content_of(first), after = content_of(second);
+    CHECK(before.tensors == after.tensors);
+    CHECK(before.header["__metadata__"]["calibration"] !=
+          after.header["__metadata__"]["calibration"]);
+    CHECK(after.record["calibrated_on"] == "300 curves told");
+    CHECK(after.record["learnt"].back()["seed"] == 2);
+    CHECK(run("nmr-fit", {second, folder.path("test.h5"), "--quiet"}).status == 0);
+}
+
 TEST_CASE("nmr-train: SIGTERM leaves a model and a checkpoint, and --resume goes on") {
     const Folder folder;
     const std::string out = folder.path("model.safetensors");

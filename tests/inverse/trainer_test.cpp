@@ -372,8 +372,13 @@ TEST_CASE("Early stopping keeps the best weights", "[trainer]") {
     options.epochs = 500;
     options.held_out = 0.5;
     options.patience = 5;
-    const Model model = train(data, options);
+    int kept = 0;
+    const Model model = train(data, options, [&](const TrainingProgress& progress) {
+        kept = progress.best_epoch;
+        return true;
+    });
     CHECK(model.record().epochs < 500);
+    CHECK(model.record().epochs == kept + 5);  // said in the end
     // Both its parts, the estimate's and the posterior's, are 0 for the prior: no worse than that
     // by more than chance (0.2 each).
     CHECK(model.record().held_out_loss < 0.4);
@@ -510,6 +515,39 @@ TEST_CASE("A network learns from one alias of a curve at a time", "[trainer]") {
     CHECK(seen > 4 * 2 * 540);
 }
 
+TEST_CASE("Learning from aliases leaves the prior as it is", "[trainer]") {
+    // Curves that tell nothing, noise alone: what is learnt of theta is its prior, 50 degrees in
+    // the mean of 10 to 90. Were each alias learnt from as often as another, it would be the prior
+    // times their number, which goes as |Mz| = |cos theta|: 37 degrees.
+    nmrsim::Experiment experiment = nmrsim::load_experiment("challenge-2021");
+    experiment.acquisition.points = 107;
+    nmrsim::Dataset data = nmrsim::generate_dataset(experiment, 2000, 3);
+    for (std::size_t c = 0; c < data.count(); ++c) {
+        nmrsim::CounterRandom random(7, c, nmrsim::RandomStream::noise);
+        for (std::size_t i = 0; i < 214; ++i) {
+            data.signal[214 * c + i] = static_cast<float>(random.normal());
+        }
+    }
+    TrainingOptions options = small_training();
+    options.epochs = 2;
+    const Model model = train(data, options);
+    REQUIRE(model.record().curves_seen > 4 * 2 * 1800);  // of more than four aliases each
+    nmrsim::Dataset fresh = data;
+    for (std::size_t c = 0; c < data.count(); ++c) {
+        nmrsim::CounterRandom random(8, c, nmrsim::RandomStream::noise);
+        for (std::size_t i = 0; i < 214; ++i) {
+            fresh.signal[214 * c + i] = static_cast<float>(random.normal());
+        }
+    }
+    const Predictions answers = model.predict(fresh.signal, fresh.count());
+    double mean = 0.0;
+    for (std::size_t c = 0; c < fresh.count(); ++c) {
+        mean += answers.mean[3 * c + 2] / static_cast<double>(fresh.count());
+    }
+    // The true values' mean is 23 / sqrt(1800) = 0.5 off; so is a network of few steps, by a few.
+    CHECK(std::abs(mean - 50.0) < 4.0);
+}
+
 TEST_CASE("Widths are fitted on curves that chose nothing", "[trainer]") {
     TrainingOptions options = small_training();
     options.epochs = 1;
@@ -524,13 +562,16 @@ TEST_CASE("Widths are fitted on curves that chose nothing", "[trainer]") {
     CHECK(told(nmrsim::generate_dataset(experiment, 600, 5)) == "4096 fresh curves");
     // Curves that the experiment does not give, and parameters that its prior does not.
     for (float& value : data.signal) value *= 1.02f;
-    CHECK(told(data) == "45 held-out curves that chose nothing");
+    // A fifth of 600 are held out then, and three quarters of these calibrate.
+    CHECK(told(data) == "90 held-out curves that chose nothing");
     data = nmrsim::generate_dataset(experiment, 600, 5);
     for (float& value : data.signal) value += 0.005f;
-    CHECK(told(data) == "45 held-out curves that chose nothing");
+    CHECK(told(data) == "90 held-out curves that chose nothing");
     experiment.prior[0].high *= 0.5;
     data = nmrsim::generate_dataset(experiment, 600, 5);
     data.unknowns[0].high *= 2.0;
+    CHECK(told(data) == "90 held-out curves that chose nothing");
+    options.held_out = 0.1;  // as told
     CHECK(told(data) == "45 held-out curves that chose nothing");
 
     // Larger than memory: of 256 held out, one of each place, three quarters.
@@ -542,6 +583,34 @@ TEST_CASE("Widths are fitted on curves that chose nothing", "[trainer]") {
     CHECK(model.record().calibrated_on == "192 held-out curves that chose nothing");
     save_model(model, folder.file("model"));
     CHECK(load_model(folder.file("model")).record().calibrated_on == model.record().calibrated_on);
+}
+
+TEST_CASE("Fresh curves, too, say what is far from the training set", "[trainer]") {
+    // Of 200 curves 20 are held out, beside 4096 fresh ones: the share of other curves that are
+    // called farther than 99.5% is that, to 4 deviations of what 4116 and 4000 tell.
+    const nmrsim::Experiment experiment = echo_experiment();
+    TrainingOptions options = small_training();
+    const Model model = train(nmrsim::generate_dataset(experiment, 200, 5), options);
+    const nmrsim::Dataset fresh = nmrsim::generate_dataset(experiment, 4000, 6);
+    const std::vector<double> distance =
+        model.posterior(fresh.signal, fresh.count(), {}, 1).distance();
+    const auto far = static_cast<double>(
+        std::count_if(distance.begin(), distance.end(), [](double d) { return d > 0.995; }));
+    CHECK(std::abs(far / 4000.0 - 0.005) < 4.0 * std::sqrt(0.005 * (1.0 / 4116 + 1.0 / 4000)));
+}
+
+TEST_CASE("What options leave open is said", "[trainer]") {
+    const nmrsim::Experiment experiment = nmrsim::load_experiment("challenge-2021");
+    TrainingOptions options;
+    CHECK(network_in_words(options, experiment, 19'999) ==
+          "4 networks, convolution, phase-free features, aliases of alpha_z");
+    CHECK(network_in_words(options, experiment, 20'000) == "1 network, dense, all features");
+    options.members = 2;
+    options.embedding = "convolution";
+    CHECK(network_in_words(options, experiment, 20'000) ==
+          "2 networks, convolution, all features, aliases of alpha_z");
+    options.alpha_z_aliases = false;
+    CHECK(network_in_words(options, experiment, 20'000) == "2 networks, convolution, all features");
 }
 
 TEST_CASE("A model is calibrated anew for what it was trained for", "[trainer]") {

@@ -25,8 +25,8 @@ struct TrainingOptions {
     double learning_rate = 2e-3;  ///< peak of AdamW's, > 0; ten times as much for matrices
     double weight_decay = 1e-2;   ///< decoupled, a share of the learning rate, >= 0
     double warm_up = 0.05;        ///< share of the steps until the peak, in [0, 1)
-    double held_out = 0.1;        ///< share of the data kept for early stopping and calibration,
-                                  ///< in (0, 0.5]
+    double held_out = 0.0;        ///< share of the data kept for early stopping and calibration,
+                                  ///< at most 0.5; 0: 0.1, or where few curves can calibrate 0.2
     int patience = 0;             ///< epochs without improvement before stopping; 0: never
     int replays = 2;              ///< times that a simulated curve is used, >= 1: once when it is
                                   ///< new, and again later among others
@@ -38,7 +38,8 @@ struct TrainingOptions {
     /// phase-free for a data set of few curves, plain for many of drawn ensembles, otherwise all.
     std::string features = "auto";
     /// Learn from one of the aliases of alpha_z of each curve, another in each pass, where a data
-    /// set has few curves and the symmetry is exact: nmrsim::with_alpha_z_aliases.
+    /// set at hand has few curves or trains convolutions, and the symmetry is exact:
+    /// nmrsim::with_alpha_z_aliases.
     bool alpha_z_aliases = true;
     /// Learn from each curve's mirror image, where it is as likely, half of the times that the
     /// curve is used: nmrsim::mirror_axis_deg.
@@ -85,10 +86,12 @@ struct TrainingProgress {
     double held_out_loss = 0.0;         ///< of the last finished epoch
     double held_out_log_density = 0.0;  ///< of the joint posterior on the unit box, the same
     std::vector<double> held_out_mse;   ///< (unknowns), of the last finished epoch
+    int best_epoch = 0;                 ///< whose weights are kept so far; 0: none yet
     double learning_rate = 0.0;
 };
 
 /// Called a few times a second; false stops the training, which then returns the best model so far.
+/// Called once more when all is learnt.
 using TrainingReport = std::function<bool(const TrainingProgress&)>;
 
 /// Processes that train one model together: each computes its part of every batch. All pass the
@@ -123,6 +126,11 @@ Model train(const nmrsim::DatasetReader& data, const TrainingOptions& options,
 /// none.
 Model train(const nmrsim::Experiment& experiment, const TrainingOptions& options,
             const TrainingReport& report = {}, const TrainingPeers& peers = {});
+
+/// What train() takes for this many curves where the options leave it open, in words:
+/// "4 networks, convolution, phase-free features, aliases of alpha_z".
+std::string network_in_words(const TrainingOptions& options, const nmrsim::Experiment& experiment,
+                             std::size_t count);
 
 /// What a data set's curves leave in doubt as something to train on, one line each: fewer than 500,
 /// values that no echo has, curves of nothing but zeros or of one number, parameters outside the

@@ -22,7 +22,7 @@ constexpr double kFreshShare = 0.05;
 
 // Half of the held-out curves calibrate; where they are few more of them, as a choice among passes
 // needs fewer than the end of an interval that one in twenty lies beyond.
-constexpr std::int64_t kWantedOfHeldOut = 200;
+constexpr std::int64_t kWantedOfHeldOut = 1000;
 constexpr std::int64_t kMostOfHeldOut = 8192;
 
 // A data set's curves are the experiment's where so many of them differ by less than this share

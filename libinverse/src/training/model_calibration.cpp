@@ -181,8 +181,10 @@ constexpr int kRounds = 4;
 // Fewer curves than this beyond a share say nothing of where it ends.
 constexpr double kFewestBeyond = 4.0;
 // Intervals hold more than their share by so many standard deviations of what that many curves
-// tell.
+// tell, those of 99% and more, whose ends are the standard deviations', by so many.
 constexpr double kDoubt = 0.5;
+constexpr double kTailDoubt = 1.0;
+constexpr double kTailShare = 0.95;
 // Ends that too few curves tell of lie so many times as far out as in proportion to those before
 // them, as tails of networks do, and where next to none tell anything, all of them.
 constexpr double kUntestedStep = 1.25;
@@ -201,7 +203,8 @@ Calibration with_shares(const PosteriorNet& net, const NetworkAnswer& answer,
     std::vector<double> ends, asked;
     for (const double share : UnknownCalibration::kShares) {
         if (count * (1.0 - share) < kFewestBeyond) break;
-        asked.push_back(share + kDoubt * std::sqrt(share * (1.0 - share) / count));
+        const double doubt = share > kTailShare ? kTailDoubt : kDoubt;
+        asked.push_back(share + doubt * std::sqrt(share * (1.0 - share) / count));
     }
     for (const double share : UnknownCalibration::kShares) {
         ends.push_back(std::log((1.0 + share) / (1.0 - share)));
@@ -299,22 +302,24 @@ double calibration_seconds(const Features& features, PosteriorNet& net,
     const std::int64_t few = std::min<std::int64_t>(512, truth.size(0));
     const torch::Tensor noise = torch::full({few}, features.spec().noise_high);
     const Calibration plain(static_cast<std::size_t>(truth.size(1)));
-    double least[2] = {1e300, 1e300};  // of several, of which some were disturbed
-    for (int time = 0; time < 3; ++time) {
+    constexpr int kTimes = 3;
+    double network = 0.0, look = 0.0;  // [s], means: a busy machine stays so
+    for (int time = -1; time < kTimes; ++time) {
         const auto start = std::chrono::steady_clock::now();
         const NetworkAnswer answer =
             run_network(features, net, reduced.slice(0, 0, few), noise, device);
         const auto middle = std::chrono::steady_clock::now();
         surprise_of(net, answer, plain, truth.slice(0, 0, few));
         const auto end = std::chrono::steady_clock::now();
-        least[0] = std::min(least[0], std::chrono::duration<double>(middle - start).count());
-        least[1] = std::min(least[1], std::chrono::duration<double>(end - middle).count());
+        if (time < 0) continue;  // what comes first finds nothing in the caches
+        network += std::chrono::duration<double>(middle - start).count() / kTimes;
+        look += std::chrono::duration<double>(end - middle).count() / kTimes;
     }
     const double knots = features.spec().noise_is_input() ? kKnots : 1;
     const auto all = static_cast<double>(truth.size(0));
     const double looks =
         kLooks * std::min(all, static_cast<double>(kMostForScale)) + kLooksAtLevel * knots * all;
-    return (knots * all * least[0] + looks * least[1]) / static_cast<double>(few);
+    return (knots * all * network + looks * look) / static_cast<double>(few);
 }
 
 Calibration widened_calibration(const PosteriorNet& net, const NetworkAnswer& answer,

@@ -30,6 +30,9 @@ constexpr double kTrainingTolerance = 1e-3;
 constexpr std::int64_t kScaleCurves = 2048;
 // Simulated curves that are held out lie beyond all that train.
 constexpr std::uint64_t kHeldOutIndex = std::uint64_t{1} << 48;
+// Where no other curves calibrate, so many are held out, up to this share of all.
+constexpr double kWantedHeldOut = 500.0;
+constexpr double kMostHeldOut = 0.2;
 // Curves of a data set that are looked at for whether more of them can be simulated.
 constexpr std::size_t kLookedAt = 2048;
 
@@ -158,13 +161,13 @@ Curves picked(const Curves& curves, const torch::Tensor& positions) {
     return {curves.reduced.index_select(0, positions), curves.unknowns.index_select(0, positions)};
 }
 
-/// Curves to calibrate on: fresh ones like `some` of a data set, or a part of the held-out ones.
-CalibratingCurves calibrating(const nmrsim::Experiment& experiment, const nmrsim::Dataset& some,
+/// Curves to calibrate on: fresh ones like those of a data set, where they can be made anew, or a
+/// part of the held-out ones.
+CalibratingCurves calibrating(const nmrsim::Experiment& experiment, bool anew,
                               const Reduction& reduction, const TrainingOptions& options,
                               const TrainingPeers& peers, int threads, Curves& held_out) {
-    return can_be_made_anew(experiment, some, threads)
-               ? fresh_curves(experiment, reduction, options, peers, threads)
-               : taken_from(held_out);
+    return anew ? fresh_curves(experiment, reduction, options, peers, threads)
+                : taken_from(held_out);
 }
 
 /// On curves at hand.
@@ -176,6 +179,12 @@ Model train_at_hand(const nmrsim::Dataset& data, std::vector<LearntCurves> learn
     const nmrsim::Experiment experiment = experiment_of(data);
     TrainingOptions options = settled(given, experiment, few_curves);
     options.memory_mb = 0;  // of no effect here, and so not of the checkpoint
+    const bool anew = can_be_made_anew(
+        experiment, rows_of(data, 0, std::min(data.count(), kLookedAt)), options.threads);
+    if (given.held_out == 0.0 && !anew) {
+        options.held_out = std::clamp(kWantedHeldOut / static_cast<double>(data.count()),
+                                      options.held_out, kMostHeldOut);
+    }
     require_no_shift(options);
     require_noise_once(options, experiment);
     const auto count = static_cast<std::int64_t>(data.count());
@@ -199,8 +208,7 @@ Model train_at_hand(const nmrsim::Dataset& data, std::vector<LearntCurves> learn
     const torch::Tensor order = torch::randperm(count, generator(options.seed, 0, Purpose::split));
     const torch::Tensor to_learn = order.slice(0, held_out);
     const Curves curves = reduced(data, reduction, options.threads);
-    const bool aliased =
-        options.alpha_z_aliases && few_curves && nmrsim::has_alpha_z_aliases(experiment);
+    const bool aliased = learns_from_aliases(options, experiment, few_curves);
     Curves to_use;
     if (aliased) {
         std::vector<std::int64_t> begins;
@@ -212,10 +220,9 @@ Model train_at_hand(const nmrsim::Dataset& data, std::vector<LearntCurves> learn
         to_use = picked(curves, to_learn);
     }
     Curves held_out_curves = picked(curves, order.slice(0, 0, held_out));
-    const nmrsim::Dataset some = rows_of(data, 0, std::min(data.count(), kLookedAt));
     Training training(std::move(state), options, report, peers, start);
     training.calibrate_on(
-        calibrating(experiment, some, reduction, options, peers, options.threads, held_out_curves));
+        calibrating(experiment, anew, reduction, options, peers, options.threads, held_out_curves));
     return training.run(to_use, std::move(held_out_curves));
 }
 
@@ -258,10 +265,11 @@ Model train(const nmrsim::DatasetReader& data, const TrainingOptions& given,
     const torch::Tensor order =
         torch::randperm(held_out.count(), generator(options.seed, 0, Purpose::split));
     held_out = picked(held_out, order);
-    const nmrsim::Dataset some = data.rows(0, std::min(data.count(), kLookedAt));
+    const bool anew =
+        can_be_made_anew(experiment, data.rows(0, std::min(data.count(), kLookedAt)), cores);
     Training training(std::move(state), options, report, peers, start);
     training.calibrate_on(
-        calibrating(experiment, some, reduction, options, peers, cores, held_out));
+        calibrating(experiment, anew, reduction, options, peers, cores, held_out));
     return training.run(windows, std::move(held_out));
 }
 

@@ -203,26 +203,29 @@ void Training::hold_out(Curves held_out) {
     reserve_time();
 }
 
+double Training::calibrate_within(double seconds) {
+    Curves& curves = calibrating_.curves;
+    const std::int64_t all = curves.count();
+    if (all == 0) return 0.0;
+    double needed = calibration_seconds(state_.model->features, probe_, curves.reduced,
+                                        curves.unknowns, device_);
+    // The same for all, whose clocks differ.
+    if (!alone()) needed = summed(torch::full({1}, needed)).item<double>() / peers_.size;
+    const auto borne = static_cast<std::int64_t>(static_cast<double>(all) * seconds / needed);
+    if (borne < all) {
+        const std::int64_t left = std::min(all, std::max(kFewestCalibrating, borne));
+        curves.reduced = curves.reduced.slice(0, 0, left);
+        curves.unknowns = curves.unknowns.slice(0, 0, left);
+        needed *= static_cast<double>(left) / static_cast<double>(all);
+    }
+    return needed;
+}
+
 /// What calibration takes does not depend on what the network has learnt.
 void Training::reserve_time() {
     if (options_.minutes == 0.0) return;
-    Curves& curves = calibrating_.curves;
     const double most = kCalibrationShare * 60.0 * options_.minutes;
-    if (curves.count() > 0) {
-        reserved_ = calibration_seconds(state_.model->features, probe_, curves.reduced,
-                                        curves.unknowns, device_);
-        const auto rest =
-            static_cast<std::int64_t>(static_cast<double>(curves.count()) * most / reserved_);
-        if (rest < curves.count()) {
-            const std::int64_t left = std::min(curves.count(), std::max(kFewestCalibrating, rest));
-            curves.reduced = curves.reduced.slice(0, 0, left);
-            curves.unknowns = curves.unknowns.slice(0, 0, left);
-            calibrating_.told = fmt::format("{} of {}", left, calibrating_.told);
-        }
-    }
-    reserved_ = std::min(reserved_, most);
-    if (!alone())
-        reserved_ = summed(torch::full({1}, peers_.rank == 0 ? reserved_ : 0.0)).item<double>();
+    reserved_ = std::min(most, calibrate_within(most));
 }
 
 NetworkAnswer Training::run_held_out(
@@ -301,6 +304,22 @@ void Training::step(const torch::Tensor& positions, const torch::Generator& rand
     }
 }
 
+TrainingProgress Training::progress() const {
+    TrainingProgress progress;
+    progress.epoch = state_.epoch + 1;
+    progress.fraction = fraction();
+    if (options_.minutes > 0.0) progress.fraction *= learning_seconds() / (60.0 * options_.minutes);
+    progress.curves_per_s = static_cast<double>(state_.model->record.curves_seen - seen_before_) /
+                            seconds_since(start_);
+    progress.train_loss = loss_of(state_.scale);
+    progress.held_out_log_density = state_.held_out_log_density;
+    progress.held_out_loss = state_.held_out_loss;
+    progress.held_out_mse = state_.held_out_mse;
+    progress.best_epoch = state_.best_epoch;
+    progress.learning_rate = options_.learning_rate * rate_at(fraction(), options_.warm_up);
+    return progress;
+}
+
 Training::Go Training::learn(const torch::Tensor& order, const torch::Generator& random) {
     const std::int64_t count = order.size(0);
     const std::int64_t batches = std::max<std::int64_t>(1, count / options_.batch);
@@ -311,20 +330,7 @@ Training::Go Training::learn(const torch::Tensor& order, const torch::Generator&
         bool stop = options_.minutes > 0.0 && elapsed() >= learning_seconds();
         if (report_ && now - last_report_ > kReportSeconds) {
             last_report_ = now;
-            TrainingProgress progress;
-            progress.epoch = state_.epoch + 1;
-            progress.fraction = fraction();
-            if (options_.minutes > 0.0) {
-                progress.fraction *= learning_seconds() / (60.0 * options_.minutes);
-            }
-            progress.curves_per_s =
-                static_cast<double>(state_.model->record.curves_seen - seen_before_) / now;
-            progress.train_loss = loss_of(state_.scale);
-            progress.held_out_log_density = state_.held_out_log_density;
-            progress.held_out_loss = state_.held_out_loss;
-            progress.held_out_mse = state_.held_out_mse;
-            progress.learning_rate = options_.learning_rate * rate_at(fraction(), options_.warm_up);
-            stop = !report_(progress) || stop;
+            stop = !report_(progress()) || stop;
         }
         if (any_stops(stop)) return Go::stop;
     }
@@ -389,18 +395,42 @@ void Training::save_checkpoint() {
     state_.seconds = before;
 }
 
+/// Of all curves that were not learnt from, which are few where curves are: (n, width).
+torch::Tensor Training::embedding_of_unlearnt(const NetworkAnswer& held_out) {
+    const Curves& curves = calibrating_.curves;
+    if (curves.count() == 0) return held_out.embedding[0];
+    const Features& features = state_.model->features;
+    const torch::Generator random = generator(options_.seed, 1, Purpose::calibration);
+    const torch::Tensor noise = noise_levels(features.spec(), curves.count(), random);
+    const torch::Tensor seen =
+        disturbed(features, options_.receiver, curves.reduced.to(device_), noise, random);
+    const NetworkAnswer answer = run_network(features, probe_, seen, noise, device_);
+    return torch::cat({held_out.embedding[0], answer.embedding[0]});
+}
+
 Model Training::finish() {
     torch::NoGradGuard no_grad;
+    if (report_) report_(progress());
     Model::State& model = *state_.model;
     const NetworkAnswer answer = run_held_out(state_.best);
-    const bool own = calibrating_.curves.count() > 0;
+    // The machine may be slower by now than it was in the beginning.
+    if (reserved_ > 0.0) {
+        double rest = 60.0 * options_.minutes - elapsed();
+        if (!alone()) rest = summed(torch::full({1}, rest)).item<double>() / peers_.size;
+        calibrate_within(std::max(0.0, rest));
+    }
+    const std::int64_t left = calibrating_.curves.count();
+    const bool own = left > 0;
     model.calibration = calibrated_on(model.features, probe_, options_.receiver,
                                       own ? calibrating_.curves.reduced : held_out_clean_,
                                       own ? calibrating_.curves.unknowns : held_out_.unknowns,
                                       options_.seed, device_);
     model.record.calibrated_on =
         own ? calibrating_.told : fmt::format("{} held-out curves", held_out_.count());
-    model.reference = embedding_reference(answer.embedding[0]);
+    if (left < all_calibrating_) {
+        model.record.calibrated_on = fmt::format("{} of {}", left, model.record.calibrated_on);
+    }
+    model.reference = embedding_reference(embedding_of_unlearnt(answer));
     model.net = probe_;
     if (!model.record.learnt.empty() && model.record.learnt.front().stream == "training") {
         // Of the curves that could have been simulated, those that were.

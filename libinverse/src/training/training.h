@@ -24,7 +24,10 @@ public:
              const TrainingPeers& peers, std::chrono::steady_clock::time_point start);
 
     /// Otherwise the calibration is fitted on the held-out curves.
-    void calibrate_on(CalibratingCurves curves) { calibrating_ = std::move(curves); }
+    void calibrate_on(CalibratingCurves curves) {
+        calibrating_ = std::move(curves);
+        all_calibrating_ = calibrating_.curves.count();
+    }
 
     /// On the curves at hand.
     Model run(const Curves& curves, Curves held_out);
@@ -64,13 +67,17 @@ private:
     void save_checkpoint();
     void hold_out(Curves held_out);
     void reserve_time();
+    /// Leaves so many of the calibrating curves as this time bears. Returns: what they take [s].
+    double calibrate_within(double seconds);
     NetworkAnswer run_held_out(const std::vector<std::pair<std::string, torch::Tensor>>& weights);
     /// Steps through `order`, positions in the pool.
     Go learn(const torch::Tensor& order, const torch::Generator& random);
     double loss_of(const torch::Tensor& mse) const;
+    TrainingProgress progress() const;
     void step(const torch::Tensor& positions, const torch::Generator& random);
     Go end_epoch();
     void evaluate_epoch();
+    torch::Tensor embedding_of_unlearnt(const NetworkAnswer& held_out);
     Model finish();
 
     const TrainingOptions& options_;
@@ -86,6 +93,7 @@ private:
     torch::Tensor unknowns_;                 ///< (capacity, unknowns)
     Curves held_out_;                        ///< with noise
     CalibratingCurves calibrating_;          ///< may be none
+    std::int64_t all_calibrating_ = 0;       ///< before the time was too short for some
     torch::Tensor held_out_clean_;           ///< (n, 2, samples), without
     torch::Tensor held_out_noise_;           ///< (n), level of each
     double reserved_ = 0.0;                  ///< for the calibration [s]

@@ -26,7 +26,7 @@ void TrainingOptions::validate() const {
     require(weight_decay >= 0.0 && std::isfinite(weight_decay), "weight_decay must be >= 0",
             weight_decay);
     require(warm_up >= 0.0 && warm_up < 1.0, "warm_up must be in [0, 1)", warm_up);
-    require(held_out > 0.0 && held_out <= 0.5, "held_out must be in (0, 0.5]", held_out);
+    require(held_out >= 0.0 && held_out <= 0.5, "held_out must be in [0, 0.5]", held_out);
     require(patience >= 0, "patience must be >= 0", patience);
     require(replays >= 1, "replays must be >= 1", replays);
     require(width >= 1 && width <= 1 << 14, "width must be in [1, 16384]", width);

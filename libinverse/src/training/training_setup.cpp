@@ -6,10 +6,14 @@
 #include <stdexcept>
 
 #include "model/model_state.h"
+#include "nmrsim/alpha_z_aliases.h"
 #include "nmrsim/experiment_match.h"
 
 namespace nmrinverse {
 namespace {
+
+// Held out where nothing else is asked for.
+constexpr double kHeldOut = 0.1;
 
 // Networks where curves are few.
 constexpr int kMembersForFew = 4;
@@ -40,6 +44,7 @@ TrainingOptions settled(TrainingOptions options, const nmrsim::Experiment& exper
                         bool few_curves) {
     const bool drawn = !nmrsim::is_uniform(experiment) || experiment.line.spins > 0;
     const bool second_look = drawn && !few_curves;
+    if (options.held_out == 0.0) options.held_out = kHeldOut;
     if (options.gates < 0) options.gates = second_look ? kGates : 0;
     if (options.members == 0) options.members = few_curves ? kMembersForFew : 1;
     if (options.embedding == "auto") options.embedding = few_curves ? "convolution" : "dense";
@@ -47,6 +52,24 @@ TrainingOptions settled(TrainingOptions options, const nmrsim::Experiment& exper
         options.features = few_curves ? "phase-free" : second_look ? "plain" : "all";
     }
     return options;
+}
+
+bool learns_from_aliases(const TrainingOptions& options, const nmrsim::Experiment& experiment,
+                         bool few_curves) {
+    return options.alpha_z_aliases && (few_curves || options.embedding == "convolution") &&
+           nmrsim::has_alpha_z_aliases(experiment);
+}
+
+std::string network_in_words(const TrainingOptions& given, const nmrsim::Experiment& experiment,
+                             std::size_t count) {
+    const bool few_curves = count < kManyCurves;
+    const TrainingOptions options = settled(given, experiment, few_curves);
+    std::string words =
+        fmt::format("{} network{}, {}, {} features", options.members,
+                    options.members == 1 ? "" : "s", options.embedding, options.features);
+    if (options.gates > 0) words += fmt::format(", {} gates", options.gates);
+    if (learns_from_aliases(options, experiment, few_curves)) words += ", aliases of alpha_z";
+    return words;
 }
 
 int learning_threads(const TrainingOptions& options, int cores) {

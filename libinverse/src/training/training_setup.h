@@ -24,6 +24,11 @@ torch::Device device_of(const TrainingOptions& options);
 TrainingOptions settled(TrainingOptions options, const nmrsim::Experiment& experiment,
                         bool few_curves);
 
+/// Whether settled options make a data set at hand be learnt from beside its aliases: where curves
+/// are few, or the network is one for few.
+bool learns_from_aliases(const TrainingOptions& options, const nmrsim::Experiment& experiment,
+                         bool few_curves);
+
 /// Threads that a step is shared among: with less to do, they would wait for each other.
 int learning_threads(const TrainingOptions& options, int cores);
 
