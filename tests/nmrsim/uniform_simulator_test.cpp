@@ -332,6 +332,35 @@ TEST_CASE("a batch keeps its tolerance where three pulses make much of a small e
     }
 }
 
+TEST_CASE("a batch keeps its tolerance where the cut makes the line a box", "[uniform]") {
+    Experiment e;
+    e.interaction.kernel = UniformKernel{};
+    e.interaction.alpha_x_khz = -567.0;
+    e.line.half_width_khz = 99.8;
+    e.line.cutoff_khz = 102.8;
+    HahnEcho echo;
+    echo.flip_deg = -29.6;
+    echo.refocus_ratio = 2.3;
+    echo.flip_phase_deg = 105.0;
+    echo.tau_us = 65.1;
+    e.sequence.program = echo;
+    e.acquisition = {79.1, 79.5, 38, 0.0};
+    e.accuracy.tolerance = 4.4e-4;
+    e.prior = {{"alpha_z_khz", -13.0, -7.0}};
+    const std::vector<double> strengths{-12.9, -10.0, -8.9};
+    std::vector<float> signal(strengths.size() * 2 * 38);
+    simulate_batch(e, strengths, {}, signal);
+    e.accuracy.tolerance = 1e-8;
+    for (std::size_t i = 0; i < strengths.size(); ++i) {
+        const Signal exact = simulate(with_parameters(e, std::span(strengths).subspan(i, 1)));
+        const double allowed = 4.4e-4 * peak_magnitude(exact);
+        for (std::size_t k = 0; k < 38; ++k) {
+            REQUIRE(std::abs(signal[2 * 38 * i + k] - exact.mx[k]) < allowed);
+            REQUIRE(std::abs(signal[2 * 38 * i + 38 + k] - exact.my[k]) < allowed);
+        }
+    }
+}
+
 TEST_CASE("a prior that changes the plan goes curve by curve", "[uniform]") {
     Experiment e = short_echo();
     e.accuracy.tolerance = 1e-6;

@@ -141,10 +141,21 @@ double fastest_rate(const Relaxation& relaxation) {
 }
 
 /// Rounding over the whole sequence, with what relaxation and the frame's phase add.
+/// A line that a cut makes nearly a box, or that is no Lorentzian, lets go of the field more
+/// slowly: roundings grow as with so many times the coupling (measured: 6 times the Lorentzian's
+/// where the cut lies at the half width).
+constexpr double kOtherLines = 4.0;
+/// Cuts at so many half widths leave a line Lorentzian.
+constexpr double kFarCut = 4.0;
+
 double rounding_of(const Experiment& experiment, bool single, double passes, double ratio,
                    double magnitude, double step_s) {
     const double growth = 0.5 * kInterpolationOrder * fastest_rate(experiment.relaxation) * step_s;
-    return rounding_error(single, passes, ratio, magnitude) * std::exp(growth) +
+    const Line& line = experiment.line;
+    const bool lorentzian =
+        line.shape == LineShape::lorentzian && line.cutoff_khz >= kFarCut * line.half_width_khz;
+    const double felt = lorentzian ? ratio : kOtherLines * ratio;
+    return rounding_error(single, passes, felt, magnitude) * std::exp(growth) +
            phase_rounding(experiment, single);
 }
 
