@@ -180,6 +180,33 @@ TEST_CASE("each curve has its own gain, phase and time zero", "[joint]") {
     }
 }
 
+TEST_CASE("curves of other times are fitted as one", "[joint]") {
+    const nmrsim::Experiment e = task();
+    nmrsim::Experiment finer = e;
+    finer.acquisition.start_us += 0.4;
+    finer.acquisition.points = 150;
+    const Sweep first = sweep_of(e, 60.0, 130.0, {35.0}, 16, 3);
+    const Sweep second = sweep_of(finer, 60.0, 130.0, {55.0}, 16, 4);
+    std::vector<float> signals = first.signals;
+    signals.insert(signals.end(), second.signals.begin(), second.signals.end());
+    std::vector<double> starts = first.starts;
+    starts.insert(starts.end(), second.starts.begin(), second.starts.end());
+    JointOptions options;
+    options.refine.noise = kNoise;
+    options.windows = {e.acquisition, finer.acquisition};
+    const JointFit fit = fit_jointly(e, signals, starts, options);
+    CHECK(fit.within_noise());
+    CHECK(fit.degrees == 2 * (107 + 150) - 4);
+    const double truth[6] = {60.0, 130.0, 35.0, 60.0, 130.0, 55.0};
+    for (std::size_t i = 0; i < 6; ++i) {
+        CAPTURE(i, fit.estimate[i], fit.deviations[i]);
+        CHECK(std::abs(fit.estimate[i] - truth[i]) < 4.0 * fit.deviations[i]);
+    }
+    options.windows[1].points = 149;
+    CHECK_THROWS_WITH(fit_jointly(e, signals, starts, options),
+                      ContainsSubstring("do not fit 2 windows"));
+}
+
 TEST_CASE("a joint fit refuses what it cannot use", "[joint]") {
     const nmrsim::Experiment e = task();
     const Sweep sweep = sweep_of(e, 60.0, 180.0, {35.0, 70.0}, 2, 3);

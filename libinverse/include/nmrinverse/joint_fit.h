@@ -18,6 +18,8 @@ struct JointOptions {
     /// where fitted, are always each curve's own.
     std::vector<std::string> per_curve = {"flip_deg"};
     RefineOptions refine;  ///< of the fits of each curve alone and of the joint one
+    /// (curves): when each was sampled; empty: all as the experiment says.
+    std::vector<nmrsim::Acquisition> windows;
     /// (curves): standard deviation of each curve's noise, in units of M; empty: refine.noise.
     std::vector<double> noise;
     /// (curves): of each curve's noise, see RefineOptions; empty: refine.noise_correlation.
@@ -60,7 +62,8 @@ struct JointFit {
 /// curves, with each curve's own unknowns at the best of what its minimum and its starts say, and
 /// the best ones are followed down together.
 ///
-/// Args: signals: (curves, 2, points), at least two curves. starts: (curves, draws, unknowns), such
+/// Args: signals: (curves, 2, points) or, with windows, each (2, its points), at least two curves.
+/// starts: (curves, draws, unknowns), such
 /// as draws of each curve's posterior. Throws: std::invalid_argument as refine(), and for sizes
 /// that do not fit.
 JointFit fit_jointly(const nmrsim::Experiment& experiment, std::span<const float> signals,

@@ -256,6 +256,29 @@ std::vector<bool> common_unknowns(const nmrsim::Experiment& experiment,
     return shared;
 }
 
+/// (curves): the experiment as each was sampled. Throws: std::invalid_argument for other samples.
+std::vector<nmrsim::Experiment> each_acquired(const nmrsim::Experiment& experiment,
+                                              std::span<const float> signals,
+                                              const JointOptions& options) {
+    const std::size_t values = 2 * static_cast<std::size_t>(experiment.acquisition.points);
+    std::vector<nmrsim::Experiment> result(
+        options.windows.empty() ? signals.size() / values : options.windows.size(), experiment);
+    std::size_t sum = 0;
+    for (std::size_t c = 0; c < result.size(); ++c) {
+        if (!options.windows.empty()) result[c].acquisition = options.windows[c];
+        sum += 2 * static_cast<std::size_t>(result[c].acquisition.points);
+    }
+    if (result.size() < 2 || sum != signals.size()) {
+        throw std::invalid_argument(
+            options.windows.empty()
+                ? fmt::format("fit_jointly: {} samples are not two or more curves of {} points",
+                              signals.size(), experiment.acquisition.points)
+                : fmt::format("fit_jointly: {} samples do not fit {} windows, two or more",
+                              signals.size(), options.windows.size()));
+    }
+    return result;
+}
+
 void report(const JointLikelihood& joint, const nmrsim::Experiment& experiment,
             const std::vector<bool>& shared, const Fit& best, JointFit& result) {
     const Eigen::Index n = static_cast<Eigen::Index>(joint.dimensions());
@@ -328,14 +351,9 @@ bool JointFit::within_noise(double deviations_allowed) const {
 
 JointFit fit_jointly(const nmrsim::Experiment& experiment, std::span<const float> signals,
                      std::span<const double> starts, const JointOptions& options) {
-    const std::size_t values = 2 * static_cast<std::size_t>(experiment.acquisition.points);
-    const std::size_t curves = values ? signals.size() / values : 0;
+    const std::vector<nmrsim::Experiment> acquired = each_acquired(experiment, signals, options);
+    const std::size_t curves = acquired.size();
     const std::size_t unknowns = experiment.prior.size();
-    if (curves < 2 || curves * values != signals.size()) {
-        throw std::invalid_argument(
-            fmt::format("fit_jointly: {} samples are not two or more curves of {} points",
-                        signals.size(), experiment.acquisition.points));
-    }
     if (unknowns == 0 || starts.empty() || starts.size() % (curves * unknowns) != 0) {
         throw std::invalid_argument(fmt::format(
             "fit_jointly: {} numbers are no starts of {} unknowns for each of {} curves",
@@ -350,6 +368,7 @@ JointFit fit_jointly(const nmrsim::Experiment& experiment, std::span<const float
     std::vector<CurveLikelihood> likelihoods;
     std::vector<Alone> alone;
     double more = 1.0;  // noise that the caller does not know of
+    std::size_t taken = 0;
     RefineOptions used = options.refine;
     for (std::size_t c = 0; c < curves; ++c) {
         RefineOptions single = options.refine;
@@ -360,10 +379,12 @@ JointFit fit_jointly(const nmrsim::Experiment& experiment, std::span<const float
         if (!options.noise_uncertainty.empty()) {
             single.noise_uncertainty = options.noise_uncertainty[c];
         }
-        const auto signal = signals.subspan(c * values, values);
+        const auto values = 2 * static_cast<std::size_t>(acquired[c].acquisition.points);
+        const auto signal = signals.subspan(taken, values);
+        taken += values;
         const auto given = starts.subspan(c * of_curve, of_curve);
-        result.alone.push_back(refine(experiment, signal, given, single));
-        likelihoods.emplace_back(experiment, signal, single);
+        result.alone.push_back(refine(acquired[c], signal, given, single));
+        likelihoods.emplace_back(acquired[c], signal, single);
         alone.push_back(on_the_box(likelihoods.back(), result.alone.back(), given));
         if (values >= 32) more = std::max(more, estimated_noise(signal) / single.noise);
         const Tolerances tolerances = likelihoods.back().tolerances();
