@@ -4,11 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
 #include "nmrinverse/echo_proposal.h"
-#include "nmrinverse/measured_noise.h"
+#include "nmrinverse/measured_record.h"
 #include "nmrinverse/noise_correlation.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/resampling.h"
@@ -22,16 +23,20 @@ namespace {
 /// A time zero this near to the end of its range (a share of it) may lie beyond.
 constexpr double kAtEnd = 0.99;
 
-std::string noise_in_words(const nmrinverse::NoiseEstimate& noise, bool given) {
-    const std::string from =
-        given             ? "as given"
-        : noise.from_tail ? fmt::format("from the tail of {:.4g} us", noise.tail_us)
-                          : "from neighbouring samples' scatter, since the tail is not noise alone";
+std::string noise_in_words(const nmrinverse::MeasuredRecord& record, bool given) {
+    const nmrinverse::NoiseEstimate& noise = record.noise;
+    const double tail_us = static_cast<double>(noise.samples) * record.spacing_us();
+    const std::string from = given             ? "as given"
+                             : noise.from_tail ? fmt::format("from the tail of {:.4g} us", tail_us)
+                             : noise.coloured
+                                 ? "from what lies above the curve's band, where it is not white: "
+                                   "more of it may lie within"
+                                 : "from what lies above the curve's band";
     const std::string alike = noise.correlation.empty()
                                   ? ""
                                   : fmt::format(", one sample in {:.3g} independent",
                                                 nmrinverse::square_excess(noise.correlation));
-    return fmt::format("noise {:.3g} a sample of the model, {}{}", noise.sigma, from, alike);
+    return fmt::format("noise {:.3g} a sample, {}{}", noise.sigma, from, alike);
 }
 
 double phase_deg(std::complex<double> factor) {
@@ -130,7 +135,6 @@ MeasuredCurvesFitted fit_measured(const std::vector<std::string>& inputs,
                                         finding);
     MeasuredCurvesFitted result;
     result.curves.time_us = window;
-    const double model_spacing = nmrsim::even_spacing_us(result.curves.time_us);
     nlohmann::json steps = nlohmann::json::array();
     for (const InputCurves& input : read) {
         const std::vector<double>& time_us = input.curves.time_us;
@@ -138,20 +142,17 @@ MeasuredCurvesFitted fit_measured(const std::vector<std::string>& inputs,
         const std::size_t row = 2 * time_us.size();
         for (std::size_t c = 0; c < input.curves.count(); ++c) {
             const std::string& name = input.names[c];
-            std::vector<float> signal(
+            const std::vector<float> signal(
                 input.curves.signal.begin() + static_cast<long>(c * row),
                 input.curves.signal.begin() + static_cast<long>((c + 1) * row));
             const bool clipped = longest_clipped_run(signal) >= kClippedRun;
             if (clipped) say(name + ": the largest samples are equal: clipped by the receiver");
-            const nmrinverse::NoiseEstimate found =
-                nmrinverse::noise_at_spacing(time_us, signal, model_spacing, noise);
-            const std::string noise_words = noise_in_words(found, noise > 0.0);
+            const nmrinverse::MeasuredRecord record =
+                nmrinverse::measured_record(time_us, signal, experiment, noise);
+            const nmrinverse::NoiseEstimate& found = record.noise;
+            const std::string noise_words = noise_in_words(record, noise > 0.0);
             say(name + ": " + noise_words);
             if (found.offset != 0.0) {
-                for (std::size_t i = 0; i < row; ++i) {
-                    signal[i] -=
-                        static_cast<float>(i < row / 2 ? found.offset.real() : found.offset.imag());
-                }
                 say(fmt::format("{}: the receiver's offset {:.4g} {:+.4g}i taken out", name,
                                 found.offset.real(), found.offset.imag()));
             }
@@ -159,10 +160,7 @@ MeasuredCurvesFitted fit_measured(const std::vector<std::string>& inputs,
                 throw nmrsim::InputError(name +
                                          ": no noise found: expected some, or --noise SIGMA");
             }
-            fitting.noise_correlation = found.correlation;
-            fitting.noise_uncertainty = found.uncertainty;
-            nmrinverse::EchoFit fit =
-                nmrinverse::fit_echo(finder, time_us, signal, found.sigma, fitting);
+            nmrinverse::EchoFit fit = nmrinverse::fit_echo(finder, record, fitting);
             const bool at_end =
                 std::abs(fit.fit.time_zero_us) > kAtEnd * fitting.time_zero_range_us;
             if (options.no_align) {
@@ -178,10 +176,11 @@ MeasuredCurvesFitted fit_measured(const std::vector<std::string>& inputs,
             say(fmt::format("{}: gain {:.4g}{}, receiver phase {:.4g} deg{}", name,
                             std::abs(fit.factor()), options.no_gain ? " kept" : "",
                             phase_deg(fit.factor()), options.no_phase ? " kept" : ""));
-            say(fmt::format("{}: {} samples {:.4g} us apart {} to {} at {:.4g} us", name,
-                            time_us.size(), spacing,
-                            spacing < 0.999 * model_spacing ? "low-passed" : "interpolated",
-                            result.curves.points(), model_spacing));
+            say(fmt::format(
+                "{}: {} samples {:.4g} us apart{}, {} of them in the model's window", name,
+                record.points(), record.spacing_us(),
+                record.step > 1 ? fmt::format(", low-passed from {}", time_us.size()) : "",
+                fit.window.points));
             say(fmt::format("{}: chi-square {:.5g} of {:.5g}{}", name, fit.fit.chi_square,
                             fit.fit.degrees,
                             fit.fit.within_noise() ? "" : ", not within the noise"));
@@ -197,13 +196,16 @@ MeasuredCurvesFitted fit_measured(const std::vector<std::string>& inputs,
                              {"time_zero_us", fit.fit.time_zero_us},
                              {"gain", std::abs(fit.factor())},
                              {"receiver_phase_deg", phase_deg(fit.factor())},
-                             {"spacing_us", spacing},
-                             {"model_spacing_us", model_spacing},
+                             {"spacing_us", record.spacing_us()},
+                             {"low_passed_from_us", spacing},
+                             {"points", fit.window.points},
                              {"chi_square", fit.fit.chi_square},
                              {"degrees", fit.fit.degrees}});
             result.curves.names.push_back(name);
             result.curves.signal.insert(result.curves.signal.end(), fit.echo.signal.begin(),
                                         fit.echo.signal.end());
+            result.curves.own.push_back(std::make_shared<const Curves::Own>(
+                Curves::Own{fit.window.start_us, fit.window.stop_us, fit.signal}));
             result.noise.push_back(found);
             result.noise.back().sigma = fit.noise;
             result.doubt.emplace_back(clipped  ? "clipped by the receiver"

@@ -1,4 +1,4 @@
-/// Measured echoes for nmr-fit: found, scaled, resampled and fitted, with what was done.
+/// Measured echoes for nmr-fit: found, scaled and fitted, with what was done.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -28,8 +28,9 @@ void add_measured_options(CLI::App& app, MeasuredOptions& options);
 
 /// What became of measured curves.
 struct MeasuredCurvesFitted {
-    Curves curves;  ///< at the model's times, in its units, in so far as is known
-    std::vector<nmrinverse::NoiseEstimate> noise;  ///< (count), in units of M
+    /// In the model's units; `own` as they were sampled.
+    Curves curves;
+    std::vector<nmrinverse::NoiseEstimate> noise;  ///< (count): of these samples, in units of M
     std::vector<nmrinverse::EchoFit> fits;         ///< (count)
     /// (count): what speaks against it: "" or clipped, or its time zero at its range's end.
     std::vector<std::string> doubt;

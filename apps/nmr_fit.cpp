@@ -285,7 +285,6 @@ int main(int argc, char** argv) {
                 model.posterior(readable.signal, readable.count(), levels.told, common.threads);
             if (refine) starts = posterior->sample(nmrapps::kStartsFromPosterior, kSeed);
         }
-        const std::size_t row = 2 * curves.points();
         if (joint) {
             nmrinverse::JointOptions jointly;
             jointly.refine = fitting;
@@ -299,15 +298,11 @@ int main(int argc, char** argv) {
             std::vector<float> together;
             for (std::size_t c = 0; c < readable.count(); ++c) {
                 const auto samples_of = readable.samples(c);
-                if (readable.times_us(c) != readable.times_us(0)) {
-                    throw nmrsim::InputError(
-                        fmt::format("{}: --joint expects curves of the same times, those of {}",
-                                    readable.names[c], readable.names[0]));
-                }
                 together.insert(together.end(), samples_of.begin(), samples_of.end());
+                jointly.windows.push_back(readable.experiment_of(c, experiment).acquisition);
             }
-            const nmrinverse::JointFit fit = nmrinverse::fit_jointly(
-                readable.experiment_of(0, experiment), together, starts, jointly);
+            const nmrinverse::JointFit fit =
+                nmrinverse::fit_jointly(experiment, together, starts, jointly);
             say(fmt::format("joint fit of {} curves: chi-square {:.5g} of {:.5g}{}", fit.curves,
                             fit.chi_square, fit.degrees,
                             fit.within_noise() ? "" : ", not within the noise"));
@@ -317,8 +312,7 @@ int main(int argc, char** argv) {
                 fitting.noise = measured.noise[c].sigma;
                 fitting.noise_correlation = measured.noise[c].correlation;
                 fitting.noise_uncertainty = measured.noise[c].uncertainty;
-                nmrapps::append_refinement(experiment,
-                                           std::span(curves.signal).subspan(c * row, row),
+                nmrapps::append_refinement(curves.experiment_of(c, experiment), curves.samples(c),
                                            measured.fits[c].fit, fitting, refined, draws);
             }
         } else if (refine) {

@@ -14,8 +14,8 @@
 #include "nmrinverse/echo_proposal.h"
 #include "nmrinverse/joint_fit.h"
 #include "nmrinverse/measured_echo.h"
-#include "nmrinverse/measured_noise.h"
-#include "nmrsim/resampling.h"
+#include "nmrinverse/measured_record.h"
+#include "nmrsim/simulate.h"
 #include "pickles.h"
 #include "refine.h"
 
@@ -35,24 +35,15 @@ EchoFit fit_measured(const nmrinverse::Model& model, const Input<double>& time_u
     finding.phase = fit_phase;
     finding.seed = seed;
     finding.threads = threads;
-    nmrinverse::RefineOptions options =
+    const nmrinverse::RefineOptions options =
         refine_options(1.0, fit_gain, fit_phase, true, time_zero_range_us, seed, threads);
     const auto times = numbers(time_us);
     return without_gil([&] {
         const nmrinverse::EchoFinder finder(model.experiment(), nmrinverse::echo_proposal(model),
                                             finding);
-        const std::vector<double> window =
-            nmrsim::acquisition_times_us(finder.experiment().acquisition);
-        const nmrinverse::NoiseEstimate found = nmrinverse::noise_at_spacing(
-            times, curve.values(), nmrsim::even_spacing_us(window), noise);
-        options.noise_correlation = found.correlation;
-        options.noise_uncertainty = found.uncertainty;
-        std::vector<float> values(curve.values().begin(), curve.values().end());
-        for (std::size_t i = 0; i < values.size(); ++i) {
-            values[i] -= static_cast<float>(2 * i < values.size() ? found.offset.real()
-                                                                  : found.offset.imag());
-        }
-        return nmrinverse::fit_echo(finder, times, values, found.sigma, options);
+        const nmrinverse::MeasuredRecord record =
+            nmrinverse::measured_record(times, curve.values(), model.experiment(), noise);
+        return nmrinverse::fit_echo(finder, record, options);
     });
 }
 
@@ -87,7 +78,7 @@ void bind_measured(py::module_& module) {
         .def_readonly("fit", &EchoFit::fit,
                       "The Refinement; its factor and time zero come on top of the echo's.")
         .def_readonly("noise", &EchoFit::noise,
-                      "Standard deviation of the noise at the model's spacing [units of M].")
+                      "Standard deviation of the noise of `signal` [units of M].")
         .def_property_readonly("factor", &EchoFit::factor,
                                "The measurement is this times the model's curve.")
         .def_property_readonly("shift_us", &EchoFit::shift_us,
@@ -95,10 +86,17 @@ void bind_measured(py::module_& module) {
         .def_property_readonly(
             "signal",
             [](const py::object& self) {
-                const auto& values = self.cast<const EchoFit&>().echo.signal;
+                const auto& values = self.cast<const EchoFit&>().signal;
                 return view(values, {2, extent(values.size() / 2)}, self);
             },
-            "The measurement at the model's times, in units of M, (2, points): Mx, My.")
+            "The samples that were fitted, in units of M, (2, points): Mx, My.")
+        .def_property_readonly(
+            "time_us",
+            [](const EchoFit& self) {
+                const std::vector<double> times = nmrsim::acquisition_times_us(self.window);
+                return py::array_t<double>(extent(times.size()), times.data());
+            },
+            "Their times on the model's axis, within its window [us], (points).")
         .def_property_readonly(
             "starts",
             [](const py::object& self) {
@@ -112,18 +110,23 @@ void bind_measured(py::module_& module) {
             [](const EchoFit& fit) {
                 return py::make_tuple(fit.echo.shift_us, fit.echo.factor, fit.echo.explained,
                                       to_state(fit.echo.signal), to_state(fit.echo.starts),
-                                      py::cast(fit.fit), fit.noise);
+                                      fit.window.start_us, fit.window.stop_us, fit.window.points,
+                                      to_state(fit.signal), py::cast(fit.fit), fit.noise);
             },
             [](const py::tuple& state) {
-                if (state.size() != 7) throw py::value_error("pickle: damaged");
+                if (state.size() != 11) throw py::value_error("pickle: damaged");
                 EchoFit fit;
                 from_state(state[0], fit.echo.shift_us);
                 from_state(state[1], fit.echo.factor);
                 from_state(state[2], fit.echo.explained);
                 from_state(state[3], fit.echo.signal);
                 from_state(state[4], fit.echo.starts);
-                from_state(state[5], fit.fit);
-                from_state(state[6], fit.noise);
+                from_state(state[5], fit.window.start_us);
+                from_state(state[6], fit.window.stop_us);
+                from_state(state[7], fit.window.points);
+                from_state(state[8], fit.signal);
+                from_state(state[9], fit.fit);
+                from_state(state[10], fit.noise);
                 return fit;
             }));
     module.def("fit_measured", &fit_measured, py::arg("model"), py::arg("time_us"),
@@ -135,8 +138,10 @@ void bind_measured(py::module_& module) {
 Args:
     model: of the uniform kernel.
     time_us: (points), evenly spaced and as long as the model's window at least [us].
-    signal: (points) complex or (2, points), in any unit.
-    noise: standard deviation on each of Re and Im of these samples; 0: from the tail.
+    signal: (points) complex or (2, points), in any unit. Fitted at its own times; where these are
+        much denser than the curve can vary, low-passed.
+    noise: standard deviation on each of Re and Im of these samples; 0: from the tail, or from what
+        lies above the curve's band.
     align: seek the echo at all shifts; False: times count from the first pulse.
     fit_gain, fit_phase: what the receiver leaves open. The clock is fitted within
         +- time_zero_range_us of where the echo was found.

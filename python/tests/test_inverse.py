@@ -164,7 +164,11 @@ def test_a_measured_echo_comes_home(model):
     assert np.all(np.abs(found.fit.estimate - TRUTH) < 5 * found.fit.sd)
     assert abs(found.factor / factor - 1.0) < 0.02
     assert found.shift_us == pytest.approx(-95.0, abs=0.1)
-    assert found.signal.shape == (2, 856) and found.starts.shape[1] == 3
+    # The record's own samples, 0.2 us apart, as far as the model's window goes.
+    assert found.signal.shape == (2, found.time_us.size) and found.starts.shape[1] == 3
+    window = model.experiment.time_us
+    assert found.time_us.size in (680, 681) and np.allclose(np.diff(found.time_us), 0.2)
+    assert window[0] <= found.time_us[0] and found.time_us[-1] <= window[-1]
 
 
 def test_joint_fit(model):

@@ -74,6 +74,7 @@ def test_measured_and_joint_fits(echo):
     record = inverse.fit_measured(model, curve.time_us, 3.0 * curve.m, noise=3e-3, align=False)
     back = again(record)
     assert np.array_equal(back.signal, record.signal) and np.array_equal(back.starts, record.starts)
+    assert np.array_equal(back.time_us, record.time_us)
     assert (back.shift_us, back.factor, back.noise) == (record.shift_us, record.factor, record.noise)
     assert np.array_equal(back.fit.covariance, record.fit.covariance)
     assert back.fit.within_noise() == record.fit.within_noise()

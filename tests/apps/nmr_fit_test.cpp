@@ -446,7 +446,7 @@ TEST_CASE("nmr-fit: --measured finds, scales and fits an echo, and says what it 
     REQUIRE(outcome.status == 0);
     for (const char* words :
          {"2126 points, spacing 0.08 us, from 2 to 172 us; times in ms as the file", "noise ",
-          "echo found at 81.9", "gain 0.02", "receiver phase 120", "low-passed to 856",
+          "echo found at 81.9", "gain 0.02", "receiver phase 120", "low-passed from 2126",
           "chi-square "}) {
         INFO(words);
         CHECK(outcome.err.find(words) != outcome.err.npos);
@@ -466,7 +466,10 @@ TEST_CASE("nmr-fit: --measured finds, scales and fits an echo, and says what it 
     CHECK(steps[0]["gain"].get<double>() == Approx(0.02).epsilon(0.05));
     // The model's zero is at -118 us of the file's clock.
     CHECK(steps[0]["shift_us"].get<double>() == Approx(-118.0).margin(0.1));
-    CHECK(steps[0]["degrees"].get<double>() == 2 * 856 - 6);
+    // Every other sample of the window's 136.1 us, less six that are fitted.
+    CHECK(steps[0]["spacing_us"].get<double>() == Approx(0.16));
+    CHECK(steps[0]["points"].get<int>() == Approx(851).margin(1));
+    CHECK(steps[0]["degrees"].get<double>() == 2 * steps[0]["points"].get<int>() - 6);
 }
 
 TEST_CASE("nmr-fit: --joint fits a sweep with common unknowns", "[slow]") {

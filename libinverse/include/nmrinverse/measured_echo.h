@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "nmrinverse/measured_record.h"
 #include "nmrinverse/refine.h"
 #include "nmrsim/experiment.h"
 
@@ -58,13 +59,11 @@ public:
     EchoFinder(const EchoFinder&) = delete;
     EchoFinder& operator=(const EchoFinder&) = delete;
 
-    /// Args: time_us: (points), evenly spaced and long enough for the model's window at some shift.
-    /// signal: (2, points). sigma: white noise on each of Re and Im at the model's spacing, in the
-    /// signal's unit. Throws: std::invalid_argument.
+    /// Args: record: long enough for the experiment's window at some shift. Throws:
+    /// std::invalid_argument.
     ///
     /// Returns: places where the echo may be, more than 2 us apart, the best first, six at most.
-    std::vector<FoundEcho> find(std::span<const double> time_us, std::span<const float> signal,
-                                double sigma, int attempt = 0) const;
+    std::vector<FoundEcho> find(const MeasuredRecord& record, int attempt = 0) const;
 
     const nmrsim::Experiment& experiment() const;
 
@@ -76,8 +75,12 @@ private:
 /// A measured echo, found and fitted.
 struct EchoFit {
     FoundEcho echo;
-    Refinement fit;      ///< of echo.signal; its factor and time zero come on top of the echo's
-    double noise = 0.0;  ///< of echo.signal, in units of M
+    /// Where the record's samples lie that were fitted, those within the experiment's window, on
+    /// the model's axis with the echo's shift.
+    nmrsim::Acquisition window;
+    std::vector<float> signal;  ///< (2, points): these samples, divided by the echo's factor
+    double noise = 0.0;         ///< of `signal`, in units of M
+    Refinement fit;             ///< of `signal`; its factor and time zero come on top of the echo's
 
     /// The measurement is this times the model's curve.
     std::complex<double> factor() const { return echo.factor * fit.factor; }
@@ -85,15 +88,15 @@ struct EchoFit {
     double shift_us() const { return echo.shift_us - fit.time_zero_us; }
 };
 
-/// Finds an echo and refines it, at each place in turn until one is met within its noise.
+/// Finds an echo and fits it at the record's own times, at each place in turn until one is met
+/// within its noise.
 ///
 /// Where none is within 3.5 standard deviations of chi-square, the best of all is returned.
 ///
-/// Args: as EchoFinder::find(), but for sigma: of a sample, correlated as options says (see
-/// noise_at_spacing()). options: its noise is not used; what the receiver leaves open is fitted
-/// where it says so. Uniform kernel only. Throws: std::invalid_argument as find() and
-/// refine().
-EchoFit fit_echo(const EchoFinder& finder, std::span<const double> time_us,
-                 std::span<const float> signal, double sigma, const RefineOptions& options);
+/// Args: record: as EchoFinder::find(). options: its noise is the record's; what the receiver
+/// leaves open is fitted where it says so. Uniform kernel only. Throws: std::invalid_argument as
+/// find() and refine().
+EchoFit fit_echo(const EchoFinder& finder, const MeasuredRecord& record,
+                 const RefineOptions& options);
 
 }  // namespace nmrinverse

@@ -15,33 +15,34 @@ struct NoiseEstimate {
     double uncertainty = 0.0;
     /// At lags of 1, 2, ... samples, from the tail; empty where it is white, or not known.
     std::vector<double> correlation;
-    bool from_tail = false;   ///< of the last samples; otherwise of neighbouring samples' scatter
-    std::size_t samples = 0;  ///< of that tail
-    double tail_us = 0.0;     ///< its length [us], where times are known
-    std::complex<double> offset = 0.0;  ///< the tail's mean, where it is none of the noise
+    bool coloured = false;    ///< it falls with the frequency outside the curve's band
+    bool from_tail = false;   ///< of the last samples; otherwise of the whole curve's scatter
+    std::size_t samples = 0;  ///< of a tail that is nothing but noise
+    std::complex<double> offset = 0.0;  ///< that tail's mean, where it is none of the noise
 
     double white() const;  ///< white noise that a slow curve would be as uncertain with
 };
 
+/// White noise from what a curve holds between two frequencies that it has no part in, up to a few
+/// pulses. Where too little lies between them, from differences of the eighth order
+/// (estimated_noise()).
+///
+/// Args: signal: (2, points), at least 16 points. low, high: turns a sample, 0 <= low < high <=
+/// 0.5.
+NoiseEstimate noise_outside(std::span<const float> signal, double low, double high = 0.5);
+
 /// The noise from the curve's tail where that is nothing but noise: the last eighth, or the last
 /// quarter or half where they are no louder, at least 32 samples, its quarters of one strength
-/// within four standard deviations and not decaying by more than 2.5 of them. Where its samples are
-/// white, it is below a fifth of the largest sample and at most 1.3 times what neighbouring samples
-/// say; where they are correlated, as signal is too, below a twentieth, and each quarter holds 8
-/// effective numbers. Otherwise from neighbouring samples (estimated_noise()), as if white.
+/// within four standard deviations and not decaying by more than 2.5 of them.
 ///
-/// Args: signal: (2, points), at least 16 points. scatter: what neighbouring samples say, where it
-/// is known better than from these; 0: from these.
-NoiseEstimate tail_noise(std::span<const float> signal, double scatter = 0.0);
-
-/// The noise of a measurement at a model's spacing, once what lies above the model's band is
-/// averaged away; that of EchoFinder's curves.
+/// Where its samples are white, it is below a fifth of the largest sample and above the noise
+/// outside the curve's band by four standard deviations at most, which is taken instead where it is
+/// known better. Where they are correlated, as signal is too, it is below a twentieth, each quarter
+/// holds 8 effective numbers, and the noise outside the band falls with the frequency: a receiver's
+/// filter leaves no step at the end of the curve's band. Otherwise the noise outside the band, as
+/// if white.
 ///
-/// Args: time_us: (points), evenly spaced [us]. signal: (2, points). model_spacing_us: between the
-/// model's samples [us]. given: standard deviation on each of Re and Im of the curve's own samples,
-/// correlated or not, where that is known; 0: from the tail, see tail_noise().
-/// Throws: std::invalid_argument as nmrsim::resampled().
-NoiseEstimate noise_at_spacing(std::span<const double> time_us, std::span<const float> signal,
-                               double model_spacing_us, double given = 0.0);
+/// Args: signal: (2, points), at least 16 points. low, high: as for noise_outside().
+NoiseEstimate tail_noise(std::span<const float> signal, double low, double high = 0.5);
 
 }  // namespace nmrinverse

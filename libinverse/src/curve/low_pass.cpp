@@ -7,6 +7,7 @@
 #include <complex>
 #include <stdexcept>
 
+#include "fit/curve_band.h"
 #include "nmrsim/threads.h"
 #include "nmrsim/units.h"
 
@@ -30,9 +31,6 @@ constexpr double kFloorFactor = 2.0;
 // More curves would not change the mean spectrum; more samples than this are never thinned away.
 constexpr std::size_t kSpectrumCurves = 256;
 constexpr int kFewestSamples = 32;
-
-// Corners of the prior that are looked at for the largest field: 2 to this power at most.
-constexpr std::size_t kMostCornerUnknowns = 6;
 
 double bessel_i0(double x) {
     double sum = 1.0;
@@ -189,31 +187,9 @@ int decimation_for(std::span<const float> signal, std::size_t count, int points)
 int decimation_for(const nmrsim::Experiment& experiment) {
     const nmrsim::Acquisition& acquisition = experiment.acquisition;
     if (acquisition.points < 2 * kFewestSamples) return 1;
-    const std::size_t unknowns = experiment.prior.size();
-    const std::size_t corners = std::size_t{1} << std::min(unknowns, kMostCornerUnknowns);
-    double field_khz = 0.0;
-    for (std::size_t corner = 0; corner < corners; ++corner) {
-        std::vector<double> values;
-        for (std::size_t k = 0; k < unknowns; ++k) {
-            const nmrsim::PriorRange& range = experiment.prior[k];
-            values.push_back(corner >> k & 1 ? range.low : range.high);
-        }
-        const nmrsim::Experiment extreme = nmrsim::with_parameters(experiment, values);
-        double sum = 1.0;
-        if (!nmrsim::is_uniform(extreme)) {
-            sum = 0.0;
-            for (const double f : nmrsim::kernel_table(extreme.interaction, extreme.lattice)) {
-                sum += std::abs(f);
-            }
-        }
-        field_khz =
-            std::max(field_khz, nmrsim::kSpinLength * sum *
-                                    std::max(std::abs(extreme.interaction.alpha_plane_khz()),
-                                             std::abs(extreme.interaction.alpha_z_khz)));
-    }
     const double nyquist_khz =
         0.5e3 * (acquisition.points - 1) / (acquisition.stop_us - acquisition.start_us);
-    const double step = kPassShare * nyquist_khz / (experiment.line.cutoff_khz + field_khz);
+    const double step = kPassShare * nyquist_khz / largest_frequency_khz(experiment);
     return static_cast<int>(std::clamp(step, 1.0, acquisition.points / double{kFewestSamples}));
 }
 

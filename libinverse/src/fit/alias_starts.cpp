@@ -48,8 +48,8 @@ std::vector<VectorXd> CurveLikelihood::alias_starts(const Fit& fit, double most,
     const Eigen::Index n = x_.size();
     VectorXd time_us(n);
     for (Eigen::Index i = 0; i < n; ++i) {
-        const std::size_t k = samples_[static_cast<std::size_t>(i)] + padding_;
-        time_us(i) = window.start_us + static_cast<double>(k) * spacing_us_ - tau_us;
+        time_us(i) =
+            window.start_us + static_cast<double>(simulated_sample(i)) * spacing_us_ - tau_us;
     }
     VectorXd data(2 * n);
     data << x_, y_;

@@ -7,12 +7,14 @@
 #include <stdexcept>
 #include <variant>
 
+#include "fit/curve_band.h"
 #include "fit/interpolation.h"
 #include "fit/receiver_freedom.h"
 #include "nmrinverse/noise_correlation.h"
 #include "nmrsim/sensitivity.h"
 #include "nmrsim/sequence.h"
 #include "nmrsim/simulate.h"
+#include "nmrsim/units.h"
 
 namespace nmrinverse {
 namespace {
@@ -45,6 +47,16 @@ std::vector<double> jumps_us(const nmrsim::Experiment& experiment) {
         jumps.push_back(time + experiment.acquisition.dead_time_us);
     }
     return jumps;
+}
+
+/// Most that a curve may turn between samples that it is interpolated from [rad]: what turns so
+/// fast is missed by 2e-4 of itself (fit/interpolation.h).
+constexpr double kLargestTurn = 0.8;
+
+/// Simulated samples for each of a curve's, so that it can be read between them.
+int steps_between(const nmrsim::Experiment& experiment, double spacing_us) {
+    const double turn = nmrsim::kTwoPi * 1e-3 * largest_frequency_khz(experiment) * spacing_us;
+    return std::max(1, static_cast<int>(std::ceil(turn / kLargestTurn)));
 }
 
 /// Chi-square with a freedom means the same minimum as without below this phase [rad] and so many
@@ -100,13 +112,16 @@ CurveLikelihood::CurveLikelihood(const nmrsim::Experiment& experiment,
     if (options.fit_time_zero) {
         // The model's curve is interpolated: it must be there, and smooth, as far as it is shifted
         // and the interpolation reaches.
+        const int steps = steps_between(experiment, spacing_us_);
+        steps_ = static_cast<std::size_t>(steps);
+        spacing_us_ /= steps;
         const int after = static_cast<int>(std::ceil(options.time_zero_range_us / spacing_us_)) +
                           static_cast<int>(kInterpolationPoints) / 2;
         const int before =
             std::min(after, static_cast<int>(std::floor(window.start_us / spacing_us_)));
         reach_us = after * spacing_us_;
         window.start_us = std::max(0.0, window.start_us - before * spacing_us_);
-        window.points += before + after;
+        window.points = (window.points - 1) * steps + 1 + before + after;
         window.stop_us = window.start_us + (window.points - 1) * spacing_us_;
         padding_ = static_cast<std::size_t>(before);
         jumps = jumps_us(experiment);
@@ -114,7 +129,8 @@ CurveLikelihood::CurveLikelihood(const nmrsim::Experiment& experiment,
     }
     simulated_points_ = static_cast<std::size_t>(window.points);
     for (std::size_t i = 0; i < points; ++i) {
-        const double time = window.start_us + static_cast<double>(i + padding_) * spacing_us_;
+        const double time =
+            window.start_us + static_cast<double>(i * steps_ + padding_) * spacing_us_;
         const bool smooth = std::none_of(jumps.begin(), jumps.end(), [&](double jump) {
             return std::abs(time - jump) <= reach_us;
         });
@@ -223,7 +239,7 @@ void CurveLikelihood::read(const float* curve, double time_zero_us, Eigen::Ref<V
     }
     const Stencil stencil = shift_stencil(time_zero_us / spacing_us_);
     for (Eigen::Index i = 0; i < x.size(); ++i) {
-        const std::size_t k = samples_[static_cast<std::size_t>(i)] + padding_;
+        const std::size_t k = simulated_sample(i);
         x(i) = stencil.value(mx, k);
         y(i) = stencil.value(my, k);
     }
@@ -233,7 +249,7 @@ void CurveLikelihood::read_slope(const float* curve, double time_zero_us, Eigen:
                                  Eigen::Ref<VectorXd> y) const {
     const Stencil stencil = shift_stencil(time_zero_us / spacing_us_);
     for (Eigen::Index i = 0; i < x.size(); ++i) {
-        const std::size_t k = samples_[static_cast<std::size_t>(i)] + padding_;
+        const std::size_t k = simulated_sample(i);
         x(i) = stencil.derivative(curve, k) / spacing_us_;
         y(i) = stencil.derivative(curve + simulated_points_, k) / spacing_us_;
     }

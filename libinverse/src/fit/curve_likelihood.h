@@ -73,6 +73,10 @@ public:
 
 private:
     std::vector<double> simulated_parameters(std::span<const Eigen::VectorXd> positions) const;
+    /// Where sample i of those that count stands among the simulated ones.
+    std::size_t simulated_sample(Eigen::Index i) const {
+        return samples_[static_cast<std::size_t>(i)] * steps_ + padding_;
+    }
     void read(const float* curve, double time_zero_us, Eigen::Ref<Eigen::VectorXd> x,
               Eigen::Ref<Eigen::VectorXd> y) const;
     void read_slope(const float* curve, double time_zero_us, Eigen::Ref<Eigen::VectorXd> x,
@@ -84,17 +88,18 @@ private:
                           double* turns) const;
 
     nmrsim::Experiment
-        experiment_;  ///< of the simulations: its window may be wider than the curve's
+        experiment_;  ///< of the simulations: its window may be wider and finer than the curve's
     RefineOptions options_;
     std::size_t unknowns_;
     std::size_t dimensions_;
     std::size_t simulated_points_;
-    std::size_t padding_ = 0;           ///< samples before the curve's first one
+    std::size_t padding_ = 0;           ///< simulated samples before the curve's first one
+    std::size_t steps_ = 1;             ///< simulated samples from one of the curve to the next
     std::vector<std::size_t> samples_;  ///< of the curve that count
     Eigen::VectorXd x_, y_;             ///< (samples) the curve
     double peak_ = 0.0;
-    double excess_ = 1.0;  ///< variance of a slow curve's noise over that of its samples
-    double spacing_us_ = 0.0;
+    double excess_ = 1.0;      ///< variance of a slow curve's noise over that of its samples
+    double spacing_us_ = 0.0;  ///< of simulated samples
     std::size_t simulations_ = 0;
     double corrected_ = 0.0;  ///< the tolerance whose simulations are
     std::vector<Eigen::VectorXd> references_;

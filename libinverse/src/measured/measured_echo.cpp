@@ -8,7 +8,6 @@
 #include <map>
 #include <stdexcept>
 
-#include "nmrinverse/noise_correlation.h"
 #include "nmrinverse/refine.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/prior.h"
@@ -48,12 +47,10 @@ constexpr int kMoreDraws = 4;
 /// Widenings of the search at each place, before the best one gets all that are allowed.
 constexpr int kFirstWidenings = 1;
 constexpr int kLastWidenings = 5;
-/// A chi-square that is at most so many of its standard deviations too large ends the search for
-/// another place; ...
+/// A chi-square that is at most so many of its standard deviations too large ends the search.
 constexpr double kConsistent = 3.5;
-/// ... one of so many times the degrees of freedom does once all places of an attempt have been
-/// tried: noise may be a little more than was estimated.
-constexpr double kAsGood = 1.5;
+/// Times of a record are rounded to this share of its spacing.
+constexpr double kRounded = 1e-3;
 
 /// A draw with the shift and the factor that fit it best.
 struct Candidate {
@@ -268,11 +265,13 @@ const nmrsim::Experiment& EchoFinder::experiment() const {
     return bank_->experiment;
 }
 
-std::vector<FoundEcho> EchoFinder::find(std::span<const double> time_us,
-                                        std::span<const float> signal, double sigma,
-                                        int attempt) const {
+std::vector<FoundEcho> EchoFinder::find(const MeasuredRecord& record, int attempt) const {
     const Bank& bank = *bank_;
     const EchoOptions& options = bank.options;
+    const std::span<const double> time_us = record.time_us;
+    const std::span<const float> signal = record.signal;
+    const double model_spacing = nmrsim::even_spacing_us(bank.times);
+    const double sigma = record.noise.white() * std::sqrt(record.spacing_us() / model_spacing);
     double first_us = 0.0;
     const VectorXcf y = bank.record(time_us, signal, first_us);
     if (y.size() < bank.filters.rows()) {
@@ -338,28 +337,65 @@ std::vector<FoundEcho> EchoFinder::find(std::span<const double> time_us,
     return places;
 }
 
-EchoFit fit_echo(const EchoFinder& finder, std::span<const double> time_us,
-                 std::span<const float> signal, double sigma, const RefineOptions& options) {
-    const nmrsim::Experiment& experiment = finder.experiment();
+namespace {
+
+/// The record's samples within the experiment's window at an echo's place.
+EchoFit at_place(const nmrsim::Experiment& experiment, const MeasuredRecord& record,
+                 const FoundEcho& place) {
+    const nmrsim::Acquisition& whole = experiment.acquisition;
+    const double spacing = record.spacing_us();
+    const double first_us = record.time_us.front() - place.shift_us;
+    const double least = static_cast<double>(record.margin);
+    const double most = static_cast<double>(record.points() - 1 - record.margin);
+    const double first =
+        std::max(least, std::ceil((whole.start_us - first_us) / spacing - kRounded));
+    const double last = std::min(most, std::floor((whole.stop_us - first_us) / spacing + kRounded));
+    EchoFit fit;
+    fit.echo = place;
+    fit.window = whole;
+    fit.window.start_us = std::max(0.0, first_us + first * spacing);
+    fit.window.stop_us = first_us + last * spacing;
+    fit.window.points = static_cast<int>(last - first) + 1;
+    fit.noise = record.noise.sigma / std::abs(place.factor);
+    const auto begin = static_cast<std::size_t>(first), end = static_cast<std::size_t>(last) + 1;
+    const std::size_t points = record.points();
+    fit.signal.resize(2 * (end - begin));
+    for (std::size_t i = begin; i < end; ++i) {
+        const std::complex<double> m =
+            std::complex<double>(record.signal[i], record.signal[points + i]) / place.factor;
+        fit.signal[i - begin] = static_cast<float>(m.real());
+        fit.signal[end - begin + i - begin] = static_cast<float>(m.imag());
+    }
+    return fit;
+}
+
+}  // namespace
+
+EchoFit fit_echo(const EchoFinder& finder, const MeasuredRecord& record,
+                 const RefineOptions& options) {
     RefineOptions used = options;
-    const double white = sigma * std::sqrt(slow_excess(options.noise_correlation));
+    used.noise_correlation = record.noise.correlation;
+    used.noise_uncertainty = record.noise.uncertainty;
     EchoFit best;
     const auto refined = [&](const FoundEcho& place, int widenings) {
-        used.noise = sigma / std::abs(place.factor);
+        EchoFit next = at_place(finder.experiment(), record, place);
+        nmrsim::Experiment experiment = finder.experiment();
+        experiment.acquisition = next.window;
+        used.noise = next.noise;
         used.widenings = widenings;
         used.drawn = std::max(1, options.drawn / (widenings < options.widenings ? 4 : 1));
-        Refinement fit = refine(experiment, place.signal, place.starts, used);
-        if (best.echo.signal.empty() || fit.chi_square < best.fit.chi_square) {
-            best = {place, std::move(fit), used.noise};
-        }
+        next.fit = refine(experiment, next.signal, place.starts, used);
+        const auto per_degree = [](const EchoFit& fit) {
+            return fit.fit.chi_square / fit.fit.degrees;
+        };
+        if (best.signal.empty() || per_degree(next) < per_degree(best)) best = std::move(next);
         const double above = best.fit.chi_square - best.fit.degrees;
         return above <= kConsistent * best.fit.chi_square_deviation;
     };
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
-        for (const FoundEcho& place : finder.find(time_us, signal, white, attempt)) {
+        for (const FoundEcho& place : finder.find(record, attempt)) {
             if (refined(place, std::min(kFirstWidenings, options.widenings))) return best;
         }
-        if (best.fit.chi_square <= kAsGood * best.fit.degrees) return best;
     }
     refined(FoundEcho(best.echo), std::min(kLastWidenings, options.widenings));
     return best;
