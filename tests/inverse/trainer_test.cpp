@@ -593,7 +593,7 @@ TEST_CASE("Fresh curves, too, say what is far from the training set", "[trainer]
     const Model model = train(nmrsim::generate_dataset(experiment, 200, 5), options);
     const nmrsim::Dataset fresh = nmrsim::generate_dataset(experiment, 4000, 6);
     const std::vector<double> distance =
-        model.posterior(fresh.signal, fresh.count(), {}, 1).distance();
+        model.posterior(fresh.signal, fresh.count(), std::nullopt, 1).distance();
     const auto far = static_cast<double>(
         std::count_if(distance.begin(), distance.end(), [](double d) { return d > 0.995; }));
     CHECK(std::abs(far / 4000.0 - 0.005) < 4.0 * std::sqrt(0.005 * (1.0 / 4116 + 1.0 / 4000)));
