@@ -121,6 +121,8 @@ NoiseEstimate tail_noise(std::span<const float> signal, double low, double high)
         const std::size_t tail = std::max(kFewestSamples, points / share);
         if (points < 2 * tail) break;
         const std::optional<NoiseEstimate> noise = noise_of(signal, tail, scatter);
+        // A short tail that is taken for no noise may be so by chance; a longer one tells better.
+        if (!noise && !result.from_tail) continue;
         if (!noise || variances(*noise)[0] > most[0] || variances(*noise)[1] > most[1]) break;
         if (!result.from_tail) {
             most = variances(*noise);
