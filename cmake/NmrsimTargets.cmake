@@ -42,10 +42,21 @@ function(nmrsim_copy_files folder)
 endfunction()
 
 # Headers that most sources of a target read, parsed once. Sources name what they need all the same:
-# the preset `developer` builds without.
+# the preset `developer` builds without. Unoptimised, fmt's headers switch optimisation on for
+# themselves, which GCC's precompiled headers do not switch off again: then there are none.
 function(nmrsim_precompile target)
-  target_precompile_headers(${target} PRIVATE ${ARGN} <fmt/format.h> <algorithm> <cmath> <functional>
-                            <map> <memory> <optional> <span> <stdexcept> <string> <vector>)
+  if(CMAKE_BUILD_TYPE MATCHES "Rel")
+    target_precompile_headers(${target} PRIVATE ${ARGN} <fmt/format.h> <algorithm> <cmath>
+                              <functional> <map> <memory> <optional> <span> <stdexcept> <string>
+                              <vector>)
+  endif()
+endfunction()
+
+# The same headers as another target of the same kind.
+function(nmrsim_precompile_as target other)
+  if(CMAKE_BUILD_TYPE MATCHES "Rel")
+    target_precompile_headers(${target} REUSE_FROM ${other})
+  endif()
 endfunction()
 
 # Compiles one source once for each instruction set into `target`, with the macro NMRSIM_ISA set to
