@@ -14,6 +14,7 @@
 #include "lattice/lattice_steps.h"
 #include "model/dead_time.h"
 #include "model/finite_numbers.h"
+#include "model/line_shape.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/stop.h"
 #include "nmrsim/units.h"
@@ -517,7 +518,7 @@ bool needs_ensemble(const Experiment& experiment) {
     if (line.centre_khz != 0.0) return true;
     if (is_uniform(experiment)) {
         if (line.spins > 0) return true;
-        if (line.shape == LineShape::voigt || line.shape == LineShape::table) return true;
+        if (!shape_of(line).fast_converges) return true;
     } else if (experiment.lattice.nz > 1) {
         return true;
     }

@@ -13,8 +13,8 @@ namespace nmrsim {
 
 /// Whether an experiment has something that the uniform kernel's and the lattice's own simulators
 /// do not cover: finite pulses, another start state, a shifted line, a drawn sample of spins, a
-/// Voigt line or a table under the uniform kernel, three dimensions, the counter-rotating coupling
-/// beyond first order.
+/// line on which the uniform kernel's own nodes converge slowly, three dimensions, the
+/// counter-rotating coupling beyond first order.
 bool needs_ensemble(const Experiment& experiment);
 
 /// The curve of a valid experiment; steps are halved until two answers agree within the tolerance.

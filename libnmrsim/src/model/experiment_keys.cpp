@@ -8,6 +8,7 @@
 #include <limits>
 #include <utility>
 
+#include "model/line_shape.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/parameters.h"
@@ -16,8 +17,6 @@
 namespace nmrsim {
 
 namespace {
-
-const std::vector<std::string> kShapes = {"lorentzian", "gaussian", "voigt", "table"};
 
 /// Keys that are no row of the parameter table.
 constexpr std::pair<const char*, const char*> kOtherKeys[] = {{"interaction", "normalize"},
@@ -355,7 +354,7 @@ void set_key(Experiment& e, const std::string& table, const std::string& key,
     } else if (is("lattice.seed")) {
         e.lattice.seed = read_seed(full, node);
     } else if (is("line.shape")) {
-        e.line.shape = LineShape(read_choice(full, node, kShapes));
+        e.line.shape = LineShape(read_choice(full, node, line_shape_names()));
     } else if (is("line.table")) {
         e.line.table = read_line_table(node);
     } else if (is("line.spins")) {

@@ -3,6 +3,7 @@
 
 #include <limits>
 
+#include "model/line_shape.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/parameters.h"
 
@@ -81,10 +82,8 @@ std::string other_keys(const Experiment& e, std::string_view table) {
                            e.lattice.nz, toml_seed(e.lattice.seed));
     }
     if (table == "line") {
-        const char* shapes[] = {"lorentzian", "gaussian", "voigt", "table"};
-        std::string text =
-            fmt::format("shape = \"{}\"\nrenormalize = {}\nspins = {}\n",
-                        shapes[static_cast<int>(e.line.shape)], e.line.renormalize, e.line.spins);
+        std::string text = fmt::format("shape = \"{}\"\nrenormalize = {}\nspins = {}\n",
+                                       shape_of(e.line).name, e.line.renormalize, e.line.spins);
         if (!e.line.table.empty()) text += "table = [\n";
         for (const LinePoint& point : e.line.table) {
             text += fmt::format("    [{}, {}],\n", toml_real(point.offset_khz),

@@ -10,6 +10,7 @@
 
 #include "model/dead_time.h"
 #include "model/derived_rows.h"
+#include "model/line_shape.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/units.h"
 
@@ -179,15 +180,14 @@ void warn_of_window(Warnings& warnings, const Experiment& e) {
     }
 }
 
-void warn_of_line(Warnings& warnings, const Line& line) {
-    const bool is_table = line.shape == LineShape::table;
-    if (!is_table) warn_of_frequency(warnings, "line.half_width_khz", line.half_width_khz);
-    if (line.shape == LineShape::voigt) {
-        warn_of_frequency(warnings, "line.gaussian_half_width_khz", line.gaussian_half_width_khz);
+void warn_of_line(Warnings& warnings, const Experiment& e) {
+    for (const Parameter& row : parameter_table()) {
+        const bool frequency = std::string_view(row.unit) == "kHz";
+        if (std::string_view(row.table) != "line" || !frequency || !row.applies(e)) continue;
+        warn_of_frequency(warnings, fmt::format("line.{}", row.name), row.get(e));
     }
-    warn_of_frequency(warnings, "line.cutoff_khz", line.cutoff_khz);
-    warn_of_frequency(warnings, "line.centre_khz", line.centre_khz);
-    if (!is_table && line.half_width_khz > line.cutoff_khz) {
+    const Line& line = e.line;
+    if (has_width(line, &Line::half_width_khz) && line.half_width_khz > line.cutoff_khz) {
         warnings.push_back(
             fmt::format("line.half_width_khz = {:g} is more than line.cutoff_khz = {:g}: most of "
                         "the line is cut off",
@@ -279,7 +279,7 @@ void add_once(Warnings& warnings, const Warnings& more) {
 std::vector<std::string> experiment_warnings(const Experiment& experiment) {
     Warnings warnings;
     warn_of_interaction(warnings, experiment);
-    warn_of_line(warnings, experiment.line);
+    warn_of_line(warnings, experiment);
     warn_of_sequence(warnings, experiment.sequence);
     warn_of_window(warnings, experiment);
     warn_of_accuracy(warnings, experiment);

@@ -1,6 +1,5 @@
 #include "nmrsim/line.h"
 
-#include <cerf.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 
 #include "base/gauss_legendre.h"
 #include "model/line_distribution.h"
+#include "model/line_shape.h"
 #include "nmrsim/units.h"
 
 namespace nmrsim {
@@ -28,68 +28,11 @@ void require_share(double u) {
     }
 }
 
-// Standard deviation of the Gaussian with this half width at half height.
-double gaussian_sigma_hz(const Line& line) {
-    const double half_width_khz =
-        line.shape == LineShape::voigt ? line.gaussian_half_width_khz : line.half_width_khz;
-    return half_width_khz * kHzPerKhz / std::sqrt(2.0 * std::log(2.0));
-}
-
-// Area under a table's straight lines [kHz times its unit].
-double table_area(const Line& line) {
-    double area = 0.0;
-    for (std::size_t i = 1; i < line.table.size(); ++i) {
-        const LinePoint& a = line.table[i - 1];
-        const LinePoint& b = line.table[i];
-        area += 0.5 * (a.weight + b.weight) * (b.offset_khz - a.offset_khz);
-    }
-    return area;
-}
-
-double table_density(const Line& line, double offset_hz) {
-    const double khz = offset_hz / kHzPerKhz;
-    const auto after = std::upper_bound(
-        line.table.begin(), line.table.end(), khz,
-        [](double value, const LinePoint& point) { return value < point.offset_khz; });
-    if (after == line.table.begin()) return 0.0;
-    const LinePoint& a = *(after - 1);
-    if (after == line.table.end()) {
-        return khz == a.offset_khz ? a.weight / table_area(line) / kHzPerKhz : 0.0;
-    }
-    const double share = (khz - a.offset_khz) / (after->offset_khz - a.offset_khz);
-    return ((1.0 - share) * a.weight + share * after->weight) / table_area(line) / kHzPerKhz;
-}
-
-void validate_table(const Line& line) {
-    if (line.table.size() < 2) {
-        throw std::invalid_argument(
-            fmt::format("line.table must have at least 2 points, got {}", line.table.size()));
-    }
-    for (std::size_t i = 0; i < line.table.size(); ++i) {
-        const LinePoint& point = line.table[i];
-        if (!std::isfinite(point.offset_khz) || !(point.weight >= 0.0) ||
-            !std::isfinite(point.weight)) {
-            throw std::invalid_argument(
-                fmt::format("line.table[{}] must be a finite offset and a weight >= 0, got {}, {}",
-                            i, point.offset_khz, point.weight));
-        }
-        if (i > 0 && !(point.offset_khz > line.table[i - 1].offset_khz)) {
-            throw std::invalid_argument(
-                fmt::format("line.table must have ascending offsets, got {} after {}",
-                            point.offset_khz, line.table[i - 1].offset_khz));
-        }
-    }
-    const OffsetRange range = offset_range(line);
-    if (!(range.low < range.high) || !(LineDistribution(line).total() > 0.0)) {
-        throw std::invalid_argument(
-            fmt::format("line.table must have weight within +-cutoff_khz = {}", line.cutoff_khz));
-    }
-}
-
-// Weights of a table's density at given nodes on [-1, 1], which the map takes to offsets: the
+// Weights of a density with kinks at given nodes on [-1, 1], which the map takes to offsets: the
 // density's Legendre moments, then the polynomial through the nodes.
 template <class Map>
-std::vector<double> table_weights(const Line& line, const GaussLegendre& rule, const Map& inverse) {
+std::vector<double> kinked_weights(const Line& line, const GaussLegendre& rule,
+                                   const Map& inverse) {
     const std::size_t n = rule.node.size();
     std::vector<double> moment(n, 0.0);
     const LineDistribution distribution(line);
@@ -129,17 +72,8 @@ std::vector<double> table_weights(const Line& line, const GaussLegendre& rule, c
 
 // Weight inside the cut before any renormalisation.
 double weight_inside(const Line& line) {
-    const double cutoff = line.cutoff_khz * kHzPerKhz;
-    switch (line.shape) {
-        case LineShape::lorentzian:
-            return 2.0 / kPi * std::atan(line.cutoff_khz / line.half_width_khz);
-        case LineShape::gaussian:
-            return std::erf(cutoff / (std::sqrt(2.0) * gaussian_sigma_hz(line)));
-        case LineShape::voigt:
-        case LineShape::table:
-            return LineDistribution(line).total();
-    }
-    return 0.0;
+    const LineShapeRow& shape = shape_of(line);
+    return shape.weight_inside ? shape.weight_inside(line) : LineDistribution(line).total();
 }
 
 }  // namespace
@@ -157,43 +91,15 @@ void Line::validate() const {
         throw std::invalid_argument(
             fmt::format("line.spins must be in [0, {}], got {}", kMostSpins, spins));
     }
-    if (shape == LineShape::table) validate_table(*this);
+    if (const auto own = shape_of(*this).validate) own(*this);
 }
 
 double line_density(const Line& line, double offset_hz) {
-    const double half_width = line.half_width_khz * kHzPerKhz;
-    switch (line.shape) {
-        case LineShape::lorentzian:
-            return half_width / (kPi * (offset_hz * offset_hz + half_width * half_width));
-        case LineShape::gaussian: {
-            const double sigma = gaussian_sigma_hz(line);
-            const double x = offset_hz / sigma;
-            return std::exp(-0.5 * x * x) / (sigma * std::sqrt(kTwoPi));
-        }
-        case LineShape::voigt:
-            return voigt(offset_hz, gaussian_sigma_hz(line), half_width);
-        case LineShape::table:
-            return table_density(line, offset_hz);
-    }
-    return 0.0;
+    return shape_of(line).density(line, offset_hz);
 }
 
 double line_half_width_khz(const Line& line) {
-    switch (line.shape) {
-        case LineShape::lorentzian:
-        case LineShape::gaussian:
-            return line.half_width_khz;
-        case LineShape::voigt:
-            return 0.5346 * line.half_width_khz +
-                   std::sqrt(0.2166 * line.half_width_khz * line.half_width_khz +
-                             line.gaussian_half_width_khz * line.gaussian_half_width_khz);
-        case LineShape::table: {
-            validate_table(line);
-            const LineDistribution distribution(line);
-            return 0.5 * (distribution.quantile(0.75) - distribution.quantile(0.25)) / kHzPerKhz;
-        }
-    }
-    return 0.0;
+    return shape_of(line).half_width_khz(line);
 }
 
 double line_weight(const Line& line) {
@@ -201,45 +107,20 @@ double line_weight(const Line& line) {
 }
 
 std::vector<double> line_quantiles(const Line& line, std::span<const double> u) {
+    for (const double share : u) require_share(share);
     std::vector<double> offset_hz;
     offset_hz.reserve(u.size());
-    if (line.shape == LineShape::voigt || line.shape == LineShape::table) {
-        const LineDistribution distribution(line);
-        for (const double share : u) {
-            require_share(share);
-            offset_hz.push_back(distribution.quantile(share));
-        }
+    if (const auto closed = shape_of(line).quantile) {
+        for (const double share : u) offset_hz.push_back(closed(line, share));
     } else {
-        for (const double share : u) offset_hz.push_back(line_quantile(line, share));
+        const LineDistribution distribution(line);
+        for (const double share : u) offset_hz.push_back(distribution.quantile(share));
     }
     return offset_hz;
 }
 
 double line_quantile(const Line& line, double u) {
-    require_share(u);
-    const double inside = weight_inside(line);
-    switch (line.shape) {
-        case LineShape::lorentzian:
-            return line.half_width_khz * kHzPerKhz * std::tan(0.5 * kPi * inside * (2.0 * u - 1.0));
-        case LineShape::gaussian: {
-            // Newton on erf(z) = (2u - 1) * inside, from a start that is exact in the middle.
-            const double target = (2.0 * u - 1.0) * inside;
-            double low = -6.0, high = 6.0, z = 0.0;
-            for (int i = 0; i < 200; ++i) {
-                const double error = std::erf(z) - target;
-                (error > 0.0 ? high : low) = z;
-                double next = z - error * 0.5 * std::sqrt(kPi) * std::exp(z * z);
-                if (!(next > low && next < high)) next = 0.5 * (low + high);
-                if (std::abs(next - z) < 1e-15 * (1.0 + std::abs(z))) break;
-                z = next;
-            }
-            return z * std::sqrt(2.0) * gaussian_sigma_hz(line);
-        }
-        case LineShape::voigt:
-        case LineShape::table:
-            return LineDistribution(line).quantile(u);
-    }
-    return 0.0;
+    return line_quantiles(line, std::span(&u, 1)).front();
 }
 
 double line_stretch(int nodes, double tolerance) {
@@ -256,12 +137,9 @@ constexpr double kMostPieces = 1e5;
 
 /// Ends of the panels [Hz], ascending. A table has its own, whatever is asked for.
 std::vector<double> panel_edges(const Line& line, int panels) {
-    if (line.shape == LineShape::table) return LineDistribution(line).edges();
+    if (shape_of(line).kinks_hz) return LineDistribution(line).edges();
     const OffsetRange range = offset_range(line);
-    const double width = (line.shape == LineShape::voigt
-                              ? std::min(line.half_width_khz, line.gaussian_half_width_khz)
-                              : line.half_width_khz) *
-                         kHzPerKhz;
+    const double width = least_width_khz(line) * kHzPerKhz;
     const double end = std::asinh(range.high / width);
     std::vector<double> edge{range.low};
     for (int p = 1; p < panels; ++p) {
@@ -301,8 +179,8 @@ LineQuadrature line_quadrature(const Line& line, int nodes, double stretch) {
         result.offset_hz[i] = offset;
         result.weight[i] = scale * half * slope * rule.weight[i] * line_density(line, offset);
     }
-    if (line.shape == LineShape::table) {
-        result.weight = table_weights(line, rule, [&](double offset_hz) {
+    if (shape_of(line).kinks_hz) {
+        result.weight = kinked_weights(line, rule, [&](double offset_hz) {
             const double position = (offset_hz - middle) / half;
             return stretch > 0.0 ? std::sin(std::asin(stretch) * position) / stretch : position;
         });
@@ -359,10 +237,9 @@ std::vector<double> line_characteristic(const Line& line, std::span<const double
     for (double t : time_s) longest = std::max(longest, std::abs(t));
     // Nodes for the phase at the cut, and for the peak where the line is narrow beside the cut.
     const double phase = kTwoPi * line.cutoff_khz * kHzPerKhz * longest;
-    const double width = line.shape == LineShape::voigt
-                             ? std::max(line.half_width_khz, line.gaussian_half_width_khz)
-                             : line.half_width_khz;
-    const double peak = line.shape == LineShape::table ? 0.0 : line.cutoff_khz / width;
+    double width = 0.0;
+    for (const auto field : shape_of(line).widths) width = std::max(width, line.*field);
+    const double peak = width > 0.0 ? line.cutoff_khz / width : 0.0;
     const double nodes = 64.0 + phase + 40.0 * peak;
     constexpr double kMostGlobal = 1024.0;  // beyond it a rule over the whole cut is slow to make
     const LineQuadrature rule =

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/gauss_legendre.h"
+#include "model/line_shape.h"
 #include "nmrsim/units.h"
 
 namespace nmrsim {
@@ -14,6 +16,12 @@ namespace {
 constexpr int kSmoothPanels = 96;
 
 }  // namespace
+
+double least_width_khz(const Line& line) {
+    double least = std::numeric_limits<double>::infinity();
+    for (const auto field : shape_of(line).widths) least = std::min(least, line.*field);
+    return least;
+}
 
 double density_integral(const Line& line, double low, double high) {
     static const GaussLegendre rule = gauss_legendre(16);
@@ -27,22 +35,21 @@ double density_integral(const Line& line, double low, double high) {
 
 OffsetRange offset_range(const Line& line) {
     const double cutoff = line.cutoff_khz * kHzPerKhz;
-    if (line.shape != LineShape::table) return {-cutoff, cutoff};
-    return {std::max(-cutoff, line.table.front().offset_khz * kHzPerKhz),
-            std::min(cutoff, line.table.back().offset_khz * kHzPerKhz)};
+    const auto kinks_hz = shape_of(line).kinks_hz;
+    if (!kinks_hz) return {-cutoff, cutoff};
+    const std::vector<double> kinks = kinks_hz(line);
+    return {std::max(-cutoff, kinks.front()), std::min(cutoff, kinks.back())};
 }
 
 LineDistribution::LineDistribution(const Line& line) : line_(line) {
     const OffsetRange range = offset_range(line);
     edge_.push_back(range.low);
-    if (line.shape == LineShape::table) {
-        for (const LinePoint& point : line.table) {
-            const double offset = point.offset_khz * kHzPerKhz;
+    if (const auto kinks_hz = shape_of(line).kinks_hz) {
+        for (const double offset : kinks_hz(line)) {
             if (offset > range.low && offset < range.high) edge_.push_back(offset);
         }
     } else {
-        const double width =
-            std::min(line.half_width_khz, line.gaussian_half_width_khz) * kHzPerKhz;
+        const double width = least_width_khz(line) * kHzPerKhz;
         const double end = std::asinh(range.high / width);
         for (int p = 1; p < kSmoothPanels; ++p) {
             edge_.push_back(width * std::sinh(end * (2.0 * p / kSmoothPanels - 1.0)));

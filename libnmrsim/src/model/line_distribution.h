@@ -25,6 +25,9 @@ private:
     std::vector<double> cumulative_;  ///< (panels + 1)
 };
 
+/// The narrowest of the widths of a line that has some [kHz].
+double least_width_khz(const Line& line);
+
 /// Integral of the line's density over [low, high] [Hz] by 16 Gauss-Legendre nodes.
 double density_integral(const Line& line, double low, double high);
 

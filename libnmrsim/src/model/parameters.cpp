@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "model/derived_rows.h"
+#include "model/line_shape.h"
 #include "nmrsim/experiment.h"
 #include "nmrsim/units.h"
 
@@ -26,11 +27,9 @@ bool finite_range(const Experiment& e) {
 bool is_power_law(const Experiment& e) {
     return std::holds_alternative<PowerLawKernel>(e.interaction.kernel);
 }
-bool is_voigt(const Experiment& e) {
-    return e.line.shape == LineShape::voigt;
-}
-bool has_width(const Experiment& e) {
-    return e.line.shape != LineShape::table;
+template <double Line::*width>
+bool line_has(const Experiment& e) {
+    return has_width(e.line, width);
 }
 bool is_hahn_echo(const Experiment& e) {
     return std::holds_alternative<HahnEcho>(e.sequence.program);
@@ -209,9 +208,9 @@ const Parameter kTable[] = {
     {"d_weight", "interaction", "d_w", "", -100.0, 100.0, "weight of cos(2 phi) in the angular factor",
      FIELD(interaction.angular.d_weight), finite_range, false},
     {"half_width_khz", "line", "Gamma", "kHz", 0.0, kMostKhz, "half width of the line at half height",
-     FIELD(line.half_width_khz), has_width, false},
-    {"gaussian_half_width_khz", "line", "Gamma_G", "kHz", 0.0, kMostKhz, "half width of a Voigt line's Gaussian part at half height",
-     FIELD(line.gaussian_half_width_khz), is_voigt, false},
+     FIELD(line.half_width_khz), line_has<&Line::half_width_khz>, false},
+    {"gaussian_half_width_khz", "line", "Gamma_G", "kHz", 0.0, kMostKhz, "half width of the line's Gaussian part at half height",
+     FIELD(line.gaussian_half_width_khz), line_has<&Line::gaussian_half_width_khz>, false},
     {"centre_khz", "line", "delta_0", "kHz", -kMostKhz, kMostKhz, "shift of the whole line", FIELD(line.centre_khz), always, false},
     {"cutoff_khz", "line", "delta_c", "kHz", 0.0, kMostKhz, "largest offset of the line", FIELD(line.cutoff_khz), always, false},
     {"larmor_mhz", "line", "nu_0", "MHz", 0.0, 1e6, "Larmor frequency", FIELD(line.larmor_mhz), always, false},

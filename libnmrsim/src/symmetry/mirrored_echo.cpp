@@ -6,6 +6,8 @@
 #include <string_view>
 #include <variant>
 
+#include "model/line_shape.h"
+
 namespace nmrsim {
 
 namespace {
@@ -47,7 +49,7 @@ std::optional<double> mirror_axis_deg(const Experiment& experiment) {
         experiment.interaction.alpha_y_khz || !experiment.phase_cycle.empty()) {
         return {};
     }
-    const bool even = line.shape != LineShape::table && line.centre_khz == 0.0;
+    const bool even = shape_of(line).even && line.centre_khz == 0.0;
     const bool along_z = experiment.start.mx == 0.0 && experiment.start.my == 0.0;
     const bool relaxes_to_zero =
         experiment.relaxation.gamma1_per_s == experiment.relaxation.gamma2_per_s;

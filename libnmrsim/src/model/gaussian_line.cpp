@@ -1,0 +1,53 @@
+#include <cmath>
+
+#include "model/line_shape.h"
+
+namespace nmrsim {
+namespace {
+
+constexpr double Line::*kWidths[] = {&Line::half_width_khz};
+
+double density(const Line& line, double offset_hz) {
+    const double sigma = gaussian_sigma_hz(line.half_width_khz);
+    const double x = offset_hz / sigma;
+    return std::exp(-0.5 * x * x) / (sigma * std::sqrt(kTwoPi));
+}
+
+double half_width_khz(const Line& line) {
+    return line.half_width_khz;
+}
+
+double weight_inside(const Line& line) {
+    return std::erf(line.cutoff_khz * kHzPerKhz /
+                    (std::sqrt(2.0) * gaussian_sigma_hz(line.half_width_khz)));
+}
+
+double quantile(const Line& line, double u) {
+    // Newton on erf(z) = (2u - 1) * inside, from a start that is exact in the middle.
+    const double target = (2.0 * u - 1.0) * weight_inside(line);
+    double low = -6.0, high = 6.0, z = 0.0;
+    for (int i = 0; i < 200; ++i) {
+        const double error = std::erf(z) - target;
+        (error > 0.0 ? high : low) = z;
+        double next = z - error * 0.5 * std::sqrt(kPi) * std::exp(z * z);
+        if (!(next > low && next < high)) next = 0.5 * (low + high);
+        if (std::abs(next - z) < 1e-15 * (1.0 + std::abs(z))) break;
+        z = next;
+    }
+    return z * std::sqrt(2.0) * gaussian_sigma_hz(line.half_width_khz);
+}
+
+}  // namespace
+
+extern const LineShapeRow kGaussianLine;
+constinit const LineShapeRow kGaussianLine = {.shape = LineShape::gaussian,
+                                              .name = "gaussian",
+                                              .widths = kWidths,
+                                              .even = true,
+                                              .fast_converges = true,
+                                              .density = density,
+                                              .half_width_khz = half_width_khz,
+                                              .weight_inside = weight_inside,
+                                              .quantile = quantile};
+
+}  // namespace nmrsim

@@ -1,0 +1,41 @@
+#include <cmath>
+
+#include "model/line_shape.h"
+
+namespace nmrsim {
+namespace {
+
+constexpr double Line::*kWidths[] = {&Line::half_width_khz};
+
+double density(const Line& line, double offset_hz) {
+    const double half_width = line.half_width_khz * kHzPerKhz;
+    return half_width / (kPi * (offset_hz * offset_hz + half_width * half_width));
+}
+
+double half_width_khz(const Line& line) {
+    return line.half_width_khz;
+}
+
+double weight_inside(const Line& line) {
+    return 2.0 / kPi * std::atan(line.cutoff_khz / line.half_width_khz);
+}
+
+double quantile(const Line& line, double u) {
+    return line.half_width_khz * kHzPerKhz *
+           std::tan(0.5 * kPi * weight_inside(line) * (2.0 * u - 1.0));
+}
+
+}  // namespace
+
+extern const LineShapeRow kLorentzianLine;
+constinit const LineShapeRow kLorentzianLine = {.shape = LineShape::lorentzian,
+                                                .name = "lorentzian",
+                                                .widths = kWidths,
+                                                .even = true,
+                                                .fast_converges = true,
+                                                .density = density,
+                                                .half_width_khz = half_width_khz,
+                                                .weight_inside = weight_inside,
+                                                .quantile = quantile};
+
+}  // namespace nmrsim
