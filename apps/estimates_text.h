@@ -32,7 +32,7 @@ std::string estimates_as_challenge(const nmrinverse::Predictions& estimates,
 std::string samples_as_csv(const Curves& curves, std::span<const double> samples,
                            const nmrsim::Prior& prior);
 
-/// "rkky (98.2%)": the likeliest choice of a categorical unknown, and how likely it is.
+/// "gaussian (98.2%)": the likeliest choice of a categorical unknown, and how likely it is.
 std::string choice_in_words(const nmrinverse::Predictions& estimates, std::size_t curve,
                             const nmrsim::PriorRange& unknown);
 

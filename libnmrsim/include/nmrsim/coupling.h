@@ -60,7 +60,7 @@ struct Interaction {
     void validate() const;
 };
 
-/// "uniform", "gaussian", "power-law" or "rkky".
+/// As files of settings name it: "uniform", "gaussian", "power-law" or "rkky".
 std::string_view kernel_name(const Kernel& kernel);
 
 /// The names of all kernels, in the order of Kernel's alternatives: uniform first.

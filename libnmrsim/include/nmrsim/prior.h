@@ -30,7 +30,7 @@ struct PriorRange {
 
 using Prior = std::vector<PriorRange>;
 
-/// A categorical unknown with its range: categorical_unknown("kernel", {"gaussian", "rkky"}).
+/// A categorical unknown with its range: categorical_unknown("kernel", names).
 PriorRange categorical_unknown(std::string name, std::vector<std::string> choices);
 
 /// Index of the choice that `value` of a categorical unknown stands for; a value outside

@@ -4,18 +4,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 #include <stdexcept>
-#include <type_traits>
 
+#include "model/kernels.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/units.h"
 
 namespace nmrsim {
 namespace {
-
-constexpr Kernel kDefaultKernels[] = {UniformKernel{}, GaussianKernel{}, PowerLawKernel{},
-                                      RkkyKernel{}};
 
 /// Where xi_of_kernel_sum() looks, and how [of log xi, of log |sum|].
 constexpr double kLeastXiOfSum = 0.1;
@@ -24,50 +20,6 @@ constexpr double kSearchStep = 0.4;
 constexpr int kMostSteps = 100;
 constexpr double kSumRounding = 4e-16;
 
-/// Its xi; nullptr for the uniform kernel.
-double* range_of(Kernel& kernel) {
-    return std::visit(
-        [](auto& k) -> double* {
-            if constexpr (std::is_same_v<std::decay_t<decltype(k)>, UniformKernel>) {
-                return nullptr;
-            } else {
-                return &k.xi;
-            }
-        },
-        kernel);
-}
-
-/// How f is scaled: as its formula says, or so that dividing by its sum is safe where xi is so
-/// small that the formula underflows at every r > 0.
-enum class Scale { plain, for_normalising };
-
-double radial(const UniformKernel&, double, Scale) {
-    return 1.0;
-}
-
-double radial(const GaussianKernel& kernel, double r, Scale scale) {
-    // Relative to r = 1, the nearest neighbours.
-    const double nearest = scale == Scale::plain ? 0.0 : 1.0;
-    return std::exp(-(r - nearest) * (r + nearest) / (kernel.xi * kernel.xi));
-}
-
-double radial(const PowerLawKernel& kernel, double r, Scale scale) {
-    // xi^p is a factor common to all r, which normalising cancels.
-    return scale == Scale::plain ? std::pow(kernel.xi / r, kernel.exponent)
-                                 : std::pow(r, -kernel.exponent);
-}
-
-double radial(const RkkyKernel& kernel, double r, Scale) {
-    const double x = 2.0 * r / kernel.xi;
-    // Below 0.1 the difference cancels; its series there is exact to 1e-16 after three terms:
-    // x cos x - sin x = -x^3 (1/3 - x^2/30 + x^4/840 - x^6/45360 + ...).
-    if (x < 0.1) {
-        const double x2 = x * x;
-        return -(1.0 / 3.0 - x2 * (1.0 / 30.0 - x2 * (1.0 / 840.0 - x2 / 45360.0))) / x;
-    }
-    return (x * std::cos(x) - std::sin(x)) / (x * x * x * x);
-}
-
 double value(const Interaction& interaction, double dx, double dy, double dz, Scale scale) {
     const double r = std::hypot(dx, dy, dz);
     if (r == 0.0) return 0.0;
@@ -75,8 +27,7 @@ double value(const Interaction& interaction, double dx, double dy, double dz, Sc
     const double cos_phi = dx / r;
     const double angular =
         a.s_weight + a.p_weight * cos_phi + a.d_weight * (2.0 * cos_phi * cos_phi - 1.0);
-    return angular * std::visit([&](const auto& kernel) { return radial(kernel, r, scale); },
-                                interaction.kernel);
+    return angular * radial(interaction.kernel, r, scale);
 }
 
 /// Minimum image of the displacement `i` around a ring of `n` sites.
@@ -116,31 +67,10 @@ double sum(const std::vector<double>& table) {
     return total;
 }
 
-void require_positive(double value, const char* name) {
-    if (!(value > 0.0) || !std::isfinite(value)) {
-        throw std::invalid_argument(fmt::format("interaction.{} must be > 0, got {}", name, value));
-    }
-}
-
 void require_finite(double value, const char* name) {
     if (!std::isfinite(value)) {
         throw std::invalid_argument(
             fmt::format("interaction.{} must be finite, got {}", name, value));
-    }
-}
-
-void validate_kernel(const UniformKernel&) {}
-void validate_kernel(const GaussianKernel& kernel) {
-    require_positive(kernel.xi, "xi");
-}
-void validate_kernel(const RkkyKernel& kernel) {
-    require_positive(kernel.xi, "xi");
-}
-void validate_kernel(const PowerLawKernel& kernel) {
-    require_positive(kernel.xi, "xi");
-    if (!(kernel.exponent >= 0.0) || !std::isfinite(kernel.exponent)) {
-        throw std::invalid_argument(
-            fmt::format("interaction.exponent must be >= 0, got {}", kernel.exponent));
     }
 }
 
@@ -151,7 +81,7 @@ double Interaction::alpha_plane_khz() const {
 }
 
 void Interaction::validate() const {
-    std::visit([](const auto& k) { validate_kernel(k); }, kernel);
+    validate_kernel(kernel);
     require_finite(angular.s_weight, "s_weight");
     require_finite(angular.p_weight, "p_weight");
     require_finite(angular.d_weight, "d_weight");
@@ -161,19 +91,13 @@ void Interaction::validate() const {
 }
 
 std::string_view kernel_name(const Kernel& kernel) {
-    struct Name {
-        std::string_view operator()(const UniformKernel&) const { return "uniform"; }
-        std::string_view operator()(const GaussianKernel&) const { return "gaussian"; }
-        std::string_view operator()(const PowerLawKernel&) const { return "power-law"; }
-        std::string_view operator()(const RkkyKernel&) const { return "rkky"; }
-    };
-    return std::visit(Name{}, kernel);
+    return row_of(kernel).name;
 }
 
 const std::vector<std::string>& kernel_names() {
     static const std::vector<std::string> names = [] {
         std::vector<std::string> all;
-        for (const Kernel& kernel : kDefaultKernels) all.emplace_back(kernel_name(kernel));
+        for (const KernelRow& row : kernel_rows()) all.emplace_back(row.name);
         return all;
     }();
     return names;
@@ -181,20 +105,20 @@ const std::vector<std::string>& kernel_names() {
 
 Kernel other_kernel(const Kernel& kernel, std::string_view name) {
     if (kernel_name(kernel) == name) return kernel;
-    const auto found =
-        std::find_if(std::begin(kDefaultKernels), std::end(kDefaultKernels),
-                     [&](const Kernel& candidate) { return kernel_name(candidate) == name; });
-    if (found == std::end(kDefaultKernels)) {
+    const auto rows = kernel_rows();
+    const auto found = std::find_if(rows.begin(), rows.end(),
+                                    [&](const KernelRow& row) { return row.name == name; });
+    if (found == rows.end()) {
         const std::string nearest = nearest_name(name, kernel_names());
         throw std::invalid_argument(
             fmt::format("unknown kernel \"{}\"{}", name,
                         nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest)));
     }
-    Kernel result = *found;
+    Kernel result = found->standard;
     // The range means the same for every kernel that has one.
-    if (double* xi = range_of(result)) {
+    if (double* xi = xi_of(result)) {
         Kernel old = kernel;
-        if (const double* old_xi = range_of(old)) *xi = *old_xi;
+        if (const double* old_xi = xi_of(old)) *xi = *old_xi;
     }
     return result;
 }
@@ -242,7 +166,7 @@ double xi_of_kernel_sum(const Interaction& interaction, const Lattice& lattice, 
         throw std::invalid_argument(fmt::format("a kernel's |sum| must be > 0, got {}", sum));
     }
     Interaction trial = interaction;
-    double* const xi = range_of(trial.kernel);
+    double* const xi = xi_of(trial.kernel);
     if (!xi) throw std::invalid_argument("the uniform kernel has no xi");
     // Against log xi the logarithm of the sum is almost a line.
     const double target = std::log(sum);

@@ -8,6 +8,7 @@
 #include <limits>
 #include <utility>
 
+#include "model/kernels.h"
 #include "model/line_shape.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/experiment_file.h"
@@ -283,8 +284,11 @@ PriorRange read_range(std::string_view name, const toml::node& node) {
     const std::string key = fmt::format("prior.{}", name);
     const auto* array = node.as_array();
     if (parameter(name).categorical) {
-        const char* expected = "a list of names, as in [\"gaussian\", \"rkky\"]";
-        if (!array || array->empty()) wrong_type(key, expected, node);
+        if (!array || array->empty()) {
+            const std::string expected =
+                fmt::format("a list of names, as in {}", kExampleOfChoices);
+            wrong_type(key, expected.c_str(), node);
+        }
         std::vector<std::string> choices;
         for (const toml::node& choice : *array) {
             choices.push_back(read_text(fmt::format("{}[{}]", key, choices.size()), choice));

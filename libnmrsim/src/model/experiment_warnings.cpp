@@ -10,6 +10,7 @@
 
 #include "model/dead_time.h"
 #include "model/derived_rows.h"
+#include "model/kernels.h"
 #include "model/line_shape.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/units.h"
@@ -206,8 +207,7 @@ void warn_of_interaction(Warnings& warnings, const Experiment& e) {
         warn_of_frequency(warnings, "interaction.alpha_y_khz", *interaction.alpha_y_khz);
     }
     warn_of_frequency(warnings, "interaction.alpha_z_khz", interaction.alpha_z_khz);
-    // The power law has no range: its xi is a unit of length.
-    if (is_uniform(e) || std::holds_alternative<PowerLawKernel>(interaction.kernel)) return;
+    if (!row_of(interaction.kernel).has_range) return;
     const double xi = parameter("xi").get(e);
     const bool meant = std::any_of(e.prior.begin(), e.prior.end(), [&](const PriorRange& range) {
         if (plain_row(range.name) != "xi") return false;

@@ -7,9 +7,9 @@
 #include <limits>
 #include <numeric>
 #include <stdexcept>
-#include <type_traits>
 
 #include "model/derived_rows.h"
+#include "model/kernels.h"
 #include "model/line_shape.h"
 #include "nmrsim/experiment.h"
 #include "nmrsim/units.h"
@@ -24,8 +24,9 @@ bool always(const Experiment&) {
 bool finite_range(const Experiment& e) {
     return !is_uniform(e);
 }
-bool is_power_law(const Experiment& e) {
-    return std::holds_alternative<PowerLawKernel>(e.interaction.kernel);
+bool has_exponent(const Experiment& e) {
+    Kernel kernel = e.interaction.kernel;
+    return exponent_of(kernel) != nullptr;
 }
 template <double Line::*width>
 bool line_has(const Experiment& e) {
@@ -59,43 +60,28 @@ void set_kernel(Experiment& e, double value) {
         other_kernel(e.interaction.kernel, range.choices[choice_of(range, value)]);
 }
 
-double get_xi(const Experiment& e) {
-    return std::visit(
-        [](const auto& kernel) {
-            if constexpr (std::is_same_v<std::decay_t<decltype(kernel)>, UniformKernel>) {
-                return 0.0;
-            } else {
-                return kernel.xi;
-            }
-        },
-        e.interaction.kernel);
+template <double* (*field)(Kernel&)>
+double get_of_kernel(const Experiment& e) {
+    Kernel kernel = e.interaction.kernel;
+    const double* value = field(kernel);
+    return value ? *value : 0.0;
+}
+
+void set_of_kernel(Experiment& e, double* (*field)(Kernel&), const char* name, double value) {
+    double* const place = field(e.interaction.kernel);
+    if (!place) {
+        throw std::invalid_argument(fmt::format("interaction.{} does not apply to the {} kernel",
+                                                name, kernel_name(e.interaction.kernel)));
+    }
+    *place = value;
 }
 
 void set_xi(Experiment& e, double value) {
-    std::visit(
-        [value](auto& kernel) {
-            if constexpr (std::is_same_v<std::decay_t<decltype(kernel)>, UniformKernel>) {
-                throw std::invalid_argument("interaction.xi does not apply to the uniform kernel");
-            } else {
-                kernel.xi = value;
-            }
-        },
-        e.interaction.kernel);
-}
-
-double get_exponent(const Experiment& e) {
-    const auto* kernel = std::get_if<PowerLawKernel>(&e.interaction.kernel);
-    return kernel ? kernel->exponent : 0.0;
+    set_of_kernel(e, xi_of, "xi", value);
 }
 
 void set_exponent(Experiment& e, double value) {
-    auto* kernel = std::get_if<PowerLawKernel>(&e.interaction.kernel);
-    if (!kernel) {
-        throw std::invalid_argument(
-            fmt::format("interaction.exponent does not apply to the {} kernel",
-                        kernel_name(e.interaction.kernel)));
-    }
-    kernel->exponent = value;
+    set_of_kernel(e, exponent_of, "exponent", value);
 }
 
 /// |sum of the kernel as it acts|: 1 where each spin couples to a mean.
@@ -190,7 +176,7 @@ constexpr double kMostPerS = 1e12;
 // One row, one line: this is a table, and is read as one.
 // clang-format off
 const Parameter kTable[] = {
-    {"kernel", "interaction", "f", "", 0.0, 4.0, "kernel of the coupling: which f(r); as a number, the index of the choice plus 1/2",
+    {"kernel", "interaction", "f", "", 0.0, std::variant_size_v<Kernel>, "kernel of the coupling: which f(r); as a number, the index of the choice plus 1/2",
      get_kernel, set_kernel, always, false, true},
     {"alpha_x_khz", "interaction", "alpha_x", "kHz", -kMostKhz, kMostKhz, "coupling strength along x",
      FIELD(interaction.alpha_x_khz), always, false},
@@ -199,8 +185,8 @@ const Parameter kTable[] = {
      [](Experiment& e, double value) { e.interaction.alpha_y_khz = value; }, always, false},
     {"alpha_z_khz", "interaction", "alpha_z", "kHz", -kMostKhz, kMostKhz, "coupling strength along z",
      FIELD(interaction.alpha_z_khz), always, false},
-    {"xi", "interaction", "xi", "", 0.0, 1e6, "range of the kernel in lattice units", get_xi, set_xi, finite_range, false},
-    {"exponent", "interaction", "p", "", 0.0, 100.0, "exponent of the power law", get_exponent, set_exponent, is_power_law, false},
+    {"xi", "interaction", "xi", "", 0.0, 1e6, "range of the kernel in lattice units", get_of_kernel<xi_of>, set_xi, finite_range, false},
+    {"exponent", "interaction", "p", "", 0.0, 100.0, "exponent of the power law", get_of_kernel<exponent_of>, set_exponent, has_exponent, false},
     {"s_weight", "interaction", "s", "", -100.0, 100.0, "weight of the isotropic part of the angular factor",
      FIELD(interaction.angular.s_weight), finite_range, false},
     {"p_weight", "interaction", "p_w", "", -100.0, 100.0, "weight of cos(phi) in the angular factor",

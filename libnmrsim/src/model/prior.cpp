@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "model/derived_rows.h"
+#include "model/kernels.h"
 #include "nmrsim/experiment.h"
 #include "nmrsim/parameters.h"
 
@@ -105,8 +106,8 @@ void validate_prior(const Prior& prior) {
                 "prior.summed_khz and prior.summed_by_xi_khz say the same value: keep one");
         }
         if (row.categorical && !range.categorical()) {
-            throw std::invalid_argument(fmt::format(
-                "prior.{} must be a list of choices, as in [\"gaussian\", \"rkky\"]", range.name));
+            throw std::invalid_argument(fmt::format("prior.{} must be a list of choices, as in {}",
+                                                    range.name, kExampleOfChoices));
         }
         if (!row.categorical && range.categorical()) {
             throw std::invalid_argument(
