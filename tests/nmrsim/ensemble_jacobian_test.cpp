@@ -114,7 +114,7 @@ TEST_CASE("Tangents are the derivatives of the curve, lattice", "[jacobian]") {
     Experiment e = base();
     e.lattice = {6, 5, 1, 4};
     std::vector<std::string> names{"alpha_x_khz", "summed_khz", "xi",      "half_width_khz",
-                                   "d",           "tau_us",     "p_weight"};
+                                   "d",           "tau_us",     "d_weight"};
     SECTION("gaussian") {
         e.interaction.kernel = GaussianKernel{1.7};
     }

@@ -81,8 +81,8 @@ TEST_CASE("The general simulator agrees with the lattice's own") {
     SECTION("relaxation") {
         e.relaxation.gamma3_per_s = 2e4;
     }
-    SECTION("p-wave") {
-        e.interaction.angular.p_weight = 0.4;
+    SECTION("d-wave") {
+        e.interaction.angular.d_weight = 0.4;
     }
     CHECK(largest_difference(simulate(e), simulate_ensemble(e)) < 1e-6);
 }
@@ -319,7 +319,7 @@ TEST_CASE("What rounding alone makes of a curve is refused") {
     // Four spins with strong couplings and many pulses: no double answers that.
     Experiment e;
     e.interaction.kernel = RkkyKernel{7.034896170841202};
-    e.interaction.angular = {-0.25338, 0.0, 0.66541};
+    e.interaction.angular = {-0.25338, 0.66541};
     e.interaction.alpha_x_khz = 468.07;
     e.interaction.alpha_z_khz = -282.0;
     e.lattice = {2, 2, 1, 424};

@@ -305,7 +305,7 @@ TEST_CASE("experiments written as TOML read back the same") {
     odd.name = "a \"name\" \\ with\ttab and umlaut \xC3\xBC";
     odd.interaction.alpha_y_khz = 1.0 / 3.0;
     odd.interaction.alpha_z_khz = -0.0;
-    odd.interaction.angular = {0.1, -0.2, 1e-300};
+    odd.interaction.angular = {0.1, 1e-300};
     odd.lattice.seed = std::numeric_limits<std::uint64_t>::max();
     odd.line.shape = LineShape::gaussian;
     odd.line.larmor_mhz = 123456.0;
@@ -420,6 +420,14 @@ TEST_CASE("relaxation may be given as T1 and T2") {
     const Experiment e = parse_experiment("[relaxation]\nt2_us = 30\nt1_us = 40\n", "f.toml");
     CHECK(1e6 / e.relaxation.longitudinal_rate() == Approx(40.0));
     CHECK(1e6 / e.relaxation.transverse_rate() == Approx(30.0));
+}
+
+TEST_CASE("a file may say that there is none of the odd angular factor, which is gone") {
+    const std::string table = "[interaction]\nkernel = \"gaussian\"\n";
+    CHECK(experiment_to_toml(parse_experiment(table + "p_weight = 0.0\n", "f.toml")) ==
+          experiment_to_toml(parse_experiment(table, "f.toml")));
+    CHECK(error_of(table + "p_weight = 0.4\n") ==
+          "f.toml:3: interaction.p_weight: expected 0 or no such key, found 0.4");
 }
 
 TEST_CASE("texts that cannot be used are named by line and key") {

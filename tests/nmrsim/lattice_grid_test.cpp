@@ -33,8 +33,8 @@ Interaction gaussian(double xi) {
 
 std::optional<GridPlan> plan_for(const KernelResponse& kernel, const Lattice& lattice,
                                  double cutoff) {
-    return plan_grid(kernel.spectrum.re, lattice, kernel.rest, cutoff,
-                     mode_limits(kernel.spectrum.re, lattice, kernel.rest, cutoff));
+    return plan_grid(kernel.spectrum, lattice, kernel.rest, cutoff,
+                     mode_limits(kernel.spectrum, lattice, kernel.rest, cutoff));
 }
 
 /// Sum over r of f(r) m(i + r), by a plain Fourier sum over a real, even spectrum.
@@ -115,7 +115,7 @@ TEST_CASE("a plan's field errs as much as it says, and by no more than the cutof
     const Lattice lattice = lattice_of(64, 48);
     for (const double xi : {4.0, 6.0, 9.0}) {
         const KernelResponse kernel = kernel_response(gaussian(xi), lattice);
-        std::vector<double> smooth = kernel.spectrum.re;
+        std::vector<double> smooth = kernel.spectrum;
         for (double& v : smooth) v -= kernel.rest;
         CounterRandom random(5, 0, RandomStream::noise);
         std::vector<double> m;

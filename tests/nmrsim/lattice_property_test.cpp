@@ -39,8 +39,7 @@ Experiment random_lattice(std::uint64_t seed) {
                               PowerLawKernel{draw.spread(0.5, 3.0), draw.between(0.5, 4.0)},
                               RkkyKernel{draw.spread(1.0, 8.0)}};
     e.interaction.kernel = kernels[draw.below(3)];
-    if (draw.flip())
-        e.interaction.angular = {1.0, draw.between(-1.0, 1.0), draw.between(-1.0, 1.0)};
+    if (draw.flip()) e.interaction.angular = {1.0, draw.between(-1.0, 1.0)};
     double norm = 0.0;
     for (const double f : kernel_table(e.interaction, e.lattice)) norm += std::abs(f);
     e.interaction.alpha_x_khz = (draw.flip() ? 1.0 : -1.0) * draw.spread(0.5, 150.0) / norm;

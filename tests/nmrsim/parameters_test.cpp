@@ -64,7 +64,7 @@ TEST_CASE("summed_khz of the uniform kernel is alpha_x") {
 
 TEST_CASE("summed_khz of a kernel that sums to nothing is an error") {
     Experiment experiment = with_kernel(GaussianKernel{4.0});
-    experiment.interaction.angular = {0.0, 0.0, 0.0};
+    experiment.interaction.angular = {0.0, 0.0};
     CHECK_THROWS_WITH(set_parameter(experiment, "summed_khz", 10.0),
                       ContainsSubstring("summed_khz must have a kernel whose sum is not 0"));
     CHECK(experiment.interaction.alpha_x_khz == 3.0);

@@ -22,7 +22,7 @@ PriorRange three_kernels() {
 Experiment unknown_kernel() {
     Experiment experiment;
     experiment.interaction.kernel = GaussianKernel{5.0};
-    experiment.interaction.angular = {1.0, 0.25, 0.0};
+    experiment.interaction.angular = {1.0, 0.25};
     experiment.lattice.nx = experiment.lattice.ny = 30;
     experiment.prior = {
         {"summed_khz", 10.0, 100.0}, {"exponent", 2.0, 4.0}, three_kernels(), {"xi", 1.0, 10.0}};
@@ -129,7 +129,7 @@ TEST_CASE("the kernel is set before what depends on it, and what does not apply 
         // The summed coupling is that of the kernel drawn, whatever the power law's xi.
         CHECK(drawn.interaction.alpha_x_khz ==
               Approx(60.0 / std::abs(kernel_sum(drawn.interaction, drawn.lattice))).epsilon(1e-14));
-        CHECK(drawn.interaction.angular.p_weight == 0.25);
+        CHECK(drawn.interaction.angular.d_weight == 0.25);
         CHECK(drawn.prior.size() == 4);
         CHECK(parameter("kernel").get(drawn) == choice_value(i));
         CHECK_NOTHROW(drawn.validate());

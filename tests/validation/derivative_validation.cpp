@@ -91,7 +91,7 @@ std::vector<Experiment> lattice_draws() {
         CounterRandom random(12, i, RandomStream::parameters);
         Experiment e = beyond_the_fast_paths(random_echo(random));
         const double xi = 1.2 + random.uniform();
-        e.interaction.angular = {1.0, 0.3 * random.uniform(), -0.2};
+        e.interaction.angular = {1.0, 0.3 * random.uniform() - 0.2};
         e.interaction.normalize = i % 2 == 0;
         e.lattice = {6, 5, 1, i + 1};
         switch (i % 3) {

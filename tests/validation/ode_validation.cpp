@@ -50,8 +50,8 @@ std::vector<Case> cases() {
     list.push_back({"12 x 12 power law, relaxation", lattice(PowerLawKernel{1.0, 3.0})});
     list.push_back({"12 x 12 rkky, relaxation", lattice(RkkyKernel{2.5})});
     Experiment angular = lattice(GaussianKernel{1.5});
-    angular.interaction.angular = {1.0, 0.4, -0.3};
-    list.push_back({"the same, gaussian with p and d waves", angular});
+    angular.interaction.angular = {1.0, -0.3};
+    list.push_back({"the same, gaussian with a d wave", angular});
     Experiment chain = lattice_echo();
     chain.interaction.kernel = PowerLawKernel{1.0, 2.0};
     chain.lattice = {96, 1, 1, 5};

@@ -33,11 +33,10 @@ struct RkkyKernel {
 
 using Kernel = std::variant<UniformKernel, GaussianKernel, PowerLawKernel, RkkyKernel>;
 
-/// How alike spins at r couple: f(r) times (s + p cos(phi) + d cos(2 phi)), phi the angle of r to
-/// x, so that cos(phi) = dx / r in three dimensions too.
+/// How alike spins at r couple: f(r) times (s + d cos(2 phi)), phi the angle of r to x, so that
+/// cos(phi) = dx / r in three dimensions too.
 struct AngularFactor {
     double s_weight = 1.0;
-    double p_weight = 0.0;
     double d_weight = 0.0;
 };
 
@@ -76,8 +75,7 @@ double kernel_value(const Interaction& interaction, double dx, double dy, double
 
 /// f over the lattice as it acts (normalised where asked), shape (nx * ny * nz), indexed by
 /// displacement with wrap-around: entry (x, y, z) is the coupling to the spin x sites on, y sites
-/// across, z sites up, minimum image. Where a displacement of half the lattice has two images, the
-/// angular factor is their mean.
+/// across, z sites up, minimum image. It is even in each direction.
 std::vector<double> kernel_table(const Interaction& interaction, const Lattice& lattice);
 
 /// Sum of f over the lattice before normalisation.

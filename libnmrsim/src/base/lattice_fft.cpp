@@ -99,7 +99,7 @@ void LatticeFft<Real>::transform(Real* a, Real* b, int direction) const {
 template class LatticeFft<float>;
 template class LatticeFft<double>;
 
-Spectrum lattice_spectrum(const std::vector<double>& f, int nx, int ny, bool even) {
+std::vector<double> lattice_spectrum(const std::vector<double>& f, int nx, int ny) {
     const auto& plans = LatticeFft<double>::of(nx, ny);
     AlignedArray<double> a(plans.size_a());
     AlignedArray<double> b(plans.size_b());
@@ -109,13 +109,10 @@ Spectrum lattice_spectrum(const std::vector<double>& f, int nx, int ny, bool eve
         for (std::size_t y = 0; y < columns; ++y) a[2 * (x * stride + y)] = f[x * columns + y];
     }
     plans.transform(a.data(), b.data(), -1);
-    Spectrum spectrum;
-    spectrum.re.resize(f.size());
-    if (!even) spectrum.im.resize(f.size());
+    std::vector<double> spectrum(f.size());
     for (std::size_t x = 0; x < static_cast<std::size_t>(nx); ++x) {
         for (std::size_t y = 0; y < columns; ++y) {
-            spectrum.re[x * columns + y] = a[2 * (x * stride + y)];
-            if (!even) spectrum.im[x * columns + y] = a[2 * (x * stride + y) + 1];
+            spectrum[x * columns + y] = a[2 * (x * stride + y)];
         }
     }
     return spectrum;

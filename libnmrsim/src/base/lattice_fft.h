@@ -46,13 +46,7 @@ private:
     void* along_y_[2];
 };
 
-/// F(k) = sum over r of f(r) exp(-i k r), both parts (nx, ny), row-major.
-struct Spectrum {
-    std::vector<double> re;
-    std::vector<double> im;  ///< empty where f is even
-};
-
-/// Spectrum of f, (nx, ny); `even` says that f(-r) = f(r).
-Spectrum lattice_spectrum(const std::vector<double>& f, int nx, int ny, bool even);
+/// F(k) = sum over r of f(r) exp(-i k r) of an even f, which is real; both (nx, ny), row-major.
+std::vector<double> lattice_spectrum(const std::vector<double>& f, int nx, int ny);
 
 }  // namespace nmrsim

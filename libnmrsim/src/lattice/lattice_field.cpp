@@ -61,13 +61,10 @@ KernelResponse kernel_response(const Interaction& interaction, const Lattice& la
     const std::vector<double> table = kernel_table(interaction, lattice);
     KernelResponse response;
     for (const double f : table) response.norm += std::abs(f);
-    const bool even = interaction.angular.p_weight == 0.0;
-    response.spectrum = lattice_spectrum(table, lattice.nx, lattice.ny, even);
-    if (even) {
-        response.rest = response.spectrum.re[static_cast<std::size_t>(lattice.nx / 2) *
-                                                 static_cast<std::size_t>(lattice.ny) +
-                                             static_cast<std::size_t>(lattice.ny / 2)];
-    }
+    response.spectrum = lattice_spectrum(table, lattice.nx, lattice.ny);
+    response.rest = response.spectrum[static_cast<std::size_t>(lattice.nx / 2) *
+                                          static_cast<std::size_t>(lattice.ny) +
+                                      static_cast<std::size_t>(lattice.ny / 2)];
     return response;
 }
 
@@ -79,29 +76,24 @@ double field_products(const ModeLimits& limits, const Lattice& lattice, int comp
 template <class Real>
 void LatticeField<Real>::set_kernel(const KernelResponse& kernel, const Lattice& lattice,
                                     bool couples_z, double cutoff, FieldMethod method) {
-    const Spectrum& spectrum = kernel.spectrum;
+    const std::vector<double>& spectrum = kernel.spectrum;
     lattice_ = lattice;
     couples_z_ = couples_z;
     const int components = couples_z ? 3 : 2;
-    const bool even = spectrum.im.empty();
-    if (even && method != FieldMethod::fft) {
-        const ModeLimits limits = mode_limits(spectrum.re, lattice, kernel.rest, cutoff);
+    if (method != FieldMethod::fft) {
+        const ModeLimits limits = mode_limits(spectrum, lattice, kernel.rest, cutoff);
         if (method == FieldMethod::modes ||
             mode_products(limits, lattice, components) < fft_products<Real>(lattice, components)) {
             method_ = FieldMethod::modes;
-            modes_.prepare(spectrum.re, lattice, kernel.rest, limits, components);
+            modes_.prepare(spectrum, lattice, kernel.rest, limits, components);
             return;
         }
     }
     method_ = FieldMethod::fft;
-    const std::size_t n = spectrum.re.size();
+    const std::size_t n = spectrum.size();
     const double scale = 1.0 / static_cast<double>(n);
-    spectrum_re_.resize(n);
-    spectrum_im_.resize(spectrum.im.size());
-    for (std::size_t i = 0; i < n; ++i) spectrum_re_[i] = static_cast<Real>(spectrum.re[i] * scale);
-    for (std::size_t i = 0; i < spectrum.im.size(); ++i) {
-        spectrum_im_[i] = static_cast<Real>(spectrum.im[i] * scale);
-    }
+    spectrum_.resize(n);
+    for (std::size_t i = 0; i < n; ++i) spectrum_[i] = static_cast<Real>(spectrum[i] * scale);
     fft_ = &LatticeFft<Real>::of(lattice.nx, lattice.ny);
     a_.resize(fft_->size_a());
     b_.resize(fft_->size_b());
@@ -120,8 +112,8 @@ void LatticeField<Real>::evaluate(const Real* mx, const Real* my, const Real* mz
     if (couples_z_) evaluate_fft(mz, nullptr, wz, nullptr);
 }
 
-/// Mx + i My is one complex array. The kernel is real, so that its convolution keeps the two apart:
-/// w_i = sum over d of f(d) m(i + d) has the spectrum conj(F) M, F real where f is even.
+/// Mx + i My is one complex array. The kernel is real and even, so that its convolution keeps the
+/// two apart: w_i = sum over d of f(d) m(i + d) has the spectrum F M, F real.
 template <class Real>
 void LatticeField<Real>::evaluate_fft(const Real* re, const Real* im, Real* out_re, Real* out_im) {
     const int ny = lattice_.ny;
@@ -133,9 +125,7 @@ void LatticeField<Real>::evaluate_fft(const Real* re, const Real* im, Real* out_
     fft_->transform(a_.data(), b_.data(), -1);
     for (std::size_t x = 0; x < static_cast<std::size_t>(lattice_.nx); ++x) {
         const std::size_t row = x * static_cast<std::size_t>(ny);
-        kernel_->multiply_conjugate(ny, spectrum_re_.data() + row,
-                                    spectrum_im_.size() ? spectrum_im_.data() + row : nullptr,
-                                    a_.data() + x * stride);
+        kernel_->scale_pairs(ny, spectrum_.data() + row, a_.data() + x * stride);
     }
     fft_->transform(a_.data(), b_.data(), +1);
     for (std::size_t x = 0; x < static_cast<std::size_t>(lattice_.nx); ++x) {

@@ -1,6 +1,8 @@
 /// The field w_i = sum_j f(r_ij) m_j on the periodic lattice.
 #pragma once
 
+#include <vector>
+
 #include "base/aligned_array.h"
 #include "base/lattice_fft.h"
 #include "lattice/lattice_kernel.h"
@@ -11,8 +13,8 @@ namespace nmrsim {
 
 /// A kernel on a lattice.
 struct KernelResponse {
-    Spectrum spectrum;
-    /// Constant part of an even spectrum: what remains of it far out, the multiple of a spin itself
+    std::vector<double> spectrum;  ///< real, as f is even, (nx, ny)
+    /// Constant part of the spectrum: what remains of it far out, the multiple of a spin itself
     /// that makes f(0) = 0.
     double rest = 0.0;
     double norm = 0.0;  ///< sum of |f|: |w| <= norm / 2
@@ -25,7 +27,7 @@ enum class FieldMethod {
     automatic,  ///< the cheaper one by operation counts
     fft,        ///< fast Fourier transforms: any kernel
     /// Products with the few cosines and sines that a smooth kernel is made of, plus a multiple of
-    /// the spin itself (which makes f(0) = 0). Only without a p-wave factor; otherwise FFT.
+    /// the spin itself (which makes f(0) = 0)
     modes
 };
 
@@ -59,8 +61,8 @@ private:
     FieldMethod method_ = FieldMethod::fft;
     LatticeModes<Real> modes_;
     const LatticeFft<Real>* fft_ = nullptr;
-    AlignedArray<Real> spectrum_re_, spectrum_im_;  ///< over N, (nx, ny); im empty where f is even
-    AlignedArray<Real> a_, b_;                      ///< the transforms' arrays
+    AlignedArray<Real> spectrum_;  ///< over N, (nx, ny)
+    AlignedArray<Real> a_, b_;     ///< the transforms' arrays
 };
 
 }  // namespace nmrsim

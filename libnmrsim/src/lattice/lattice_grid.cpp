@@ -222,7 +222,7 @@ void LatticeGrid::prepare(const GridPlan& plan, long columns, int components, in
     parts_ = parts;
     columns_ = columns;
     KernelResponse kernel;
-    kernel.spectrum.re = plan.spectrum;
+    kernel.spectrum = plan.spectrum;
     inner_.set_kernel(kernel, grid_, components == 3, cutoff);
 
     const auto copy = [](const std::vector<double>& from, AlignedArray<float>& to) {

@@ -348,29 +348,18 @@ void split(int n, const Real* __restrict in, Real* __restrict re, Real* __restri
 }
 
 template <class Real>
-void multiply_conjugate(int n, const Real* __restrict re, const Real* __restrict im,
-                        Real* __restrict out) {
-    if (im) {
-        for (int j = 0; j < n; ++j) {
-            const Real a = out[2 * j];
-            const Real b = out[2 * j + 1];
-            out[2 * j] = a * re[j] + b * im[j];
-            out[2 * j + 1] = b * re[j] - a * im[j];
-        }
-    } else {
-        for (int j = 0; j < n; ++j) {
-            out[2 * j] *= re[j];
-            out[2 * j + 1] *= re[j];
-        }
+void scale_pairs(int n, const Real* __restrict factor, Real* __restrict out) {
+    for (int j = 0; j < n; ++j) {
+        out[2 * j] *= factor[j];
+        out[2 * j + 1] *= factor[j];
     }
 }
 
 template <class Real>
 constexpr LatticeKernel<Real> make_table() {
-    return {
-        advance<Real>,         multiply<Real>, add_subtract<Real>,      add_subtract_reversed<Real>,
-        unfold_reversed<Real>, unfold<Real>,   add_scaled<Real>,        scale<Real>,
-        interleave<Real>,      split<Real>,    multiply_conjugate<Real>};
+    return {advance<Real>,         multiply<Real>, add_subtract<Real>, add_subtract_reversed<Real>,
+            unfold_reversed<Real>, unfold<Real>,   add_scaled<Real>,   scale<Real>,
+            interleave<Real>,      split<Real>,    scale_pairs<Real>};
 }
 
 }  // namespace

@@ -76,8 +76,8 @@ struct LatticeKernel {
     void (*interleave)(int n, const Real* re, const Real* im, Real* out);
     /// the reverse; im may be null
     void (*split)(int n, const Real* in, Real* re, Real* im);
-    /// interleaved complex `out` times conj(re + i im); im may be null for zeros
-    void (*multiply_conjugate)(int n, const Real* re, const Real* im, Real* out);
+    /// interleaved complex `out` times `factor`
+    void (*scale_pairs)(int n, const Real* factor, Real* out);
 };
 
 /// The functions for this machine's instruction set.

@@ -129,14 +129,13 @@ void LatticeSpins<Real>::prepare(const Experiment& experiment) {
 
 template <class Real>
 bool LatticeSpins<Real>::prepare_grid(const KernelResponse& kernel, double cutoff) {
-    if (!kernel.spectrum.im.empty()) return false;
     const int components = dynamics_.z != 0.0 ? 3 : 2;
-    const ModeLimits limits = mode_limits(kernel.spectrum.re, lattice_, kernel.rest, cutoff);
+    const ModeLimits limits = mode_limits(kernel.spectrum, lattice_, kernel.rest, cutoff);
     const double products = field_products(limits, lattice_, components);
     const double extra = kGridExtra * lattice_.sites();
     if (products < extra) return false;
     const std::optional<GridPlan> plan =
-        plan_grid(kernel.spectrum.re, lattice_, kernel.rest, cutoff, limits);
+        plan_grid(kernel.spectrum, lattice_, kernel.rest, cutoff, limits);
     if (!plan) return false;
     const double on_grid = field_products(mode_limits(plan->spectrum, plan->grid, 0.0, cutoff),
                                           plan->grid, components);

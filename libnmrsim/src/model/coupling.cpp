@@ -25,8 +25,7 @@ double value(const Interaction& interaction, double dx, double dy, double dz, Sc
     if (r == 0.0) return 0.0;
     const AngularFactor& a = interaction.angular;
     const double cos_phi = dx / r;
-    const double angular =
-        a.s_weight + a.p_weight * cos_phi + a.d_weight * (2.0 * cos_phi * cos_phi - 1.0);
+    const double angular = a.s_weight + a.d_weight * (2.0 * cos_phi * cos_phi - 1.0);
     return angular * radial(interaction.kernel, r, scale);
 }
 
@@ -46,15 +45,11 @@ std::vector<double> raw_table(const Interaction& interaction, const Lattice& lat
     std::size_t i = 0;
     for (int x = 0; x < nx; ++x) {
         const int dx = minimum_image(x, nx);
-        // At half the ring +dx and -dx are equally near. The angular factor is even in dy and dz,
-        // so that only the images in x need a mean.
-        const bool two_images = 2 * dx == nx;
         for (int y = 0; y < lattice.ny; ++y) {
             const int dy = minimum_image(y, lattice.ny);
             for (int z = 0; z < lattice.nz; ++z, ++i) {
                 const int dz = minimum_image(z, lattice.nz);
-                const double f = value(interaction, dx, dy, dz, scale);
-                table[i] = two_images ? 0.5 * (f + value(interaction, -dx, dy, dz, scale)) : f;
+                table[i] = value(interaction, dx, dy, dz, scale);
             }
         }
     }
@@ -83,7 +78,6 @@ double Interaction::alpha_plane_khz() const {
 void Interaction::validate() const {
     validate_kernel(kernel);
     require_finite(angular.s_weight, "s_weight");
-    require_finite(angular.p_weight, "p_weight");
     require_finite(angular.d_weight, "d_weight");
     require_finite(alpha_x_khz, "alpha_x_khz");
     if (alpha_y_khz) require_finite(*alpha_y_khz, "alpha_y_khz");
@@ -142,9 +136,8 @@ std::vector<double> kernel_table(const Interaction& interaction, const Lattice& 
 }
 
 double kernel_sum(const Interaction& interaction, const Lattice& lattice) {
-    const AngularFactor& a = interaction.angular;
-    if (std::holds_alternative<UniformKernel>(interaction.kernel) || a.p_weight != 0.0 ||
-        a.d_weight != 0.0) {
+    if (std::holds_alternative<UniformKernel>(interaction.kernel) ||
+        interaction.angular.d_weight != 0.0) {
         return sum(raw_table(interaction, lattice, Scale::plain));
     }
     // Isotropic: each site stands for its mirror images too.

@@ -329,6 +329,12 @@ void set_key(Experiment& e, const std::string& table, const std::string& key,
         if (table != row.table || key != row.name) continue;
         return set_parameter(e, key, read_real(full, node));
     }
+    if (is("interaction.p_weight")) {
+        // Of a factor odd in r, which no Hamiltonian has: older files say that there is none of it.
+        if (read_real(full, node) == 0.0) return;
+        throw InputError(
+            fmt::format("{}: expected 0 or no such key, found {}", full, describe(node)));
+    }
     if (is("sequence.events")) {
         Sequence sequence;
         sequence.program = read_events(node);

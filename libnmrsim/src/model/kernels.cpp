@@ -12,9 +12,9 @@ const char* const kExampleOfChoices = "[\"gaussian\", \"rkky\"]";
 namespace {
 
 constexpr KernelRow kRows[] = {{"uniform", UniformKernel{}, false},
-                           {"gaussian", GaussianKernel{}, true},
-                           {"power-law", PowerLawKernel{}, false},
-                           {"rkky", RkkyKernel{}, true}};
+                               {"gaussian", GaussianKernel{}, true},
+                               {"power-law", PowerLawKernel{}, false},
+                               {"rkky", RkkyKernel{}, true}};
 static_assert(std::size(kRows) == std::variant_size_v<Kernel>);
 
 double value(const UniformKernel&, double, Scale) {

@@ -189,8 +189,6 @@ const Parameter kTable[] = {
     {"exponent", "interaction", "p", "", 0.0, 100.0, "exponent of the power law", get_of_kernel<exponent_of>, set_exponent, has_exponent, false},
     {"s_weight", "interaction", "s", "", -100.0, 100.0, "weight of the isotropic part of the angular factor",
      FIELD(interaction.angular.s_weight), finite_range, false},
-    {"p_weight", "interaction", "p_w", "", -100.0, 100.0, "weight of cos(phi) in the angular factor",
-     FIELD(interaction.angular.p_weight), finite_range, false},
     {"d_weight", "interaction", "d_w", "", -100.0, 100.0, "weight of cos(2 phi) in the angular factor",
      FIELD(interaction.angular.d_weight), finite_range, false},
     {"half_width_khz", "line", "Gamma", "kHz", 0.0, kMostKhz, "half width of the line at half height",

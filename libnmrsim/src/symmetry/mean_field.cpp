@@ -56,9 +56,9 @@ using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMa
 }
 
 void require_known(const Experiment& experiment) {
-    constexpr std::array<std::string_view, 10> kMayVary = {
-        "alpha_x_khz", "xi",         "exponent",         "s_weight",     "p_weight",
-        "d_weight",    "summed_khz", "summed_by_xi_khz", "gamma3_per_s", "d"};
+    constexpr std::array<std::string_view, 9> kMayVary = {
+        "alpha_x_khz",      "xi",           "exponent", "s_weight", "d_weight", "summed_khz",
+        "summed_by_xi_khz", "gamma3_per_s", "d"};
     for (const PriorRange& unknown : experiment.prior) {
         if (std::find(kMayVary.begin(), kMayVary.end(), unknown.name) == kMayVary.end()) {
             refuse(fmt::format("{} to be known", unknown.name));

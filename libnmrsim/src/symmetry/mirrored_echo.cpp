@@ -17,13 +17,12 @@ constexpr double kSameAngle = 1e-9;
 
 /// Unknowns under which it holds as it does without.
 bool keeps_mirror(const PriorRange& unknown) {
-    constexpr std::array<std::string_view, 19> kHarmless = {"kernel",
+    constexpr std::array<std::string_view, 18> kHarmless = {"kernel",
                                                             "alpha_x_khz",
                                                             "alpha_z_khz",
                                                             "xi",
                                                             "exponent",
                                                             "s_weight",
-                                                            "p_weight",
                                                             "d_weight",
                                                             "summed_khz",
                                                             "summed_by_xi_khz",

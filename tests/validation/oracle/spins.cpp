@@ -50,8 +50,7 @@ long double radial(const nmrsim::Kernel& kernel, long double r) {
         kernel);
 }
 
-/// f of two sites apart by (x, y, z), each the lesser way round; the mean of both ways where they
-/// are as long.
+/// f of two sites apart by (x, y, z), each the lesser way round.
 double coupling(const nmrsim::Interaction& interaction, const Lattice& lattice, int x, int y,
                 int z) {
     const auto wrapped = [](int d, int n) {
@@ -63,12 +62,10 @@ double coupling(const nmrsim::Interaction& interaction, const Lattice& lattice, 
     z = wrapped(z, lattice.nz);
     if (x == 0 && y == 0 && z == 0) return 0.0;
     const long double r = std::sqrt(static_cast<long double>(x) * x + y * y + z * z);
-    long double cosine = x / r;
+    const long double cosine = x / r;
     const long double twice = 2.0L * cosine * cosine - 1.0L;
-    if (2 * x == lattice.nx) cosine = 0.0L;  // of +x and -x
     const nmrsim::AngularFactor& a = interaction.angular;
-    return static_cast<double>((a.s_weight + a.p_weight * cosine + a.d_weight * twice) *
-                               radial(interaction.kernel, r));
+    return static_cast<double>((a.s_weight + a.d_weight * twice) * radial(interaction.kernel, r));
 }
 
 /// f by displacement, (nx, ny, nz), as it acts.
