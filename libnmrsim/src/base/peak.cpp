@@ -7,24 +7,6 @@
 #include "nmrsim/threads.h"
 
 namespace nmrsim {
-namespace {
-
-PeakRun run(long repeats) {
-#if defined(__x86_64__)
-    switch (instruction_set()) {
-        case InstructionSet::avx512:
-            return avx512::peak_run(repeats);
-        case InstructionSet::avx2:
-            return avx2::peak_run(repeats);
-        case InstructionSet::baseline:
-            break;
-    }
-#endif
-    return baseline::peak_run(repeats);
-}
-
-}  // namespace
-
 double measured_peak_flops(int threads, double seconds) {
     threads = team_size(threads);
     using Clock = std::chrono::steady_clock;
@@ -34,7 +16,7 @@ double measured_peak_flops(int threads, double seconds) {
     const auto begin = Clock::now();
 #pragma omp parallel num_threads(threads) reduction(+ : flops, sum)
     while (std::chrono::duration<double>(Clock::now() - begin).count() < seconds) {
-        const PeakRun done = run(kRepeats);
+        const PeakRun done = NMRSIM_BEST(peak_run)(kRepeats);
         flops += done.flops;
         sum += done.sum;
     }

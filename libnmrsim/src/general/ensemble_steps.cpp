@@ -25,11 +25,7 @@ void for_each_spin(int threads, std::size_t spins, Use&& use) {
 }
 
 BlochKernels kernels() {
-#if defined(__x86_64__)
-    if (instruction_set() == InstructionSet::avx512) return avx512::bloch_kernels();
-    if (instruction_set() == InstructionSet::avx2) return avx2::bloch_kernels();
-#endif
-    return baseline::bloch_kernels();
+    return NMRSIM_BEST(bloch_kernels)();
 }
 
 template <class Scalar>

@@ -33,28 +33,16 @@ double fft_products(const Lattice& lattice, int components) {
 
 template <>
 const LatticeKernel<float>& lattice_kernel<float>() {
-#if defined(__x86_64__)
-    if (instruction_set() == InstructionSet::avx512) return avx512::kLatticeFloat;
-    if (instruction_set() == InstructionSet::avx2) return avx2::kLatticeFloat;
-#endif
-    return baseline::kLatticeFloat;
-}
-
-const LatticeGridKernel& lattice_grid_kernel() {
-#if defined(__x86_64__)
-    if (instruction_set() == InstructionSet::avx512) return avx512::kLatticeGrid;
-    if (instruction_set() == InstructionSet::avx2) return avx2::kLatticeGrid;
-#endif
-    return baseline::kLatticeGrid;
+    return NMRSIM_BEST(kLatticeFloat);
 }
 
 template <>
 const LatticeKernel<double>& lattice_kernel<double>() {
-#if defined(__x86_64__)
-    if (instruction_set() == InstructionSet::avx512) return avx512::kLatticeDouble;
-    if (instruction_set() == InstructionSet::avx2) return avx2::kLatticeDouble;
-#endif
-    return baseline::kLatticeDouble;
+    return NMRSIM_BEST(kLatticeDouble);
+}
+
+const LatticeGridKernel& lattice_grid_kernel() {
+    return NMRSIM_BEST(kLatticeGrid);
 }
 
 KernelResponse kernel_response(const Interaction& interaction, const Lattice& lattice) {

@@ -92,11 +92,7 @@ int nodes_for(const Experiment& experiment) {
 }
 
 const MeanFieldKernel& mean_field_kernel() {
-#if defined(__x86_64__)
-    if (instruction_set() == InstructionSet::avx512) return avx512::kMeanField;
-    if (instruction_set() == InstructionSet::avx2) return avx2::kMeanField;
-#endif
-    return baseline::kMeanField;
+    return NMRSIM_BEST(kMeanField);
 }
 
 /// m at the middle of the steps from sample `first` to sample `last`, whose value is `end`.

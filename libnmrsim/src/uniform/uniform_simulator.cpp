@@ -16,25 +16,11 @@ namespace {
 
 template <typename Real>
 UniformKernels<Real> kernels() {
-    constexpr bool kSingle = sizeof(Real) == 4;
-    const auto pick = [](auto single, auto other) {
-        if constexpr (kSingle) {
-            return single();
-        } else {
-            return other();
-        }
-    };
-#if defined(__x86_64__)
-    switch (instruction_set()) {
-        case InstructionSet::avx512:
-            return pick(avx512::uniform_kernels_float, avx512::uniform_kernels_double);
-        case InstructionSet::avx2:
-            return pick(avx2::uniform_kernels_float, avx2::uniform_kernels_double);
-        case InstructionSet::baseline:
-            break;
+    if constexpr (sizeof(Real) == 4) {
+        return NMRSIM_BEST(uniform_kernels_float)();
+    } else {
+        return NMRSIM_BEST(uniform_kernels_double)();
     }
-#endif
-    return pick(baseline::uniform_kernels_float, baseline::uniform_kernels_double);
 }
 
 /// A turn, and how it changes with each parameter.
