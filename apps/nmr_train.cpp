@@ -132,8 +132,8 @@ int main(int argc, char** argv) {
                    "Noise added on the fly, in units of M: one level, or a log-uniform range")
         ->type_name("SIGMA|LOW:HIGH");
     app.add_option("--head", options.head,
-                   "Form of the posterior: flow, mixture or gaussian (default: flow)")
-        ->check(CLI::IsMember({"flow", "mixture", "gaussian"}))
+                   "Form of the posterior: flow or gaussian (default: flow)")
+        ->check(CLI::IsMember({"flow", "gaussian"}))
         ->type_name("NAME");
     auto* phase =
         app.add_option("--receiver-phase", options.receiver.phase_deg,

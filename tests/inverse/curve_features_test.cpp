@@ -194,6 +194,12 @@ TEST_CASE("A feature spec survives its text form; a broken one is refused", "[fe
     broken.channel_sd.pop_back();
     CHECK_THROWS_AS(feature_spec_from_json(to_json(broken)), std::invalid_argument);
     CHECK_THROWS_AS(feature_spec_from_json("{}"), std::invalid_argument);
+    std::string older = to_json(features.spec());
+    older.insert(1, "\"log_power\":false,");
+    CHECK_NOTHROW(feature_spec_from_json(older));
+    older.replace(older.find("false"), 5, "true");
+    CHECK_THROWS_WITH(feature_spec_from_json(older),
+                      "features: log_power is of an earlier version");
     CHECK_THROWS_AS(feature_spec_from_json("not json"), std::invalid_argument);
 }
 

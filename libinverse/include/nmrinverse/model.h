@@ -34,7 +34,7 @@ struct TrainingRecord {
     double seconds = 0.0;               ///< wall-clock training time [s]
     std::string device;                 ///< "cpu" or "cuda"
     std::size_t weights = 0;            ///< numbers in the network
-    std::string head;                   ///< form of the posterior: gaussian, mixture or flow
+    std::string head;                   ///< form of the posterior: gaussian or flow
     double held_out_loss = 0.0;         ///< best loss on the held-out part
     double held_out_log_density = 0.0;  ///< mean logarithm of the joint density there, unit box
     std::vector<double> held_out_mse;   ///< (unknowns), squared units of each

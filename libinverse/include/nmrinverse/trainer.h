@@ -57,8 +57,8 @@ struct TrainingOptions {
     std::string first_look = {};
     int members = 0;            ///< networks side by side, at most 64; 0: one, or where curves are
                                 ///< few, several
-    std::string head = "flow";  ///< form of the posterior: flow, mixture or gaussian
-    int pieces = 16;            ///< of the flow's splines, or components of the mixture
+    std::string head = "flow";  ///< form of the posterior: flow or gaussian
+    int pieces = 16;            ///< of the flow's splines
     double posterior_weight = 0.1;  ///< of the posterior's likelihood beside the estimates' errors,
                                     ///< > 0
     ReceiverSpread receiver;

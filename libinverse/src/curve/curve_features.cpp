@@ -13,9 +13,6 @@ namespace {
 
 // Below this root mean square a curve counts as empty [units of M].
 constexpr double kScaleFloor = 1e-6;
-// Added under the logarithm of the spectrum's modulus, of root mean square 1.
-constexpr double kPowerFloor = 1e-2;
-
 // Added under the logarithm of the amplitude.
 constexpr double kLogFloor = 0.06;
 // A phase-free network of few curves does better without the turns of faint samples.
@@ -41,7 +38,7 @@ FeatureSpec plain_features() {
 }
 
 int FeatureSpec::channels() const {
-    return 2 * cartesian + amplitude + log_amplitude + 2 * turn + 2 * spectrum + log_power;
+    return 2 * cartesian + amplitude + log_amplitude + 2 * turn + 2 * spectrum;
 }
 
 int FeatureSpec::inputs() const {
@@ -99,7 +96,6 @@ std::string to_json(const FeatureSpec& spec) {
                           {"log_amplitude", spec.log_amplitude},
                           {"turn", spec.turn},
                           {"spectrum", spec.spectrum},
-                          {"log_power", spec.log_power},
                           {"turn_floor", spec.turn_floor},
                           {"looked_at", spec.looked_at},
                           {"noise_low", spec.noise_low},
@@ -125,7 +121,9 @@ FeatureSpec feature_spec_from_json(const std::string& text) {
         spec.log_amplitude = json.value("log_amplitude", false);  // older models have none
         json.at("turn").get_to(spec.turn);
         json.at("spectrum").get_to(spec.spectrum);
-        json.at("log_power").get_to(spec.log_power);
+        if (json.value("log_power", false)) {
+            throw std::invalid_argument("features: log_power is of an earlier version");
+        }
         spec.turn_floor = json.value("turn_floor", FeatureSpec().turn_floor);
         spec.looked_at = json.value("looked_at", 0);
         json.at("noise_low").get_to(spec.noise_low);
@@ -147,7 +145,7 @@ Features::Features(FeatureSpec spec) : spec_(std::move(spec)) {
     if (spec_.channel_sd.empty()) spec_.channel_sd.assign(channels, 1.0);
     spec_.validate();
     const int samples = spec_.low_pass.samples;
-    if (spec_.spectrum || spec_.log_power) {
+    if (spec_.spectrum) {
         // Centred in both time and frequency, so that a smooth echo has a smooth spectrum.
         const torch::Tensor index =
             torch::arange(samples, torch::kFloat64) - static_cast<double>(samples / 2);
@@ -195,17 +193,9 @@ std::vector<torch::Tensor> Features::channels(const torch::Tensor& reduced,
         channels.push_back((re * next_re + im * next_im) / norm);
         channels.push_back((re * next_im - im * next_re) / norm);
     }
-    if (spec_.spectrum || spec_.log_power) {
-        const torch::Tensor spectrum_re = re.matmul(fourier_cos_) - im.matmul(fourier_sin_);
-        const torch::Tensor spectrum_im = re.matmul(fourier_sin_) + im.matmul(fourier_cos_);
-        if (spec_.spectrum) {
-            channels.push_back(spectrum_re);
-            channels.push_back(spectrum_im);
-        }
-        if (spec_.log_power) {
-            channels.push_back(
-                ((spectrum_re.square() + spectrum_im.square()).sqrt() + kPowerFloor).log());
-        }
+    if (spec_.spectrum) {
+        channels.push_back(re.matmul(fourier_cos_) - im.matmul(fourier_sin_));
+        channels.push_back(re.matmul(fourier_sin_) + im.matmul(fourier_cos_));
     }
     return channels;
 }

@@ -18,9 +18,8 @@ struct FeatureSpec {
     bool cartesian = true;       ///< Re m, Im m
     bool amplitude = true;       ///< |m|
     bool log_amplitude = false;  ///< log |m|, floored
-    bool turn = true;        ///< cos and sin of the angle that m turns by from a sample to the next
-    bool spectrum = true;    ///< Re, Im of m's discrete Fourier transform
-    bool log_power = false;  ///< log |transform|
+    bool turn = true;      ///< cos and sin of the angle that m turns by from a sample to the next
+    bool spectrum = true;  ///< Re, Im of m's discrete Fourier transform
     /// Of |m|, below which a turn is damped: where there is next to no signal, it tells nothing.
     double turn_floor = 0.03;
     /// Pairs of numbers beside each curve, which a first look tells (FirstLook); inputs as they

@@ -85,70 +85,30 @@ CutLogistic logistic_of(const torch::Tensor& free, const Anchor& anchor) {
     return CutLogistic(located(anchor, free.select(-1, 0), free.select(-1, 1), kLogisticSd));
 }
 
-/// Components with a last dimension of their own, at first side by side.
-CutLogistic components_of(const torch::Tensor& free, const Anchor& anchor, int count) {
-    const torch::Tensor places = count > 1 ? torch::linspace(-1.0, 1.0, count, free.options())
-                                           : torch::zeros({1}, free.options());
-    return CutLogistic(located({anchor.mean.unsqueeze(-1), anchor.sd.unsqueeze(-1)},
-                               free.slice(-1, count, 2 * count) + places,
-                               free.slice(-1, 2 * count, 3 * count), kLogisticSd));
-}
-
-DensityValue mixture_at(const torch::Tensor& free, const Anchor& anchor, int count,
-                        const torch::Tensor& u) {
-    const torch::Tensor log_weight = torch::log_softmax(free.slice(-1, 0, count), -1);
-    const DensityValue each = components_of(free, anchor, count).at(u.unsqueeze(-1));
-    return {(log_weight.exp() * each.cumulative).sum(-1).clamp(0.0, 1.0),
-            torch::logsumexp(log_weight + each.log_density, -1)};
-}
-
 }  // namespace
 
 std::string family_name(DensityFamily family) {
-    switch (family) {
-        case DensityFamily::gaussian:
-            return "gaussian";
-        case DensityFamily::mixture:
-            return "mixture";
-        default:
-            return "flow";
-    }
+    return family == DensityFamily::gaussian ? "gaussian" : "flow";
 }
 
 DensityFamily family_from_name(const std::string& name) {
-    for (const DensityFamily family :
-         {DensityFamily::gaussian, DensityFamily::mixture, DensityFamily::spline}) {
+    for (const DensityFamily family : {DensityFamily::gaussian, DensityFamily::spline}) {
         if (family_name(family) == name) return family;
     }
-    throw std::invalid_argument(
-        fmt::format("head must be gaussian, mixture or flow, got {}", name));
+    throw std::invalid_argument(fmt::format("head must be gaussian or flow, got {}", name));
 }
 
 int DensityShape::parameters() const {
-    switch (family) {
-        case DensityFamily::gaussian:
-            return 2;
-        case DensityFamily::mixture:
-            return 3 * pieces;
-        default:
-            return 2 + spline_parameters(pieces);
-    }
+    return family == DensityFamily::gaussian ? 2 : 2 + spline_parameters(pieces);
 }
 
 DensityValue density_at(const DensityShape& shape, const torch::Tensor& free, const Anchor& anchor,
                         const torch::Tensor& u) {
-    switch (shape.family) {
-        case DensityFamily::gaussian:
-            return normal_of(free, anchor).at(u);
-        case DensityFamily::mixture:
-            return mixture_at(free, anchor, shape.pieces, u);
-        default: {
-            const DensityValue plain = logistic_of(free, anchor).at(u);
-            const SplineValue bent =
-                evaluate(make_monotone_spline(free.slice(-1, 2), shape.pieces), plain.cumulative);
-            return {bent.y, plain.log_density + bent.log_slope};
-        }
-    }
+    if (shape.family == DensityFamily::gaussian) return normal_of(free, anchor).at(u);
+    const DensityValue plain = logistic_of(free, anchor).at(u);
+    const SplineValue bent =
+        evaluate(make_monotone_spline(free.slice(-1, 2), shape.pieces), plain.cumulative);
+    return {bent.y, plain.log_density + bent.log_slope};
 }
 
 torch::Tensor density_quantile(const DensityShape& shape, const torch::Tensor& free_given,
@@ -160,19 +120,11 @@ torch::Tensor density_quantile(const DensityShape& shape, const torch::Tensor& f
     // Every level of a density has the density's own numbers.
     const torch::Tensor wide = free.unsqueeze(-2);
     const Anchor wide_anchor{anchor.mean.unsqueeze(-1), anchor.sd.unsqueeze(-1)};
-    switch (shape.family) {
-        case DensityFamily::gaussian:
-            return normal_of(wide, wide_anchor).quantile(level);
-        case DensityFamily::mixture:
-            return bisected(
-                [&](const torch::Tensor& u) {
-                    return mixture_at(wide, wide_anchor, shape.pieces, u).cumulative;
-                },
-                level);
-        default:
-            return logistic_of(wide, wide_anchor)
-                .quantile(invert(make_monotone_spline(free.slice(-1, 2), shape.pieces), level));
+    if (shape.family == DensityFamily::gaussian) {
+        return normal_of(wide, wide_anchor).quantile(level);
     }
+    return logistic_of(wide, wide_anchor)
+        .quantile(invert(make_monotone_spline(free.slice(-1, 2), shape.pieces), level));
 }
 
 DensityValue cells_at(const torch::Tensor& logits, const torch::Tensor& u) {

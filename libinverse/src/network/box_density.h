@@ -10,11 +10,10 @@ namespace nmrinverse {
 /// How a density departs from the mean and standard deviation that it is anchored at.
 enum class DensityFamily {
     gaussian,  ///< a normal distribution, cut at the interval's ends
-    mixture,   ///< several logistic distributions, cut
     spline,    ///< a logistic distribution, cut, whose cumulative a monotone spline bends
 };
 
-/// "gaussian", "mixture" or "flow".
+/// "gaussian" or "flow".
 std::string family_name(DensityFamily family);
 
 /// Throws: std::invalid_argument for another name.
@@ -23,7 +22,7 @@ DensityFamily family_from_name(const std::string& name);
 /// A family with its size.
 struct DensityShape {
     DensityFamily family = DensityFamily::spline;
-    int pieces = 16;  ///< of the spline, or components of the mixture
+    int pieces = 16;  ///< of the spline
 
     /// Free numbers of one density; all zeros are the plain distribution about its anchor.
     int parameters() const;

@@ -48,8 +48,8 @@ void TrainingOptions::validate() const {
             receiver.gain);
     require(time_zero_us >= 0.0 && std::isfinite(time_zero_us), "time_zero_us must be >= 0",
             time_zero_us);
-    if (head != "flow" && head != "mixture" && head != "gaussian") {
-        require(false, "head must be flow, mixture or gaussian", head);
+    if (head != "flow" && head != "gaussian") {
+        require(false, "head must be flow or gaussian", head);
     }
     if (embedding != "auto" && embedding != "dense" && embedding != "convolution") {
         require(false, "embedding must be auto, dense or convolution", embedding);
