@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "lattice/lattice_simulator.h"
+#include "model/line_distribution.h"
 #include "nmrsim/line.h"
 #include "nmrsim/units.h"
 
@@ -101,7 +102,7 @@ void LatticeSpins<Real>::prepare(const Experiment& experiment) {
     const KernelResponse kernel = kernel_response(interaction, lattice_);
     norm_ = kernel.norm;
     // Twice the bound of the field, since extrapolation may exceed it.
-    dynamics_.fastest = kRadiansPerUsPerKhz * experiment.line.cutoff_khz +
+    dynamics_.fastest = kRadiansPerUsPerKhz * line_reach_hz(experiment.line) / kHzPerKhz +
                         2.0 * kSpinLength * norm_ * std::hypot(dynamics_.plane, dynamics_.z);
     on_grid_ = false;
     columns_ = static_cast<std::size_t>(lattice_.ny);

@@ -37,6 +37,11 @@ double quantile(const Line& line, double u) {
     return z * std::sqrt(2.0) * gaussian_sigma_hz(line.half_width_khz);
 }
 
+double reach_hz(const Line& line) {
+    constexpr double kDeviations = 8.5;  // 2e-17 of the weight lies beyond
+    return kDeviations * gaussian_sigma_hz(line.half_width_khz);
+}
+
 }  // namespace
 
 extern const LineShapeRow kGaussianLine;
@@ -48,6 +53,7 @@ constinit const LineShapeRow kGaussianLine = {.shape = LineShape::gaussian,
                                               .density = density,
                                               .half_width_khz = half_width_khz,
                                               .weight_inside = weight_inside,
-                                              .quantile = quantile};
+                                              .quantile = quantile,
+                                              .reach_hz = reach_hz};
 
 }  // namespace nmrsim

@@ -236,10 +236,11 @@ std::vector<double> line_characteristic(const Line& line, std::span<const double
     double longest = 0.0;
     for (double t : time_s) longest = std::max(longest, std::abs(t));
     // Nodes for the phase at the cut, and for the peak where the line is narrow beside the cut.
-    const double phase = kTwoPi * line.cutoff_khz * kHzPerKhz * longest;
+    const double reach = line_reach_hz(line);
+    const double phase = kTwoPi * reach * longest;
     double width = 0.0;
     for (const auto field : shape_of(line).widths) width = std::max(width, line.*field);
-    const double peak = width > 0.0 ? line.cutoff_khz / width : 0.0;
+    const double peak = width > 0.0 ? reach / (width * kHzPerKhz) : 0.0;
     const double nodes = 64.0 + phase + 40.0 * peak;
     constexpr double kMostGlobal = 1024.0;  // beyond it a rule over the whole cut is slow to make
     const LineQuadrature rule =

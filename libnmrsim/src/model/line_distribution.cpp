@@ -34,11 +34,17 @@ double density_integral(const Line& line, double low, double high) {
 }
 
 OffsetRange offset_range(const Line& line) {
-    const double cutoff = line.cutoff_khz * kHzPerKhz;
-    const auto kinks_hz = shape_of(line).kinks_hz;
-    if (!kinks_hz) return {-cutoff, cutoff};
-    const std::vector<double> kinks = kinks_hz(line);
+    const LineShapeRow& shape = shape_of(line);
+    double cutoff = line.cutoff_khz * kHzPerKhz;
+    if (shape.reach_hz) cutoff = std::min(cutoff, shape.reach_hz(line));
+    if (!shape.kinks_hz) return {-cutoff, cutoff};
+    const std::vector<double> kinks = shape.kinks_hz(line);
     return {std::max(-cutoff, kinks.front()), std::min(cutoff, kinks.back())};
+}
+
+double line_reach_hz(const Line& line) {
+    const OffsetRange range = offset_range(line);
+    return std::max(-range.low, range.high);
 }
 
 LineDistribution::LineDistribution(const Line& line) : line_(line) {

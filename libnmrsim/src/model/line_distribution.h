@@ -31,11 +31,14 @@ double least_width_khz(const Line& line);
 /// Integral of the line's density over [low, high] [Hz] by 16 Gauss-Legendre nodes.
 double density_integral(const Line& line, double low, double high);
 
-/// Largest and smallest offset at which there can be spins [Hz]: the cut, and a table's ends.
+/// Largest and smallest offset at which there can be spins [Hz]: the cut, a table's ends, and where
+/// a Gaussian is less than rounding.
 struct OffsetRange {
     double low;
     double high;
 };
 OffsetRange offset_range(const Line& line);
+/// The larger of the two's absolute values.
+double line_reach_hz(const Line& line);
 
 }  // namespace nmrsim

@@ -32,6 +32,8 @@ struct LineShapeRow {
     /// Offsets at which the density has kinks [Hz], ascending; it is 0 before the first and after
     /// the last. nullptr: it is smooth, and everywhere.
     std::vector<double> (*kinks_hz)(const Line&) = nullptr;
+    /// Offset beyond which there is less than rounding [Hz]; nullptr: there always is more.
+    double (*reach_hz)(const Line&) = nullptr;
     /// Throws std::invalid_argument where fields of its own are wrong; nullptr: has none.
     void (*validate)(const Line&) = nullptr;
 };

@@ -11,6 +11,7 @@
 #include <tuple>
 #include <utility>
 
+#include "model/line_distribution.h"
 #include "nmrsim/units.h"
 #include "uniform/uniform_error.h"
 
@@ -121,7 +122,7 @@ double longest_step(const Line& line, const UniformNodes& nodes, double toleranc
     double low = 0.0;
     // Nearer to the edge's Nyquist limit the formula above is too small.
     constexpr double kMostOfNyquist = 0.77;
-    double high = kMostOfNyquist / (2.0 * line.cutoff_khz * kHzPerKhz);
+    double high = kMostOfNyquist / (2.0 * line_reach_hz(line));
     for (int i = 0; i < 30; ++i) {
         const double middle = 0.5 * (low + high);
         const double error = interpolation_error(nodes, middle, false);
@@ -319,7 +320,7 @@ UniformNodes find_nodes(const Experiment& experiment, double tolerance) {
     };
     LineQuadrature best;
     bool found = false;
-    const double phase = kTwoPi * line.cutoff_khz * kHzPerKhz * longest_s;
+    const double phase = kTwoPi * line_reach_hz(line) * longest_s;
     if (phase / kPi < kMostGlobalNodes) {
         constexpr int kBlock = 8;
         int low = static_cast<int>(phase / kPi) / kBlock;  // two nodes a wave are too few
