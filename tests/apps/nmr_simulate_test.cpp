@@ -425,3 +425,21 @@ TEST_CASE("nmr-simulate: --out keeps a link and a mode, and goes into pipes") {
                           plain[0], plain[1], plain[2], plain[3]});
     CHECK(piped.out == expected);
 }
+
+TEST_CASE("nmr-simulate: NMRSIM_LONGEST_S in the environment says how long a curve may take") {
+    const auto with = [](const std::string& seconds, std::vector<std::string> arguments) {
+        arguments.insert(arguments.begin(),
+                         {"NMRSIM_LONGEST_S=" + seconds, program_path("nmr-simulate")});
+        return arguments;
+    };
+    const Outcome refused = run("/usr/bin/env", with("1e-6", {"challenge-2021"}));
+    CHECK(refused.status == 2);
+    CHECK(refused.out.empty());
+    CHECK_THAT(refused.err, ContainsSubstring("set NMRSIM_LONGEST_S=1 "));
+    CHECK(run("/usr/bin/env", with("1", {"challenge-2021"})).status == 0);
+    // What would take hours begins where it is told to, and goes on until it is stopped.
+    const std::vector<std::string> hours = {"published-echo", "--set", "line.centre_khz=1", "--set",
+                                            "acquisition.stop_us=1e6"};
+    require_refused("nmr-simulate", hours, "NMRSIM_LONGEST_S");
+    CHECK(run_and_signal("/usr/bin/env", with("1e9", hours), SIGINT, 0.3).status == 130);
+}
