@@ -41,7 +41,7 @@ double general_length_drift() {
     }
     inputs.sample = {1.0};
     EnsembleSteps<double> steps(inputs, Lattice{kSpins, 1, 1, 1}, CounterRotating::averaged, 1);
-    for (int k = 0; k < kSteps; ++k) steps.advance(0.3 * k, 0.3, 0.3 * steps.fastest());
+    for (int k = 0; k < kSteps; ++k) steps.advance(0.3 * k, 0.3);
     double worst = 0.0;
     for (const Vec3<double>& m : steps.spins) {
         worst = std::max(worst, std::abs(std::sqrt(m.x * m.x + m.y * m.y + m.z * m.z) - 0.5));

@@ -51,11 +51,25 @@ void for_each_block(int threads, std::size_t spins, const Run& run) {
     for (std::size_t begin = 0; begin < spins; begin += kBlock) run_block(begin);
 }
 
-/// The job on all spins.
 template <class Scalar>
-void act(int threads, const BlochJob<Scalar>& job, const SpinVectors<Scalar>& from,
+double largest_length(const SpinVectors<Scalar>& v) {
+    double square = 0.0;
+    for (const Vec3<Scalar>& one : v) {
+        const double x = part(one.x, 0), y = part(one.y, 0), z = part(one.z, 0);
+        square = std::max(square, x * x + y * y + z * z);
+    }
+    return std::sqrt(square);
+}
+
+/// The job on all spins; its degree follows from the turns where it is 0.
+template <class Scalar>
+void act(int threads, BlochJob<Scalar> job, const SpinVectors<Scalar>& from,
          const SpinVectors<Scalar>& turn, SpinVectors<Scalar>& to) {
     const auto run = kernel<Scalar>().act;
+    if (job.degree == 0) {
+        job.degree = bloch_degree(largest_length(turn) + part(job.transverse_loss, 0) +
+                                  part(job.longitudinal_loss, 0));
+    }
     for_each_block(threads, from.size(), [&](std::size_t begin, long count) {
         BlochJob<Scalar> block = job;
         block.spins = count;
@@ -131,14 +145,12 @@ EnsembleSteps<Scalar>::EnsembleSteps(const EnsembleInputs<Scalar>& inputs, const
       order_(treatment == CounterRotating::averaged &&
                      (part(inputs.counter, 0) != 0.0 || has_slope(inputs.counter))
                  ? order
-                 : 1) {
-    double offset = 0.0;
-    for (const Scalar& one : inputs.offset) offset = std::max(offset, std::abs(part(one, 0)));
-    const double coupling =
-        std::max(std::abs(part(inputs.plane, 0)) + std::abs(part(inputs.counter, 0)),
-                 std::abs(part(inputs.z, 0)));
-    fastest_ = offset + kSpinLength * field_.norm() * coupling + part(inputs.transverse, 0) +
-               part(inputs.longitudinal, 0);
+                 : 1) {}
+
+template <class Scalar>
+double EnsembleSteps<Scalar>::largest_field() {
+    field_.evaluate(spins, w_);
+    return largest_length(w_);
 }
 
 template <class Scalar>
@@ -291,14 +303,14 @@ void EnsembleSteps<Scalar>::kick(const Scalar& time, double sign) {
 }
 
 template <class Scalar>
-void EnsembleSteps<Scalar>::advance(const Scalar& time, const Scalar& length, double largest_turn) {
+void EnsembleSteps<Scalar>::advance(const Scalar& time, const Scalar& length) {
     const std::size_t n = spins.size();
     const Scalar half = 0.5 * length;
     BlochJob<Scalar> job;
     job.transverse_loss = half * inputs_.transverse;
     job.longitudinal_loss = half * inputs_.longitudinal;
     job.recovery = half * inputs_.recovery;
-    job.degree = bloch_degree(largest_turn);
+    job.degree = 0;
     turn_.resize(n);
     m2_.resize(n);
     m3_.resize(n);

@@ -32,10 +32,8 @@ public:
     void set_drive(const Scalar& x, const Scalar& y);
 
     /// One step from `time`, both [us]: commutator-free Lie-group method of fourth order, 4 fields.
-    ///
-    /// Args: largest_turn: bound of what a spin turns in the step [rad].
     /// Source: E. Celledoni, A. Marthinsen, B. Owren, Future Gener. Comput. Syst. 19, 341 (2003).
-    void advance(const Scalar& time, const Scalar& length, double largest_turn);
+    void advance(const Scalar& time, const Scalar& length);
 
     /// One step by an explicit Runge-Kutta method of eighth order, 11 fields (cooper_verner.h): far
     /// longer ones at the same error where the fields change as fast as the spins turn, but no spin
@@ -48,8 +46,8 @@ public:
     void to_slow(const Scalar& time) { kick(time, -1.0); }
 
     Vec3<Scalar> mean() const { return weighted_mean(inputs_.weight, spins); }
-    /// Largest angular velocity that a spin can have without a drive [rad/us].
-    double fastest() const { return fastest_; }
+    /// Largest |w| of any spin.
+    double largest_field();
     bool averages_beyond_first() const { return order_ > 1; }
 
     SpinVectors<Scalar> spins;
@@ -67,7 +65,6 @@ private:
     CounterRotating treatment_;
     int threads_;
     int order_;
-    double fastest_;
     Scalar drive_x_ = 0.0;
     Scalar drive_y_ = 0.0;
     std::vector<SpinVectors<Scalar>> slopes_;  ///< (stages)
