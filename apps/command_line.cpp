@@ -443,4 +443,26 @@ void Progress::print(Clock::time_point now) {
     std::fflush(stderr);
 }
 
+void StageProgress::show(const std::string& stage, double fraction) {
+    if (stage != stage_) {
+        finish();
+        stage_ = stage;
+        progress_.emplace(app_, options_);
+    }
+    fraction_ = fraction;
+    progress_->show(fraction, stage);
+}
+
+void StageProgress::say(const std::string& line) {
+    if (fraction_ >= 1.0) finish();
+    if (!options_.quiet) fmt::print(stderr, "{}: {}\n", app_.get_name(), line);
+}
+
+void StageProgress::finish() {
+    if (progress_) progress_->finish();
+    progress_.reset();
+    stage_.clear();
+    fraction_ = 0.0;
+}
+
 }  // namespace nmrapps

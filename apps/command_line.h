@@ -131,4 +131,26 @@ private:
     std::string status_;
 };
 
+/// The progress of work in stages, one bar after the other.
+class StageProgress {
+public:
+    StageProgress(const CLI::App& app, const CommonOptions& options)
+        : app_(app), options_(options) {}
+
+    /// As Progress::show(); another stage finishes the last one.
+    void show(const std::string& stage, double fraction);
+
+    /// One line on standard error, unless quiet.
+    void say(const std::string& line);
+
+    void finish();
+
+private:
+    const CLI::App& app_;
+    const CommonOptions& options_;
+    std::string stage_;
+    double fraction_ = 0.0;
+    std::optional<Progress> progress_;
+};
+
 }  // namespace nmrapps

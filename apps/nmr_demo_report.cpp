@@ -9,12 +9,16 @@
 #include <thread>
 
 #include "command_line.h"
+#include "nmrinverse/curves.h"
+#include "nmrinverse/evaluation_report.h"
+#include "nmrinverse/fit_report.h"
+#include "nmrinverse/model.h"
+#include "nmrinverse/verdict.h"
 #include "nmrsim/coupling.h"
 #include "nmrsim/dataset_file.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/file_output.h"
 #include "nmrsim/version.h"
-#include "report_sections.h"
 
 namespace {
 
@@ -73,8 +77,9 @@ nmrinverse::Table winner_table(const nmrinverse::Evaluation& evaluation) {
     for (const nmrinverse::UnknownScore& score : evaluation.scores) {
         for (const WinnersScore& winner : kWinner2021) {
             if (score.name != winner.name) continue;
-            table.rows.push_back({nmrapps::label_of(score.name), fmt::format("{:.4g}", score.mse),
-                                  fmt::format("{:g}", winner.mse), fmt::format("{:.4f}", score.r2),
+            table.rows.push_back({nmrinverse::label_of(score.name),
+                                  fmt::format("{:.4g}", score.mse), fmt::format("{:g}", winner.mse),
+                                  fmt::format("{:.4f}", score.r2),
                                   fmt::format("{:.3f}", winner.r2)});
         }
     }
@@ -89,7 +94,7 @@ nmrinverse::Table winner_table(const nmrinverse::Evaluation& evaluation) {
 void add_challenge(nmrinverse::Page& page, const std::string& model_path,
                    const std::string& data_path, int threads) {
     const nmrinverse::Model model = nmrinverse::load_model(model_path);
-    const nmrsim::Dataset data = nmrapps::read_labelled(data_path, model.experiment());
+    const nmrsim::Dataset data = nmrinverse::read_labelled(data_path, model.experiment());
     const nmrinverse::Evaluation evaluation = nmrinverse::evaluate(model, data, 0.0, threads);
     page.heading("NMR Spin Challenge 2021");
     page.paragraph(
@@ -100,14 +105,14 @@ void add_challenge(nmrinverse::Page& page, const std::string& model_path,
         "machine "
         "simulated.");
     page.table(winner_table(evaluation));
-    page.table(nmrapps::score_table(evaluation));
-    page.figures(nmrapps::prediction_figures(evaluation));
+    page.table(nmrinverse::score_table(evaluation));
+    page.figures(nmrinverse::prediction_figures(evaluation));
     page.paragraph(
         "The errors. Where theta is near 90 degrees the magnetization along the field vanishes, "
         "and "
         "with it what the echo says about alpha_z: the last picture shows its error against "
         "theta.");
-    std::vector<nmrinverse::Figure> errors = nmrapps::error_figures(evaluation);
+    std::vector<nmrinverse::Figure> errors = nmrinverse::error_figures(evaluation);
     nmrinverse::Figure against_theta = errors.at(1);
     against_theta.title = "error of alpha_z [kHz]";
     against_theta.x_label = "true theta [degree]";
@@ -115,8 +120,8 @@ void add_challenge(nmrinverse::Page& page, const std::string& model_path,
     errors.push_back(std::move(against_theta));
     page.figures(errors);
     page.heading("Example curves and fits");
-    nmrapps::add_example_fits(page, model, data, evaluation, threads);
-    page.table(nmrapps::model_table(model));
+    nmrinverse::add_example_fits(page, model, data, evaluation, threads);
+    page.table(nmrinverse::model_table(model));
 }
 
 void add_published(nmrinverse::Page& page, const std::string& model_path, const std::string& folder,
@@ -124,12 +129,15 @@ void add_published(nmrinverse::Page& page, const std::string& model_path, const 
     const nmrinverse::Model model = nmrinverse::load_model(model_path);
     const nmrsim::Experiment& experiment = model.experiment();
     const std::vector<PublishedEcho> echoes = read_published(folder);
-    nmrapps::Curves curves;
-    for (const PublishedEcho& echo : echoes) nmrapps::read_curves(echo.file, experiment, curves);
+    nmrinverse::Curves curves;
+    for (const PublishedEcho& echo : echoes) {
+        nmrinverse::append_curves(nmrinverse::read_curves(echo.file, experiment), experiment,
+                                  curves);
+    }
     const nmrinverse::Predictions estimates =
         model.predict(curves.signal, curves.count(), 0.0, threads);
-    const nmrapps::Judgements judgements =
-        nmrapps::judge(curves, estimates, experiment, {.threads = threads});
+    const nmrinverse::Judgements judgements =
+        nmrinverse::judge(curves, estimates, experiment, {.threads = threads});
 
     page.heading(stand_ins ? "Five published echoes, stand-ins" : "Five published echoes");
     page.paragraph(
@@ -172,11 +180,11 @@ void add_published(nmrinverse::Page& page, const std::string& model_path, const 
              fmt::format("{:.1f} ± {:.1f}", estimates.mean[i + 1], estimates.sd[i + 1]),
              fmt::format("{:.1f} to {:.1f}", estimates.q05[i + 1], estimates.q95[i + 1]),
              fmt::format("{:.4f}", judgements.residual[c]),
-             std::string(nmrapps::verdict_name(judgements.verdict[c]))});
+             std::string(nmrinverse::verdict_name(judgements.verdict[c]))});
         figures.push_back(
-            nmrapps::fit_figure(fmt::format("echo {}: summed coupling {:.1f} kHz, xi {:.1f}", c + 1,
-                                            truth, echoes[c].xi),
-                                curves, judgements, c));
+            nmrinverse::fit_figure(fmt::format("echo {}: summed coupling {:.1f} kHz, xi {:.1f}",
+                                               c + 1, truth, echoes[c].xi),
+                                   curves, judgements, c));
     }
     table.caption = fmt::format(
         "Summed coupling and range. Largest deviation of the summed coupling: {:.2f}%. Residual: "
@@ -191,7 +199,7 @@ void add_published(nmrinverse::Page& page, const std::string& model_path, const 
                    row[3], row[4], row[5], row[6]);
     }
     page.figures(figures);
-    page.table(nmrapps::model_table(model));
+    page.table(nmrinverse::model_table(model));
 }
 
 }  // namespace

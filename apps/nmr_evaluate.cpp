@@ -8,13 +8,14 @@
 #include <stdexcept>
 
 #include "command_line.h"
-#include "curve_input.h"
-#include "diagnostic_figures.h"
+#include "nmrinverse/curves.h"
+#include "nmrinverse/evaluation_report.h"
+#include "nmrinverse/fit.h"
+#include "nmrinverse/model.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/file_output.h"
+#include "option_table.h"
 #include "provenance.h"
-#include "refined_estimates.h"
-#include "report_sections.h"
 
 namespace {
 
@@ -35,50 +36,11 @@ nmrinverse::PosteriorArrays posterior_arrays(const nmrinverse::Model& model,
     return arrays;
 }
 
-/// The posterior of the data set's first curve, and where in that curve it comes from.
-void add_one_posterior(nmrinverse::Page& page, const nmrinverse::Model& model,
-                       const nmrsim::Dataset& data, double noise) {
-    const nmrsim::Prior& prior = model.experiment().prior;
-    const std::span<const float> curve = std::span(data.signal).first(2 * data.points());
-    const std::vector<double> samples = model.posterior(curve, 1, noise).sample(4000, kSeed);
-    page.heading("One posterior");
-    page.paragraph(
-        "The first curve's: draws of the joint posterior, the true values marked; and "
-        "how much each estimate hangs on the curve's samples.");
-    page.figures({nmrapps::corner_figure("Joint posterior", prior, samples,
-                                         std::span(data.parameters).first(prior.size()))});
-    page.figures({nmrapps::gradient_figure("What the estimates are read from", prior, data.time_us,
-                                           curve, model.gradient(curve, noise))});
-}
-
 void write_report(const CLI::App& app, const std::string& folder, const nmrinverse::Model& model,
                   const nmrsim::Dataset& data, const nmrinverse::Evaluation& evaluation,
                   double noise, bool refined, int threads) {
-    nmrinverse::Page page("Evaluation of a model for " + model.experiment().name);
-    page.paragraph(nmrapps::made_by(app));
-    page.table(nmrapps::model_table(model));
-    page.heading("Scores");
-    page.table(nmrapps::score_table(evaluation));
-    if (const auto& classes = evaluation.classification) {
-        page.table(nmrinverse::classification_report_table(*classes));
-        page.figures({nmrinverse::reliability_figure(*classes)});
-    }
-    if (evaluation.challenge) page.table(nmrapps::challenge_table(*evaluation.challenge));
-    page.heading("Estimate against true value");
-    page.figures(nmrapps::prediction_figures(evaluation));
-    page.heading("Errors");
-    page.figures(nmrapps::error_figures(evaluation));
-    const nmrinverse::Diagnostics diagnostics = nmrinverse::diagnose(evaluation);
-    page.heading("Can it be believed?");
-    page.table(nmrapps::thirds_table(diagnostics));
-    if (!diagnostics.unknowns.empty()) {
-        page.table(nmrapps::calibration_table(diagnostics));
-        page.figures(nmrapps::rank_figures(diagnostics));
-        page.figures(nmrapps::coverage_figures(diagnostics));
-    }
-    if (!refined) add_one_posterior(page, model, data, noise);
-    page.heading("Curves and fits");
-    nmrapps::add_example_fits(page, model, data, evaluation, threads);
+    const nmrinverse::Page page = nmrinverse::evaluation_page(
+        model, data, evaluation, nmrapps::made_by(app), noise, refined, threads);
     std::filesystem::create_directories(folder);
     nmrsim::write_whole_file(folder + "/report.html", page.html());
     nmrsim::write_whole_file(folder + "/report.json",
@@ -119,14 +81,15 @@ int main(int argc, char** argv) {
             nmrapps::check_not_input("--out", out + file, {data_path, model_name});
         }
         const nmrinverse::Model model = nmrinverse::load_model(nmrapps::find_model(model_name));
-        const nmrsim::Dataset data = nmrapps::read_labelled(data_path, model.experiment());
+        const nmrsim::Dataset data = nmrinverse::read_labelled(data_path, model.experiment());
         const double noise =
             nmrsim::parse_experiment(data.experiment_toml, data_path).acquisition.noise;
         if (refine && !(noise > 0.0)) {
             throw std::invalid_argument(
                 "--refine needs a data set made with acquisition.noise > 0");
         }
-        if (!refine) nmrapps::warn_if_noisier(app, model, noise);
+        const std::string noisier = nmrinverse::noise_doubt(noise, model.largest_noise());
+        if (!refine && !noisier.empty()) nmrapps::warn(app, noisier);
         const std::uint64_t learnt = nmrinverse::curves_learnt(model, data);
         if (learnt > 0) {
             nmrapps::warn(app, fmt::format("the model learnt from {} of these {} curves: it looks "
@@ -137,25 +100,23 @@ int main(int argc, char** argv) {
         const double told = std::min(noise, model.largest_noise());  // to the network
         nmrinverse::Evaluation evaluation = nmrinverse::evaluate(model, data, told, common.threads);
         if (refine) {
-            nmrapps::Curves curves;
-            curves.names.resize(data.count());
-            curves.time_us = data.time_us;
-            curves.signal = data.signal;
-            nmrapps::Progress progress(app, common);
-            nmrinverse::RefineOptions options;
+            nmrinverse::InputCurves input;
+            input.name = data_path;
+            input.names.assign(data.count(), data_path);
+            input.curves.time_us = data.time_us;
+            input.curves.signal = data.signal;
+            nmrinverse::FitOptions options;
             options.noise = noise;
+            options.refine = true;
+            options.judge = false;
+            options.samples = kDraws;
             options.threads = common.threads;
-            const std::vector<double> starts =
-                model.posterior(data.signal, data.count(), told, common.threads)
-                    .sample(nmrapps::kStartsFromPosterior, kSeed);
-            nmrapps::RefinedEstimates refined = nmrapps::refined_estimates(
-                curves, starts, model.experiment(), options,
-                [&](double share) {
-                    progress.show(share, "refining");
-                    return !nmrapps::interrupted();
-                },
-                kDraws);
-            nmrapps::stop_if_interrupted("nothing written");
+            nmrapps::StageProgress progress(app, common);
+            options.progress = [&](const std::string& stage, double share) {
+                progress.show(stage, share);
+                return !nmrapps::interrupted();
+            };
+            nmrinverse::FitResult refined = nmrinverse::fit(model, {&input, 1}, options);
             progress.finish();
             evaluation = nmrinverse::evaluate_estimates(std::move(refined.estimates), data);
             evaluation.learnt = learnt;

@@ -10,13 +10,15 @@
 #include <stdexcept>
 
 #include "command_line.h"
-#include "curve_input.h"
+#include "nmrinverse/curves.h"
+#include "nmrinverse/model.h"
 #include "nmrinverse/trainer.h"
 #include "nmrsim/dataset_reader.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/experiment_match.h"
 #include "nmrsim/file_output.h"
 #include "nmrsim/parameters.h"
+#include "option_table.h"
 #include "ranks.h"
 
 namespace {
@@ -50,7 +52,7 @@ bool is_folder(const std::vector<std::string>& paths) {
 /// All curves of the experiment with what made them.
 nmrsim::Dataset whole_data(const std::vector<std::string>& paths,
                            const nmrsim::Experiment& experiment) {
-    if (is_folder(paths)) return nmrapps::read_labelled(paths.front(), experiment);
+    if (is_folder(paths)) return nmrinverse::read_labelled(paths.front(), experiment);
     const nmrsim::DatasetReader data = open_data(paths, experiment);
     return data.rows(0, data.count());
 }

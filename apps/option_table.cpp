@@ -1,12 +1,25 @@
 #include "option_table.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <sstream>
 #include <string_view>
 
+#include "nmrsim/errors.h"
+
 namespace nmrapps {
 namespace {
+
+namespace fs = std::filesystem;
+
+fs::path model_folder() {
+    std::error_code error;
+    const fs::path program = fs::read_symlink("/proc/self/exe", error);
+    return program.parent_path().parent_path() / "share/nmrsim/models";
+}
 
 /// "NAME:{csv,challenge}" is what CLI11 makes of a type's name and what is checked.
 std::vector<std::string> choices_in(const std::string& type) {
@@ -61,16 +74,24 @@ std::vector<OptionRow> option_table(const CLI::App& app) {
 }
 
 std::vector<std::string> shipped_models() {
-    namespace fs = std::filesystem;
     std::vector<std::string> names;
     std::error_code error;
-    const fs::path program = fs::read_symlink("/proc/self/exe", error);
-    const fs::path folder = program.parent_path().parent_path() / "share/nmrsim/models";
-    for (const auto& entry : fs::directory_iterator(folder, error)) {
+    for (const auto& entry : fs::directory_iterator(model_folder(), error)) {
         if (entry.path().extension() == ".safetensors") names.push_back(entry.path().stem());
     }
     std::sort(names.begin(), names.end());
     return names;
+}
+
+std::string find_model(const std::string& model) {
+    if (fs::is_regular_file(model)) return model;
+    const std::vector<std::string> shipped = shipped_models();
+    if (std::find(shipped.begin(), shipped.end(), model) != shipped.end()) {
+        return (model_folder() / (model + ".safetensors")).string();
+    }
+    throw nmrsim::InputError(fmt::format(
+        "{}: no such model file{}", model,
+        shipped.empty() ? "" : fmt::format("; models that ship: {}", fmt::join(shipped, ", "))));
 }
 
 }  // namespace nmrapps

@@ -40,4 +40,9 @@ std::vector<OptionRow> option_table(const CLI::App& app);
 /// Names of the models that lie in share/nmrsim/models beside this program, in order.
 std::vector<std::string> shipped_models();
 
+/// A model file, or the name of one that ships: MODEL as given where there is such a file,
+/// otherwise share/nmrsim/models/MODEL.safetensors under the prefix that the program was installed
+/// to. Throws: nmrsim::InputError where there is neither.
+std::string find_model(const std::string& model);
+
 }  // namespace nmrapps

@@ -50,6 +50,10 @@ std::string command_text() {
     return text;
 }
 
+std::string made_by(const CLI::App& app) {
+    return fmt::format("Made by {} {}: {}", app.get_name(), nmrsim::kVersion, command_text());
+}
+
 std::string provenance_toml(const CLI::App& app, const nmrsim::Experiment& experiment) {
     // A comment of TOML is one line without control characters.
     std::string line = command_text();

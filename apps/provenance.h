@@ -14,6 +14,9 @@ void remember_command(int argc, char** argv);
 /// The command line as a shell would read it again.
 std::string command_text();
 
+/// "Made by nmr-fit 0.1.0: nmr-fit challenge-2021 echo.csv".
+std::string made_by(const CLI::App& app);
+
 /// TOML of the experiment, with comments on top that say what program, of which version, was called
 /// how: as EXPERIMENT it gives the same again.
 std::string provenance_toml(const CLI::App& app, const nmrsim::Experiment& experiment);

@@ -8,7 +8,7 @@ import sys
 ROOMS = {
     "libnmrsim": ["base", "text", "model", "uniform", "lattice", "general", "reference", "run",
                   "files", "symmetry", "c"],
-    "libinverse": ["fit", "measured", "report", "score", "network", "curve", "model", "training",
+    "libinverse": ["fit", "measured", "report", "score", "verdict", "network", "curve", "model", "training",
                    "evaluation"],
 }
 PUBLIC = {"libnmrsim": "nmrsim", "libinverse": "nmrinverse"}

@@ -52,7 +52,8 @@ using EchoProposal =
 /// of what the best of them leave, each with the shift, gain and phase that fit it best.
 class EchoFinder {
 public:
-    /// Args: experiment: what is measured; its prior says where the unknowns may lie.
+    /// Args: experiment: what is measured; its prior says where the unknowns may lie. proposal: may
+    /// be empty: then draws of the prior are all that is tried.
     EchoFinder(const nmrsim::Experiment& experiment, EchoProposal proposal,
                const EchoOptions& options);
     ~EchoFinder();

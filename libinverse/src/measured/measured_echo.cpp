@@ -291,7 +291,8 @@ std::vector<FoundEcho> EchoFinder::find(const MeasuredRecord& record, int attemp
     }
     std::stable_sort(pool.begin(), pool.end(), better);
     const std::size_t points = bank.times.size();
-    for (int round = 0; round < options.rounds; ++round) {
+    const int rounds = bank.proposal ? options.rounds : 0;
+    for (int round = 0; round < rounds; ++round) {
         const std::vector<std::size_t> looked_at = bank.looked_at(pool);
         std::vector<float> curves;
         std::vector<double> noise;

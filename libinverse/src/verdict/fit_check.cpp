@@ -1,13 +1,11 @@
-#include "fit_check.h"
+#include "verdict/fit_check.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "nmrsim/prior.h"
-
-namespace nmrapps {
+namespace nmrinverse {
 namespace {
 
 /// Of drawing starts anew where no fit is good enough: a fit that is only asked whether there is
@@ -29,8 +27,7 @@ double largest(std::span<const float> curve) {
 }
 
 /// Whether a fit lies where the posterior does.
-bool among(const nmrinverse::Refinement& fit, const nmrinverse::Predictions& estimates,
-           std::size_t curve) {
+bool among(const Refinement& fit, const Predictions& estimates, std::size_t curve) {
     for (std::size_t k = 0; k < estimates.unknowns; ++k) {
         const std::size_t i = curve * estimates.unknowns + k;
         const double margin = kFarIntervals * (estimates.q95[i] - estimates.q05[i]);
@@ -42,8 +39,8 @@ bool among(const nmrinverse::Refinement& fit, const nmrinverse::Predictions& est
     return true;
 }
 
-Judgement judgement_of(const nmrinverse::Refinement& fit, const nmrinverse::Predictions& estimates,
-                       std::size_t curve, bool upper) {
+Judgement judgement_of(const Refinement& fit, const Predictions& estimates, std::size_t curve,
+                       bool upper) {
     const double slack = upper ? kEstimateSlack : 1.0;
     const double most = slack * fit.degrees + kDeviations * fit.chi_square_deviation;
     if (fit.chi_square > most) {
@@ -56,25 +53,20 @@ Judgement judgement_of(const nmrinverse::Refinement& fit, const nmrinverse::Pred
                             fit.chi_square, fit.degrees)};
     }
     if (!among(fit, estimates, curve)) {
-        return {Verdict::caution, "the best fit lies elsewhere (--refine gives it)"};
+        return {Verdict::caution, "the best fit lies elsewhere (a refined fit gives it)"};
     }
     return {};
 }
 
 }  // namespace
 
-bool can_be_checked(const nmrsim::Experiment& experiment) {
-    return nmrsim::is_uniform(experiment) && experiment.line.spins == 0 &&
-           nmrsim::find_categorical(experiment.prior) == nullptr;
-}
-
-std::vector<Judgement> check_by_fits(const Curves& curves, const nmrinverse::Predictions& estimates,
+std::vector<Judgement> check_by_fits(const Curves& curves, const Predictions& estimates,
                                      std::span<const double> starts, std::span<const double> noise,
                                      bool upper, const nmrsim::Experiment& experiment,
-                                     const nmrinverse::RefineOptions& options,
+                                     const RefineOptions& options,
                                      const std::function<bool(double)>& progress) {
     const std::size_t of_curve = curves.count() ? starts.size() / curves.count() : 0;
-    nmrinverse::RefineOptions checking = options;
+    RefineOptions checking = options;
     checking.widenings = kWidenings;
     std::vector<Judgement> result;
     for (std::size_t c = 0; c < curves.count(); ++c) {
@@ -87,12 +79,11 @@ std::vector<Judgement> check_by_fits(const Curves& curves, const nmrinverse::Pre
             result.push_back({});
             continue;
         }
-        const nmrinverse::Refinement fit =
-            nmrinverse::refine(curves.experiment_of(c, experiment), curve,
-                               starts.subspan(c * of_curve, of_curve), checking);
+        const Refinement fit = refine(curves.experiment_of(c, experiment), curve,
+                                      starts.subspan(c * of_curve, of_curve), checking);
         result.push_back(judgement_of(fit, estimates, c, upper));
     }
     return result;
 }
 
-}  // namespace nmrapps
+}  // namespace nmrinverse

@@ -1,4 +1,4 @@
-#include "report_sections.h"
+#include "nmrinverse/evaluation_report.h"
 
 #include <fmt/format.h>
 
@@ -6,19 +6,20 @@
 #include <cmath>
 #include <numeric>
 
+#include "nmrinverse/classification.h"
+#include "nmrinverse/diagnostic_figures.h"
+#include "nmrinverse/fit_report.h"
 #include "nmrsim/experiment.h"
 #include "nmrsim/parameters.h"
-#include "nmrsim/version.h"
-#include "provenance.h"
 
-namespace nmrapps {
+namespace nmrinverse {
 namespace {
-
-using nmrinverse::Figure;
-using nmrinverse::Series;
 
 /// Curves that are drawn with error bars.
 constexpr std::size_t kErrorBars = 150;
+/// Of the one posterior that is drawn.
+constexpr std::size_t kDrawsShown = 4000;
+constexpr std::uint64_t kSeed = 1;
 
 std::vector<double> column(const std::vector<double>& table, std::size_t columns,
                            std::size_t which) {
@@ -43,9 +44,8 @@ Figure scatter(const std::string& title, const std::string& x_label, const std::
 }
 
 /// The curves `which` of a data set and what an evaluation says about them.
-void select(const nmrsim::Dataset& data, const nmrinverse::Predictions& all,
-            const std::vector<std::size_t>& which, Curves& curves,
-            nmrinverse::Predictions& estimates) {
+void select(const nmrsim::Dataset& data, const Predictions& all,
+            const std::vector<std::size_t>& which, Curves& curves, Predictions& estimates) {
     const std::size_t row = 2 * data.points();
     curves.time_us = data.time_us;
     estimates.count = which.size();
@@ -67,79 +67,24 @@ void select(const nmrsim::Dataset& data, const nmrinverse::Predictions& all,
     }
 }
 
+/// The posterior of the data set's first curve, and where in that curve it comes from.
+void add_one_posterior(Page& page, const Model& model, const nmrsim::Dataset& data, double noise) {
+    const nmrsim::Prior& prior = model.experiment().prior;
+    const std::span<const float> curve = std::span(data.signal).first(2 * data.points());
+    const std::vector<double> samples = model.posterior(curve, 1, noise).sample(kDrawsShown, kSeed);
+    page.heading("One posterior");
+    page.paragraph(
+        "The first curve's: draws of the joint posterior, the true values marked; and "
+        "how much each estimate hangs on the curve's samples.");
+    page.figures({corner_figure("Joint posterior", prior, samples,
+                                std::span(data.parameters).first(prior.size()))});
+    page.figures({gradient_figure("What the estimates are read from", prior, data.time_us, curve,
+                                  model.gradient(curve, noise))});
+}
+
 }  // namespace
 
-std::string label_of(const std::string& parameter_name) {
-    const nmrsim::Parameter& row = nmrsim::parameter(parameter_name);
-    return *row.unit ? fmt::format("{} [{}]", row.symbol, row.unit) : std::string(row.symbol);
-}
-
-std::string estimate_in_words(const nmrinverse::Predictions& estimates, std::size_t curve,
-                              std::size_t unknown, const std::string& parameter_name) {
-    const nmrsim::Parameter& row = nmrsim::parameter(parameter_name);
-    const std::size_t i = curve * estimates.unknowns + unknown;
-    return fmt::format("{:.4g} ± {:.2g}{}{}, 90% in [{:.4g}, {:.4g}]", estimates.mean[i],
-                       estimates.sd[i], *row.unit ? " " : "", row.unit, estimates.q05[i],
-                       estimates.q95[i]);
-}
-
-nmrinverse::FigureGrid fit_figure(const std::string& title, const Curves& curves,
-                                  const Judgements& judgements, std::size_t curve) {
-    const std::vector<double> times = curves.times_us(curve);
-    const std::size_t points = times.size();
-    const float* data = curves.samples(curve).data();
-    const float* fit = judgements.fit[curve].data();
-    const auto line = [&](const std::string& label, int color, const auto& value) {
-        Series series;
-        series.label = label;
-        series.x = times;
-        series.color = color;
-        for (std::size_t i = 0; i < points; ++i) series.y.push_back(value(i));
-        return series;
-    };
-    const auto of = [points](const float* from, std::size_t part) {
-        return [=](std::size_t i) { return static_cast<double>(from[part * points + i]); };
-    };
-    const auto difference = [&](std::size_t part) {
-        return [=](std::size_t i) {
-            return static_cast<double>(data[part * points + i]) - fit[part * points + i];
-        };
-    };
-    Figure above, below;
-    above.y_label = "magnetization";
-    above.x_numbers = false;
-    above.series = {line("Mx", 0, of(data, 0)), line("My", 1, of(data, 1)),
-                    line("Mx, fit", 2, of(fit, 0)), line("My, fit", 3, of(fit, 1))};
-    above.series[2].thin = above.series[3].thin = true;
-    // Room for the key above the curves.
-    double most = 0.0;
-    for (std::size_t i = 0; i < 2 * points; ++i) {
-        if (std::isfinite(data[i])) most = std::max(most, std::abs(static_cast<double>(data[i])));
-        if (std::isfinite(fit[i])) most = std::max(most, std::abs(static_cast<double>(fit[i])));
-    }
-    if (most > 0.0) above.y_range = {{-1.05 * most, 1.4 * most}};
-    below.x_label = "time [us]";
-    below.y_label = "residual";
-    double rest = 0.0;
-    for (const std::size_t part : {std::size_t{0}, std::size_t{1}}) {
-        for (std::size_t i = 0; i < points; ++i) {
-            const double off = std::abs(difference(part)(i));
-            if (std::isfinite(off)) rest = std::max(rest, off);
-        }
-    }
-    if (rest > 0.0) below.y_range = {{-1.1 * rest, 1.1 * rest}};
-    below.series = {line("", 0, difference(0)), line("", 1, difference(1))};
-    if (points > 1) above.x_range = below.x_range = {{times.front(), times.back()}};
-    nmrinverse::FigureGrid grid;
-    grid.title = title;
-    grid.panels = {std::move(above), std::move(below)};
-    grid.row_shares = {2.2, 1.0};
-    grid.width = 720;
-    grid.height = 460;
-    return grid;
-}
-
-std::vector<Figure> prediction_figures(const nmrinverse::Evaluation& evaluation) {
+std::vector<Figure> prediction_figures(const Evaluation& evaluation) {
     std::vector<Figure> figures;
     const std::size_t unknowns = evaluation.scores.size();
     for (std::size_t k = 0; k < unknowns; ++k) {
@@ -168,7 +113,7 @@ std::vector<Figure> prediction_figures(const nmrinverse::Evaluation& evaluation)
     return figures;
 }
 
-std::vector<Figure> error_figures(const nmrinverse::Evaluation& evaluation) {
+std::vector<Figure> error_figures(const Evaluation& evaluation) {
     std::vector<Figure> figures;
     const std::size_t unknowns = evaluation.scores.size();
     for (std::size_t k = 0; k < unknowns; ++k) {
@@ -184,13 +129,13 @@ std::vector<Figure> error_figures(const nmrinverse::Evaluation& evaluation) {
     return figures;
 }
 
-nmrinverse::Table score_table(const nmrinverse::Evaluation& evaluation) {
-    nmrinverse::Table table;
+Table score_table(const Evaluation& evaluation) {
+    Table table;
     table.header = {"unknown", "mse", "rmse", "median error", "R²", "coverage 50%", "coverage 90%"};
     table.caption = fmt::format(
         "{} curves; coverage is the share of true values inside the 50% and 90% intervals",
         evaluation.count);
-    for (const nmrinverse::UnknownScore& score : evaluation.scores) {
+    for (const UnknownScore& score : evaluation.scores) {
         if (score.categorical) continue;
         table.rows.push_back(
             {label_of(score.name), fmt::format("{:.4g}", score.mse),
@@ -201,13 +146,9 @@ nmrinverse::Table score_table(const nmrinverse::Evaluation& evaluation) {
     return table;
 }
 
-std::string made_by(const CLI::App& app) {
-    return fmt::format("Made by {} {}: {}", app.get_name(), nmrsim::kVersion, command_text());
-}
-
-nmrinverse::Table model_table(const nmrinverse::Model& model) {
-    const nmrinverse::TrainingRecord& record = model.record();
-    nmrinverse::Table table;
+Table model_table(const Model& model) {
+    const TrainingRecord& record = model.record();
+    Table table;
     table.header = {"model", ""};
     table.rows = {{"experiment", model.experiment().name},
                   {"weights", fmt::format("{}", record.weights)},
@@ -217,9 +158,8 @@ nmrinverse::Table model_table(const nmrinverse::Model& model) {
     return table;
 }
 
-void add_example_fits(nmrinverse::Page& page, const nmrinverse::Model& model,
-                      const nmrsim::Dataset& data, const nmrinverse::Evaluation& evaluation,
-                      int threads) {
+void add_example_fits(Page& page, const Model& model, const nmrsim::Dataset& data,
+                      const Evaluation& evaluation, int threads) {
     const nmrsim::Prior& prior = model.experiment().prior;
     const std::size_t unknowns = prior.size();
     std::vector<double> error(evaluation.count, 0.0);  // in units of the priors' ranges
@@ -239,19 +179,19 @@ void add_example_fits(nmrinverse::Page& page, const nmrinverse::Model& model,
         if (std::find(which.begin(), which.end(), i) == which.end()) which.push_back(i);
     }
     Curves curves;
-    nmrinverse::Predictions estimates;
+    Predictions estimates;
     select(data, evaluation.predictions, which, curves, estimates);
     const Judgements judgements =
         judge(curves, estimates, model.experiment(), {.threads = threads});
 
-    nmrinverse::Table table;
+    Table table;
     table.header = {"curve"};
     for (const nmrsim::PriorRange& range : prior) {
         table.header.push_back(label_of(range.name) + ", true");
         table.header.push_back("estimate");
     }
     table.header.insert(table.header.end(), {"residual", "expected", "verdict"});
-    std::vector<nmrinverse::FigureGrid> figures;
+    std::vector<FigureGrid> figures;
     for (std::size_t c = 0; c < judgements.verdict.size(); ++c) {
         std::vector<std::string> row = {fmt::format("{}", which[c])};
         for (std::size_t k = 0; k < unknowns; ++k) {
@@ -272,4 +212,34 @@ void add_example_fits(nmrinverse::Page& page, const nmrinverse::Model& model,
     page.figures(figures);
 }
 
-}  // namespace nmrapps
+Page evaluation_page(const Model& model, const nmrsim::Dataset& data, const Evaluation& evaluation,
+                     const std::string& made_by, double noise, bool refined, int threads) {
+    Page page("Evaluation of a model for " + model.experiment().name);
+    page.paragraph(made_by);
+    page.table(model_table(model));
+    page.heading("Scores");
+    page.table(score_table(evaluation));
+    if (const auto& classes = evaluation.classification) {
+        page.table(classification_report_table(*classes));
+        page.figures({reliability_figure(*classes)});
+    }
+    if (evaluation.challenge) page.table(challenge_table(*evaluation.challenge));
+    page.heading("Estimate against true value");
+    page.figures(prediction_figures(evaluation));
+    page.heading("Errors");
+    page.figures(error_figures(evaluation));
+    const Diagnostics diagnostics = diagnose(evaluation);
+    page.heading("Can it be believed?");
+    page.table(thirds_table(diagnostics));
+    if (!diagnostics.unknowns.empty()) {
+        page.table(calibration_table(diagnostics));
+        page.figures(rank_figures(diagnostics));
+        page.figures(coverage_figures(diagnostics));
+    }
+    if (!refined) add_one_posterior(page, model, data, noise);
+    page.heading("Curves and fits");
+    add_example_fits(page, model, data, evaluation, threads);
+    return page;
+}
+
+}  // namespace nmrinverse

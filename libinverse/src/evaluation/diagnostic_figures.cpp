@@ -1,4 +1,4 @@
-#include "diagnostic_figures.h"
+#include "nmrinverse/diagnostic_figures.h"
 
 #include <fmt/format.h>
 
@@ -6,17 +6,11 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "nmrinverse/fit_report.h"
 #include "nmrsim/parameters.h"
-#include "report_sections.h"
 
-namespace nmrapps {
+namespace nmrinverse {
 namespace {
-
-using nmrinverse::Coverage;
-using nmrinverse::Figure;
-using nmrinverse::FigureGrid;
-using nmrinverse::Series;
-using nmrinverse::Table;
 
 /// Bars of a marginal, and draws shown of a pair.
 constexpr std::size_t kBars = 30;
@@ -105,13 +99,13 @@ Figure coverage_axes(const std::string& title, const std::string& x, const std::
 
 }  // namespace
 
-std::vector<Figure> rank_figures(const nmrinverse::Diagnostics& diagnostics) {
+std::vector<Figure> rank_figures(const Diagnostics& diagnostics) {
     std::vector<Figure> figures;
-    for (const nmrinverse::UnknownDiagnostics& unknown : diagnostics.unknowns) {
+    for (const UnknownDiagnostics& unknown : diagnostics.unknowns) {
         const std::vector<std::size_t>& histogram = unknown.ranks.histogram;
         std::size_t count = 0;
         for (const std::size_t number : histogram) count += number;
-        const nmrinverse::CountBand limits = nmrinverse::histogram_band(count, histogram.size());
+        const CountBand limits = histogram_band(count, histogram.size());
         Figure figure;
         figure.title =
             fmt::format("{}, p = {:.2g}", label_of(unknown.name), unknown.ranks.chi_square_p);
@@ -142,7 +136,7 @@ std::vector<Figure> rank_figures(const nmrinverse::Diagnostics& diagnostics) {
     return figures;
 }
 
-std::vector<Figure> coverage_figures(const nmrinverse::Diagnostics& diagnostics) {
+std::vector<Figure> coverage_figures(const Diagnostics& diagnostics) {
     std::vector<Figure> figures;
     if (diagnostics.unknowns.empty()) return figures;
     Figure figure = coverage_axes("Central intervals", "probability of the interval",
@@ -163,7 +157,7 @@ std::vector<Figure> coverage_figures(const nmrinverse::Diagnostics& diagnostics)
     }
     figures.push_back(std::move(figure));
 
-    const auto line_of = [](const std::string& label, const nmrinverse::Tarp& tarp, int color) {
+    const auto line_of = [](const std::string& label, const Tarp& tarp, int color) {
         Series line;
         line.label = fmt::format("{}, p = {:.2g}", label, tarp.p_value);
         line.x = tarp.level;
@@ -297,10 +291,10 @@ FigureGrid gradient_figure(const std::string& title, const nmrsim::Prior& prior,
     return grid;
 }
 
-Table thirds_table(const nmrinverse::Diagnostics& diagnostics) {
+Table thirds_table(const Diagnostics& diagnostics) {
     Table table;
     table.header = {"90% interval of", "in thirds of", "lowest", "middle", "highest"};
-    for (const nmrinverse::CoverageInThirds& thirds : diagnostics.thirds) {
+    for (const CoverageInThirds& thirds : diagnostics.thirds) {
         table.rows.push_back({nmrsim::parameter(thirds.name).symbol,
                               fmt::format("{} {}", thirds.of_estimates ? "estimated" : "true",
                                           nmrsim::parameter(thirds.by).symbol),
@@ -314,10 +308,10 @@ Table thirds_table(const nmrinverse::Diagnostics& diagnostics) {
     return table;
 }
 
-Table calibration_table(const nmrinverse::Diagnostics& diagnostics) {
+Table calibration_table(const Diagnostics& diagnostics) {
     Table table;
     table.header = {"check", "result", "p-value"};
-    for (const nmrinverse::UnknownDiagnostics& unknown : diagnostics.unknowns) {
+    for (const UnknownDiagnostics& unknown : diagnostics.unknowns) {
         const std::string symbol = nmrsim::parameter(unknown.name).symbol;
         table.rows.push_back({"ranks of " + symbol + ", chi-square of " +
                                   fmt::format("{} bins", unknown.ranks.histogram.size()),
@@ -327,15 +321,14 @@ Table calibration_table(const nmrinverse::Diagnostics& diagnostics) {
                               fmt::format("{:.4f}", unknown.ranks.largest_deviation),
                               fmt::format("{:.2g}", unknown.ranks.deviation_p)});
     }
-    const auto add = [&](const char* name, const std::optional<nmrinverse::Tarp>& tarp) {
+    const auto add = [&](const char* name, const std::optional<Tarp>& tarp) {
         if (!tarp) return;
         table.rows.push_back(
             {name, fmt::format("{:+.4f}", tarp->atc), fmt::format("{:.2g}", tarp->p_value)});
     };
     add("TARP, points in the box: area", diagnostics.tarp_box);
     add("TARP, points about the posterior: area", diagnostics.tarp_local);
-    const auto add_mean = [&](const char* name,
-                              const std::optional<nmrinverse::MeanWithError>& value) {
+    const auto add_mean = [&](const char* name, const std::optional<MeanWithError>& value) {
         if (!value) return;
         table.rows.push_back({name, fmt::format("{:.3f} ± {:.3f}", value->mean, value->error), ""});
     };
@@ -347,10 +340,10 @@ Table calibration_table(const nmrinverse::Diagnostics& diagnostics) {
     return table;
 }
 
-Table challenge_table(const nmrinverse::ChallengeResult& challenge) {
+Table challenge_table(const ChallengeResult& challenge) {
     Table table;
     table.header = {"column", "errors divided by", "mean scaled error"};
-    for (const nmrinverse::ColumnScore& column : challenge.columns) {
+    for (const ColumnScore& column : challenge.columns) {
         table.rows.push_back({column.name, fmt::format("{:.4g}", column.scale),
                               fmt::format("{:.4g}", column.mean_square)});
     }
@@ -364,4 +357,4 @@ Table challenge_table(const nmrinverse::ChallengeResult& challenge) {
     return table;
 }
 
-}  // namespace nmrapps
+}  // namespace nmrinverse

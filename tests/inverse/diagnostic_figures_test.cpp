@@ -1,5 +1,5 @@
 // Pictures hold what they were given.
-#include "diagnostic_figures.h"
+#include "nmrinverse/diagnostic_figures.h"
 
 #include <numeric>
 #include <stdexcept>
@@ -7,7 +7,7 @@
 #include "catch_compat.h"
 #include "nmrsim/random.h"
 
-using namespace nmrapps;
+using namespace nmrinverse;
 using nmrinverse::Series;
 
 namespace {

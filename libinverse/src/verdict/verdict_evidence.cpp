@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "verdict.h"
+#include "nmrinverse/verdict.h"
 
-namespace nmrapps {
+namespace nmrinverse {
 namespace {
 
 /// Squared residual that noise and the estimate's error explain, and the share of it that is
@@ -143,19 +143,4 @@ std::size_t longest_clipped_run(std::span<const float> signal) {
     return longest;
 }
 
-std::vector<std::size_t> unreadable_curves(const Curves& curves) {
-    std::vector<std::size_t> which;
-    const std::size_t row = 2 * curves.points();
-    for (std::size_t c = 0; c < curves.count(); ++c) {
-        const auto data = std::span<const float>(curves.signal).subspan(c * row, row);
-        const auto finite = [](float x) { return std::isfinite(x); };
-        const std::span<const float> own = curves.samples(c);
-        if (!std::all_of(data.begin(), data.end(), finite) ||
-            !std::all_of(own.begin(), own.end(), finite)) {
-            which.push_back(c);
-        }
-    }
-    return which;
-}
-
-}  // namespace nmrapps
+}  // namespace nmrinverse

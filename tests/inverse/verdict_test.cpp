@@ -1,5 +1,5 @@
 // Verdicts on curves that the model is not for, and on good ones.
-#include "verdict.h"
+#include "nmrinverse/verdict.h"
 
 #include <algorithm>
 #include <cmath>
@@ -13,7 +13,7 @@
 #include "nmrsim/random.h"
 #include "nmrsim/simulate.h"
 
-using namespace nmrapps;
+using namespace nmrinverse;
 
 namespace {
 

@@ -4,18 +4,18 @@
 #include <span>
 #include <string>
 
-#include "curve_input.h"
+#include "nmrinverse/curves.h"
 #include "nmrinverse/prediction.h"
+#include "nmrinverse/verdict.h"
 #include "nmrsim/experiment.h"
-#include "verdict.h"
 
-namespace nmrapps {
+namespace nmrinverse {
 
 /// One line a curve under a header: curve, the unknowns, residual, verdict.
 ///
 /// A real-valued unknown has the columns NAME, NAME_sd, NAME_q05, NAME_q95. A categorical one has
 /// NAME, the likeliest choice, and NAME_CHOICE, the probability of each.
-std::string estimates_as_csv(const Curves& curves, const nmrinverse::Predictions& estimates,
+std::string estimates_as_csv(const Curves& curves, const Predictions& estimates,
                              const Judgements& judgements, const nmrsim::Prior& prior);
 
 /// Rows of a challenge's columns, (count, columns), as its answers are written: one tab-separated
@@ -23,7 +23,7 @@ std::string estimates_as_csv(const Curves& curves, const nmrinverse::Predictions
 std::string challenge_rows(std::span<const double> values, std::size_t columns);
 
 /// One row a curve, as the experiment's mat_info.txt; the kernel by the likeliest choice.
-std::string estimates_as_challenge(const nmrinverse::Predictions& estimates,
+std::string estimates_as_challenge(const Predictions& estimates,
                                    const nmrsim::Experiment& experiment);
 
 /// One line a draw under a header: curve, draw, the unknowns (a categorical one by its name).
@@ -33,7 +33,7 @@ std::string samples_as_csv(const Curves& curves, std::span<const double> samples
                            const nmrsim::Prior& prior);
 
 /// "gaussian (98.2%)": the likeliest choice of a categorical unknown, and how likely it is.
-std::string choice_in_words(const nmrinverse::Predictions& estimates, std::size_t curve,
+std::string choice_in_words(const Predictions& estimates, std::size_t curve,
                             const nmrsim::PriorRange& unknown);
 
-}  // namespace nmrapps
+}  // namespace nmrinverse

@@ -1,16 +1,16 @@
 // Rows of refined estimates, as the programs print them.
-#include "refined_estimates.h"
+#include "verdict/refined_estimates.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "catch_compat.h"
 #include "nmrinverse/importance.h"
+#include "nmrinverse/verdict.h"
 #include "nmrsim/dataset.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/random.h"
 #include "nmrsim/simulate.h"
-#include "verdict.h"
 
 namespace {
 
@@ -34,8 +34,8 @@ constexpr double kNoise = 1e-3;
 /// Refined fits of noisy curves of these parameters, (count, 3), with the verdicts of nmr-fit
 /// --refine; alpha_x, alpha_z and theta.
 struct Judged {
-    nmrapps::RefinedEstimates refined;
-    std::vector<nmrapps::Verdict> verdict;
+    nmrinverse::RefinedEstimates refined;
+    std::vector<nmrinverse::Verdict> verdict;
     std::vector<std::string> reason;
 };
 
@@ -43,7 +43,7 @@ Judged judged(const std::vector<double>& parameters, std::uint64_t seed, int wid
     nmrsim::Experiment experiment = nmrsim::load_experiment("challenge-2021");
     nmrsim::Experiment wider = experiment;  // what makes a curve may lie beyond the prior
     for (nmrsim::PriorRange& range : wider.prior) range.high *= 1.5;
-    nmrapps::Curves curves;
+    nmrinverse::Curves curves;
     curves.time_us = nmrsim::acquisition_times_us(experiment.acquisition);
     std::vector<double> starts;
     nmrsim::CounterRandom random(seed, 0, nmrsim::RandomStream::noise);
@@ -64,8 +64,8 @@ Judged judged(const std::vector<double>& parameters, std::uint64_t seed, int wid
     nmrinverse::RefineOptions options;
     options.noise = kNoise;
     options.widenings = widenings;
-    result.refined = nmrapps::refined_estimates(curves, starts, experiment, options);
-    nmrapps::JudgeOptions judging;
+    result.refined = nmrinverse::refined_estimates(curves, starts, experiment, options);
+    nmrinverse::JudgeOptions judging;
     judging.noise = kNoise;
     judging.best_fit = true;
     nmrinverse::Predictions at = result.refined.estimates;
@@ -75,11 +75,12 @@ Judged judged(const std::vector<double>& parameters, std::uint64_t seed, int wid
         std::copy_n(result.refined.fits[c].estimate.begin(), 3,
                     at.mean.begin() + static_cast<std::ptrdiff_t>(3 * c));
     }
-    const nmrapps::Judgements judgements = nmrapps::judge(curves, at, experiment, judging);
+    const nmrinverse::Judgements judgements = nmrinverse::judge(curves, at, experiment, judging);
     for (std::size_t c = 0; c < curves.count(); ++c) {
         const bool doubted = !result.refined.doubt[c].empty();
-        result.verdict.push_back(std::max(
-            judgements.verdict[c], doubted ? nmrapps::Verdict::caution : nmrapps::Verdict::ok));
+        result.verdict.push_back(std::max(judgements.verdict[c], doubted
+                                                                     ? nmrinverse::Verdict::caution
+                                                                     : nmrinverse::Verdict::ok));
         result.reason.push_back(judgements.reason[c] + "; " + result.refined.doubt[c]);
     }
     return result;
@@ -110,10 +111,10 @@ TEST_CASE("of good curves none is called ok and is wrong, and few are not called
     for (std::size_t c = 0; c < count; ++c) {
         const bool right = worst_error(fits, parameters, c) < 4.5;
         CAPTURE(c, worst_error(fits, parameters, c), fits.reason[c]);
-        CHECK((right || fits.verdict[c] != nmrapps::Verdict::ok));
-        ok += fits.verdict[c] == nmrapps::Verdict::ok;
-        ok_and_wrong += !right && fits.verdict[c] == nmrapps::Verdict::ok;
-        rejected += fits.verdict[c] == nmrapps::Verdict::reject;
+        CHECK((right || fits.verdict[c] != nmrinverse::Verdict::ok));
+        ok += fits.verdict[c] == nmrinverse::Verdict::ok;
+        ok_and_wrong += !right && fits.verdict[c] == nmrinverse::Verdict::ok;
+        rejected += fits.verdict[c] == nmrinverse::Verdict::reject;
     }
     CHECK(ok_and_wrong == 0);
     CHECK(rejected == 0);
@@ -134,14 +135,14 @@ TEST_CASE("intervals of refined estimates hold their share where chi-square bend
         nmrsim::Experiment experiment = nmrsim::load_experiment("challenge-2021");
         experiment.acquisition.noise = at.noise;
         const nmrsim::Dataset data = nmrsim::generate_dataset(experiment, 1, at.seed, at.index);
-        nmrapps::Curves curves;
+        nmrinverse::Curves curves;
         curves.names.push_back("curve");
         curves.time_us = data.time_us;
         curves.signal = data.signal;
         nmrinverse::RefineOptions options;
         options.noise = at.noise;
-        const nmrapps::RefinedEstimates refined =
-            nmrapps::refined_estimates(curves, data.parameters, experiment, options, {}, 200);
+        const nmrinverse::RefinedEstimates refined =
+            nmrinverse::refined_estimates(curves, data.parameters, experiment, options, {}, 200);
         const nmrinverse::Refinement& fit = refined.fits.front();
         REQUIRE((fit.minima() == 1 && fit.valleys.empty()));
         CHECK(refined.effective_share.front() == 0.0);
@@ -176,7 +177,7 @@ TEST_CASE("an estimate at the prior's edge has no narrow interval without a word
     const double alpha_x[] = {148.0, 149.98, 150.0, 150.02, 150.1};
     for (const double x : alpha_x) parameters.insert(parameters.end(), {x, 120.0, 40.0});
     const Judged fits = judged(parameters, 6, 1);
-    CHECK(fits.verdict.front() == nmrapps::Verdict::ok);
+    CHECK(fits.verdict.front() == nmrinverse::Verdict::ok);
     std::size_t at_edge = 0;
     for (std::size_t c = 0; c < std::size(alpha_x); ++c) {
         const nmrinverse::Predictions& p = fits.refined.estimates;
@@ -185,8 +186,8 @@ TEST_CASE("an estimate at the prior's edge has no narrow interval without a word
         const double fit = fits.refined.fits[c].estimate[0];
         const bool edge = fit >= 150.0 - 0.1 * fits.refined.fits[c].deviations()[0];
         at_edge += edge;
-        if (edge) CHECK(fits.verdict[c] != nmrapps::Verdict::ok);
-        if (fits.verdict[c] == nmrapps::Verdict::ok) {
+        if (edge) CHECK(fits.verdict[c] != nmrinverse::Verdict::ok);
+        if (fits.verdict[c] == nmrinverse::Verdict::ok) {
             CHECK(worst_error(fits, parameters, c) < 4.5);
         }
     }
@@ -196,7 +197,7 @@ TEST_CASE("an estimate at the prior's edge has no narrow interval without a word
 TEST_CASE("joint estimates at the prior's edge stay inside", "[joint]") {
     // At the lower edge of alpha_x, and a deviation and a half below the upper edge of theta.
     const nmrinverse::JointFit fit = joint_fit({0.0, 45.0, 0.0, 87.0}, {2.0, 0.5, 2.0, 2.0});
-    const nmrapps::RefinedEstimates rows = nmrapps::joint_estimates(fit, kPrior);
+    const nmrinverse::RefinedEstimates rows = nmrinverse::joint_estimates(fit, kPrior);
     const nmrinverse::Predictions& p = rows.estimates;
     // Half a normal density: sqrt(2 / pi), sqrt(1 - 2 / pi), and normal quantiles of
     // (1 + share) / 2.

@@ -1,4 +1,4 @@
-#include "refined_estimates.h"
+#include "verdict/refined_estimates.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -15,7 +15,7 @@
 #include "nmrsim/random.h"
 #include "nmrsim/threads.h"
 
-namespace nmrapps {
+namespace nmrinverse {
 namespace {
 
 /// Quantiles of a normal distribution [standard deviations].
@@ -32,7 +32,7 @@ constexpr double kFromEdge = 4.0;
 constexpr double kCutsNothing = 6.0;
 
 /// Whether the fit's normal density stands for the posterior.
-bool makes_posterior(const nmrinverse::Refinement& fit, const nmrsim::Prior& prior) {
+bool makes_posterior(const Refinement& fit, const nmrsim::Prior& prior) {
     if (!fit.rivals.empty() || !fit.valleys.empty()) return false;
     const std::vector<double> deviations = fit.deviations();
     for (std::size_t k = 0; k < prior.size(); ++k) {
@@ -63,14 +63,14 @@ std::string doubt_of(bool converged, std::size_t rivals, double chi_square, doub
 
 /// What becomes of one curve: its row of the estimates and the rest.
 struct Refined {
-    nmrinverse::Refinement fit;
-    nmrinverse::Predictions row;
+    Refinement fit;
+    Predictions row;
     double effective_share = 0.0;
     std::vector<double> samples;  ///< (draws, unknowns)
 };
 
 /// Draws from weighted samples: each as often as its weight says, but for one; in no order.
-std::vector<double> resampled(const nmrinverse::WeightedPosterior& posterior, std::size_t draws,
+std::vector<double> resampled(const WeightedPosterior& posterior, std::size_t draws,
                               nmrsim::CounterRandom& random) {
     std::vector<double> result;
     const double offset = random.uniform();
@@ -99,7 +99,7 @@ std::vector<double> resampled(const nmrinverse::WeightedPosterior& posterior, st
 }
 
 /// Draws from a fit's normal density.
-std::vector<double> normal_draws(const nmrinverse::Refinement& fit, std::size_t draws,
+std::vector<double> normal_draws(const Refinement& fit, std::size_t draws,
                                  nmrsim::CounterRandom& random) {
     const Eigen::MatrixXd root = fit.covariance.llt().matrixL();
     std::vector<double> result;
@@ -115,7 +115,7 @@ std::vector<double> normal_draws(const nmrinverse::Refinement& fit, std::size_t 
 }
 
 /// Mean, standard deviation and quantiles of a normal density.
-void append_normal(double mean, double sd, nmrinverse::Predictions& row) {
+void append_normal(double mean, double sd, Predictions& row) {
     row.mean.push_back(mean);
     row.sd.push_back(sd);
     row.q05.push_back(mean - kQuantile95 * sd);
@@ -130,7 +130,7 @@ double normal_below(double x) {
 
 /// The same of a normal density about `middle`, inside the range, that ends at its edges.
 void append_cut_normal(double middle, double sd, const nmrsim::PriorRange& range,
-                       nmrinverse::Predictions& row) {
+                       Predictions& row) {
     const double low = (range.low - middle) / sd, high = (range.high - middle) / sd;
     if (low < -kCutsNothing && high > kCutsNothing) {
         append_normal(middle, sd, row);
@@ -159,19 +159,18 @@ void append_cut_normal(double middle, double sd, const nmrsim::PriorRange& range
 }
 
 Refined with_posterior(const nmrsim::Experiment& experiment, std::span<const float> signal,
-                       nmrinverse::Refinement fit, const nmrinverse::RefineOptions& options,
-                       std::size_t draws, std::size_t curve) {
+                       Refinement fit, const RefineOptions& options, std::size_t draws,
+                       std::size_t curve) {
     const nmrsim::Prior& prior = experiment.prior;
     nmrsim::CounterRandom random(options.seed, curve, nmrsim::RandomStream::refined_draws);
     Refined result;
     result.fit = std::move(fit);
-    nmrinverse::Predictions& row = result.row;
-    const nmrinverse::ImportanceOptions drawing{.seed = options.seed, .index = curve};
-    std::optional<nmrinverse::WeightedPosterior> posterior =
-        nmrinverse::polynomial_posterior(experiment, signal, result.fit, options, drawing);
+    Predictions& row = result.row;
+    const ImportanceOptions drawing{.seed = options.seed, .index = curve};
+    std::optional<WeightedPosterior> posterior =
+        polynomial_posterior(experiment, signal, result.fit, options, drawing);
     if (!posterior && !makes_posterior(result.fit, prior)) {
-        posterior = nmrinverse::importance_posterior(experiment, signal, result.fit, options,
-                                                     nullptr, drawing);
+        posterior = importance_posterior(experiment, signal, result.fit, options, nullptr, drawing);
         result.effective_share = posterior->effective_share();
     }
     if (posterior) {
@@ -197,7 +196,7 @@ void append(const std::vector<double>& from, std::vector<double>& to) {
 }
 
 void append(Refined one, RefinedEstimates& result) {
-    nmrinverse::Predictions& out = result.estimates;
+    Predictions& out = result.estimates;
     append(one.row.mean, out.mean);
     append(one.row.sd, out.sd);
     append(one.row.q05, out.q05);
@@ -215,17 +214,17 @@ void append(Refined one, RefinedEstimates& result) {
 }  // namespace
 
 void append_refinement(const nmrsim::Experiment& experiment, std::span<const float> signal,
-                       nmrinverse::Refinement fit, const nmrinverse::RefineOptions& options,
-                       RefinedEstimates& result, std::size_t draws) {
+                       Refinement fit, const RefineOptions& options, RefinedEstimates& result,
+                       std::size_t draws) {
     result.estimates.unknowns = experiment.prior.size();
     append(
         with_posterior(experiment, signal, std::move(fit), options, draws, result.estimates.count),
         result);
 }
 
-RefinedEstimates joint_estimates(const nmrinverse::JointFit& fit, const nmrsim::Prior& prior) {
+RefinedEstimates joint_estimates(const JointFit& fit, const nmrsim::Prior& prior) {
     RefinedEstimates result;
-    nmrinverse::Predictions& out = result.estimates;
+    Predictions& out = result.estimates;
     out.count = fit.curves;
     out.unknowns = fit.unknowns;
     for (std::size_t i = 0; i < fit.estimate.size(); ++i) {
@@ -245,8 +244,7 @@ RefinedEstimates joint_estimates(const nmrinverse::JointFit& fit, const nmrsim::
 }
 
 RefinedEstimates refined_estimates(const Curves& curves, std::span<const double> samples,
-                                   const nmrsim::Experiment& experiment,
-                                   const nmrinverse::RefineOptions& given,
+                                   const nmrsim::Experiment& experiment, const RefineOptions& given,
                                    const std::function<bool(double)>& progress, std::size_t draws) {
     const nmrsim::Prior& prior = experiment.prior;
     const std::size_t count = curves.count();
@@ -259,9 +257,9 @@ RefinedEstimates refined_estimates(const Curves& curves, std::span<const double>
                         samples.size(), prior.size(), count));
     }
     RefinedEstimates result;
-    nmrinverse::Predictions& out = result.estimates;
+    Predictions& out = result.estimates;
     out.unknowns = prior.size();
-    nmrinverse::RefineOptions options = given;
+    RefineOptions options = given;
     const int threads = given.threads;
     // Each core takes a curve of its own, as long as there are enough of them.
     const auto cores = static_cast<std::size_t>(nmrsim::team_size(threads));
@@ -279,8 +277,7 @@ RefinedEstimates refined_estimates(const Curves& curves, std::span<const double>
                 const nmrsim::Experiment acquired = curves.experiment_of(c, experiment);
                 refined[i] = with_posterior(
                     acquired, signal,
-                    nmrinverse::refine(acquired, signal, samples.subspan(c * of_curve, of_curve),
-                                       options),
+                    refine(acquired, signal, samples.subspan(c * of_curve, of_curve), options),
                     options, draws, c);
             } catch (...) {
 #pragma omp critical(refined_estimates)
@@ -295,4 +292,4 @@ RefinedEstimates refined_estimates(const Curves& curves, std::span<const double>
     return result;
 }
 
-}  // namespace nmrapps
+}  // namespace nmrinverse

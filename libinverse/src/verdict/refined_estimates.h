@@ -6,23 +6,20 @@
 #include <string>
 #include <vector>
 
-#include "curve_input.h"
+#include "nmrinverse/curves.h"
 #include "nmrinverse/joint_fit.h"
 #include "nmrinverse/prediction.h"
 #include "nmrinverse/refine.h"
 #include "nmrsim/experiment.h"
 
-namespace nmrapps {
-
-/// Draws of a network's posterior that make good starts.
-inline constexpr std::size_t kStartsFromPosterior = 256;
+namespace nmrinverse {
 
 struct RefinedEstimates {
     /// Of the posterior that polynomials give (nmrinverse/importance.h); where they do not serve,
     /// of the fit's normal density, or, where that is broad, at the prior's edge, or one of
     /// several, of samples weighted by simulations.
-    nmrinverse::Predictions estimates;
-    std::vector<nmrinverse::Refinement> fits;  ///< (count)
+    Predictions estimates;
+    std::vector<Refinement> fits;  ///< (count)
     /// (count): effective share of the samples weighted by simulations; 0 where none were needed.
     std::vector<double> effective_share;
     /// (count): what speaks against a fit, "" where nothing does: it did not come to rest, its
@@ -40,18 +37,18 @@ struct RefinedEstimates {
 /// std::invalid_argument for a kernel of finite range, or samples that do not fit.
 RefinedEstimates refined_estimates(const Curves& curves, std::span<const double> samples,
                                    const nmrsim::Experiment& experiment,
-                                   const nmrinverse::RefineOptions& options,
+                                   const RefineOptions& options,
                                    const std::function<bool(double)>& progress = {},
                                    std::size_t draws = 0);
 
 /// Appends one curve's refinement, made elsewhere with these options, and draws of its posterior.
 void append_refinement(const nmrsim::Experiment& experiment, std::span<const float> signal,
-                       nmrinverse::Refinement fit, const nmrinverse::RefineOptions& options,
-                       RefinedEstimates& result, std::size_t draws = 0);
+                       Refinement fit, const RefineOptions& options, RefinedEstimates& result,
+                       std::size_t draws = 0);
 
 /// A joint fit, one row a curve: common unknowns are the same in each, and so are their standard
 /// deviations; where the prior's edge is within reach, the fit's normal density ends there.
 /// Estimates, factors and time zeros of `fits` are the joint ones, the rest is each curve's alone.
-RefinedEstimates joint_estimates(const nmrinverse::JointFit& fit, const nmrsim::Prior& prior);
+RefinedEstimates joint_estimates(const JointFit& fit, const nmrsim::Prior& prior);
 
-}  // namespace nmrapps
+}  // namespace nmrinverse

@@ -10,11 +10,11 @@
 #include <string_view>
 #include <vector>
 
-#include "curve_input.h"
+#include "nmrinverse/curves.h"
 #include "nmrinverse/measured_noise.h"
 #include "nmrinverse/prediction.h"
 
-namespace nmrapps {
+namespace nmrinverse {
 
 enum class Verdict { ok, caution, reject };
 
@@ -115,9 +115,9 @@ std::size_t longest_clipped_run(std::span<const float> signal);
 /// What judge() knows beside curves and estimates. Arrays are of all curves, or empty.
 struct JudgeOptions {
     double noise = 0.0;  ///< standard deviation on each of Mx and My; 0: not known
-    std::vector<nmrinverse::NoiseEstimate> noise_of = {};  ///< (count): where each has its own
-    bool noise_is_bound = false;                           ///< see VerdictEvidence
-    int threads = 0;                                       ///< 0 for all cores
+    std::vector<NoiseEstimate> noise_of = {};  ///< (count): where each has its own
+    bool noise_is_bound = false;               ///< see VerdictEvidence
+    int threads = 0;                           ///< 0 for all cores
     /// Fits look at the estimates, too (fit_check.h): no draw of the posterior need confirm them.
     bool checked = false;
     /// Estimates are least squares fits: their errors do not show in the residual.
@@ -152,11 +152,8 @@ struct Judgements {
 ///
 /// Args: progress: called with the share done, false stops. Returns: judgements, of fewer curves
 /// where it was stopped. Throws: std::invalid_argument for options' arrays that do not fit.
-Judgements judge(const Curves& curves, const nmrinverse::Predictions& estimates,
+Judgements judge(const Curves& curves, const Predictions& estimates,
                  const nmrsim::Experiment& experiment, const JudgeOptions& options,
                  const std::function<bool(double)>& progress = {});
 
-/// Which curves hold a number that is not finite. A network cannot read them.
-std::vector<std::size_t> unreadable_curves(const Curves& curves);
-
-}  // namespace nmrapps
+}  // namespace nmrinverse

@@ -1,4 +1,4 @@
-#include "estimates_text.h"
+#include "nmrinverse/estimates_text.h"
 
 #include <fmt/format.h>
 
@@ -9,7 +9,7 @@
 #include "nmrinverse/classification.h"
 #include "nmrsim/challenge_files.h"
 
-namespace nmrapps {
+namespace nmrinverse {
 namespace {
 
 std::string csv_field(const std::string& text) {
@@ -23,8 +23,8 @@ std::string csv_field(const std::string& text) {
 }
 
 /// Probabilities of one curve's choices: (choices).
-std::span<const double> probabilities_of(const nmrinverse::Predictions& estimates,
-                                         std::size_t curve, const nmrsim::PriorRange& unknown) {
+std::span<const double> probabilities_of(const Predictions& estimates, std::size_t curve,
+                                         const nmrsim::PriorRange& unknown) {
     const std::size_t choices = unknown.choices.size();
     if (estimates.probabilities.size() != estimates.count * choices) {
         throw std::invalid_argument(fmt::format(
@@ -51,7 +51,7 @@ std::string header_of(const nmrsim::Prior& prior) {
 
 }  // namespace
 
-std::string estimates_as_csv(const Curves& curves, const nmrinverse::Predictions& estimates,
+std::string estimates_as_csv(const Curves& curves, const Predictions& estimates,
                              const Judgements& judgements, const nmrsim::Prior& prior) {
     std::string text = header_of(prior);
     for (std::size_t c = 0; c < curves.count(); ++c) {
@@ -59,7 +59,7 @@ std::string estimates_as_csv(const Curves& curves, const nmrinverse::Predictions
         for (std::size_t k = 0; k < prior.size(); ++k) {
             if (prior[k].categorical()) {
                 const std::span<const double> p = probabilities_of(estimates, c, prior[k]);
-                text += "," + prior[k].choices[nmrinverse::likeliest_choice(p)];
+                text += "," + prior[k].choices[likeliest_choice(p)];
                 for (const double probability : p) text += fmt::format(",{:.4g}", probability);
                 continue;
             }
@@ -101,7 +101,7 @@ std::string challenge_rows(std::span<const double> values, std::size_t columns) 
     return text;
 }
 
-std::string estimates_as_challenge(const nmrinverse::Predictions& estimates,
+std::string estimates_as_challenge(const Predictions& estimates,
                                    const nmrsim::Experiment& experiment) {
     const nmrsim::Prior& prior = experiment.prior;
     std::string text;
@@ -110,8 +110,8 @@ std::string estimates_as_challenge(const nmrinverse::Predictions& estimates,
         std::vector<double> values(begin, begin + static_cast<long>(prior.size()));
         for (std::size_t k = 0; k < prior.size(); ++k) {
             if (!prior[k].categorical()) continue;
-            values[k] = nmrsim::choice_value(
-                nmrinverse::likeliest_choice(probabilities_of(estimates, c, prior[k])));
+            values[k] =
+                nmrsim::choice_value(likeliest_choice(probabilities_of(estimates, c, prior[k])));
         }
         const std::vector<double> row = nmrsim::challenge_values(experiment, values);
         text += challenge_rows(row, row.size());
@@ -119,11 +119,11 @@ std::string estimates_as_challenge(const nmrinverse::Predictions& estimates,
     return text;
 }
 
-std::string choice_in_words(const nmrinverse::Predictions& estimates, std::size_t curve,
+std::string choice_in_words(const Predictions& estimates, std::size_t curve,
                             const nmrsim::PriorRange& unknown) {
     const std::span<const double> p = probabilities_of(estimates, curve, unknown);
-    const std::size_t likeliest = nmrinverse::likeliest_choice(p);
+    const std::size_t likeliest = likeliest_choice(p);
     return fmt::format("{} ({:.1f}%)", unknown.choices[likeliest], 100.0 * p[likeliest]);
 }
 
-}  // namespace nmrapps
+}  // namespace nmrinverse

@@ -1,4 +1,4 @@
-#include "verdict.h"
+#include "nmrinverse/verdict.h"
 
 #include <fmt/format.h>
 
@@ -10,7 +10,7 @@
 #include "nmrsim/prior.h"
 #include "nmrsim/simulate.h"
 
-namespace nmrapps {
+namespace nmrinverse {
 namespace {
 
 /// Curves judged at a time, to bound the memory.
@@ -54,8 +54,8 @@ double moved(double value, double sd, const nmrsim::PriorRange& range) {
 /// One curve's estimate, and those around it that say how far its error shows.
 class Variants {
 public:
-    Variants(const nmrinverse::Predictions& estimates, const nmrsim::Prior& prior,
-             const JudgeOptions& options, bool lattice)
+    Variants(const Predictions& estimates, const nmrsim::Prior& prior, const JudgeOptions& options,
+             bool lattice)
         : estimates_(estimates), prior_(prior), options_(options), lattice_(lattice) {
         if (estimates.count == 0 || options.samples.empty()) return;
         draws_ = options.samples.size() / (estimates.count * prior.size());
@@ -90,7 +90,7 @@ public:
     }
 
 private:
-    const nmrinverse::Predictions& estimates_;
+    const Predictions& estimates_;
     const nmrsim::Prior& prior_;
     const JudgeOptions& options_;
     bool lattice_;
@@ -103,8 +103,8 @@ bool applies_to_every_kernel(const std::string& name) {
 }
 
 /// What the estimates alone say.
-void look_at_estimates(const nmrinverse::Predictions& estimates, std::size_t curve,
-                       const nmrsim::Prior& prior, VerdictEvidence& evidence) {
+void look_at_estimates(const Predictions& estimates, std::size_t curve, const nmrsim::Prior& prior,
+                       VerdictEvidence& evidence) {
     const bool mixed = nmrsim::find_categorical(prior) != nullptr;
     for (std::size_t k = 0; k < prior.size(); ++k) {
         // A choice has no interval, and what does not apply to every choice may well stay untold.
@@ -172,17 +172,17 @@ void turn(std::span<float> signal, std::complex<double> factor) {
 
 }  // namespace
 
-Judgements judge(const Curves& curves, const nmrinverse::Predictions& estimates,
+Judgements judge(const Curves& curves, const Predictions& estimates,
                  const nmrsim::Experiment& described, const JudgeOptions& options,
                  const std::function<bool(double)>& progress) {
     const auto noise_of = [&](std::size_t curve) {
         if (!options.noise_of.empty()) return options.noise_of[curve];
-        nmrinverse::NoiseEstimate told;
+        NoiseEstimate told;
         told.sigma = options.noise;
         return told;
     };
     double least = options.noise_of.empty() ? options.noise : options.noise_of.front().sigma;
-    for (const nmrinverse::NoiseEstimate& noise : options.noise_of) {
+    for (const NoiseEstimate& noise : options.noise_of) {
         least = std::min(least, noise.sigma);
     }
     const nmrsim::Experiment experiment = fine_for(described, least);
@@ -210,7 +210,7 @@ Judgements judge(const Curves& curves, const nmrinverse::Predictions& estimates,
 
         VerdictEvidence evidence;
         look_at_estimates(estimates, curve, prior, evidence);
-        const nmrinverse::NoiseEstimate noise = noise_of(curve);
+        const NoiseEstimate noise = noise_of(curve);
         evidence.noise = noise.sigma;
         evidence.noise_uncertainty = noise.uncertainty;
         for (std::size_t lag = 0; lag < noise.correlation.size(); ++lag) {
@@ -281,4 +281,4 @@ Judgements judge(const Curves& curves, const nmrinverse::Predictions& estimates,
     return result;
 }
 
-}  // namespace nmrapps
+}  // namespace nmrinverse

@@ -1,4 +1,4 @@
-#include "measured_input.h"
+#include "verdict/measured_fits.h"
 
 #include <fmt/format.h>
 
@@ -6,25 +6,23 @@
 #include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <stdexcept>
 
-#include "nmrinverse/echo_proposal.h"
 #include "nmrinverse/measured_record.h"
 #include "nmrinverse/noise_correlation.h"
+#include "nmrinverse/verdict.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/resampling.h"
 #include "nmrsim/simulate.h"
 #include "nmrsim/units.h"
-#include "verdict.h"
 
-namespace nmrapps {
+namespace nmrinverse {
 namespace {
 
 /// A time zero this near to the end of its range (a share of it) may lie beyond.
 constexpr double kAtEnd = 0.99;
 
-std::string noise_in_words(const nmrinverse::MeasuredRecord& record, bool given) {
-    const nmrinverse::NoiseEstimate& noise = record.noise;
+std::string noise_in_words(const MeasuredRecord& record, bool given) {
+    const NoiseEstimate& noise = record.noise;
     const double tail_us = static_cast<double>(noise.samples) * record.spacing_us();
     const std::string from = given             ? "as given"
                              : noise.from_tail ? fmt::format("from the tail of {:.4g} us", tail_us)
@@ -32,10 +30,10 @@ std::string noise_in_words(const nmrinverse::MeasuredRecord& record, bool given)
                                  ? "from what lies above the curve's band, where it is not white: "
                                    "more of it may lie within"
                                  : "from what lies above the curve's band";
-    const std::string alike = noise.correlation.empty()
-                                  ? ""
-                                  : fmt::format(", one sample in {:.3g} independent",
-                                                nmrinverse::square_excess(noise.correlation));
+    const std::string alike =
+        noise.correlation.empty()
+            ? ""
+            : fmt::format(", one sample in {:.3g} independent", square_excess(noise.correlation));
     return fmt::format("noise {:.3g} a sample, {}{}", noise.sigma, from, alike);
 }
 
@@ -54,7 +52,7 @@ void check_times(const InputCurves& input, const nmrsim::Experiment& experiment,
     const double length_us = window.back() - window.front() - slack;
     const std::string& first_name = input.names.front();
     if (!(spacing > 0.0)) {
-        throw nmrsim::InputError(first_name + ": --measured expects evenly spaced times");
+        throw nmrsim::InputError(first_name + ": a measured curve needs evenly spaced times");
     }
     if (time_us.back() - time_us.front() < length_us || time_us.size() < 64) {
         throw nmrsim::InputError(fmt::format(
@@ -73,83 +71,75 @@ void check_times(const InputCurves& input, const nmrsim::Experiment& experiment,
         time_us.front() <= window.front() + slack && time_us.back() >= window.back() - slack;
     if (keep_times && !covers) {
         throw nmrsim::InputError(fmt::format(
-            "{}: with --no-align, expected times that cover {:.6g} to {:.6g} us, the model's "
-            "window",
+            "{}: not to be aligned, so expected times that cover {:.6g} to {:.6g} us, the "
+            "model's window",
             first_name, window.front(), window.back()));
     }
 }
 
+/// Where a Hahn echo has its echo; of another sequence, the window's middle [us].
+double echo_us(const nmrsim::Experiment& experiment) {
+    const auto* hahn = std::get_if<nmrsim::HahnEcho>(&experiment.sequence.program);
+    const nmrsim::Acquisition& window = experiment.acquisition;
+    return hahn ? 2.0 * hahn->tau_us : 0.5 * (window.start_us + window.stop_us);
+}
+
+/// Says what was found and what a fit made of it.
+void say_fit(const std::string& name, const nmrsim::Experiment& experiment,
+             const MeasuredRecord& record, std::size_t points_read, const EchoFit& fit,
+             const EchoOptions& finding, const Say& say) {
+    if (finding.align) {
+        say(fmt::format(
+            "{}: echo found at {:.5g} us, where the model has it at {:.5g} us: times "
+            "shifted by {:.4g} us",
+            name, echo_us(experiment) + fit.shift_us(), echo_us(experiment), -fit.shift_us()));
+    } else {
+        say(fmt::format("{}: times kept, time zero off by {:.4g} us", name, fit.shift_us()));
+    }
+    say(fmt::format("{}: gain {:.4g}{}, receiver phase {:.4g} deg{}", name, std::abs(fit.factor()),
+                    finding.gain ? "" : " kept", phase_deg(fit.factor()),
+                    finding.phase ? "" : " kept"));
+    say(fmt::format("{}: {} samples {:.4g} us apart{}, {} of them in the model's window", name,
+                    record.points(), record.spacing_us(),
+                    record.step > 1 ? fmt::format(", low-passed from {}", points_read) : "",
+                    fit.window.points));
+    say(fmt::format("{}: chi-square {:.5g} of {:.5g}{}", name, fit.fit.chi_square, fit.fit.degrees,
+                    fit.fit.within_noise() ? "" : ", not within the noise"));
+}
+
 }  // namespace
 
-void MeasuredOptions::check() const {
-    if (!on && (no_align || no_gain || no_phase)) {
-        throw std::invalid_argument("--no-align, --no-gain and --no-phase need --measured");
-    }
-}
-
-void add_measured_options(CLI::App& app, MeasuredOptions& options) {
-    app.add_flag("--measured", options.on,
-                 "The curves are measured: find the echo, take the noise from the tail, fit gain, "
-                 "receiver phase and time zero with the rest (implies --refine)");
-    app.add_flag("--no-align", options.no_align,
-                 "With --measured: the files' times count from the first pulse");
-    app.add_flag("--no-gain", options.no_gain,
-                 "With --measured: the curves are in units of M, gain 1");
-    app.add_flag("--no-phase", options.no_phase, "With --measured: the receiver's phase is 0");
-}
-
-MeasuredCurvesFitted fit_measured(const std::vector<std::string>& inputs,
-                                  const nmrinverse::Model& model, const nmrsim::CurveFormat& format,
-                                  const MeasuredOptions& options, double noise,
-                                  nmrinverse::RefineOptions fitting, const Say& say,
-                                  const std::function<bool(double)>& progress) {
-    const nmrsim::Experiment& experiment = model.experiment();
-    if (!nmrsim::is_uniform(experiment)) {
-        throw std::invalid_argument(
-            "--measured needs a model of the uniform kernel: an echo of a lattice depends on its "
-            "draw of offsets too");
-    }
-    fitting.fit_gain = !options.no_gain;
-    fitting.fit_phase = !options.no_phase;
+MeasuredFits fit_measured(std::span<const InputCurves> inputs, const nmrsim::Experiment& experiment,
+                          const EchoProposal& proposal, const EchoOptions& finding, double noise,
+                          RefineOptions fitting, const Say& say,
+                          const std::function<bool(double)>& progress) {
+    fitting.fit_gain = finding.gain;
+    fitting.fit_phase = finding.phase;
     fitting.fit_time_zero = true;
-    nmrinverse::EchoOptions finding;
-    finding.align = !options.no_align;
-    finding.gain = fitting.fit_gain;
-    finding.phase = fitting.fit_phase;
-    finding.threads = fitting.threads;
-
-    std::vector<InputCurves> read;
     std::size_t count = 0;
-    for (const std::string& input : inputs) {
-        read.push_back(read_input(input, experiment, format));
-        count += read.back().curves.count();
-    }
     const std::vector<double> window = nmrsim::acquisition_times_us(experiment.acquisition);
-    for (const InputCurves& input : read) {
-        check_times(input, experiment, window, options.no_align);
+    for (const InputCurves& input : inputs) {
+        count += input.curves.count();
+        check_times(input, experiment, window, !finding.align);
     }
-    for (std::size_t i = 0; i < inputs.size(); ++i) {
-        say(inputs[i] + ": " + nmrsim::axis_in_words(read[i].curves));
+    for (const InputCurves& input : inputs) {
+        say(input.name + ": " + nmrsim::axis_in_words(input.curves));
     }
-    const nmrinverse::EchoFinder finder(model.experiment(), nmrinverse::echo_proposal(model),
-                                        finding);
-    MeasuredCurvesFitted result;
+    const EchoFinder finder(experiment, proposal, finding);
+    MeasuredFits result;
     result.curves.time_us = window;
     nlohmann::json steps = nlohmann::json::array();
-    for (const InputCurves& input : read) {
+    for (const InputCurves& input : inputs) {
         const std::vector<double>& time_us = input.curves.time_us;
-        const double spacing = nmrsim::even_spacing_us(time_us);
         const std::size_t row = 2 * time_us.size();
         for (std::size_t c = 0; c < input.curves.count(); ++c) {
             const std::string& name = input.names[c];
-            const std::vector<float> signal(
-                input.curves.signal.begin() + static_cast<long>(c * row),
-                input.curves.signal.begin() + static_cast<long>((c + 1) * row));
+            const std::span<const float> signal =
+                std::span(input.curves.signal).subspan(c * row, row);
             const bool clipped = longest_clipped_run(signal) >= kClippedRun;
             if (clipped) say(name + ": the largest samples are equal: clipped by the receiver");
-            const nmrinverse::MeasuredRecord record =
-                nmrinverse::measured_record(time_us, signal, experiment, noise);
-            const nmrinverse::NoiseEstimate& found = record.noise;
+            const MeasuredRecord record = measured_record(time_us, signal, experiment, noise);
+            const NoiseEstimate& found = record.noise;
             const std::string noise_words = noise_in_words(record, noise > 0.0);
             say(name + ": " + noise_words);
             if (found.offset != 0.0) {
@@ -157,33 +147,12 @@ MeasuredCurvesFitted fit_measured(const std::vector<std::string>& inputs,
                                 found.offset.real(), found.offset.imag()));
             }
             if (!(found.sigma > 0.0)) {
-                throw nmrsim::InputError(name +
-                                         ": no noise found: expected some, or --noise SIGMA");
+                throw nmrsim::InputError(name + ": no noise found: expected some, or its size");
             }
-            nmrinverse::EchoFit fit = nmrinverse::fit_echo(finder, record, fitting);
+            EchoFit fit = fit_echo(finder, record, fitting);
             const bool at_end =
                 std::abs(fit.fit.time_zero_us) > kAtEnd * fitting.time_zero_range_us;
-            if (options.no_align) {
-                say(fmt::format("{}: times kept, time zero off by {:.4g} us", name,
-                                fit.shift_us()));
-            } else {
-                say(
-                    fmt::format("{}: echo found at {:.5g} us, where the model has it at {:.5g} us: "
-                                "times shifted by {:.4g} us",
-                                name, echo_us(experiment) + fit.shift_us(), echo_us(experiment),
-                                -fit.shift_us()));
-            }
-            say(fmt::format("{}: gain {:.4g}{}, receiver phase {:.4g} deg{}", name,
-                            std::abs(fit.factor()), options.no_gain ? " kept" : "",
-                            phase_deg(fit.factor()), options.no_phase ? " kept" : ""));
-            say(fmt::format(
-                "{}: {} samples {:.4g} us apart{}, {} of them in the model's window", name,
-                record.points(), record.spacing_us(),
-                record.step > 1 ? fmt::format(", low-passed from {}", time_us.size()) : "",
-                fit.window.points));
-            say(fmt::format("{}: chi-square {:.5g} of {:.5g}{}", name, fit.fit.chi_square,
-                            fit.fit.degrees,
-                            fit.fit.within_noise() ? "" : ", not within the noise"));
+            say_fit(name, experiment, record, time_us.size(), fit, finding, say);
             steps.push_back({{"curve", name},
                              {"axis", nmrsim::axis_in_words(input.curves)},
                              {"noise", found.sigma},
@@ -191,13 +160,13 @@ MeasuredCurvesFitted fit_measured(const std::vector<std::string>& inputs,
                              {"noise_correlation", found.correlation},
                              {"offset", {found.offset.real(), found.offset.imag()}},
                              {"clipped", clipped},
-                             {"aligned", !options.no_align},
+                             {"aligned", finding.align},
                              {"shift_us", fit.shift_us()},
                              {"time_zero_us", fit.fit.time_zero_us},
                              {"gain", std::abs(fit.factor())},
                              {"receiver_phase_deg", phase_deg(fit.factor())},
                              {"spacing_us", record.spacing_us()},
-                             {"low_passed_from_us", spacing},
+                             {"low_passed_from_us", nmrsim::even_spacing_us(time_us)},
                              {"points", fit.window.points},
                              {"chi_square", fit.fit.chi_square},
                              {"degrees", fit.fit.degrees}});
@@ -214,16 +183,16 @@ MeasuredCurvesFitted fit_measured(const std::vector<std::string>& inputs,
             result.fits.push_back(std::move(fit));
             const double share =
                 static_cast<double>(result.fits.size()) / static_cast<double>(count);
-            if (progress && !progress(share)) return result;
+            if (!progress(share)) return result;
         }
     }
     result.steps = steps.dump(2) + "\n";
     return result;
 }
 
-std::vector<double> joint_starts(const MeasuredCurvesFitted& measured, std::size_t draws) {
+std::vector<double> joint_starts(const MeasuredFits& measured, std::size_t draws) {
     std::vector<double> result;
-    for (const nmrinverse::EchoFit& fit : measured.fits) {
+    for (const EchoFit& fit : measured.fits) {
         const std::vector<double>& starts = fit.echo.starts;
         const std::size_t unknowns = fit.fit.estimate.size();
         result.insert(result.end(), fit.fit.estimate.begin(), fit.fit.estimate.end());
@@ -236,4 +205,4 @@ std::vector<double> joint_starts(const MeasuredCurvesFitted& measured, std::size
     return result;
 }
 
-}  // namespace nmrapps
+}  // namespace nmrinverse

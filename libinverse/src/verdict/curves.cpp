@@ -1,43 +1,23 @@
-#include "curve_input.h"
+#include "nmrinverse/curves.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
 #include <stdexcept>
-#include <variant>
 
-#include "nmrinverse/refine.h"
-#include "nmrsim/challenge_files.h"
-#include "nmrsim/dataset_file.h"
+#include "nmrsim/curve_format.h"
 #include "nmrsim/errors.h"
-#include "nmrsim/experiment_file.h"
-#include "nmrsim/experiment_match.h"
 #include "nmrsim/resampling.h"
 #include "nmrsim/simulate.h"
 
-namespace nmrapps {
+namespace nmrinverse {
 namespace {
-
-namespace fs = std::filesystem;
 
 /// Fewest samples in a period of the line's largest offset for which a cubic through four samples
 /// is good to 1% of it: the error is (2 pi / n)^4 * 3/128 at most.
 constexpr double kSamplesPerPeriod = 8.0;
-
-bool is_hdf5(const std::string& path) {
-    // What was read of a pipe is gone.
-    if (!fs::is_regular_file(path)) return false;
-    std::ifstream file(path, std::ios::binary);
-    std::array<char, 4> magic = {};
-    file.read(magic.data(), magic.size());
-    const std::string extension = fs::path(path).extension().string();
-    return magic == std::array<char, 4>{'\x89', 'H', 'D', 'F'} || extension == ".h5" ||
-           extension == ".hdf5";
-}
 
 bool same_times(const std::vector<double>& a, const std::vector<double>& b) {
     if (a.size() != b.size()) return false;
@@ -173,49 +153,20 @@ void append_at_window(const std::string& input, const nmrsim::MeasuredCurves& da
     }
 }
 
-void require(const std::string& path) {
-    if (!fs::exists(path)) throw nmrsim::InputError(path + ": no such file or folder");
-}
-
-nmrsim::Dataset read_matching_dataset(const std::string& path, nmrsim::Experiment experiment) {
-    nmrsim::Dataset data = nmrsim::read_dataset(path);
-    // Times are judged apart: another sampling of the same experiment can be interpolated.
-    nmrsim::Experiment there = nmrsim::parse_experiment(data.experiment_toml, path);
-    experiment.acquisition = there.acquisition;
-    nmrsim::check_same_experiment(path, there, experiment, false);
-    return data;
-}
-
 }  // namespace
 
-std::string find_model(const std::string& model) {
-    if (fs::is_regular_file(model)) return model;
-    std::error_code error;
-    const fs::path program = fs::read_symlink("/proc/self/exe", error);
-    const fs::path models = program.parent_path().parent_path() / "share/nmrsim/models";
-    if (!error && model.find('/') == std::string::npos) {
-        const fs::path shipped = models / (model + ".safetensors");
-        if (fs::is_regular_file(shipped)) return shipped.string();
-    }
-    std::string known;
-    if (fs::is_directory(models, error)) {
-        for (const auto& entry : fs::directory_iterator(models)) {
-            if (entry.path().extension() != ".safetensors") continue;
-            known += (known.empty() ? "" : ", ") + entry.path().stem().string();
-        }
-    }
-    throw nmrsim::InputError(fmt::format("{}: no such model file{}", model,
-                                         known.empty() ? "" : "; models that ship: " + known));
+std::span<const float> Curves::samples(std::size_t index) const {
+    if (const Own* there = own_of(index)) return there->signal;
+    return std::span(signal).subspan(index * 2 * points(), 2 * points());
 }
 
-nmrsim::Signal Curves::curve(std::size_t index) const {
-    const float* row = signal.data() + index * 2 * points();
-    nmrsim::Signal result;
-    result.time_us = time_us;
-    result.mx.assign(row, row + points());
-    result.my.assign(row + points(), row + 2 * points());
-    result.mz.assign(points(), 0.0);
-    return result;
+nmrsim::Experiment Curves::experiment_of(std::size_t index, nmrsim::Experiment experiment) const {
+    if (const Own* there = own_of(index)) {
+        experiment.acquisition.start_us = there->start_us;
+        experiment.acquisition.stop_us = there->stop_us;
+        experiment.acquisition.points = static_cast<int>(there->signal.size() / 2);
+    }
+    return experiment;
 }
 
 std::vector<double> Curves::times_us(std::size_t index) const {
@@ -227,50 +178,13 @@ double largest_spacing_us(const nmrsim::Experiment& experiment) {
     return 1e3 / (kSamplesPerPeriod * experiment.line.cutoff_khz);
 }
 
-double echo_us(const nmrsim::Experiment& experiment) {
-    const auto* hahn = std::get_if<nmrsim::HahnEcho>(&experiment.sequence.program);
-    const nmrsim::Acquisition& window = experiment.acquisition;
-    return hahn ? 2.0 * hahn->tau_us : 0.5 * (window.start_us + window.stop_us);
-}
-
-InputCurves read_input(const std::string& input, const nmrsim::Experiment& experiment,
-                       const nmrsim::CurveFormat& format) {
-    InputCurves result;
-    const auto take = [&](nmrsim::Dataset&& data) {
-        for (std::size_t i = 0; i < data.count(); ++i) {
-            result.names.push_back(fmt::format("{}#{}", input, i));
-        }
-        result.curves = {std::move(data.time_us), std::move(data.signal), "times of the data set"};
-    };
-    const bool array = !nmrsim::hdf5_place(input).name.empty();
-    if (!array) require(input);
-    if (!array && fs::is_directory(input)) {
-        take(nmrsim::read_challenge(input, experiment));
-    } else if (!array && is_hdf5(input)) {
-        nmrsim::Dataset data = read_matching_dataset(input, experiment);
-        result.noise = nmrsim::parse_experiment(data.experiment_toml, input).acquisition.noise;
-        take(std::move(data));
-    } else {
-        result.curves = nmrsim::read_measured_curves(input, format);
-        result.derived = true;
-        const std::size_t count = result.curves.count();
-        for (std::size_t i = 0; i < count; ++i) {
-            result.names.push_back(count == 1 ? input : fmt::format("{}#{}", input, i));
-        }
-    }
-    return result;
-}
-
-void read_curves(const std::string& input, const nmrsim::Experiment& experiment, Curves& curves,
-                 const nmrsim::CurveFormat& format, const Say& say) {
-    const InputCurves data = read_input(input, experiment, format);
-    if (data.derived && say) say(input + ": " + nmrsim::axis_in_words(data.curves));
+void append_curves(const InputCurves& input, const nmrsim::Experiment& experiment, Curves& curves) {
     if (curves.time_us.empty()) {
         curves.time_us = nmrsim::acquisition_times_us(experiment.acquisition);
     }
-    append_at_window(input, data.curves, experiment, curves);
-    curves.names.insert(curves.names.end(), data.names.begin(), data.names.end());
-    curves.made_with.resize(curves.count(), data.noise);
+    append_at_window(input.name, input.curves, experiment, curves);
+    curves.names.insert(curves.names.end(), input.names.begin(), input.names.end());
+    curves.made_with.resize(curves.count(), input.noise);
 }
 
 double told_noise(const std::string& input, double in_file, double given) {
@@ -297,56 +211,19 @@ Curves with_empty_curves(const Curves& curves, std::span<const std::size_t> plac
     return result;
 }
 
-NoiseLevels noise_levels(const CLI::App& app, const Curves& curves, const nmrinverse::Model& model,
-                         double noise) {
-    NoiseLevels levels;
-    levels.sigma.assign(curves.count(), noise);
-    double most = 0.0;
+std::vector<std::size_t> unreadable_curves(const Curves& curves) {
+    std::vector<std::size_t> which;
+    const std::size_t row = 2 * curves.points();
     for (std::size_t c = 0; c < curves.count(); ++c) {
-        double& sigma = levels.sigma[c];
-        if (!curves.made_with.empty()) {
-            sigma = told_noise(curves.names[c], curves.made_with[c], noise);
+        const auto data = std::span<const float>(curves.signal).subspan(c * row, row);
+        const auto finite = [](float x) { return std::isfinite(x); };
+        const std::span<const float> own = curves.samples(c);
+        if (!std::all_of(data.begin(), data.end(), finite) ||
+            !std::all_of(own.begin(), own.end(), finite)) {
+            which.push_back(c);
         }
-        const bool measure = !(sigma > 0.0) && model.largest_noise() > 0.0 && curves.points() >= 16;
-        levels.measured = levels.measured || measure;
-        if (measure) sigma = nmrinverse::estimated_noise(curves.samples(c));
-        if (measure) most = std::max(most, sigma);
-        const Curves::Own* own = curves.own_of(c);
-        levels.told.push_back(
-            std::min((own ? own->noise_share : 1.0) * sigma, model.largest_noise()));
     }
-    if (levels.measured) {
-        warn(app, fmt::format("--noise is not given: the scatter of neighbouring samples says at "
-                              "most {:.2g}",
-                              most));
-    }
-    return levels;
+    return which;
 }
 
-bool warn_if_noisier(const CLI::App& app, const nmrinverse::Model& model, double noise) {
-    constexpr double kSlack = 1.05;
-    if (noise <= kSlack * model.largest_noise()) return false;
-    warn(app, fmt::format("the curves' noise is {}, the model was trained on at most {}: its "
-                          "intervals are too narrow; train one with --noise",
-                          noise, model.largest_noise()));
-    return true;
-}
-
-nmrsim::Dataset read_labelled(const std::string& input, const nmrsim::Experiment& experiment) {
-    require(input);
-    nmrsim::Dataset data;
-    if (fs::is_directory(input)) {
-        data = nmrsim::read_challenge(input, experiment);
-        if (data.parameters.empty()) {
-            throw nmrsim::InputError(input +
-                                     "/mat_info.txt: no such file; expected the parameters");
-        }
-    } else {
-        data = nmrsim::read_dataset(input);
-        nmrsim::check_same_experiment(input, nmrsim::parse_experiment(data.experiment_toml, input),
-                                      experiment, false);
-    }
-    return data;
-}
-
-}  // namespace nmrapps
+}  // namespace nmrinverse

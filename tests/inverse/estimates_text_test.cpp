@@ -1,11 +1,11 @@
-#include "estimates_text.h"
+#include "nmrinverse/estimates_text.h"
 
 #include <stdexcept>
 
 #include "catch_compat.h"
 #include "nmrsim/experiment_file.h"
 
-using namespace nmrapps;
+using namespace nmrinverse;
 
 namespace {
 

@@ -6,19 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "curve_input.h"
+#include "nmrinverse/curves.h"
 #include "nmrinverse/prediction.h"
 #include "nmrinverse/refine.h"
-#include "verdict.h"
+#include "nmrinverse/verdict.h"
 
-namespace nmrapps {
-
-/// Curves that are checked unasked: as many as take some seconds.
-inline constexpr std::size_t kCheckedUnasked = 64;
-
-/// Whether there are fits for curves of the experiment: an echo of a line that is not drawn, and no
-/// choice among the unknowns.
-bool can_be_checked(const nmrsim::Experiment& experiment);
+namespace nmrinverse {
 
 /// Judges estimates by what a network cannot see, whose own error hides it: whether any curve of
 /// the experiment comes within the noise of the one at hand.
@@ -31,10 +24,10 @@ bool can_be_checked(const nmrsim::Experiment& experiment);
 /// otherwise curves with none are not checked. options: what the receiver leaves open, threads.
 /// progress: called with the share done, false stops. Returns: (count), fewer where it was stopped;
 /// ok for curves that were not checked.
-std::vector<Judgement> check_by_fits(const Curves& curves, const nmrinverse::Predictions& estimates,
+std::vector<Judgement> check_by_fits(const Curves& curves, const Predictions& estimates,
                                      std::span<const double> starts, std::span<const double> noise,
                                      bool upper, const nmrsim::Experiment& experiment,
-                                     const nmrinverse::RefineOptions& options,
+                                     const RefineOptions& options,
                                      const std::function<bool(double)>& progress = {});
 
-}  // namespace nmrapps
+}  // namespace nmrinverse

@@ -1,0 +1,111 @@
+#include "fit_flags.h"
+
+#include <filesystem>
+#include <stdexcept>
+
+#include "fit_source.h"
+
+namespace nmrapps {
+
+void add_fit_flags(CLI::App& app, FitFlags& flags) {
+    add_common_options(app, flags.common,
+                       "nmr-fit model.safetensors echo1.csv echo2.csv --out fit.csv");
+    app.add_option("MODEL", flags.model,
+                   "Model file, or the name of one that ships; or an experiment, TOML file or "
+                   "name, fitted without a network (implies --refine)")
+        ->required()
+        ->type_name("");
+    app.add_option("INPUT", flags.inputs,
+                   "Curves (CSV and other text, .npy, .npz, FILE.h5:/PATH), HDF5 data sets or "
+                   "challenge folders")
+        ->required()
+        ->type_name("");
+    app.add_option("--noise", flags.fit.noise,
+                   "Standard deviation of the noise on each of Mx and My")
+        ->check(no_negative_number())
+        ->type_name("SIGMA");
+    app.add_option("--out", flags.out, "File for the estimates (default: standard output)")
+        ->type_name("fit.csv");
+    app.add_option("--format", flags.format, "csv or challenge")
+        ->check(CLI::IsMember({"csv", "challenge"}))
+        ->type_name("NAME");
+    app.add_option("--plot", flags.plot, "Folder for a picture of each curve and report.html")
+        ->type_name("DIR");
+    app.add_option("--picture", flags.picture, "With --plot: svg or png (default: svg)")
+        ->check(CLI::IsMember({"svg", "png"}))
+        ->type_name("NAME");
+    flags.check = app.add_flag("--check,!--no-check", flags.checked,
+                               "Fit each curve to judge the network's answer, which is left as it "
+                               "is; uniform kernel only (default: up to 64 curves)");
+    app.add_flag("--refine", flags.fit.refine,
+                 "Follow the network's estimate down to the best fit of the simulated curve; needs "
+                 "--noise, uniform kernel only");
+    app.add_flag("--fit-gain", flags.fit_gain, "With --refine: the receiver's gain is unknown");
+    app.add_flag("--fit-phase", flags.fit_phase, "With --refine: so is its phase");
+    flags.time_zero = app.add_option("--fit-time-zero", flags.time_zero_us,
+                                     "With --refine: the clock is off by up to US microseconds")
+                          ->check(positive_number())
+                          ->type_name("US");
+    app.add_flag("--measured", flags.fit.measured,
+                 "The curves are measured: find the echo, take the noise from the tail, fit gain, "
+                 "receiver phase and time zero with the rest (implies --refine)");
+    app.add_flag("--no-align", flags.no_align,
+                 "With --measured: the files' times count from the first pulse");
+    app.add_flag("--no-gain", flags.no_gain,
+                 "With --measured: the curves are in units of M, gain 1");
+    app.add_flag("--no-phase", flags.no_phase, "With --measured: the receiver's phase is 0");
+    app.add_flag("--joint", flags.fit.joint,
+                 "One fit of all curves, of one material: common unknowns are one for all (implies "
+                 "--refine)");
+    flags.per_curve = app.add_option("--per-curve", flags.fit.per_curve,
+                                     "With --joint: unknowns that each curve has its own of "
+                                     "(default: flip_deg)")
+                          ->delimiter(',')
+                          ->type_name("NAME,...");
+    add_reading_options(app, flags.reading);
+    app.add_option("--samples", flags.samples,
+                   "Also write N draws of each curve's posterior, beside --out as *.samples.csv")
+        ->check(CLI::Range(1, 1000000))
+        ->type_name("N");
+}
+
+void FitFlags::settle() {
+    fit.refine = fit.refine || names_experiment(model);
+    const auto refuse = [](const char* what) { throw std::invalid_argument(what); };
+    if (!fit.measured && (no_align || no_gain || no_phase)) {
+        refuse("--no-align, --no-gain and --no-phase need --measured");
+    }
+    if (!per_curve->empty() && !fit.joint) refuse("--per-curve needs --joint");
+    if (fit.refines() && !fit.measured && !(fit.noise > 0.0)) {
+        refuse(fit.joint ? "--joint needs --noise SIGMA > 0, or --measured"
+                         : "--refine needs --noise SIGMA > 0");
+    }
+    if (fit.refines() && checked) {
+        refuse("--check judges a network's answer: without --refine");
+    }
+    if (!fit.refines() && (fit_gain || fit_phase || !time_zero->empty())) {
+        refuse("--fit-gain, --fit-phase and --fit-time-zero need --refine");
+    }
+    if (samples > 0 && (out.empty() || fit.joint)) {
+        refuse(
+            "--samples draws from each curve's posterior into a file beside --out: it needs "
+            "--out, and no --joint");
+    }
+    fit.align = !no_align;
+    fit.fit_gain = fit.measured ? !no_gain : fit_gain;
+    fit.fit_phase = fit.measured ? !no_phase : fit_phase;
+    fit.fit_time_zero = !time_zero->empty();
+    if (fit.fit_time_zero) fit.time_zero_range_us = time_zero_us;
+    if (!check->empty()) fit.check = checked;
+    fit.samples = static_cast<std::size_t>(samples);
+    fit.judge = format != "challenge" || !plot.empty();  // a challenge's answers have no verdicts
+    fit.threads = common.threads;
+    for (std::string& input : inputs) input = input_path(input);
+    check_output_folder("--out", out);
+}
+
+std::string FitFlags::beside_out(const char* extension) const {
+    return std::filesystem::path(out).replace_extension(extension).string();
+}
+
+}  // namespace nmrapps

@@ -1,0 +1,37 @@
+/// The flags of nmr-fit.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+#include "command_line.h"
+#include "nmrinverse/fit.h"
+#include "reading_options.h"
+
+namespace nmrapps {
+
+/// The command line of nmr-fit.
+struct FitFlags {
+    CommonOptions common;
+    ReadingOptions reading;
+    std::string model, out, plot;
+    std::vector<std::string> inputs;
+    std::string format = "csv", picture = "svg";
+    nmrinverse::FitOptions fit;
+    int samples = 0;
+    bool checked = false, fit_gain = false, fit_phase = false;
+    bool no_align = false, no_gain = false, no_phase = false;
+    double time_zero_us = 0.0;
+    CLI::Option *check = nullptr, *time_zero = nullptr, *per_curve = nullptr;
+
+    /// Makes `fit` of the flags. Throws: std::invalid_argument for what does not go together.
+    void settle();
+    /// The path of `out` with another extension.
+    std::string beside_out(const char* extension) const;
+};
+
+/// Args: flags: must outlive the parsing.
+void add_fit_flags(CLI::App& app, FitFlags& flags);
+
+}  // namespace nmrapps

@@ -1,0 +1,34 @@
+/// What nmr-fit fits by: a trained model, or an experiment alone.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "nmrinverse/fit.h"
+#include "nmrinverse/report.h"
+
+namespace nmrapps {
+
+/// Whether this is a TOML file, or an experiment that ships and no model that does.
+bool names_experiment(const std::string& name);
+
+struct FitSource {
+    nmrsim::Experiment experiment;
+    std::optional<nmrinverse::Table> description = {};  ///< of a model, for a page
+    std::function<nmrinverse::FitResult(std::span<const nmrinverse::InputCurves>,
+                                        const nmrinverse::FitOptions&)>
+        fit;
+};
+
+/// The file behind the name, "" where an experiment ships.
+///
+/// Throws: nmrsim::InputError for what is neither an experiment nor a model.
+std::string fit_source_file(const std::string& name);
+
+/// Throws: nmrsim::InputError for what cannot be read, and for models where the program was built
+/// without LibTorch.
+FitSource load_fit_source(const std::string& name);
+
+}  // namespace nmrapps

@@ -1,0 +1,58 @@
+// Fits of an experiment without a network; these run where LibTorch is not built in, too.
+#include <cmath>
+
+#include "catch_compat.h"
+#include "program.h"
+
+namespace {
+
+std::vector<double> numbers_of(const std::string& line) {
+    std::vector<double> numbers;
+    for (std::size_t at = line.find(','); at != std::string::npos; at = line.find(',', at + 1)) {
+        numbers.push_back(std::atof(line.c_str() + at + 1));
+    }
+    return numbers;
+}
+
+/// The sampling of challenge-2021 thinned out, as an experiment and a noisy curve of it.
+std::vector<std::string> noisy(const std::string& out) {
+    return short_challenge({"--set", "interaction.alpha_x_khz=93", "--set",
+                            "interaction.alpha_z_khz=71", "--set", "sequence.flip_deg=38", "--set",
+                            "acquisition.noise=1e-3", "--noise-seed", "3", "--out", out});
+}
+
+}  // namespace
+
+TEST_CASE("nmr-fit: an experiment needs no network") {
+    const Folder folder;
+    const std::string csv = folder.path("echo.csv"), toml = csv + ".toml";
+    REQUIRE(run("nmr-simulate", noisy(csv)).status == 0);
+    const std::string before = read_text(toml);
+    // What nmr-simulate writes beside a curve is the experiment that it is of.
+    const Outcome outcome = run("nmr-fit", {toml, csv, "--noise", "1e-3", "--samples", "20",
+                                            "--quiet", "--out", folder.path("fit.csv")});
+    INFO(outcome.err);
+    REQUIRE(outcome.status == 0);
+    const auto lines = lines_of(read_text(folder.path("fit.csv")));
+    REQUIRE(lines.size() == 2);
+    const std::vector<double> fields = numbers_of(lines[1]);
+    const double truth[3] = {93.0, 71.0, 38.0};
+    for (std::size_t k = 0; k < 3; ++k) {
+        // Five standard deviations, which are small.
+        CHECK(std::abs(fields[4 * k] - truth[k]) < 5.0 * fields[4 * k + 1]);
+        CHECK(fields[4 * k + 1] < 0.5);
+    }
+    CHECK(lines[1].ends_with(",ok"));
+    CHECK(lines_of(read_text(folder.path("fit.samples.csv"))).size() == 21);
+    CHECK(read_text(toml) == before);
+}
+
+TEST_CASE("nmr-fit: experiments that cannot be fitted are refused in one line") {
+    const Folder folder;
+    const std::string csv = folder.path("echo.csv");
+    REQUIRE(run("nmr-simulate", noisy(csv)).status == 0);
+    require_refused("nmr-fit", {csv + ".toml", csv}, "--noise SIGMA > 0");
+    require_refused("nmr-fit", {csv + ".toml", csv, "--noise", "1e-3", "--check"}, "network");
+    require_refused("nmr-fit", {folder.path("none.toml"), csv, "--noise", "1e-3"}, "none.toml");
+    require_refused("nmr-fit", {"published-echo", csv, "--noise", "1e-3"}, "uniform kernel");
+}
