@@ -315,8 +315,8 @@ private:
     }
 
     /// How many of the next `most` stretches of `stretch_s` pass before M of freely turning spins
-    /// turns others by quiet_rad. The edges of the cut are left out: their ringing turns none but
-    /// the few spins there.
+    /// turns others by quiet_rad. The edges of a cut far out are left out: their ringing turns none
+    /// but the few spins there.
     int quiet_stretches(const Stepped& stepped, std::size_t lane, double stretch_s, int most) {
         const UniformCurve& curve = curves_[lane];
         double strength = kTwoPi * std::abs(curve.alpha_plane_hz);
@@ -328,6 +328,7 @@ private:
         if (strength == 0.0) return most;
         const std::vector<double>& offset = plan_.nodes.offset_hz;
         const double edge = std::max(std::abs(offset.front()), std::abs(offset.back()));
+        const bool few_at_edge = kTwoPi * edge >= kFarCut * plan_.line_rate;
         const int looks = std::max(1, static_cast<int>(std::ceil(edge * stretch_s)));
         const double spacing_s = stretch_s / looks;
         const double decay = std::exp(-relaxation_.transverse_rate() * spacing_s);
@@ -335,7 +336,7 @@ private:
         double *x = free_.data(), *y = x + nodes_, *cosine = y + nodes_, *sine = cosine + nodes_;
         for (std::size_t i = 0; i < nodes_; ++i) {
             const double share = offset[i] / edge;
-            const double taper = std::pow(1.0 - share * share, 4);
+            const double taper = few_at_edge ? std::pow(1.0 - share * share, 4) : 1.0;
             const Real* m = lane_of(stepped.state, stepped.rows, i, 0, lane);
             x[i] = taper * static_cast<double>(m[0]);
             y[i] = taper * static_cast<double>(m[lanes_]);
@@ -594,6 +595,9 @@ private:
             }
         }
     }
+
+    /// At so many half widths a cut leaves few spins at its edge.
+    static constexpr double kFarCut = 4.0;
 
     /// A shorter stretch is stepped through, however quiet.
     static constexpr int kLeastStretches = 4;
