@@ -20,7 +20,7 @@ if [ ${#missing[@]} != 0 ]; then
 fi
 if ! PYTHONPATH=$package "$python" -c "import nmrsim.inverse" 2>/dev/null; then
     echo "docs/build.sh: no Python package in $package with nmrsim.inverse in it; ./test.sh builds one, or:" >&2
-    echo "  cmake -B build -DNMRSIM_BUILD_PYTHON=ON -DPython_EXECUTABLE=$python && cmake --build build --target _core _inverse" >&2
+    echo "  cmake -B build -DNMRSIM_BUILD_PYTHON=ON -DPython_EXECUTABLE=$python && cmake --build build --target _core _fit _inverse" >&2
     exit 77
 fi
 

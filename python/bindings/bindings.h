@@ -13,8 +13,12 @@ void bind_simulate(pybind11::module_& module);
 void bind_sensitivity(pybind11::module_& module);
 void bind_dataset(pybind11::module_& module);
 
-void bind_model(pybind11::module_& module);
+void bind_estimates(pybind11::module_& module);
 void bind_refine(pybind11::module_& module);
+void bind_joint(pybind11::module_& module);
+void bind_fit(pybind11::module_& module);
+
+void bind_model(pybind11::module_& module);
 void bind_measured(pybind11::module_& module);
 
 /// Stops a batch within without_gil() (interrupt.h) once Python has handled a signal, whichever,

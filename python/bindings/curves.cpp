@@ -113,6 +113,10 @@ Curves curves_of(const py::object& signal, const Experiment& experiment) {
     return of_array(signal, experiment.acquisition.points);
 }
 
+Curves any_curves_of(const py::object& signal, py::ssize_t points) {
+    return of_array(signal, points);
+}
+
 Curves any_curve_of(const py::object& signal, py::ssize_t points) {
     return only_one(of_array(signal, points));
 }

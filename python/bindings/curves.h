@@ -27,6 +27,9 @@ Curves curves_of(const py::object& signal, const nmrsim::Experiment& experiment)
 /// The same, of one curve only.
 Curves one_curve_of(const py::object& signal, const nmrsim::Experiment& experiment);
 
+/// Any number of curves, arrays as above, sampled at `points` times.
+Curves any_curves_of(const py::object& signal, py::ssize_t points);
+
 /// One curve (points) complex or (2, points), sampled at `points` times of its own.
 Curves any_curve_of(const py::object& signal, py::ssize_t points);
 

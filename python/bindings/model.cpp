@@ -19,6 +19,7 @@
 
 #include "bindings.h"
 #include "curves.h"
+#include "fit.h"
 #include "interrupt.h"
 #include "nmrinverse/posterior.h"
 #include "pickles.h"
@@ -33,12 +34,6 @@ constexpr std::size_t kStarts = 256;
 using nmrinverse::Model;
 using nmrinverse::Posterior;
 using nmrinverse::Predictions;
-
-template <std::vector<double> Predictions::*field>
-py::array_t<double> rows(const py::object& self) {
-    const auto& estimates = self.cast<const Predictions&>();
-    return view(estimates.*field, {extent(estimates.count), extent(estimates.unknowns)}, self);
-}
 
 Posterior posterior_of(const Model& model, const py::object& signal,
                        const std::optional<Input<double>>& noise, int threads) {
@@ -127,35 +122,6 @@ auto pickled_as_file(void (*save)(const Object&, const std::string&),
         });
 }
 
-void bind_estimates(py::module_& module) {
-    py::class_<Predictions>(module, "Estimates",
-                            R"(Estimates of k unknowns for n curves, in the unknowns' units.
-
-Arrays (n, k) float64, the object's own memory. Of a categorical unknown only probabilities mean
-something.)")
-        .def_property_readonly("mean", &rows<&Predictions::mean>,
-                               "Point estimate: the posterior's mean, (n, k).")
-        .def_property_readonly("sd", &rows<&Predictions::sd>,
-                               "Posterior standard deviation, (n, k).")
-        .def_property_readonly("q05", &rows<&Predictions::q05>, "5% quantile, (n, k).")
-        .def_property_readonly("q25", &rows<&Predictions::q25>, "25% quantile, (n, k).")
-        .def_property_readonly("q75", &rows<&Predictions::q75>, "75% quantile, (n, k).")
-        .def_property_readonly("q95", &rows<&Predictions::q95>, "95% quantile, (n, k).")
-        .def_property_readonly(
-            "probabilities",
-            [](const py::object& self) {
-                const auto& estimates = self.cast<const Predictions&>();
-                const std::size_t n = estimates.count;
-                const std::size_t choices = n ? estimates.probabilities.size() / n : 0;
-                return view(estimates.probabilities, {extent(n), extent(choices)}, self);
-            },
-            "Of each choice of the categorical unknown, (n, choices); no columns without one.")
-        .def("__len__", [](const Predictions& estimates) { return estimates.count; })
-        .def(pickled(&Predictions::count, &Predictions::unknowns, &Predictions::mean,
-                     &Predictions::sd, &Predictions::q05, &Predictions::q25, &Predictions::q75,
-                     &Predictions::q95, &Predictions::probabilities));
-}
-
 void bind_posterior(py::module_& module) {
     py::class_<Posterior>(module, "Posterior",
                           R"(The joint posterior of n curves on the prior's box.
@@ -227,7 +193,6 @@ The share of held-out curves that look more usual: 1 is stranger than all of the
 }  // namespace
 
 void bind_model(py::module_& module) {
-    bind_estimates(module);
     bind_posterior(module);
     py::class_<Model>(module, "Model", "A trained network and what it was trained for.")
         .def_property_readonly(
@@ -279,6 +244,17 @@ Args: as nmrsim.inverse.refine(), with the starts drawn by seed. Releases the GI
             py::arg("signal"), py::arg("noise") = py::none(),
             "d estimate / d sample of one curve, (k, 2, points), in the unknowns' units.")
         .def(pickled_as_file(&nmrinverse::save_model, &nmrinverse::load_model));
+    module.def(
+        "fit_by_model",
+        [](const Model& model, const py::object& curves, const py::object& time_us,
+           const py::dict& options) {
+            return fitted(model.experiment(), curves, time_us, options,
+                          [&](std::span<const nmrinverse::InputCurves> inputs,
+                              const nmrinverse::FitOptions& how) {
+                              return nmrinverse::fit(model, inputs, how);
+                          });
+        },
+        "The fields of nmrsim.Fit.");
     module.def(
         "load_file",
         [](const std::filesystem::path& path) { return nmrinverse::load_model(path.string()); },

@@ -5,8 +5,11 @@
     echo = nmrsim.Experiment("challenge-2021", {"interaction.alpha_x_khz": 60.0})
     signal = nmrsim.simulate(echo)  # time_us, mx, my, mz
 
+    best = nmrsim.fit(nmrsim.Experiment("challenge-2021"), signal.with_noise(1e-3, seed=1), noise=1e-3)
+    best.estimates.mean, best.estimates.sd, best.verdicts, best.reasons
+
 Magnetizations are ensemble means of (Ix, Iy, Iz), 1/2 at most; names carry their units. Where it
-was built with LibTorch, nmrsim.inverse reads the interactions back.
+was built with LibTorch, nmrsim.inverse has trained networks.
 """
 
 from ._core import (
@@ -40,8 +43,18 @@ from ._core import (
     write_curve,
     write_dataset,
 )
+from ._fit import (
+    Estimates,
+    JointFit,
+    Minimum,
+    Refinement,
+    estimated_noise,
+    fit_jointly,
+    refine,
+)
+from .fitting import Fit, fit
 
-__all__ = [name for name in dir() if not name.startswith("_")]
+__all__ = [name for name in dir() if not name.startswith("_") and name != "fitting"]
 
 for _name in __all__:
     if isinstance(globals()[_name], type):

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, SupportsFloat
+from typing import Any, NamedTuple, SupportsFloat
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -153,3 +153,147 @@ def read_dataset(path: _Path) -> Dataset: ...
 def write_dataset(dataset: Dataset, path: _Path) -> None: ...
 def read_challenge(path: _Path, experiment: Experiment) -> Dataset: ...
 def write_challenge(dataset: Dataset, experiment: Experiment, path: _Path) -> None: ...
+
+_Curves = Signal | Sequence[Signal] | ArrayLike
+
+class Estimates:
+    @property
+    def mean(self) -> NDArray[np.float64]: ...
+    @property
+    def sd(self) -> NDArray[np.float64]: ...
+    @property
+    def q05(self) -> NDArray[np.float64]: ...
+    @property
+    def q25(self) -> NDArray[np.float64]: ...
+    @property
+    def q75(self) -> NDArray[np.float64]: ...
+    @property
+    def q95(self) -> NDArray[np.float64]: ...
+    @property
+    def probabilities(self) -> NDArray[np.float64]: ...
+    def __len__(self) -> int: ...
+
+class Minimum:
+    @property
+    def parameters(self) -> NDArray[np.float64]: ...
+    @property
+    def chi_square(self) -> float: ...
+    @property
+    def covariance(self) -> NDArray[np.float64]: ...
+
+class Refinement:
+    @property
+    def estimate(self) -> NDArray[np.float64]: ...
+    @property
+    def sd(self) -> NDArray[np.float64]: ...
+    @property
+    def covariance(self) -> NDArray[np.float64]: ...
+    @property
+    def factor(self) -> complex: ...
+    @property
+    def time_zero_us(self) -> float: ...
+    @property
+    def chi_square(self) -> float: ...
+    @property
+    def degrees(self) -> float: ...
+    @property
+    def rivals(self) -> list[Minimum]: ...
+    @property
+    def valleys(self) -> list[Minimum]: ...
+    @property
+    def converged(self) -> bool: ...
+    @property
+    def residual_correlation(self) -> float: ...
+    @property
+    def simulations(self) -> int: ...
+    def within_noise(self, deviations: float = 5.0) -> bool: ...
+
+class JointFit:
+    @property
+    def estimate(self) -> NDArray[np.float64]: ...
+    @property
+    def sd(self) -> NDArray[np.float64]: ...
+    @property
+    def names(self) -> list[str]: ...
+    @property
+    def covariance(self) -> NDArray[np.float64]: ...
+    @property
+    def factor(self) -> list[complex]: ...
+    @property
+    def time_zero_us(self) -> list[float]: ...
+    @property
+    def chi_square(self) -> float: ...
+    @property
+    def degrees(self) -> float: ...
+    @property
+    def converged(self) -> bool: ...
+    @property
+    def rivals(self) -> int: ...
+    def within_noise(self, deviations: float = 5.0) -> bool: ...
+
+class Fit(NamedTuple):
+    names: list[str]
+    unknowns: list[str]
+    estimates: Estimates
+    samples: NDArray[np.float64]
+    verdicts: list[str]
+    reasons: list[str]
+    residual: NDArray[np.float64]
+    expected: NDArray[np.float64]
+    factor: NDArray[np.complex128]
+    shift_us: NDArray[np.float64]
+    refinements: list[Refinement]
+    time_us: list[NDArray[np.float64]]
+    signal: list[NDArray[np.float32]]
+    fitted: list[NDArray[np.float32]]
+    steps: list[dict[str, Any]]
+    notes: list[str]
+
+def fit(
+    by: Any,
+    curves: _Curves | _Path | Sequence[_Path],
+    time_us: ArrayLike | None = None,
+    *,
+    noise: float = 0.0,
+    refine: bool = False,
+    measured: bool = False,
+    align: bool = True,
+    fit_gain: bool | None = None,
+    fit_phase: bool | None = None,
+    fit_time_zero: bool = False,
+    time_zero_range_us: float | None = None,
+    joint: bool = False,
+    per_curve: Sequence[str] = ("flip_deg",),
+    check: bool | None = None,
+    samples: int = 0,
+    seed: int = 0,
+    threads: int = 0,
+) -> Fit: ...
+def refine(
+    experiment: Experiment,
+    signal: _Curves,
+    starts: ArrayLike,
+    noise: float,
+    *,
+    fit_gain: bool = False,
+    fit_phase: bool = False,
+    fit_time_zero: bool = False,
+    time_zero_range_us: float = 1.0,
+    seed: int = 0,
+    threads: int = 0,
+) -> Refinement: ...
+def fit_jointly(
+    experiment: Experiment,
+    signals: _Curves,
+    starts: ArrayLike,
+    noise: ArrayLike,
+    *,
+    per_curve: Sequence[str] = ["flip_deg"],
+    fit_gain: bool = False,
+    fit_phase: bool = False,
+    fit_time_zero: bool = False,
+    time_zero_range_us: float = 1.0,
+    seed: int = 0,
+    threads: int = 0,
+) -> JointFit: ...
+def estimated_noise(signal: _Curves, experiment: Experiment) -> float: ...

@@ -11,22 +11,11 @@ Only where the package was built with LibTorch.
 import os
 import pathlib
 
-from . import InputError
+from . import Estimates, InputError, JointFit, Minimum, Refinement, estimated_noise, fit_jointly, refine
 
 try:
-    from ._inverse import (
-        Estimates,
-        JointFit,
-        MeasuredFit,
-        Minimum,
-        Model,
-        Posterior,
-        Refinement,
-        estimated_noise,
-        fit_jointly,
-        fit_measured,
-        refine,
-    )
+    from ._inverse import MeasuredFit, Model, Posterior, fit_measured
+    from ._inverse import fit_by_model as _fit_by_model
     from ._inverse import load_file as _load_file
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
@@ -52,7 +41,7 @@ __all__ = [
 
 _MODELS = pathlib.Path(__file__).parent / "models"
 
-for _name in ("Estimates", "JointFit", "MeasuredFit", "Minimum", "Model", "Posterior", "Refinement"):
+for _name in ("MeasuredFit", "Model", "Posterior"):
     globals()[_name].__module__ = __name__
 
 

@@ -30,14 +30,20 @@ def stub_names(body):
             names.add(node.name)
         elif isinstance(node, ast.AnnAssign):
             names.add(node.target.id)
+        elif isinstance(node, ast.ImportFrom):  # what is handed on: X as X
+            names.update(alias.name for alias in node.names if alias.asname == alias.name)
     return {name for name in names if is_public(name)}
 
 
 def signature_of(function):
     """(names, defaults as text) from the first line that pybind11 writes, self left out."""
     if inspect.isfunction(function):
-        spec = inspect.signature(function).parameters.values()
-        return [p.name for p in spec], [repr(p.default) for p in spec if p.default is not p.empty]
+        spec = list(inspect.signature(function).parameters.values())
+        names = [p.name for p in spec]
+        named = [p.name for p in spec if p.kind is p.KEYWORD_ONLY]
+        if named:
+            names.insert(names.index(named[0]), "*")
+        return names, [repr(p.default) for p in spec if p.default is not p.empty]
     line = function.__doc__.strip().split("\n")[0]
     # Types are in the stub; here only names, their order and the defaults count.
     inner = line[line.index("(") + 1 : line.rindex(")" if "->" not in line else ") ->")]

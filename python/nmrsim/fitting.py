@@ -1,0 +1,119 @@
+"""fit(): from curves to estimates and verdicts, as nmr-fit makes them."""
+
+import json
+from typing import NamedTuple
+
+from ._core import Experiment
+from ._fit import fit_experiment as _fit_experiment
+
+
+class Fit(NamedTuple):
+    """What became of n curves with k unknowns."""
+
+    names: list
+    unknowns: list
+    estimates: object
+    samples: object
+    verdicts: list
+    reasons: list
+    residual: object
+    expected: object
+    factor: object
+    shift_us: object
+    refinements: list
+    time_us: list
+    signal: list
+    fitted: list
+    steps: list
+    notes: list
+
+
+for _name, _meaning in {
+    "names": "Of the curves, (n).",
+    "unknowns": "Names of the columns of estimates, (k).",
+    "estimates": "Mean, standard deviation and quantiles, (n, k): Estimates.",
+    "samples": "Draws of each posterior, where asked for: (n, draws, k).",
+    "verdicts": '"ok", "caution" or "reject", (n).',
+    "reasons": 'Why a verdict is not ok, (n), findings with "; " between.',
+    "residual": "Root mean square |M - M_fit| of each curve, (n).",
+    "expected": "What the noise and the estimate's own error lead one to expect of it, (n).",
+    "factor": "Where refined: a curve is this times the model's; gain and receiver phase, (n).",
+    "shift_us": "Where refined: the model's time t is t + this on the curve's axis [us], (n).",
+    "refinements": "Where refined: the best fits, (n) of Refinement.",
+    "time_us": "When each curve was sampled [us], (n) arrays; of measured ones on the model's axis.",
+    "signal": "The curves as they were fitted, (n) arrays (2, points); measured ones in units of M.",
+    "fitted": "Simulated at the estimates, (n) arrays (2, points), without factor and shift.",
+    "steps": "Of measured curves: what was done, (n) dicts.",
+    "notes": "What was found on the way, lines of text.",
+}.items():
+    getattr(Fit, _name).__doc__ = _meaning
+
+
+def fit(
+    by,
+    curves,
+    time_us=None,
+    *,
+    noise=0.0,
+    refine=False,
+    measured=False,
+    align=True,
+    fit_gain=None,
+    fit_phase=None,
+    fit_time_zero=False,
+    time_zero_range_us=None,
+    joint=False,
+    per_curve=("flip_deg",),
+    check=None,
+    samples=0,
+    seed=0,
+    threads=0,
+):
+    """Estimates, intervals, draws and verdicts of curves, as nmr-fit gives them: Fit.
+
+    Args:
+        by: an Experiment of the uniform kernel, fitted from draws of its prior, for which no
+            network is needed; or a trained nmrsim.inverse.Model, whose answer is refined where asked.
+        curves: a Signal or a list of them, each at its own times; complex M (points) or (n, points),
+            or Mx and My, (2, points) or (n, 2, points); or names of files, as nmr-fit reads them.
+        time_us: of arrays; None: the experiment's times [us].
+        noise: standard deviation on each of Mx and My; 0: not known. Fits need it, unless measured.
+        refine: follow a model's estimates down to the best fit. Implied by the next two and by an
+            Experiment.
+        measured: the curves are as an instrument left them: the echo is sought, the noise taken from
+            the tail, gain, phase and clock are fitted.
+        joint: one fit of all curves, of one material; each has its own of the unknowns per_curve.
+        align: of measured curves, the echo may lie at any shift.
+        fit_gain, fit_phase: the receiver's; None: of measured curves alone.
+        fit_time_zero: the clock, within +- time_zero_range_us (None: 1, or 2 for measured curves).
+        check: fit each curve to judge a network's answer; None: where that can be done, up to 64.
+        samples: draws of each posterior to return.
+        seed: of all draws.
+        threads: 0 for all cores. The result does not depend on it.
+    Raises: ValueError for what cannot be fitted, InputError for files and times.
+    Releases the GIL.
+    """
+    options = dict(
+        noise=noise,
+        refine=refine,
+        measured=measured,
+        align=align,
+        fit_gain=fit_gain,
+        fit_phase=fit_phase,
+        fit_time_zero=fit_time_zero,
+        time_zero_range_us=time_zero_range_us,
+        joint=joint,
+        per_curve=list(per_curve),
+        check=check,
+        samples=samples,
+        seed=seed,
+        threads=threads,
+    )
+    if isinstance(by, Experiment):
+        fields = _fit_experiment(by, curves, time_us, options)
+    else:
+        from .inverse import _fit_by_model
+
+        fields = _fit_by_model(by, curves, time_us, options)
+    fields["steps"] = json.loads(fields["steps"] or "[]")
+    return Fit(**fields)
