@@ -47,6 +47,13 @@ void EnsembleField<Scalar>::evaluate(const SpinVectors<Scalar>& v, SpinVectors<S
 }
 
 template <class Scalar>
+double EnsembleField<Scalar>::largest(const SpinVectors<Scalar>& v) {
+    evaluate(v, w_);
+    if (fft_) convolve(v, w_, &Vec3<Scalar>::z);
+    return largest_length(w_);
+}
+
+template <class Scalar>
 void EnsembleField<Scalar>::convolve(const SpinVectors<Scalar>& v, SpinVectors<Scalar>& w,
                                      Scalar Vec3<Scalar>::*axis) {
     const std::size_t modes = fft_->modes();

@@ -1,6 +1,8 @@
 /// The field w_i = sum_j f(r_ij) m_j of the general simulator.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <complex>
 #include <vector>
 
@@ -23,6 +25,17 @@ Vec3<Scalar> weighted_mean(const std::vector<Scalar>& weight, const SpinVectors<
     return mean;
 }
 
+/// The largest |v|, without tangents.
+template <class Scalar>
+double largest_length(const SpinVectors<Scalar>& v) {
+    double square = 0.0;
+    for (const Vec3<Scalar>& one : v) {
+        const double x = part(one.x, 0), y = part(one.y, 0), z = part(one.z, 0);
+        square = std::max(square, x * x + y * y + z * z);
+    }
+    return std::sqrt(square);
+}
+
 /// Fields of any vectors v in place of the spins; linear in v.
 template <class Scalar>
 class EnsembleField {
@@ -34,6 +47,10 @@ public:
     /// part left as it is where nothing couples to it.
     void evaluate(const SpinVectors<Scalar>& v, SpinVectors<Scalar>& w);
 
+    /// Largest |w| of any spin, all of w counted: where nothing couples to Mz, it is still the rate
+    /// at which a small transverse part moves.
+    double largest(const SpinVectors<Scalar>& v);
+
     /// Sum of |f| over the lattice; the line's weight for the uniform kernel.
     double norm() const { return norm_; }
 
@@ -44,6 +61,7 @@ private:
     const VolumeFft* fft_ = nullptr;
     double norm_ = 0.0;
     AlignedArray<double> sites_;
+    SpinVectors<Scalar> w_;  ///< of largest()
     /// Spectra of the kernel and its tangents, conjugated and over N, (1 + tangents, modes).
     std::vector<AlignedArray<std::complex<double>>> kernel_;
     AlignedArray<std::complex<double>> value_, product_;

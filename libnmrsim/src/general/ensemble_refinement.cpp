@@ -35,6 +35,10 @@ constexpr double kNodeMargin = 4.0;
 // tells.
 constexpr int kMoreLevels = 2;
 
+// Of the tolerance: what uncoupled spins and steps that agree say of errors far below it is not
+// taken at its word.
+constexpr double kLeastEstimate = 1e-4;
+
 // What rounding alone leaves of the error of M (10,000 steps, measured 1e-14).
 constexpr double kRounding = 1e-13;
 
@@ -102,7 +106,8 @@ RefinedCurve refine(const Experiment& experiment, int threads, bool by_counter) 
         // What more steps do not mend is not asked of them.
         const double share = std::max(tolerance - of_nodes, 0.5 * tolerance);
         if (forced || error <= share || k >= kMostRefinements) {
-            fine.estimated_error = error + of_nodes + kRounding / largest;
+            fine.estimated_error = error + of_nodes + kRounding / largest +
+                                   (forced ? 0.0 : kLeastEstimate * tolerance);
             size.parts = 2;
             return {std::move(more), std::move(fine), size, std::move(schedule)};
         }

@@ -51,16 +51,6 @@ void for_each_block(int threads, std::size_t spins, const Run& run) {
     for (std::size_t begin = 0; begin < spins; begin += kBlock) run_block(begin);
 }
 
-template <class Scalar>
-double largest_length(const SpinVectors<Scalar>& v) {
-    double square = 0.0;
-    for (const Vec3<Scalar>& one : v) {
-        const double x = part(one.x, 0), y = part(one.y, 0), z = part(one.z, 0);
-        square = std::max(square, x * x + y * y + z * z);
-    }
-    return std::sqrt(square);
-}
-
 /// The job on all spins; its degree follows from the turns where it is 0.
 template <class Scalar>
 void act(int threads, BlochJob<Scalar> job, const SpinVectors<Scalar>& from,
@@ -146,12 +136,6 @@ EnsembleSteps<Scalar>::EnsembleSteps(const EnsembleInputs<Scalar>& inputs, const
                      (part(inputs.counter, 0) != 0.0 || has_slope(inputs.counter))
                  ? order
                  : 1) {}
-
-template <class Scalar>
-double EnsembleSteps<Scalar>::largest_field() {
-    field_.evaluate(spins, w_);
-    return largest_length(w_);
-}
 
 template <class Scalar>
 void EnsembleSteps<Scalar>::pulse(const Scalar& flip, const Scalar& phase) {

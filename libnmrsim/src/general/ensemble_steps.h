@@ -47,7 +47,7 @@ public:
 
     Vec3<Scalar> mean() const { return weighted_mean(inputs_.weight, spins); }
     /// Largest |w| of any spin.
-    double largest_field();
+    double largest_field() { return field_.largest(spins); }
     bool averages_beyond_first() const { return order_ > 1; }
 
     SpinVectors<Scalar> spins;
