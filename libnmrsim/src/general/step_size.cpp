@@ -12,8 +12,8 @@ namespace {
 constexpr double kUsualRadians = 100.0;  // of a sequence that first_turn is for
 
 // In longer steps than this [rad] the eighth order does not show yet, and the share is this one.
-constexpr double kLongTurn = 0.8;
-constexpr double kLongShare = 1.0 / 15.0;
+constexpr double kLongTurn = 0.7;
+constexpr double kLongShare = 1.0 / 8.0;
 
 // Steps a period of twice the Larmor frequency, laboratory frame, at a tolerance of 1e-4.
 constexpr double kStepsPerCarrier = 12.0;
