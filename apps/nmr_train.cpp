@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <optional>
 #include <stdexcept>
+#include <string_view>
 
 #include "command_line.h"
 #include "nmrinverse/curves.h"
@@ -89,6 +90,17 @@ std::string status_of(const nmrinverse::TrainingProgress& now, const nmrsim::Pri
     return text;
 }
 
+constexpr std::string_view kAuto = "auto";
+
+/// An option that names one of some choices.
+template <class Take>
+void add_choice(CLI::App& app, const char* flag, const std::vector<std::string>& choices,
+                const Take& take, const char* help) {
+    app.add_option_function<std::string>(flag, take, help)
+        ->check(CLI::IsMember(choices))
+        ->type_name("NAME");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -133,10 +145,10 @@ int main(int argc, char** argv) {
     app.add_option("--noise", noise,
                    "Noise added on the fly, in units of M: one level, or a log-uniform range")
         ->type_name("SIGMA|LOW:HIGH");
-    app.add_option("--head", options.head,
-                   "Form of the posterior: flow or gaussian (default: flow)")
-        ->check(CLI::IsMember({"flow", "gaussian"}))
-        ->type_name("NAME");
+    add_choice(
+        app, "--head", {"flow", "gaussian"},
+        [&](const std::string& name) { options.head = nmrinverse::head_from_name(name); },
+        "Form of the posterior: flow or gaussian (default: flow)");
     auto* phase =
         app.add_option("--receiver-phase", options.receiver.phase_deg,
                        "The receiver's phase is unknown by up to so much, either way [degrees]")
@@ -154,17 +166,21 @@ int main(int argc, char** argv) {
                    "Networks side by side (default: 1, or 4 where curves are few)")
         ->check(CLI::Range(1, 64))
         ->type_name("M");
-    app.add_option("--embedding", options.embedding,
-                   "What looks at a curve first: dense or convolution (default: auto, the second "
-                   "where curves are few)")
-        ->check(CLI::IsMember({"auto", "dense", "convolution"}))
-        ->type_name("NAME");
-    app.add_option("--features", options.features,
-                   "What it sees: all, plain (the curve's numbers and no more), or phase-free, the "
-                   "same whatever the receiver's phase (default: auto, all; plain for many curves "
-                   "of drawn ensembles; phase-free where curves are few)")
-        ->check(CLI::IsMember({"auto", "all", "plain", "phase-free"}))
-        ->type_name("NAME");
+    add_choice(
+        app, "--embedding", {"auto", "dense", "convolution"},
+        [&](const std::string& name) {
+            if (name != kAuto) options.embedding = nmrinverse::embedding_from_name(name);
+        },
+        "What looks at a curve first: dense or convolution (default: auto, the second "
+        "where curves are few)");
+    add_choice(
+        app, "--features", {"auto", "all", "plain", "phase-free"},
+        [&](const std::string& name) {
+            if (name != kAuto) options.features = nmrinverse::features_from_name(name);
+        },
+        "What it sees: all, plain (the curve's numbers and no more), or phase-free, the "
+        "same whatever the receiver's phase (default: auto, all; plain for many curves "
+        "of drawn ensembles; phase-free where curves are few)");
     app.add_flag("!--no-aliases", options.alpha_z_aliases,
                  "Few curves, or convolutions: do not learn from the aliases of alpha_z, the same "
                  "curves turned, "
@@ -213,9 +229,12 @@ int main(int argc, char** argv) {
         ->check(CLI::Range(1, 1 << 24))
         ->type_name("MB");
     app.add_option("--seed", options.seed, "Seed of all draws (default: 1)")->type_name("S");
-    app.add_option("--device", options.device, "auto, cpu or cuda (default: auto)")
-        ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
-        ->type_name("NAME");
+    add_choice(
+        app, "--device", {"auto", "cpu", "cuda"},
+        [&](const std::string& name) {
+            if (name != kAuto) options.device = nmrinverse::device_from_name(name);
+        },
+        "auto, cpu or cuda (default: auto)");
     app.add_option("--calibrate", calibrated,
                    "Train nothing: fit this model's widths anew on the noise-free curves of --data")
         ->needs(from_file)
@@ -278,7 +297,7 @@ int main(int argc, char** argv) {
                 nmrinverse::calibrate(model, data, receiver, options.seed, common.threads), out);
             return;
         }
-        if (options.device == "cuda" && ranks.first() && !common.quiet) {
+        if (options.device == nmrinverse::Device::cuda && ranks.first() && !common.quiet) {
             fmt::print(stderr,
                        "nmr-train: training on cuda was never run before: check the "
                        "model's errors against one trained with --device cpu\n");

@@ -28,9 +28,9 @@ TEST_CASE("A density lies inside the interval, and its cumulative is its integra
     // The middle of 200,000 cells: the narrowest density here has features of 1e-3, and the
     // midpoint rule's error goes as (cell / feature)^2 / 24 = 1e-6.
     const std::int64_t cells = 200000;
-    for (const DensityFamily family : {DensityFamily::gaussian, DensityFamily::spline}) {
-        const DensityShape shape{family, 5};
-        INFO(family_name(family));
+    for (const Head head : {Head::gaussian, Head::flow}) {
+        const DensityShape shape{head, 5};
+        INFO(name_of(head));
         torch::manual_seed(1);
         const torch::Tensor free = 0.7 * torch::randn({5, shape.parameters()}, torch::kFloat64);
         const Anchor anchor = anchors();
@@ -52,9 +52,9 @@ TEST_CASE("A density lies inside the interval, and its cumulative is its integra
 }
 
 TEST_CASE("Quantiles invert the cumulative", "[density]") {
-    for (const DensityFamily family : {DensityFamily::gaussian, DensityFamily::spline}) {
-        const DensityShape shape{family, 4};
-        INFO(family_name(family));
+    for (const Head head : {Head::gaussian, Head::flow}) {
+        const DensityShape shape{head, 4};
+        INFO(name_of(head));
         torch::manual_seed(2);
         const torch::Tensor free = torch::randn({5, shape.parameters()}, torch::kFloat64);
         const torch::Tensor level = torch::linspace(0.01, 0.99, 15, torch::kFloat64);
@@ -74,8 +74,8 @@ TEST_CASE("A density far wider than the interval is flat on it", "[density]") {
     const torch::Tensor u = torch::tensor({0.01, 0.5, 0.99}, torch::kFloat64);
     const Anchor wide{torch::full({3}, 0.5, torch::kFloat64),
                       torch::full({3}, 15.0, torch::kFloat64)};
-    for (const DensityFamily family : {DensityFamily::gaussian, DensityFamily::spline}) {
-        const DensityShape shape{family, 3};
+    for (const Head head : {Head::gaussian, Head::flow}) {
+        const DensityShape shape{head, 3};
         const DensityValue value =
             density_at(shape, torch::zeros({3, shape.parameters()}, torch::kFloat64), wide, u);
         // (0.5 / scale)^2 / 4 with a scale of 8 or more.
@@ -96,8 +96,12 @@ TEST_CASE("A choice has a constant density on its cell", "[density]") {
     CHECK(largest(cells_quantile(logits, cumulative.unsqueeze(1)).squeeze(1) - u) < 1e-12);
 }
 
-TEST_CASE("Names of families", "[density]") {
-    CHECK(family_from_name("flow") == DensityFamily::spline);
-    CHECK(family_name(DensityFamily::gaussian) == "gaussian");
-    CHECK_THROWS_AS(family_from_name("flows"), std::invalid_argument);
+TEST_CASE("Kinds of networks have names, and no other names are taken", "[density]") {
+    CHECK(head_from_name("flow") == Head::flow);
+    CHECK(name_of(Head::gaussian) == "gaussian");
+    CHECK_THROWS_WITH(head_from_name("flows"), "head must be flow or gaussian, got flows");
+    CHECK(embedding_from_name(name_of(Embedding::convolution)) == Embedding::convolution);
+    CHECK(features_from_name("phase-free") == CurveFeatures::phase_free);
+    CHECK(device_from_name("cuda") == Device::cuda);
+    CHECK(name_or_auto(std::optional<Embedding>()) == "auto");
 }

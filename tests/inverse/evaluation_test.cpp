@@ -19,7 +19,7 @@ Model constant_model(const TestFolder& folder) {
     const std::string path = folder.file("constant.safetensors");
     TrainingOptions options = small_training();
     options.epochs = 1;
-    options.head = "gaussian";
+    options.head = Head::gaussian;
     save_model(train(linear_dataset(100, 0.02, 1), options), path);
     TensorFile file = read_tensor_file(path);
     for (const char* name :

@@ -38,7 +38,7 @@ const nmrsim::Dataset& curves(std::uint64_t seed) {
 
 TrainingOptions little_training() {
     TrainingOptions options = small_training();
-    options.features = "plain";
+    options.features = CurveFeatures::plain;
     options.gates = 16;
     options.batch = 32;
     options.epochs = 6;

@@ -22,14 +22,14 @@ using nmrsim::kPi;
 /// Observations of n unit-box parameters, (n, inputs).
 using Observe = std::function<torch::Tensor(const torch::Tensor& u)>;
 
-NetworkOptions two_unknowns(DensityFamily family, int pieces) {
+NetworkOptions two_unknowns(Head head, int pieces) {
     NetworkOptions options;
     options.inputs = 2;
     options.unknowns = 2;
     options.width = 48;
     options.hidden = 96;
     options.blocks = 2;
-    options.head = {family, pieces};
+    options.head = {head, pieces};
     options.choices = {0, 0};
     return options;
 }
@@ -158,9 +158,9 @@ void check_weights(PosteriorNet& net) {
 TEST_CASE("The joint posterior of a linear Gaussian problem, by each head", "[posterior]") {
     // Away from the box's edges the posterior is Gaussian with covariance sigma^2 (A^T A)^-1,
     // A = (1 1; 1 -1/2): ((1.25, -0.5), (-0.5, 2)) sigma^2 / 2.25, correlation -0.316.
-    for (const DensityFamily family : {DensityFamily::gaussian, DensityFamily::spline}) {
-        INFO(family_name(family));
-        PosteriorNet net = trained(two_unknowns(family, 4), linear, 700);
+    for (const Head head : {Head::gaussian, Head::flow}) {
+        INFO(name_of(head));
+        PosteriorNet net = trained(two_unknowns(head, 4), linear, 700);
         torch::manual_seed(2);
         const torch::Tensor u = 0.25 + 0.5 * torch::rand({4000, 2});
         const torch::Tensor x = linear(u);
@@ -189,13 +189,13 @@ TEST_CASE("The joint posterior of a linear Gaussian problem, by each head", "[po
 }
 
 TEST_CASE("Two moons: the flow finds both, a Gaussian cannot", "[posterior]") {
-    PosteriorNet net = trained(two_unknowns(DensityFamily::spline, 12), moons, 2500);
+    PosteriorNet net = trained(two_unknowns(Head::flow, 12), moons, 2500);
     torch::manual_seed(3);
     const torch::Tensor u = torch::rand({200, 2});
     const torch::Tensor x = moons(u);
     const double exact = exact_moons(u, x, 400);
     const double flow = joint(net, x, u).mean().item<double>();
-    PosteriorNet gaussian = trained(two_unknowns(DensityFamily::gaussian, 1), moons, 600);
+    PosteriorNet gaussian = trained(two_unknowns(Head::gaussian, 1), moons, 600);
     const double plain = joint(gaussian, x, u).mean().item<double>();
     INFO("exact " << exact << ", flow " << flow << ", gaussian " << plain);
     CHECK(flow < exact + 0.3);  // the scatter of 200 observations
@@ -217,7 +217,7 @@ TEST_CASE("Two moons: the flow finds both, a Gaussian cannot", "[posterior]") {
 }
 
 TEST_CASE("Marginals are those of the joint posterior", "[posterior]") {
-    PosteriorNet net = trained(two_unknowns(DensityFamily::spline, 8), linear, 700);
+    PosteriorNet net = trained(two_unknowns(Head::flow, 8), linear, 700);
     torch::NoGradGuard no_grad;
     torch::manual_seed(5);
     const torch::Tensor x = torch::tensor({{1.0f, 0.25f}});
@@ -237,7 +237,7 @@ TEST_CASE("Marginals are those of the joint posterior", "[posterior]") {
 }
 
 TEST_CASE("Bent cumulatives, densities and quantiles are of one distribution", "[posterior]") {
-    NetworkOptions options = two_unknowns(DensityFamily::spline, 5);
+    NetworkOptions options = two_unknowns(Head::flow, 5);
     options.members = 2;
     torch::manual_seed(4);
     PosteriorNet net(options);
@@ -301,11 +301,11 @@ TEST_CASE("The network's weights have the names and shapes that files are checke
     check_weights(net);
     const NetworkOptions back = network_options_from_json(to_json(options));
     CHECK(back.choices == options.choices);
-    CHECK(back.head.family == options.head.family);
+    CHECK(back.head.form == options.head.form);
     std::string mixture = to_json(options);
     mixture.replace(mixture.find("flow"), 4, "mixture");
     CHECK_THROWS_WITH(network_options_from_json(mixture),
-                      "head must be gaussian or flow, got mixture");
+                      "head must be flow or gaussian, got mixture");
     // Untrained, it says the prior: its mean, and about its standard deviation.
     const Anchor estimate = combined(net(torch::randn({4, 20})));
     CHECK((estimate.mean - 0.5).abs().max().item<double>() < 1e-6);

@@ -62,8 +62,8 @@ TrainingOptions streaming() {
     TrainingOptions options = small_training();
     options.memory_mb = 1;
     options.members = 1;
-    options.embedding = "dense";
-    options.features = "all";
+    options.embedding = Embedding::dense;
+    options.features = CurveFeatures::all;
     options.noise_low = 0.01;
     options.noise_high = 0.1;
     return options;
@@ -248,7 +248,7 @@ TEST_CASE("A network with convolutions trains, resumes and is the same once read
     const TestFolder folder("trainer_test_convolution");
     const nmrsim::Dataset data = linear_dataset(1500, 0.05, 1);
     TrainingOptions options = small_training();
-    options.embedding = "convolution";
+    options.embedding = Embedding::convolution;
     options.epochs = 8;
     const Model model = train(data, options);
     const TensorFile whole = content(model, folder);
@@ -393,11 +393,11 @@ TEST_CASE("Bad options and bad data are refused with their value", "[trainer]") 
         CHECK_THROWS_WITH(train(data, changed), ContainsSubstring(message));
     };
     refused([](TrainingOptions& o) { o.epochs = 0; }, "epochs must be >= 1, got 0");
-    refused([](TrainingOptions& o) { o.held_out = 0.7; }, "held_out must be in [0, 0.5], got 0.7");
+    refused([](TrainingOptions& o) { o.held_out = 0.7; }, "held_out must be in (0, 0.5], got 0.7");
     refused([](TrainingOptions& o) { o.learning_rate = -1.0; },
             "learning_rate must be > 0, got -1");
     refused([](TrainingOptions& o) { o.noise_high = 0.1; }, "noise_low must be > 0");
-    refused([](TrainingOptions& o) { o.device = "tpu"; }, "auto, cpu or cuda, got tpu");
+    refused([](TrainingOptions& o) { o.members = 0; }, "members must be in [1, 64], got 0");
 
     nmrsim::Dataset broken = data;
     broken.signal[5 * 128 + 3] = std::numeric_limits<float>::quiet_NaN();
@@ -606,7 +606,7 @@ TEST_CASE("What options leave open is said", "[trainer]") {
           "4 networks, convolution, phase-free features, aliases of alpha_z");
     CHECK(network_in_words(options, experiment, 20'000) == "1 network, dense, all features");
     options.members = 2;
-    options.embedding = "convolution";
+    options.embedding = Embedding::convolution;
     CHECK(network_in_words(options, experiment, 20'000) ==
           "2 networks, convolution, all features, aliases of alpha_z");
     options.alpha_z_aliases = false;

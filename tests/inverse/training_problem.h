@@ -84,8 +84,8 @@ inline std::vector<double> least_squares(const float* signal, std::size_t points
 /// A network that trains in a second.
 inline nmrinverse::TrainingOptions small_training() {
     nmrinverse::TrainingOptions options;
-    options.embedding = "dense";
-    options.features = "all";
+    options.embedding = nmrinverse::Embedding::dense;
+    options.features = nmrinverse::CurveFeatures::all;
     options.width = 32;
     options.hidden = 64;
     options.blocks = 2;

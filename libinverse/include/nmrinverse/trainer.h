@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "nmrinverse/model.h"
+#include "nmrinverse/network_kinds.h"
 #include "nmrinverse/receiver_spread.h"
 #include "nmrsim/dataset.h"
 #include "nmrsim/dataset_reader.h"
@@ -25,18 +26,18 @@ struct TrainingOptions {
     double learning_rate = 2e-3;  ///< peak of AdamW's, > 0; ten times as much for matrices
     double weight_decay = 1e-2;   ///< decoupled, a share of the learning rate, >= 0
     double warm_up = 0.05;        ///< share of the steps until the peak, in [0, 1)
-    double held_out = 0.0;        ///< share of the data kept for early stopping and calibration,
-                                  ///< at most 0.5; 0: 0.1, or where few curves can calibrate 0.2
-    int patience = 0;             ///< epochs without improvement before stopping; 0: never
-    int replays = 2;              ///< times that a simulated curve is used, >= 1: once when it is
-                                  ///< new, and again later among others
-    /// What looks at the curve first: dense (layers on all its numbers), convolution, or auto: the
-    /// second for a data set of few curves.
-    std::string embedding = "auto";
-    /// What it sees: all, plain (the curve's numbers and no more), phase-free (log amplitude and
-    /// turn from sample to sample: the same whatever the receiver's phase), or auto:
-    /// phase-free for a data set of few curves, plain for many of drawn ensembles, otherwise all.
-    std::string features = "auto";
+    /// Share of the data kept for early stopping and calibration, in (0, 0.5]; absent: 0.1, or
+    /// where few curves can calibrate 0.2.
+    std::optional<double> held_out;
+    int patience = 0;  ///< epochs without improvement before stopping; 0: never
+    int replays = 2;   ///< times that a simulated curve is used, >= 1: once when it is
+                       ///< new, and again later among others
+    /// What looks at the curve first; absent: convolutions for a data set of few curves, dense
+    /// layers otherwise.
+    std::optional<Embedding> embedding;
+    /// What it sees; absent: phase-free for a data set of few curves, plain for many of drawn
+    /// ensembles, otherwise all.
+    std::optional<CurveFeatures> features;
     /// Learn from one of the aliases of alpha_z of each curve, another in each pass, where a data
     /// set at hand has few curves or trains convolutions, and the symmetry is exact:
     /// nmrsim::with_alpha_z_aliases.
@@ -48,17 +49,17 @@ struct TrainingOptions {
     int hidden = 256;  ///< of each block's hidden layer
     int blocks = 6;    ///< residual blocks
     /// Filters of a second look at the curve half-way, which the first look has weighted; 0: none;
-    /// -1: 512 for a data set of many curves of drawn ensembles, otherwise none.
-    int gates = -1;
+    /// absent: 512 for a data set of many curves of drawn ensembles, otherwise none.
+    std::optional<int> gates;
     /// File of a model of the same experiment, trained on other curves: a first look. What it reads
     /// of a curve, and what the curve keeps beyond the mean field that this tells of
     /// (nmrsim::MeanFieldResidual), is seen beside the curve, and the model becomes a part of the
     /// one trained. Drawn ensembles, noise-free; empty: none.
     std::string first_look = {};
-    int members = 0;            ///< networks side by side, at most 64; 0: one, or where curves are
-                                ///< few, several
-    std::string head = "flow";  ///< form of the posterior: flow or gaussian
-    int pieces = 16;            ///< of the flow's splines
+    /// Networks side by side, in [1, 64]; absent: one, or where curves are few, several.
+    std::optional<int> members;
+    Head head = Head::flow;
+    int pieces = 16;                ///< of the flow's splines
     double posterior_weight = 0.1;  ///< of the posterior's likelihood beside the estimates' errors,
                                     ///< > 0
     ReceiverSpread receiver;
@@ -69,10 +70,10 @@ struct TrainingOptions {
     int memory_mb = 512;  ///< a data set that takes more memory is read as it is used, through a
                           ///< buffer of half as much that shuffles its curves, >= 1 [MiB]
     std::uint64_t seed = 1;
-    int threads = 0;              ///< 0: all cores
-    std::string device = "auto";  ///< auto (which is cpu: no GPU has run this yet), cpu or cuda
-    std::string checkpoint;       ///< file to save to after each epoch; empty: none
-    bool resume = false;          ///< go on from the checkpoint where there is one
+    int threads = 0;  ///< 0: all cores
+    Device device = Device::cpu;
+    std::string checkpoint;  ///< file to save to after each epoch; empty: none
+    bool resume = false;     ///< go on from the checkpoint where there is one
 
     void validate() const;
 };

@@ -1,9 +1,6 @@
 #include "network/box_density.h"
 
-#include <fmt/format.h>
-
 #include <cmath>
-#include <stdexcept>
 
 #include "network/monotone_spline.h"
 #include "nmrsim/units.h"
@@ -87,24 +84,13 @@ CutLogistic logistic_of(const torch::Tensor& free, const Anchor& anchor) {
 
 }  // namespace
 
-std::string family_name(DensityFamily family) {
-    return family == DensityFamily::gaussian ? "gaussian" : "flow";
-}
-
-DensityFamily family_from_name(const std::string& name) {
-    for (const DensityFamily family : {DensityFamily::gaussian, DensityFamily::spline}) {
-        if (family_name(family) == name) return family;
-    }
-    throw std::invalid_argument(fmt::format("head must be gaussian or flow, got {}", name));
-}
-
 int DensityShape::parameters() const {
-    return family == DensityFamily::gaussian ? 2 : 2 + spline_parameters(pieces);
+    return form == Head::gaussian ? 2 : 2 + spline_parameters(pieces);
 }
 
 DensityValue density_at(const DensityShape& shape, const torch::Tensor& free, const Anchor& anchor,
                         const torch::Tensor& u) {
-    if (shape.family == DensityFamily::gaussian) return normal_of(free, anchor).at(u);
+    if (shape.form == Head::gaussian) return normal_of(free, anchor).at(u);
     const DensityValue plain = logistic_of(free, anchor).at(u);
     const SplineValue bent =
         evaluate(make_monotone_spline(free.slice(-1, 2), shape.pieces), plain.cumulative);
@@ -120,7 +106,7 @@ torch::Tensor density_quantile(const DensityShape& shape, const torch::Tensor& f
     // Every level of a density has the density's own numbers.
     const torch::Tensor wide = free.unsqueeze(-2);
     const Anchor wide_anchor{anchor.mean.unsqueeze(-1), anchor.sd.unsqueeze(-1)};
-    if (shape.family == DensityFamily::gaussian) {
+    if (shape.form == Head::gaussian) {
         return normal_of(wide, wide_anchor).quantile(level);
     }
     return logistic_of(wide, wide_anchor)

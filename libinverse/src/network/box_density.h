@@ -1,27 +1,15 @@
-/// Families of densities of one number on the unit interval; none lets probability leak outside.
+/// Densities of one number on the unit interval; none lets probability leak outside.
 #pragma once
 
 #include "network/torch.h"
 
-#include <string>
+#include "nmrinverse/network_kinds.h"
 
 namespace nmrinverse {
 
-/// How a density departs from the mean and standard deviation that it is anchored at.
-enum class DensityFamily {
-    gaussian,  ///< a normal distribution, cut at the interval's ends
-    spline,    ///< a logistic distribution, cut, whose cumulative a monotone spline bends
-};
-
-/// "gaussian" or "flow".
-std::string family_name(DensityFamily family);
-
-/// Throws: std::invalid_argument for another name.
-DensityFamily family_from_name(const std::string& name);
-
-/// A family with its size.
+/// A form with its size.
 struct DensityShape {
-    DensityFamily family = DensityFamily::spline;
+    Head form = Head::flow;
     int pieces = 16;  ///< of the spline
 
     /// Free numbers of one density; all zeros are the plain distribution about its anchor.

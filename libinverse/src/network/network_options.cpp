@@ -73,7 +73,7 @@ std::string to_json(const NetworkOptions& options) {
                         {"hidden", options.hidden},
                         {"blocks", options.blocks},
                         {"members", options.members},
-                        {"head", family_name(options.head.family)},
+                        {"head", name_of(options.head.form)},
                         {"pieces", options.head.pieces},
                         {"joint", options.joint},
                         {"choices", options.choices}};
@@ -102,7 +102,7 @@ NetworkOptions network_options_from_json(const std::string& text) {
         json.at("hidden").get_to(options.hidden);
         json.at("blocks").get_to(options.blocks);
         json.at("members").get_to(options.members);
-        options.head.family = family_from_name(json.at("head").get<std::string>());
+        options.head.form = head_from_name(json.at("head").get<std::string>());
         json.at("pieces").get_to(options.head.pieces);
         json.at("joint").get_to(options.joint);
         json.at("choices").get_to(options.choices);

@@ -53,7 +53,7 @@ CurvePortions usual_portions(const TrainingOptions& options) {
     const auto per_epoch = static_cast<std::int64_t>(options.curves_per_epoch);
     const auto all = static_cast<double>(per_epoch) * options.epochs;
     return {per_epoch / ((per_epoch + kChunk - 1) / kChunk),
-            std::clamp<std::int64_t>(std::llround(options.held_out * all), kFewestHeldOut,
+            std::clamp<std::int64_t>(std::llround(*options.held_out * all), kFewestHeldOut,
                                      kMostHeldOut)};
 }
 

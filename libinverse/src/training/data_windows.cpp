@@ -32,7 +32,7 @@ DataWindows::DataWindows(const nmrsim::DatasetReader& data, const Reduction& red
       ranks_(peers.size) {
     const auto count = static_cast<std::int64_t>(data.count());
     const std::int64_t held_out =
-        std::clamp<std::int64_t>(std::llround(options.held_out * static_cast<double>(count)),
+        std::clamp<std::int64_t>(std::llround(*options.held_out * static_cast<double>(count)),
                                  std::min(kFewestHeldOut, count / 2), kMostHeldOut);
     if (held_out < 1) {
         throw std::invalid_argument(

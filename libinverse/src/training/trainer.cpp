@@ -181,15 +181,15 @@ Model train_at_hand(const nmrsim::Dataset& data, std::vector<LearntCurves> learn
     options.memory_mb = 0;  // of no effect here, and so not of the checkpoint
     const bool anew = can_be_made_anew(
         experiment, rows_of(data, 0, std::min(data.count(), kLookedAt)), options.threads);
-    if (given.held_out == 0.0 && !anew) {
+    if (!given.held_out && !anew) {
         options.held_out = std::clamp(kWantedHeldOut / static_cast<double>(data.count()),
-                                      options.held_out, kMostHeldOut);
+                                      *options.held_out, kMostHeldOut);
     }
     require_no_shift(options);
     require_noise_once(options, experiment);
     const auto count = static_cast<std::int64_t>(data.count());
     const auto held_out =
-        std::max<std::int64_t>(1, std::llround(options.held_out * static_cast<double>(count)));
+        std::max<std::int64_t>(1, std::llround(*options.held_out * static_cast<double>(count)));
     if (count < 2) {
         throw std::invalid_argument(
             fmt::format("the data set must hold at least 2 curves to train on, got {}", count));

@@ -29,18 +29,18 @@ std::string fingerprint(const nmrsim::Experiment& experiment, const TrainingOpti
         {"learning_rate", options.learning_rate},
         {"weight_decay", options.weight_decay},
         {"warm_up", options.warm_up},
-        {"held_out", options.held_out},
+        {"held_out", options.held_out.value_or(0.0)},
         {"replays", options.replays},
-        {"embedding", options.embedding},
-        {"features", options.features},
+        {"embedding", name_or_auto(options.embedding)},
+        {"features", name_or_auto(options.features)},
         {"alpha_z_aliases", options.alpha_z_aliases},
         {"mirrored", options.mirrored},
         {"width", options.width},
         {"hidden", options.hidden},
         {"blocks", options.blocks},
-        {"gates", options.gates},
-        {"members", options.members},
-        {"head", options.head},
+        {"gates", options.gates.value_or(-1)},
+        {"members", options.members.value_or(0)},
+        {"head", name_of(options.head)},
         {"pieces", options.pieces},
         {"posterior_weight", options.posterior_weight},
         {"noise", {options.noise_low, options.noise_high}},
@@ -75,16 +75,16 @@ TrainerState new_trainer_state(const nmrsim::Experiment& experiment, Features fe
     NetworkOptions sizes;
     sizes.inputs = features.spec().inputs();
     sizes.unknowns = static_cast<int>(experiment.prior.size());
-    if (options.embedding == "convolution") {
+    if (options.embedding == Embedding::convolution) {
         sizes.convolutions.channels = features.spec().channels();
         sizes.convolutions.samples = features.spec().low_pass.samples;
     }
     sizes.width = options.width;
     sizes.hidden = options.hidden;
     sizes.blocks = options.blocks;
-    sizes.gates = options.gates;
-    sizes.members = std::max(1, options.members);
-    sizes.head = {family_from_name(options.head), options.pieces};
+    sizes.gates = options.gates.value_or(0);
+    sizes.members = options.members.value_or(1);
+    sizes.head = {options.head, options.pieces};
     for (const nmrsim::PriorRange& range : experiment.prior) {
         sizes.choices.push_back(static_cast<int>(range.choices.size()));
     }
@@ -94,8 +94,8 @@ TrainerState new_trainer_state(const nmrsim::Experiment& experiment, Features fe
 
     TrainingRecord record;
     record.version = nmrsim::kVersion;
-    record.head = options.head;
-    record.device = device.is_cuda() ? "cuda" : "cpu";
+    record.head = name_of(options.head);
+    record.device = name_of(device.is_cuda() ? Device::cuda : Device::cpu);
     for (const auto& [name, weight] : net.weights()) {
         record.weights += static_cast<std::size_t>(weight.numel());
     }

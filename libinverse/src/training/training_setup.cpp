@@ -31,10 +31,10 @@ constexpr double kWorkOfThread = 1e8;
 
 torch::Device device_of(const TrainingOptions& options) {
     const bool available = torch::cuda::is_available();
-    if (options.device == "cuda" && !available) {
+    if (options.device == Device::cuda && !available) {
         throw std::invalid_argument("device cuda asked for, but this LibTorch finds none");
     }
-    if (options.device != "cuda") return torch::Device(torch::kCPU);
+    if (options.device == Device::cpu) return torch::Device(torch::kCPU);
     // Mixed precision: factors of matrix products in TF32, sums in float.
     at::globalContext().setFloat32MatmulPrecision("high");
     return torch::Device(torch::kCUDA);
@@ -44,19 +44,20 @@ TrainingOptions settled(TrainingOptions options, const nmrsim::Experiment& exper
                         bool few_curves) {
     const bool drawn = !nmrsim::is_uniform(experiment) || experiment.line.spins > 0;
     const bool second_look = drawn && !few_curves;
-    if (options.held_out == 0.0) options.held_out = kHeldOut;
-    if (options.gates < 0) options.gates = second_look ? kGates : 0;
-    if (options.members == 0) options.members = few_curves ? kMembersForFew : 1;
-    if (options.embedding == "auto") options.embedding = few_curves ? "convolution" : "dense";
-    if (options.features == "auto") {
-        options.features = few_curves ? "phase-free" : second_look ? "plain" : "all";
-    }
+    const auto settle = [](auto& option, auto value) { option = option.value_or(value); };
+    settle(options.held_out, kHeldOut);
+    settle(options.gates, second_look ? kGates : 0);
+    settle(options.members, few_curves ? kMembersForFew : 1);
+    settle(options.embedding, few_curves ? Embedding::convolution : Embedding::dense);
+    settle(options.features, few_curves    ? CurveFeatures::phase_free
+                             : second_look ? CurveFeatures::plain
+                                           : CurveFeatures::all);
     return options;
 }
 
 bool learns_from_aliases(const TrainingOptions& options, const nmrsim::Experiment& experiment,
                          bool few_curves) {
-    return options.alpha_z_aliases && (few_curves || options.embedding == "convolution") &&
+    return options.alpha_z_aliases && (few_curves || options.embedding == Embedding::convolution) &&
            nmrsim::has_alpha_z_aliases(experiment);
 }
 
@@ -64,16 +65,16 @@ std::string network_in_words(const TrainingOptions& given, const nmrsim::Experim
                              std::size_t count) {
     const bool few_curves = count < kManyCurves;
     const TrainingOptions options = settled(given, experiment, few_curves);
-    std::string words =
-        fmt::format("{} network{}, {}, {} features", options.members,
-                    options.members == 1 ? "" : "s", options.embedding, options.features);
-    if (options.gates > 0) words += fmt::format(", {} gates", options.gates);
+    std::string words = fmt::format("{} network{}, {}, {} features", *options.members,
+                                    *options.members == 1 ? "" : "s", name_of(*options.embedding),
+                                    name_of(*options.features));
+    if (*options.gates > 0) words += fmt::format(", {} gates", *options.gates);
     if (learns_from_aliases(options, experiment, few_curves)) words += ", aliases of alpha_z";
     return words;
 }
 
 int learning_threads(const TrainingOptions& options, int cores) {
-    if (options.embedding == "convolution") return cores;
+    if (options.embedding == Embedding::convolution) return cores;
     const double weights = 2.0 * options.width * options.hidden * options.blocks;  // of a member
     return std::clamp(static_cast<int>(options.batch * weights / kWorkOfThread), 1, cores);
 }
@@ -101,12 +102,13 @@ Features features_for(const nmrsim::Experiment& experiment, std::span<const floa
                       std::size_t count, const TrainingOptions& options, const FirstLook* first,
                       int threads) {
     const int points = experiment.acquisition.points;
-    FeatureSpec spec = options.features == "phase-free" ? phase_free_features()
-                       : options.features == "plain"    ? plain_features()
-                                                        : FeatureSpec();
+    const bool phase_free = options.features == CurveFeatures::phase_free;
+    FeatureSpec spec = phase_free                                 ? phase_free_features()
+                       : options.features == CurveFeatures::plain ? plain_features()
+                                                                  : FeatureSpec();
     int step = std::max(decimation_for(signal, count, points), decimation_for(experiment));
     // A logarithm and a quotient are not as smooth as the curve that they are made of.
-    if (options.features == "phase-free") step = std::max(1, step / kFinerForQuotients);
+    if (phase_free) step = std::max(1, step / kFinerForQuotients);
     spec.low_pass = make_low_pass(points, step);
     spec.noise_low = options.noise_low;
     spec.noise_high = options.noise_high;
