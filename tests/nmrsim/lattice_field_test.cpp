@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include "base/volume_fft.h"
+#include "base/fft.h"
 #include "catch_compat.h"
 #include "nmrsim/random.h"
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/aligned_array.h"
-#include "base/volume_fft.h"
+#include "base/fft.h"
 #include "general/bloch_action.h"
 #include "general/ensemble_inputs.h"
 

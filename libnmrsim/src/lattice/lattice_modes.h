@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "base/aligned_array.h"
-#include "base/lattice_fft.h"
+#include "base/fft.h"
 #include "lattice/lattice_kernel.h"
 #include "nmrsim/lattice.h"
 

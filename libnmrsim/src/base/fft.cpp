@@ -1,10 +1,10 @@
-#include "base/lattice_fft.h"
+#include "base/fft.h"
 
 #include <fftw3.h>
 
+#include <array>
 #include <map>
 #include <mutex>
-#include <utility>
 
 #include "base/aligned_array.h"
 
@@ -33,20 +33,27 @@ struct Fftw<float> {
 /// would else fall on the same cache lines (256 x 256: 2.5 times slower, measured).
 constexpr int kRowPadding = 8;
 
-}  // namespace
-
-std::mutex& fftw_planner() {
+/// Held while FFTW plans; one for all.
+std::mutex& planner() {
     static auto& mutex = *new std::mutex;
     return mutex;
 }
 
+/// The plans of one size, made where there are none yet.
+template <class Fft, std::size_t kSides, class Make>
+const Fft& kept(const std::array<int, kSides>& size, const Make& make) {
+    static auto& plans = *new std::map<std::array<int, kSides>, const Fft*>;
+    const std::lock_guard<std::mutex> lock(planner());
+    const Fft*& entry = plans[size];
+    if (!entry) entry = make();
+    return *entry;
+}
+
+}  // namespace
+
 template <class Real>
 const LatticeFft<Real>& LatticeFft<Real>::of(int nx, int ny) {
-    const std::lock_guard<std::mutex> lock(fftw_planner());
-    static auto& plans = *new std::map<std::pair<int, int>, const LatticeFft*>;
-    const LatticeFft*& entry = plans[{nx, ny}];
-    if (!entry) entry = new LatticeFft(nx, ny);
-    return *entry;
+    return kept<LatticeFft>(std::array{nx, ny}, [&] { return new LatticeFft(nx, ny); });
 }
 
 template <class Real>
@@ -98,6 +105,42 @@ void LatticeFft<Real>::transform(Real* a, Real* b, int direction) const {
 
 template class LatticeFft<float>;
 template class LatticeFft<double>;
+
+const VolumeFft& VolumeFft::of(int nx, int ny, int nz) {
+    return kept<VolumeFft>(std::array{nx, ny, nz}, [&] { return new VolumeFft(nx, ny, nz); });
+}
+
+VolumeFft::VolumeFft(int nx, int ny, int nz) {
+    // Sides of one site are left out, so that the last one is halved in any case.
+    const std::array<int, 3> side = {nx, ny, nz};
+    int rank = 0;
+    std::array<int, 3> used{};
+    for (const int n : side) {
+        if (n > 1) used[static_cast<std::size_t>(rank++)] = n;
+    }
+    if (rank == 0) used[static_cast<std::size_t>(rank++)] = 1;
+    modes_ = 1;
+    for (int k = 0; k < rank; ++k) {
+        const std::size_t n = static_cast<std::size_t>(used[static_cast<std::size_t>(k)]);
+        modes_ *= k + 1 == rank ? n / 2 + 1 : n;
+    }
+    AlignedArray<double> sites(static_cast<std::size_t>(nx) * static_cast<std::size_t>(ny) *
+                               static_cast<std::size_t>(nz));
+    AlignedArray<double> modes(2 * modes_);
+    auto* complex = reinterpret_cast<fftw_complex*>(modes.data());
+    forward_ = fftw_plan_dft_r2c(rank, used.data(), sites.data(), complex, FFTW_ESTIMATE);
+    backward_ = fftw_plan_dft_c2r(rank, used.data(), complex, sites.data(), FFTW_ESTIMATE);
+}
+
+void VolumeFft::forward(double* sites, std::complex<double>* modes) const {
+    fftw_execute_dft_r2c(static_cast<fftw_plan>(forward_), sites,
+                         reinterpret_cast<fftw_complex*>(modes));
+}
+
+void VolumeFft::backward(std::complex<double>* modes, double* sites) const {
+    fftw_execute_dft_c2r(static_cast<fftw_plan>(backward_), reinterpret_cast<fftw_complex*>(modes),
+                         sites);
+}
 
 std::vector<double> lattice_spectrum(const std::vector<double>& f, int nx, int ny) {
     const auto& plans = LatticeFft<double>::of(nx, ny);
