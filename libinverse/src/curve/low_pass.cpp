@@ -32,16 +32,6 @@ constexpr double kFloorFactor = 2.0;
 constexpr std::size_t kSpectrumCurves = 256;
 constexpr int kFewestSamples = 32;
 
-double bessel_i0(double x) {
-    double sum = 1.0;
-    double term = 1.0;
-    for (int k = 1; k < 60; ++k) {
-        term *= x * x / (4.0 * k * k);
-        sum += term;
-    }
-    return sum;
-}
-
 /// Mean power of the curves at frequencies 0 ... points / 2 (positive and negative added), with a
 /// Blackman-Harris window, whose side lobes lie 92 dB down.
 std::vector<double> mean_power(std::span<const float> signal, std::size_t count, int points) {
@@ -113,7 +103,7 @@ std::vector<double> low_pass_taps(const LowPass& low_pass) {
         const double x = nmrsim::kPi * kCutShare * k / low_pass.step;
         const double u = low_pass.half_width ? static_cast<double>(k) / low_pass.half_width : 0.0;
         taps.push_back((k == 0 ? 1.0 : std::sin(x) / x) *
-                       bessel_i0(kKaiserBeta * std::sqrt(1.0 - u * u)) / bessel_i0(kKaiserBeta));
+                       std::cyl_bessel_i(0.0, kKaiserBeta * std::sqrt(1.0 - u * u)));
         sum += taps.back();
     }
     for (double& tap : taps) tap /= sum;

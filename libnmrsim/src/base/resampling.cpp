@@ -17,21 +17,11 @@ constexpr double kEven = 1e-3;
 constexpr double kReach = 32.0;
 constexpr double kShape = 8.0;
 
-/// Modified Bessel function of order 0, by its series.
-double bessel_i0(double x) {
-    double sum = 1.0, term = 1.0;
-    for (int k = 1; term > 1e-17 * sum; ++k) {
-        term *= (0.5 * x / k) * (0.5 * x / k);
-        sum += term;
-    }
-    return sum;
-}
-
-/// Args: u: distance in coarser spacings.
+/// Up to a factor. Args: u: distance in coarser spacings.
 double weight(double u) {
     const double share = u / kReach;
     if (std::abs(share) >= 1.0) return 0.0;
-    const double window = bessel_i0(kShape * std::sqrt(1.0 - share * share)) / bessel_i0(kShape);
+    const double window = std::cyl_bessel_i(0.0, kShape * std::sqrt(1.0 - share * share));
     const double angle = std::numbers::pi * u;
     return window * (std::abs(angle) < 1e-9 ? 1.0 : std::sin(angle) / angle);
 }

@@ -17,17 +17,6 @@ static_assert(kFewestPoints >= kMostTaps);
 /// which is best depends on how fast the spectrum falls.
 constexpr double kOversamplings[] = {1.25, 1.5, 2.0, 3.0};
 
-/// The modified Bessel function I0, by its series.
-double bessel_i0(double x) {
-    double term = 1.0;
-    double sum = 1.0;
-    for (int k = 1; term > 1e-17 * sum; ++k) {
-        term *= 0.25 * x * x / (static_cast<double>(k) * k);
-        sum += term;
-    }
-    return sum;
-}
-
 /// A window along one side, of sum `spacing`.
 struct Window {
     int sites = 0;
@@ -72,7 +61,7 @@ Window kaiser_window(int sites, const std::vector<double>& cosine, int spacing, 
     double sum = 0.0;
     for (int x = 0; x < reach; ++x) {
         const double u = (x + 0.5) / reach;
-        window.value.push_back(bessel_i0(beta * std::sqrt(1.0 - u * u)));
+        window.value.push_back(std::cyl_bessel_i(0.0, beta * std::sqrt(1.0 - u * u)));
         sum += 2.0 * window.value.back();
     }
     for (double& v : window.value) v *= spacing / sum;

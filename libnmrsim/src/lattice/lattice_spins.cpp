@@ -8,6 +8,7 @@
 
 #include "lattice/lattice_simulator.h"
 #include "model/line_distribution.h"
+#include "model/pulse_turn.h"
 #include "nmrsim/line.h"
 #include "nmrsim/units.h"
 
@@ -31,27 +32,7 @@ static_assert(kOrder == kUsualHistory);
 
 constexpr double kRadiansPerUsPerKhz = kTwoPi * kHzPerKhz * kSecondsPerUs;
 
-/// A pulse as a turn of Bloch vectors, row-major.
-std::array<double, 9> pulse_matrix(const Pulse& pulse) {
-    const double theta = pulse.flip_deg * kRadiansPerDegree;
-    const double phi = pulse.phase_deg * kRadiansPerDegree;
-    const double nx = std::cos(phi);
-    const double ny = std::sin(phi);
-    const double s = std::sin(theta);
-    const double c = std::cos(theta);
-    // m' = cos m + sin (m x n) + (1 - cos) n (n . m), n in the plane.
-    return {c + (1 - c) * nx * nx,
-            (1 - c) * nx * ny,
-            -s * ny,
-            (1 - c) * nx * ny,
-            c + (1 - c) * ny * ny,
-            s * nx,
-            s * ny,
-            -s * nx,
-            c};
-}
-
-std::array<double, 3> turned(const std::array<double, 9>& a, const std::array<double, 3>& m) {
+std::array<double, 3> turned(const Matrix3& a, const std::array<double, 3>& m) {
     return {a[0] * m[0] + a[1] * m[1] + a[2] * m[2], a[3] * m[0] + a[4] * m[1] + a[5] * m[2],
             a[6] * m[0] + a[7] * m[1] + a[8] * m[2]};
 }
@@ -173,7 +154,7 @@ void LatticeSpins<Real>::resize() {
 
 template <class Real>
 void LatticeSpins<Real>::pulse(const Pulse& pulse) {
-    const std::array<double, 9> turn = pulse_matrix(pulse);
+    const Matrix3 turn = pulse_matrix(pulse);
     for (std::size_t i = 0; i < mx_.size(); ++i) {
         const std::array<double, 3> m =
             turned(turn, {static_cast<double>(mx_[i]), static_cast<double>(my_[i]),
