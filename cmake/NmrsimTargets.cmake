@@ -3,8 +3,17 @@
 set(NMRSIM_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast
                     -Wcast-align -Woverloaded-virtual -Wimplicit-fallthrough)
 
-# C++20, warnings and sanitizers for one target of ours.
+# What sources of ours use, and no public header shows.
+find_package(fmt REQUIRED)
+find_package(OpenMP REQUIRED COMPONENTS CXX)
+
+# C++20, warnings, sanitizers, fmt and OpenMP for one target of ours.
 function(nmrsim_settings target)
+  nmrsim_compiler_settings(${target})
+  target_link_libraries(${target} PRIVATE fmt::fmt OpenMP::OpenMP_CXX)
+endfunction()
+
+function(nmrsim_compiler_settings target)
   target_compile_features(${target} PUBLIC cxx_std_20)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON)
   target_compile_options(${target} PRIVATE ${NMRSIM_WARNINGS})
@@ -74,7 +83,7 @@ function(nmrsim_add_kernel target source)
   get_filename_component(stem ${source} NAME_WE)
   foreach(set IN LISTS sets)
     add_library(${stem}_${set} OBJECT ${source})
-    nmrsim_settings(${stem}_${set})
+    nmrsim_compiler_settings(${stem}_${set})
     target_include_directories(${stem}_${set} PRIVATE include ${CMAKE_CURRENT_SOURCE_DIR}/src)
     target_compile_definitions(${stem}_${set} PRIVATE NMRSIM_ISA=${set} NMRSIM_ISA_${set}=1)
     target_compile_options(${stem}_${set} PRIVATE ${flags_${set}} -O3 -ffp-contract=fast

@@ -3,10 +3,7 @@
 #include <cmath>
 #include <cstdio>
 
-#include "nmrsim/dataset_file.h"
-#include "nmrsim/experiment_file.h"
-#include "nmrsim/simulate.h"
-#include "nmrsim/version.h"
+#include "nmrsim/nmrsim.h"
 
 int main() {
     const nmrsim::Signal echo = nmrsim::simulate(nmrsim::load_experiment("published-echo"));

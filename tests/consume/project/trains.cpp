@@ -3,8 +3,8 @@
 #include <cmath>
 #include <cstdio>
 
-#include "nmrinverse/trainer.h"
-#include "nmrsim/experiment_file.h"
+#include "nmrinverse/nmrinverse.h"
+#include "nmrsim/nmrsim.h"
 
 int main() {
     nmrsim::Experiment experiment = nmrsim::load_experiment("challenge-2021");
