@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "network/json_fields.h"
 #include "nmrsim/units.h"
 
 namespace nmrinverse {
@@ -84,54 +85,45 @@ void FeatureSpec::validate() const {
     }
 }
 
+template <Of<FeatureSpec> Spec, class Visit>
+void for_each_field(Spec& spec, const Visit& visit) {
+    visit("points", spec.low_pass.points);
+    visit("step", spec.low_pass.step);
+    visit("half_width", spec.low_pass.half_width);
+    visit("first", spec.low_pass.first);
+    visit("samples", spec.low_pass.samples);
+    visit("cartesian", spec.cartesian);
+    visit("amplitude", spec.amplitude);
+    visit("turn", spec.turn);
+    visit("spectrum", spec.spectrum);
+    visit("noise_low", spec.noise_low);
+    visit("noise_high", spec.noise_high);
+    visit("channel_mean", spec.channel_mean);
+    visit("channel_sd", spec.channel_sd);
+    visit("log_scale_mean", spec.log_scale_mean);
+    visit("log_scale_sd", spec.log_scale_sd);
+}
+
 std::string to_json(const FeatureSpec& spec) {
-    const LowPass& low_pass = spec.low_pass;
-    return nlohmann::json{{"points", low_pass.points},
-                          {"step", low_pass.step},
-                          {"half_width", low_pass.half_width},
-                          {"first", low_pass.first},
-                          {"samples", low_pass.samples},
-                          {"cartesian", spec.cartesian},
-                          {"amplitude", spec.amplitude},
-                          {"log_amplitude", spec.log_amplitude},
-                          {"turn", spec.turn},
-                          {"spectrum", spec.spectrum},
-                          {"turn_floor", spec.turn_floor},
-                          {"looked_at", spec.looked_at},
-                          {"noise_low", spec.noise_low},
-                          {"noise_high", spec.noise_high},
-                          {"channel_mean", spec.channel_mean},
-                          {"channel_sd", spec.channel_sd},
-                          {"log_scale_mean", spec.log_scale_mean},
-                          {"log_scale_sd", spec.log_scale_sd}}
-        .dump();
+    nlohmann::json json = fields_to_json(spec);
+    json["log_amplitude"] = spec.log_amplitude;
+    json["turn_floor"] = spec.turn_floor;
+    json["looked_at"] = spec.looked_at;
+    return json.dump();
 }
 
 FeatureSpec feature_spec_from_json(const std::string& text) {
     try {
         const nlohmann::json json = nlohmann::json::parse(text);
         FeatureSpec spec;
-        json.at("points").get_to(spec.low_pass.points);
-        json.at("step").get_to(spec.low_pass.step);
-        json.at("half_width").get_to(spec.low_pass.half_width);
-        json.at("first").get_to(spec.low_pass.first);
-        json.at("samples").get_to(spec.low_pass.samples);
-        json.at("cartesian").get_to(spec.cartesian);
-        json.at("amplitude").get_to(spec.amplitude);
-        spec.log_amplitude = json.value("log_amplitude", false);  // older models have none
-        json.at("turn").get_to(spec.turn);
-        json.at("spectrum").get_to(spec.spectrum);
+        fields_from_json(json, spec);
+        // Older models lack these.
+        spec.log_amplitude = json.value("log_amplitude", false);
+        spec.turn_floor = json.value("turn_floor", FeatureSpec().turn_floor);
+        spec.looked_at = json.value("looked_at", 0);
         if (json.value("log_power", false)) {
             throw std::invalid_argument("features: log_power is of an earlier version");
         }
-        spec.turn_floor = json.value("turn_floor", FeatureSpec().turn_floor);
-        spec.looked_at = json.value("looked_at", 0);
-        json.at("noise_low").get_to(spec.noise_low);
-        json.at("noise_high").get_to(spec.noise_high);
-        json.at("channel_mean").get_to(spec.channel_mean);
-        json.at("channel_sd").get_to(spec.channel_sd);
-        json.at("log_scale_mean").get_to(spec.log_scale_mean);
-        json.at("log_scale_sd").get_to(spec.log_scale_sd);
         spec.validate();
         return spec;
     } catch (const nlohmann::json::exception& error) {

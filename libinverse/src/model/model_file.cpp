@@ -32,16 +32,7 @@ const std::string kPosterior = "posterior.";
 TrainingRecord record_from_json(const std::string& text) {
     const nlohmann::json json = nlohmann::json::parse(text);
     TrainingRecord record;
-    json.at("version").get_to(record.version);
-    json.at("curves_seen").get_to(record.curves_seen);
-    json.at("epochs").get_to(record.epochs);
-    json.at("seconds").get_to(record.seconds);
-    json.at("device").get_to(record.device);
-    json.at("weights").get_to(record.weights);
-    json.at("head").get_to(record.head);
-    json.at("held_out_loss").get_to(record.held_out_loss);
-    json.at("held_out_log_density").get_to(record.held_out_log_density);
-    json.at("held_out_mse").get_to(record.held_out_mse);
+    fields_from_json(json, record);
     if (json.contains("receiver")) {
         record.receiver = json["receiver"].get<std::array<double, 3>>();
         for (const double value : *record.receiver) {
@@ -54,11 +45,7 @@ TrainingRecord record_from_json(const std::string& text) {
     if (json.contains("calibrated_on")) json["calibrated_on"].get_to(record.calibrated_on);
     if (!json.contains("learnt")) return record;  // a file of an earlier version
     for (const nlohmann::json& each : json["learnt"]) {
-        LearntCurves& curves = record.learnt.emplace_back();
-        each.at("stream").get_to(curves.stream);
-        each.at("seed").get_to(curves.seed);
-        each.at("first_index").get_to(curves.first_index);
-        each.at("count").get_to(curves.count);
+        fields_from_json(each, record.learnt.emplace_back());
     }
     return record;
 }

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "network/json_fields.h"
 #include "network/posterior_net.h"
 
 namespace nmrinverse {
@@ -22,6 +23,26 @@ constexpr int kMostPieces = 256;
 constexpr int kMostChoices = 256;
 
 }  // namespace
+
+template <Of<NetworkOptions> Options, class Visit>
+void for_each_field(Options& options, const Visit& visit) {
+    visit("inputs", options.inputs);
+    visit("unknowns", options.unknowns);
+    visit("width", options.width);
+    visit("hidden", options.hidden);
+    visit("blocks", options.blocks);
+    visit("members", options.members);
+    visit("pieces", options.head.pieces);
+    visit("joint", options.joint);
+    visit("choices", options.choices);
+}
+
+template <Of<ConvolutionShape> Shape, class Visit>
+void for_each_field(Shape& shape, const Visit& visit) {
+    visit("channels", shape.channels);
+    visit("samples", shape.samples);
+    visit("filters", shape.filters);
+}
 
 int NetworkOptions::density_parameters() const {
     const int most = choices.empty() ? 0 : *std::max_element(choices.begin(), choices.end());
@@ -66,22 +87,12 @@ void NetworkOptions::validate() const {
 }
 
 std::string to_json(const NetworkOptions& options) {
-    nlohmann::json json{{"kind", kDense},
-                        {"inputs", options.inputs},
-                        {"unknowns", options.unknowns},
-                        {"width", options.width},
-                        {"hidden", options.hidden},
-                        {"blocks", options.blocks},
-                        {"members", options.members},
-                        {"head", name_of(options.head.form)},
-                        {"pieces", options.head.pieces},
-                        {"joint", options.joint},
-                        {"choices", options.choices}};
+    nlohmann::json json = fields_to_json(options);
+    json["kind"] = kDense;
+    json["head"] = name_of(options.head.form);
     if (options.convolutions.channels > 0) {
         json["kind"] = kConvolutional;
-        json["channels"] = options.convolutions.channels;
-        json["samples"] = options.convolutions.samples;
-        json["filters"] = options.convolutions.filters;
+        json.update(fields_to_json(options.convolutions));
     }
     if (options.gates > 0) json["gates"] = options.gates;
     return json.dump();
@@ -96,21 +107,11 @@ NetworkOptions network_options_from_json(const std::string& text) {
                 fmt::format("network.kind must be {} or {}, got {}", kDense, kConvolutional, kind));
         }
         NetworkOptions options;
-        json.at("inputs").get_to(options.inputs);
-        json.at("unknowns").get_to(options.unknowns);
-        json.at("width").get_to(options.width);
-        json.at("hidden").get_to(options.hidden);
-        json.at("blocks").get_to(options.blocks);
-        json.at("members").get_to(options.members);
+        fields_from_json(json, options);
         options.head.form = head_from_name(json.at("head").get<std::string>());
-        json.at("pieces").get_to(options.head.pieces);
-        json.at("joint").get_to(options.joint);
-        json.at("choices").get_to(options.choices);
         options.gates = json.value("gates", 0);  // most models have none
         if (kind == kConvolutional) {
-            json.at("channels").get_to(options.convolutions.channels);
-            json.at("samples").get_to(options.convolutions.samples);
-            json.at("filters").get_to(options.convolutions.filters);
+            fields_from_json(json, options.convolutions);
             options.convolutions.validate();
         }
         options.validate();

@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "network/json_fields.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/sha256.h"
@@ -69,6 +70,23 @@ std::vector<std::pair<std::string, NamedTensors>> tensor_groups(const TrainerSta
 
 }  // namespace
 
+template <Of<TrainerState> State, class Visit>
+void for_each_field(State& state, const Visit& visit) {
+    visit("epoch", state.epoch);
+    visit("best_epoch", state.best_epoch);
+    visit("steps", state.steps);
+    visit("optimizer_steps", state.optimizer->steps);
+    visit("chunks", state.chunks);
+    visit("seconds", state.seconds);
+    visit("curves_seen", state.model->record.curves_seen);
+    visit("held_out_loss", state.held_out_loss);
+    visit("best_loss", state.best_loss);
+    visit("best_log_density", state.best_log_density);
+    visit("held_out_log_density", state.held_out_log_density);
+    visit("held_out_mse", state.held_out_mse);
+    visit("best_mse", state.best_mse);
+}
+
 TrainerState new_trainer_state(const nmrsim::Experiment& experiment, Features features,
                                const TrainingOptions& options, const torch::Device& device) {
     torch::manual_seed(options.seed);
@@ -120,26 +138,14 @@ void write_checkpoint(const TrainerState& state, const TrainingOptions& options)
         for (const auto& [name, tensor] : tensors)
             file.tensors[prefix + name] = to_file_tensor(tensor);
     }
+    nlohmann::json json = fields_to_json(state);
+    json["chunk"] = state.portions.chunk;
+    json["held_out"] = state.portions.held_out;
     file.metadata = {{"format", kFormat},
                      {"options", fingerprint(state.model->experiment, options)},
                      {"data", state.data},
                      {"features", to_json(state.model->features.spec())},
-                     {"state", nlohmann::json{{"epoch", state.epoch},
-                                              {"best_epoch", state.best_epoch},
-                                              {"steps", state.steps},
-                                              {"optimizer_steps", state.optimizer->steps},
-                                              {"chunks", state.chunks},
-                                              {"chunk", state.portions.chunk},
-                                              {"held_out", state.portions.held_out},
-                                              {"seconds", state.seconds},
-                                              {"curves_seen", state.model->record.curves_seen},
-                                              {"held_out_loss", state.held_out_loss},
-                                              {"best_loss", state.best_loss},
-                                              {"best_log_density", state.best_log_density},
-                                              {"held_out_log_density", state.held_out_log_density},
-                                              {"held_out_mse", state.held_out_mse},
-                                              {"best_mse", state.best_mse}}
-                                   .dump()}};
+                     {"state", json.dump()}};
     write_tensor_file(file, options.checkpoint);
 }
 
@@ -188,21 +194,9 @@ TrainerState read_checkpoint(const nmrsim::Experiment& experiment, const Trainin
             }
         }
         const nlohmann::json json = nlohmann::json::parse(metadata("state"));
-        json.at("epoch").get_to(state.epoch);
-        json.at("best_epoch").get_to(state.best_epoch);
-        json.at("steps").get_to(state.steps);
-        json.at("optimizer_steps").get_to(state.optimizer->steps);
-        json.at("chunks").get_to(state.chunks);
+        fields_from_json(json, state);
         state.portions = {json.value("chunk", std::int64_t{0}),
                           json.value("held_out", std::int64_t{0})};
-        json.at("seconds").get_to(state.seconds);
-        json.at("curves_seen").get_to(state.model->record.curves_seen);
-        json.at("held_out_loss").get_to(state.held_out_loss);
-        json.at("best_loss").get_to(state.best_loss);
-        json.at("best_log_density").get_to(state.best_log_density);
-        json.at("held_out_log_density").get_to(state.held_out_log_density);
-        json.at("held_out_mse").get_to(state.held_out_mse);
-        json.at("best_mse").get_to(state.best_mse);
         return state;
     } catch (const nlohmann::json::exception& error) {
         throw InputError(fmt::format("{}: state: {}", path, error.what()));
