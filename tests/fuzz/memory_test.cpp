@@ -13,6 +13,7 @@
 
 #include "catch_compat.h"
 #include "counted_memory.h"
+#include "deflated.h"
 #include "model/tensor_file.h"
 #include "nmrsim/challenge_files.h"
 #include "nmrsim/curve_file.h"
@@ -78,21 +79,6 @@ void put(std::string& bytes, std::uint64_t value, int width) {
     for (int i = 0; i < width; ++i) {
         bytes += static_cast<char>(i < 8 ? value >> (8 * i) & 0xff : 0);
     }
-}
-
-/// Deflated, without zlib's own head.
-std::string deflated(const std::string& contents) {
-    z_stream stream = {};
-    REQUIRE(deflateInit2(&stream, 9, Z_DEFLATED, -MAX_WBITS, 9, Z_DEFAULT_STRATEGY) == Z_OK);
-    std::string packed(deflateBound(&stream, contents.size()), '\0');
-    stream.next_in = reinterpret_cast<unsigned char*>(const_cast<char*>(contents.data()));
-    stream.avail_in = static_cast<unsigned>(contents.size());
-    stream.next_out = reinterpret_cast<unsigned char*>(packed.data());
-    stream.avail_out = static_cast<unsigned>(packed.size());
-    REQUIRE(deflate(&stream, Z_FINISH) == Z_STREAM_END);
-    packed.resize(stream.total_out);
-    deflateEnd(&stream);
-    return packed;
 }
 
 /// A zip archive of members that may claim another size than they have.

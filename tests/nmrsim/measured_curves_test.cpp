@@ -10,6 +10,7 @@
 
 #include "catch_compat.h"
 #include "counted_memory.h"
+#include "deflated.h"
 #include "nmrsim/errors.h"
 #include "temporary_folder.h"
 
@@ -46,21 +47,6 @@ std::string npy(const std::string& descr, const std::string& shape, const std::s
     header += '\n';
     return std::string("\x93NUMPY", 6) + static_cast<char>(version) + '\0' +
            number_bytes(header.size(), width) + header + data;
-}
-
-std::string deflated(const std::string& data) {
-    z_stream stream = {};
-    REQUIRE(deflateInit2(&stream, 9, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY) == Z_OK);
-    std::string packed(deflateBound(&stream, data.size()), '\0');
-    std::string copy = data;
-    stream.next_in = reinterpret_cast<unsigned char*>(copy.data());
-    stream.avail_in = static_cast<unsigned>(copy.size());
-    stream.next_out = reinterpret_cast<unsigned char*>(packed.data());
-    stream.avail_out = static_cast<unsigned>(packed.size());
-    REQUIRE(deflate(&stream, Z_FINISH) == Z_STREAM_END);
-    packed.resize(stream.total_out);
-    deflateEnd(&stream);
-    return packed;
 }
 
 struct Member {

@@ -6,9 +6,9 @@
 #include <array>
 #include <cmath>
 #include <stdexcept>
-#include <utility>
 
 #include "text/text_numbers.h"
+#include "text/time_units.h"
 
 namespace nmrsim {
 
@@ -16,21 +16,12 @@ namespace {
 
 constexpr std::array<std::string_view, 4> kRoles = {"time", "re", "im", "signal"};
 
-constexpr std::pair<std::string_view, double> kUnits[] = {
-    {"ns", 1e-3},     {"nsec", 1e-3},   {"nanosecond", 1e-3}, {"nanoseconds", 1e-3},
-    {"us", 1.0},      {"usec", 1.0},    {"microsecond", 1.0}, {"microseconds", 1.0},
-    {"\u00B5s", 1.0}, {"\u03BCs", 1.0}, {"\u00B5sec", 1.0},   {"\u03BCsec", 1.0},
-    {"ms", 1e3},      {"msec", 1e3},    {"millisecond", 1e3}, {"milliseconds", 1e3},
-    {"s", 1e6},       {"sec", 1e6},     {"second", 1e6},      {"seconds", 1e6},
-};
-
 }  // namespace
 
-std::optional<double> unit_in_us(std::string_view unit) {
-    for (const auto& [name, us] : kUnits) {
-        if (name == unit) return us;
-    }
-    return {};
+std::optional<double> unit_in_us(std::string_view name) {
+    const TimeUnit* unit = find_time_unit(name);
+    if (!unit) return {};
+    return unit->factor / unit->divisor;
 }
 
 void CurveFormat::validate() const {

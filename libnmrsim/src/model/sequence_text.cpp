@@ -13,6 +13,7 @@
 #include "nmrsim/errors.h"
 #include "nmrsim/parameters.h"
 #include "text/text_numbers.h"
+#include "text/time_units.h"
 
 namespace nmrsim {
 
@@ -25,25 +26,6 @@ constexpr const char* kPhaseNames[] = {"x", "y", "-x", "-y"};
 
 const std::vector<std::string> kItems = {"pulse", "delay", "repeat",     "acquire",        "fid",
                                          "hahn",  "cpmg",  "solid-echo", "stimulated-echo"};
-
-/// A unit in us: time_us = number * factor / divisor, which is exact where it can be.
-struct TimeUnit {
-    const char* name;
-    double factor;
-    double divisor;
-};
-
-constexpr TimeUnit kTimeUnits[] = {{"ns", 1.0, 1e3},      {"us", 1.0, 1.0},
-                                   {"\u00b5s", 1.0, 1.0},  // micro sign
-                                   {"\u03bcs", 1.0, 1.0},  // Greek mu
-                                   {"ms", 1e3, 1.0},      {"s", 1e6, 1.0}};
-
-const TimeUnit* find_unit(std::string_view name) {
-    for (const TimeUnit& unit : kTimeUnits) {
-        if (name == unit.name) return &unit;
-    }
-    return nullptr;
-}
 
 /// The number at the front of `word`, and what follows it.
 struct LeadingNumber {
@@ -106,10 +88,10 @@ public:
             fmt::format("a time >= 0 with its unit (ns, us, ms or s) as {}", name);
         const std::string_view word = take(expected);
         const auto [value, rest] = leading_number(word);
-        const TimeUnit* unit = find_unit(rest);
+        const TimeUnit* unit = find_time_unit(rest);
         // "100 us" too.
         if (value && rest.empty() && has_more()) {
-            unit = find_unit(words_[next_]);
+            unit = find_time_unit(words_[next_]);
             if (unit) ++next_;
         }
         if (value && !unit && rest.empty() && *value == 0.0) return 0.0;
