@@ -13,10 +13,6 @@ double density(const Line& line, double offset_hz) {
     return std::exp(-0.5 * x * x) / (sigma * std::sqrt(kTwoPi));
 }
 
-double half_width_khz(const Line& line) {
-    return line.half_width_khz;
-}
-
 double weight_inside(const Line& line) {
     return std::erf(line.cutoff_khz * kHzPerKhz /
                     (std::sqrt(2.0) * gaussian_sigma_hz(line.half_width_khz)));
@@ -48,10 +44,8 @@ extern const LineShapeRow kGaussianLine;
 constinit const LineShapeRow kGaussianLine = {.shape = LineShape::gaussian,
                                               .name = "gaussian",
                                               .widths = kWidths,
-                                              .even = true,
                                               .fast_converges = true,
                                               .density = density,
-                                              .half_width_khz = half_width_khz,
                                               .weight_inside = weight_inside,
                                               .quantile = quantile,
                                               .reach_hz = reach_hz};

@@ -99,7 +99,8 @@ double line_density(const Line& line, double offset_hz) {
 }
 
 double line_half_width_khz(const Line& line) {
-    return shape_of(line).half_width_khz(line);
+    const auto own = shape_of(line).half_width_khz;
+    return own ? own(line) : line.half_width_khz;
 }
 
 double line_weight(const Line& line) {

@@ -18,13 +18,13 @@ struct LineShapeRow {
     /// The half widths that it has [kHz]: unknowns, and the scale of its panels. Empty for one that
     /// is measured.
     std::span<double Line::*const> widths;
-    bool even;            ///< as dense at -offset as at +offset
-    bool fast_converges;  ///< whether the uniform kernel's own nodes serve it, as they do a
-                          ///< Lorentzian
+    bool even = true;  ///< as dense at -offset as at +offset
+    /// Whether the uniform kernel's own nodes serve it, as they do a Lorentzian.
+    bool fast_converges = false;
     /// Density at an offset [Hz], normalised over the whole axis [1/Hz].
     double (*density)(const Line&, double offset_hz);
-    /// Half width at half height of the uncut line [kHz].
-    double (*half_width_khz)(const Line&);
+    /// Half width at half height of the uncut line [kHz]; nullptr: the field of that name.
+    double (*half_width_khz)(const Line&) = nullptr;
     /// Integral of the density over the cut, and its inverse in the cut line [Hz] at u in (0, 1);
     /// nullptr: by LineDistribution.
     double (*weight_inside)(const Line&) = nullptr;

@@ -12,10 +12,6 @@ double density(const Line& line, double offset_hz) {
     return half_width / (kPi * (offset_hz * offset_hz + half_width * half_width));
 }
 
-double half_width_khz(const Line& line) {
-    return line.half_width_khz;
-}
-
 double weight_inside(const Line& line) {
     return 2.0 / kPi * std::atan(line.cutoff_khz / line.half_width_khz);
 }
@@ -31,10 +27,8 @@ extern const LineShapeRow kLorentzianLine;
 constinit const LineShapeRow kLorentzianLine = {.shape = LineShape::lorentzian,
                                                 .name = "lorentzian",
                                                 .widths = kWidths,
-                                                .even = true,
                                                 .fast_converges = true,
                                                 .density = density,
-                                                .half_width_khz = half_width_khz,
                                                 .weight_inside = weight_inside,
                                                 .quantile = quantile};
 

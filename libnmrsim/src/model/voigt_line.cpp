@@ -26,8 +26,6 @@ extern const LineShapeRow kVoigtLine;
 constinit const LineShapeRow kVoigtLine = {.shape = LineShape::voigt,
                                            .name = "voigt",
                                            .widths = kWidths,
-                                           .even = true,
-                                           .fast_converges = false,
                                            .density = density,
                                            .half_width_khz = half_width_khz};
 
