@@ -26,11 +26,7 @@ Experiment coupled_echo() {
     Experiment e;
     e.interaction.alpha_x_khz = 60.0;
     e.interaction.alpha_z_khz = 90.0;
-    HahnEcho echo;
-    echo.flip_deg = 60.0;
-    echo.refocus_phase_deg = 90.0;
-    echo.tau_us = 10.0;
-    e.sequence.program = echo;
+    e.sequence.program = HahnEcho{.flip_deg = 60.0, .refocus_phase_deg = 90.0, .tau_us = 10.0};
     e.acquisition.stop_us = 30.0;
     e.acquisition.points = 61;
     e.accuracy.nodes = 64;

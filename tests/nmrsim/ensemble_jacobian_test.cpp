@@ -23,13 +23,11 @@ Experiment base() {
     e.line.centre_khz = 3.0;
     e.relaxation = {9e3, 4e3, 2e4, 10.0};
     e.start = {0.05, -0.1, 0.4};
-    HahnEcho echo;
-    echo.flip_deg = 55.0;
-    echo.refocus_ratio = 1.8;
-    echo.flip_phase_deg = 10.0;
-    echo.refocus_phase_deg = 80.0;
-    echo.tau_us = 8.13;
-    e.sequence.program = echo;
+    e.sequence.program = HahnEcho{.flip_deg = 55.0,
+                                  .refocus_ratio = 1.8,
+                                  .flip_phase_deg = 10.0,
+                                  .refocus_phase_deg = 80.0,
+                                  .tau_us = 8.13};
     e.acquisition.start_us = 0.31;
     e.acquisition.stop_us = 25.07;
     e.acquisition.points = 18;

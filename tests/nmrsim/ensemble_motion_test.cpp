@@ -123,11 +123,7 @@ TEST_CASE("Mz sets the pace of small transverse parts where nothing couples to i
     e.lattice = {2, 2, 4, 771};
     e.line.half_width_khz = 0.045;
     e.line.cutoff_khz = 8.1;
-    HahnEcho echo;
-    echo.flip_deg = 7.0;
-    echo.refocus_ratio = 27.0;
-    echo.tau_us = 73.4;
-    e.sequence.program = echo;
+    e.sequence.program = HahnEcho{.flip_deg = 7.0, .refocus_ratio = 27.0, .tau_us = 73.4};
     e.acquisition.start_us = 146.0;
     e.acquisition.stop_us = 147.0;
     e.acquisition.points = 5;

@@ -26,11 +26,7 @@ Experiment short_echo() {
     e.interaction.alpha_z_khz = 150.0;
     e.line.half_width_khz = 20.0;
     e.line.cutoff_khz = 100.0;
-    HahnEcho echo;
-    echo.flip_deg = 55.0;
-    echo.refocus_phase_deg = 90.0;
-    echo.tau_us = 12.0;
-    e.sequence.program = echo;
+    e.sequence.program = HahnEcho{.flip_deg = 55.0, .refocus_phase_deg = 90.0, .tau_us = 12.0};
     e.acquisition.start_us = 0.0;
     e.acquisition.stop_us = 36.0;
     e.acquisition.points = 37;

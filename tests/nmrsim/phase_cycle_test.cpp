@@ -20,13 +20,11 @@ namespace {
 /// A Hahn echo whose second pulse does not refocus all.
 Experiment imperfect_echo() {
     Experiment e;
-    HahnEcho echo;
-    echo.flip_deg = 70.0;
-    echo.refocus_ratio = 1.8;
-    echo.flip_phase_deg = 20.0;
-    echo.refocus_phase_deg = 75.0;
-    echo.tau_us = 12.0;
-    e.sequence.program = echo;
+    e.sequence.program = HahnEcho{.flip_deg = 70.0,
+                                  .refocus_ratio = 1.8,
+                                  .flip_phase_deg = 20.0,
+                                  .refocus_phase_deg = 75.0,
+                                  .tau_us = 12.0};
     e.acquisition.stop_us = 36.0;
     e.acquisition.points = 145;
     e.accuracy.tolerance = 1e-10;

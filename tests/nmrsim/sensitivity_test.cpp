@@ -23,12 +23,8 @@ Experiment coupled_echo() {
     e.interaction.alpha_y_khz = 50.0;
     e.interaction.alpha_z_khz = 120.0;
     e.line.renormalize = false;
-    HahnEcho echo;
-    echo.flip_deg = 52.0;
-    echo.flip_phase_deg = 15.0;
-    echo.refocus_phase_deg = 100.0;
-    echo.tau_us = 20.0;
-    e.sequence.program = echo;
+    e.sequence.program = HahnEcho{
+        .flip_deg = 52.0, .flip_phase_deg = 15.0, .refocus_phase_deg = 100.0, .tau_us = 20.0};
     e.acquisition = {0.0, 60.0, 121, 0.0};
     // Nodes and steps held fixed: both sides differentiate the same discrete map.
     e.accuracy.nodes = 128;

@@ -29,12 +29,8 @@ Experiment short_echo() {
     e.interaction.alpha_x_khz = 90.0;
     e.interaction.alpha_z_khz = 170.0;
     e.line.renormalize = false;
-    HahnEcho echo;
-    echo.flip_deg = 55.0;
-    echo.flip_phase_deg = 20.0;
-    echo.refocus_phase_deg = 75.0;
-    echo.tau_us = 9.7;
-    e.sequence.program = echo;
+    e.sequence.program = HahnEcho{
+        .flip_deg = 55.0, .flip_phase_deg = 20.0, .refocus_phase_deg = 75.0, .tau_us = 9.7};
     e.acquisition = {0.0, 30.0, 151, 0.0};
     e.accuracy.tolerance = 1e-10;
     return e;
@@ -338,12 +334,8 @@ TEST_CASE("a batch keeps its tolerance where the cut makes the line a box", "[un
     e.interaction.alpha_x_khz = -567.0;
     e.line.half_width_khz = 99.8;
     e.line.cutoff_khz = 102.8;
-    HahnEcho echo;
-    echo.flip_deg = -29.6;
-    echo.refocus_ratio = 2.3;
-    echo.flip_phase_deg = 105.0;
-    echo.tau_us = 65.1;
-    e.sequence.program = echo;
+    e.sequence.program =
+        HahnEcho{.flip_deg = -29.6, .refocus_ratio = 2.3, .flip_phase_deg = 105.0, .tau_us = 65.1};
     e.acquisition = {79.1, 79.5, 38, 0.0};
     e.accuracy.tolerance = 4.4e-4;
     e.prior = {{"alpha_z_khz", -13.0, -7.0}};

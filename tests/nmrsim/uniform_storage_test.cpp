@@ -240,12 +240,8 @@ TEST_CASE("The ringing of a line that is nearly a box is not passed over") {
     e.interaction.alpha_z_khz = 1.5;
     e.line.half_width_khz = 182.5;
     e.line.cutoff_khz = 320.9;
-    HahnEcho echo;
-    echo.flip_deg = -120.3;
-    echo.refocus_ratio = 2.12;
-    echo.refocus_phase_deg = 90.0;
-    echo.tau_us = 97.0;
-    e.sequence.program = echo;
+    e.sequence.program = HahnEcho{
+        .flip_deg = -120.3, .refocus_ratio = 2.12, .refocus_phase_deg = 90.0, .tau_us = 97.0};
     e.acquisition.start_us = 182.8;
     e.acquisition.stop_us = 220.9;
     e.acquisition.points = 120;

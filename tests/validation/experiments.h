@@ -15,12 +15,8 @@ inline nmrsim::Experiment uniform_echo() {
     nmrsim::Experiment e;
     e.interaction.alpha_x_khz = 90.0;
     e.interaction.alpha_z_khz = 150.0;
-    nmrsim::HahnEcho echo;
-    echo.flip_deg = 55.0;
-    echo.flip_phase_deg = 20.0;
-    echo.refocus_phase_deg = 75.0;
-    echo.tau_us = 12.0;
-    e.sequence.program = echo;
+    e.sequence.program = nmrsim::HahnEcho{
+        .flip_deg = 55.0, .flip_phase_deg = 20.0, .refocus_phase_deg = 75.0, .tau_us = 12.0};
     e.acquisition.start_us = 0.0;
     e.acquisition.stop_us = 36.0;
     e.acquisition.points = 37;

@@ -76,9 +76,7 @@ Experiment experiment_of(const std::vector<double>& row) {
     e.interaction.kernel = GaussianKernel{row[3]};
     e.interaction.alpha_x_khz = 1e3 * row[0];
     e.lattice = {100, 100, 1, 1};
-    HahnEcho echo;
-    echo.tau_us = 49.8;
-    e.sequence.program = echo;
+    e.sequence.program = HahnEcho{.tau_us = 49.8};
     e.acquisition.start_us = 0.0;
     e.acquisition.stop_us = 149.4;
     e.acquisition.points = kPoints;
