@@ -21,6 +21,7 @@
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/file_output.h"
 #include "nmrsim/manifest.h"
+#include "nmrsim/nearest_name.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/sequence_text.h"
 #include "nmrsim/stop.h"
@@ -188,8 +189,7 @@ std::string option_hint(const CLI::App& app) {
     for (std::string word : app.remaining()) {
         word.resize(std::min(word.find('='), word.size()));
         if (!word.starts_with("--")) continue;
-        const std::string nearest = nmrsim::nearest_name(word, known);
-        return nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest);
+        return nmrsim::did_you_mean(word, known);
     }
     return "";
 }

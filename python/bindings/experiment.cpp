@@ -14,6 +14,7 @@
 #include "bindings.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/experiment_warnings.h"
+#include "nmrsim/nearest_name.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/sequence_text.h"
 #include "toml_value.h"
@@ -60,10 +61,8 @@ py::object value_of(const Experiment& experiment, const std::string& key) {
         const std::string inner = key.substr(dot + 1);
         if (py::isinstance<py::dict>(found) && found.contains(inner)) return found[inner.c_str()];
     }
-    const std::string nearest = nmrsim::nearest_name(key, known);
-    throw py::key_error(fmt::format(
-        "{} is unknown or does not apply to this experiment{}", key,
-        nearest.empty() || nearest == key ? "" : fmt::format("; did you mean {}?", nearest)));
+    throw py::key_error(fmt::format("{} is unknown or does not apply to this experiment{}", key,
+                                    nmrsim::did_you_mean(key, known)));
 }
 
 py::dict prior_of(const Experiment& experiment) {

@@ -6,6 +6,7 @@
 
 #include "catch_compat.h"
 #include "nmrsim/experiment.h"
+#include "nmrsim/nearest_name.h"
 #include "nmrsim/units.h"
 
 using namespace nmrsim;
@@ -201,4 +202,7 @@ TEST_CASE("the nearest name is the one with the fewest edits") {
     CHECK(nearest_name("normalise", names) == "normalize");
     CHECK(nearest_name("temperature", names) == "");
     CHECK(nearest_name("", names) == "xi");  // two letters away
+    CHECK(did_you_mean("kernal", names) == "; did you mean kernel?");
+    CHECK(did_you_mean("temperature", names) == "");
+    CHECK(did_you_mean("xi", names) == "");  // it is known, and something else is wrong
 }

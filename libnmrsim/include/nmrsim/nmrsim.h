@@ -22,6 +22,7 @@
 #include "nmrsim/mean_field.h"
 #include "nmrsim/measured_curves.h"
 #include "nmrsim/mirrored_echo.h"
+#include "nmrsim/nearest_name.h"
 #include "nmrsim/numeric_array.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/peak.h"

@@ -45,7 +45,4 @@ void set_parameter(Experiment& experiment, std::string_view name, double value);
 /// Whether a row of the parameter table concerns the receiver alone: gain, receiver_phase_deg.
 bool is_receiver_parameter(std::string_view name);
 
-/// The candidate with the least edit distance to `word`; empty where none is near.
-std::string nearest_name(std::string_view word, std::span<const std::string> candidates);
-
 }  // namespace nmrsim

@@ -7,7 +7,7 @@
 #include <stdexcept>
 
 #include "model/kernels.h"
-#include "nmrsim/parameters.h"
+#include "nmrsim/nearest_name.h"
 #include "nmrsim/units.h"
 
 namespace nmrsim {
@@ -103,10 +103,8 @@ Kernel other_kernel(const Kernel& kernel, std::string_view name) {
     const auto found = std::find_if(rows.begin(), rows.end(),
                                     [&](const KernelRow& row) { return row.name == name; });
     if (found == rows.end()) {
-        const std::string nearest = nearest_name(name, kernel_names());
         throw std::invalid_argument(
-            fmt::format("unknown kernel \"{}\"{}", name,
-                        nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest)));
+            fmt::format("unknown kernel \"{}\"{}", name, did_you_mean(name, kernel_names())));
     }
     Kernel result = found->standard;
     // The range means the same for every kernel that has one.

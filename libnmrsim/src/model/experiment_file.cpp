@@ -11,6 +11,7 @@
 
 #include "model/experiment_keys.h"
 #include "nmrsim/errors.h"
+#include "nmrsim/nearest_name.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/sequence_text.h"
 #include "text/text_numbers.h"
@@ -238,7 +239,7 @@ std::vector<Entry> read_entries(const toml::table& root, const std::string& orig
         if (std::find(tables.begin(), tables.end(), name) == tables.end()) {
             throw InputError(fmt::format("{}: unknown {} {}{}", place,
                                          value.is_table() ? "table" : "key", one_line(name),
-                                         hint(name, known)));
+                                         did_you_mean(name, known)));
         }
         const auto* table = value.as_table();
         if (!table) at(place, [&, node = &value] { wrong_type(name, "a table", *node); });
@@ -264,7 +265,7 @@ const ShippedExperiment* find_shipped(std::string_view name) {
 
 std::string unknown_experiment(std::string_view name) {
     return fmt::format("no experiment {}: neither one that ships nor a file{}", name,
-                       hint(name, shipped_experiments()));
+                       did_you_mean(name, shipped_experiments()));
 }
 
 std::string read_text_file(const std::string& path) {
@@ -367,7 +368,7 @@ void apply_setting(Experiment& experiment, std::string_view setting) {
                         fmt::format("unknown key {}; did you mean {}.{}?", key, row.table, key));
                 }
             }
-            throw InputError(fmt::format("unknown table {}{}", table, hint(table, tables)));
+            throw InputError(fmt::format("unknown table {}{}", table, did_you_mean(table, tables)));
         }
         if (dot == std::string::npos) {
             throw InputError(fmt::format("expected a key of the table, {}.key=value", table));

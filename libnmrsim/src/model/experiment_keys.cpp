@@ -12,6 +12,7 @@
 #include "model/line_shape.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/experiment_file.h"
+#include "nmrsim/nearest_name.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/sequence_text.h"
 
@@ -78,12 +79,6 @@ std::vector<std::string> setting_keys() {
     return keys;
 }
 
-/// "; did you mean kernel?", or nothing.
-std::string hint(std::string_view word, const std::vector<std::string>& candidates) {
-    const std::string nearest = nearest_name(word, candidates);
-    return nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest);
-}
-
 void wrong_type(const std::string& key, const char* expected, const toml::node& node) {
     throw InputError(fmt::format("{}: expected {}, found {}", key, expected, describe(node)));
 }
@@ -147,7 +142,7 @@ std::size_t read_choice(const std::string& key, const toml::node& node,
     const auto found = std::find(choices.begin(), choices.end(), text);
     if (found == choices.end()) {
         throw InputError(fmt::format("{}: expected {}, found \"{}\"{}", key, expected, text,
-                                     hint(text, choices)));
+                                     did_you_mean(text, choices)));
     }
     return static_cast<std::size_t>(found - choices.begin());
 }
@@ -174,7 +169,8 @@ void check_keys(const std::string& where, const toml::table& table,
     for (const auto& [key, value] : table) {
         const std::string_view name = key.str();
         if (std::find(known.begin(), known.end(), name) == known.end()) {
-            throw InputError(fmt::format("{}: unknown key {}{}", where, name, hint(name, known)));
+            throw InputError(
+                fmt::format("{}: unknown key {}{}", where, name, did_you_mean(name, known)));
         }
     }
 }
@@ -422,7 +418,7 @@ void set_key(Experiment& e, const std::string& table, const std::string& key,
         for (const auto& [other_table, name] : kOtherKeys) {
             if (table == other_table) known.emplace_back(name);
         }
-        std::string suggestion = hint(key, known);
+        std::string suggestion = did_you_mean(key, known);
         // A key in the wrong table: say where it belongs.
         for (const Parameter& row : parameter_table()) {
             if (key == row.name) suggestion = fmt::format("; did you mean {}.{}?", row.table, key);

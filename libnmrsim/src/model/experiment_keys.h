@@ -27,7 +27,4 @@ const std::string& read_text(const std::string& key, const toml::node& node,
 /// Throws InputError, "line: expected a table, found 3".
 [[noreturn]] void wrong_type(const std::string& key, const char* expected, const toml::node& node);
 
-/// "; did you mean kernel?", or nothing where no candidate is near.
-std::string hint(std::string_view word, const std::vector<std::string>& candidates);
-
 }  // namespace nmrsim

@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <stdexcept>
 
 #include "model/derived_rows.h"
 #include "model/kernels.h"
 #include "model/line_shape.h"
 #include "nmrsim/experiment.h"
+#include "nmrsim/nearest_name.h"
 #include "nmrsim/units.h"
 
 namespace nmrsim {
@@ -238,25 +238,6 @@ std::vector<std::string> parameter_names() {
     return names;
 }
 
-/// Insertions, deletions, changed letters and swapped neighbours that make `b` of `a`.
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> before(b.size() + 1), last(b.size() + 1), row(b.size() + 1);
-    std::iota(last.begin(), last.end(), std::size_t{0});
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-        row[0] = i;
-        for (std::size_t j = 1; j <= b.size(); ++j) {
-            const std::size_t change = last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
-            row[j] = std::min({last[j] + 1, row[j - 1] + 1, change});
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
-                row[j] = std::min(row[j], before[j - 2] + 1);
-            }
-        }
-        before = last;
-        last = row;
-    }
-    return last[b.size()];
-}
-
 }  // namespace
 
 double signed_kernel_sum(const Experiment& e) {
@@ -280,10 +261,8 @@ const Parameter& parameter(std::string_view name) {
     for (const Parameter& row : kTable) {
         if (name == row.name) return row;
     }
-    const std::string nearest = nearest_name(name, parameter_names());
     throw std::invalid_argument(
-        fmt::format("unknown parameter {}{}", name,
-                    nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest)));
+        fmt::format("unknown parameter {}{}", name, did_you_mean(name, parameter_names())));
 }
 
 void set_parameter(Experiment& experiment, std::string_view name, double value) {
@@ -307,22 +286,6 @@ void set_parameter(Experiment& experiment, std::string_view name, double value) 
 
 bool is_receiver_parameter(std::string_view name) {
     return name == "gain" || name == "receiver_phase_deg";
-}
-
-std::string nearest_name(std::string_view word, std::span<const std::string> candidates) {
-    std::string nearest;
-    // No name is so long, and the distance takes the product of the lengths.
-    if (word.size() > 100) return nearest;
-    // A third of the letters wrong is still the same word; more is another one.
-    std::size_t least = std::max<std::size_t>(2, word.size() / 3) + 1;
-    for (const std::string& candidate : candidates) {
-        const std::size_t distance = edit_distance(word, candidate);
-        if (distance < least) {
-            least = distance;
-            nearest = candidate;
-        }
-    }
-    return nearest;
 }
 
 }  // namespace nmrsim

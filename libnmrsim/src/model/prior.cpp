@@ -13,6 +13,7 @@
 #include "model/derived_rows.h"
 #include "model/kernels.h"
 #include "nmrsim/experiment.h"
+#include "nmrsim/nearest_name.h"
 #include "nmrsim/parameters.h"
 
 namespace nmrsim {
@@ -33,10 +34,9 @@ void validate_choices(const PriorRange& range) {
         const std::string& choice = range.choices[i];
         if (std::find(known.begin(), known.end(), choice) == known.end()) {
             const std::vector<std::string> finite(known.begin() + 1, known.end());
-            const std::string nearest = nearest_name(choice, finite);
-            throw std::invalid_argument(fmt::format(
-                "prior.{} must name some of {}, got \"{}\"{}", range.name, fmt::join(finite, ", "),
-                choice, nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest)));
+            throw std::invalid_argument(fmt::format("prior.{} must name some of {}, got \"{}\"{}",
+                                                    range.name, fmt::join(finite, ", "), choice,
+                                                    did_you_mean(choice, finite)));
         }
         if (choice == known.front()) {
             throw std::invalid_argument(

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "nmrsim/errors.h"
-#include "nmrsim/parameters.h"
+#include "nmrsim/nearest_name.h"
 #include "text/text_numbers.h"
 #include "text/time_units.h"
 
@@ -319,10 +319,8 @@ private:
                 events.push_back(Pulse{2.0 * flip, 90.0});
             }
         } else {
-            const std::string nearest = nearest_name(name, kItems);
-            item.fail(
-                fmt::format("expected one of {}, found {}{}", fmt::join(kItems, ", "), name,
-                            nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest)));
+            item.fail(fmt::format("expected one of {}, found {}{}", fmt::join(kItems, ", "), name,
+                                  did_you_mean(name, kItems)));
         }
     }
 
