@@ -145,6 +145,7 @@ void LatticeSpins<Real>::resize() {
         wx_[p].resize(on_grid_ ? 0 : n);
         wy_[p].resize(on_grid_ ? 0 : n);
         wz_[p].resize(!on_grid_ && dynamics_.z != 0.0 ? n : 0);
+        for (AlignedArray<Real>* w : {&wx_[p], &wy_[p], &wz_[p]}) w->clear();
     }
     for (AlignedArray<float>& past : past_z_) {
         past.resize(on_grid_ ? n : 0);
