@@ -8,6 +8,7 @@
 #include "nmrsim/curve_format.h"
 #include "nmrsim/dataset.h"
 #include "nmrsim/dataset_file.h"
+#include "nmrsim/dataset_generation.h"
 #include "nmrsim/dataset_reader.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/experiment.h"

@@ -1,4 +1,4 @@
-#include "saved_parts.h"
+#include "files/saved_parts.h"
 
 #include <fmt/format.h>
 
@@ -12,7 +12,7 @@
 #include "nmrsim/errors.h"
 #include "nmrsim/file_output.h"
 
-namespace nmrapps {
+namespace nmrsim {
 namespace fs = std::filesystem;
 
 namespace {
@@ -39,7 +39,7 @@ bool is_unfinished(const fs::path& file) {
 
 struct SavedParts::Open {
     std::string path;
-    nmrsim::DatasetReader reader;
+    DatasetReader reader;
 };
 
 std::string parts_folder(const std::string& out) {
@@ -49,7 +49,7 @@ std::string parts_folder(const std::string& out) {
     return path.string() + ".part";
 }
 
-SavedParts::SavedParts(const std::string& out, nmrsim::Dataset description, const IndexRange& range)
+SavedParts::SavedParts(const std::string& out, Dataset description, const IndexRange& range)
     : folder_(parts_folder(out)), description_(std::move(description)), range_(range) {}
 
 void SavedParts::clear() {
@@ -62,10 +62,9 @@ void SavedParts::clear() {
     fs::remove(folder_, error);  // unless something else lies in it
 }
 
-void SavedParts::check(const std::string& path, const nmrsim::Dataset& found,
-                       std::size_t count) const {
+void SavedParts::check(const std::string& path, const Dataset& found, std::size_t count) const {
     const auto refuse = [&](const std::string& what) {
-        throw nmrsim::InputError(fmt::format(
+        throw InputError(fmt::format(
             "{}: cannot resume: {}; remove it or drop --resume to start again", path, what));
     };
     if (found.experiment_toml != description_.experiment_toml) {
@@ -89,7 +88,7 @@ void SavedParts::scan(bool tidy) {
     parts_.clear();
     std::error_code error;
     if (fs::exists(folder_, error) && !fs::is_directory(folder_, error)) {
-        throw nmrsim::InputError(
+        throw InputError(
             fmt::format("{}: expected the folder of an interrupted run, found a file", folder_));
     }
     std::vector<fs::path> files;
@@ -99,7 +98,7 @@ void SavedParts::scan(bool tidy) {
     }
     std::sort(files.begin(), files.end());
     for (const fs::path& file : files) {
-        const nmrsim::DatasetReader reader({file.string()});
+        const DatasetReader reader({file.string()});
         check(file.string(), reader.description(), reader.count());
         const IndexRange range{reader.description().first_index, reader.count()};
         // Two runs may have made the same curves, which have the same bytes.
@@ -128,14 +127,14 @@ std::size_t SavedParts::count() const {
     return count;
 }
 
-void SavedParts::save(const nmrsim::Dataset& curves) {
-    nmrsim::make_folder(folder_);
-    nmrsim::write_dataset(
+void SavedParts::save(const Dataset& curves) {
+    make_folder(folder_);
+    write_dataset(
         curves,
         (fs::path(folder_) / fmt::format("{:0{}}.h5", curves.first_index, kDigits)).string());
 }
 
-nmrsim::Dataset SavedParts::rows(std::uint64_t first, std::size_t most) {
+Dataset SavedParts::rows(std::uint64_t first, std::size_t most) {
     // The last that starts there or before.
     const auto later =
         std::upper_bound(parts_.begin(), parts_.end(), first,
@@ -146,11 +145,11 @@ nmrsim::Dataset SavedParts::rows(std::uint64_t first, std::size_t most) {
     const Part& part = *std::prev(later);
     if (!open_ || open_->path != part.path) {
         open_.reset();
-        open_ = std::make_shared<Open>(Open{part.path, nmrsim::DatasetReader({part.path})});
+        open_ = std::make_shared<Open>(Open{part.path, DatasetReader({part.path})});
         check(part.path, open_->reader.description(), open_->reader.count());
     }
     const auto from = static_cast<std::size_t>(first - part.range.first);
     return open_->reader.rows(from, std::min(most, part.range.count - from));
 }
 
-}  // namespace nmrapps
+}  // namespace nmrsim
