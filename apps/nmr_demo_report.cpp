@@ -1,12 +1,11 @@
 // Writes the demo's report; not installed.
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
 #include <fstream>
-#include <sstream>
-#include <thread>
 
 #include "command_line.h"
 #include "nmrinverse/curves.h"
@@ -18,7 +17,9 @@
 #include "nmrsim/dataset_file.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/file_output.h"
-#include "nmrsim/version.h"
+#include "provenance.h"
+
+using namespace nmrinverse;
 
 namespace {
 
@@ -26,8 +27,7 @@ namespace {
 /// challenge's published results.
 struct WinnersScore {
     const char* name;
-    double mse;
-    double r2;
+    double mse, r2;
 };
 constexpr WinnersScore kWinner2021[] = {
     {"alpha_x_khz", 25.64, 0.986}, {"alpha_z_khz", 1749.8, 0.767}, {"flip_deg", 1.362, 0.997}};
@@ -43,127 +43,90 @@ struct PublishedEcho {
 std::vector<PublishedEcho> read_published(const std::string& folder) {
     const std::string path = folder + "/echoes.csv";
     std::ifstream file(path);
-    if (!file) throw nmrsim::InputError(path + ": cannot read");
-    std::vector<PublishedEcho> echoes;
     std::string line;
-    std::getline(file, line);
-    for (int number = 2; std::getline(file, line); ++number) {
-        PublishedEcho echo;
-        std::istringstream fields(line);
+    if (!std::getline(file, line)) throw nmrsim::InputError(path + ": cannot read");
+    std::vector<PublishedEcho> echoes;
+    while (std::getline(file, line, ',')) {
+        PublishedEcho echo{folder + "/" + line};
         char comma = 0;
-        if (!std::getline(fields, echo.file, ',') ||
-            !(fields >> echo.alpha_x_khz >> comma >> echo.xi)) {
-            throw nmrsim::InputError(
-                fmt::format("{}:{}: expected file,alpha_x_khz,xi", path, number));
+        if (!(file >> echo.alpha_x_khz >> comma >> echo.xi)) {
+            throw nmrsim::InputError(path + ": expected file,alpha_x_khz,xi");
         }
-        echo.file = folder + "/" + echo.file;
         echoes.push_back(echo);
+        file >> std::ws;
     }
     return echoes;
 }
 
-std::string processor() {
-    std::ifstream file("/proc/cpuinfo");
-    for (std::string line; std::getline(file, line);) {
-        if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
-    }
-    return "unknown processor";
-}
-
-nmrinverse::Table winner_table(const nmrinverse::Evaluation& evaluation) {
-    nmrinverse::Table table;
-    table.header = {"unknown", "mse, this model", "mse, winner of 2021", "R², this model",
-                    "R², winner of 2021"};
-    for (const nmrinverse::UnknownScore& score : evaluation.scores) {
+Table winner_table(const Evaluation& evaluation) {
+    Table table;
+    table.header = {"unknown", "mse, this model", "mse, winner", "R², this model", "R², winner"};
+    for (const UnknownScore& score : evaluation.scores) {
         for (const WinnersScore& winner : kWinner2021) {
             if (score.name != winner.name) continue;
-            table.rows.push_back({nmrinverse::label_of(score.name),
-                                  fmt::format("{:.4g}", score.mse), fmt::format("{:g}", winner.mse),
-                                  fmt::format("{:.4f}", score.r2),
+            table.rows.push_back({label_of(score.name), fmt::format("{:.4g}", score.mse),
+                                  fmt::format("{:g}", winner.mse), fmt::format("{:.4f}", score.r2),
                                   fmt::format("{:.3f}", winner.r2)});
         }
     }
     table.caption = fmt::format(
-        "Mean squared errors on {} fresh curves that the model has not seen. The winner's: "
-        "ten-fold out "
-        "of fold on the challenge's 3,000 curves.",
-        evaluation.count);
+        "{} fresh curves; the winner's: ten-fold, out of fold, 3,000 curves", evaluation.count);
     return table;
 }
 
-void add_challenge(nmrinverse::Page& page, const std::string& model_path,
-                   const std::string& data_path, int threads) {
-    const nmrinverse::Model model = nmrinverse::load_model(model_path);
-    const nmrsim::Dataset data = nmrinverse::read_labelled(data_path, model.experiment());
-    const nmrinverse::Evaluation evaluation = nmrinverse::evaluate(model, data, 0.0, threads);
+void add_challenge(Page& page, const std::string& model_path, const std::string& data_path,
+                   int threads) {
+    const Model model = load_model(model_path);
+    const nmrsim::Dataset data = read_labelled(data_path, model.experiment());
+    const Evaluation evaluation = evaluate(model, data, 0.0, threads);
     page.heading("NMR Spin Challenge 2021");
     page.paragraph(
-        "Two pulses of unknown strength on spins that all couple to all: from the echo alone, the "
-        "in-plane coupling alpha_x, the coupling along the field alpha_z and the flip angle theta "
-        "are "
-        "to be found. The network was trained from nothing, minutes ago, on curves that this "
-        "machine "
-        "simulated.");
+        "Two pulses of unknown strength on spins that all couple to all: from the echo alone, "
+        "alpha_x, alpha_z and the flip angle theta are to be found. The network was trained from "
+        "nothing, minutes ago, on curves that this machine simulated.");
     page.table(winner_table(evaluation));
-    page.table(nmrinverse::score_table(evaluation));
-    page.figures(nmrinverse::prediction_figures(evaluation));
+    page.table(score_table(evaluation));
+    page.figures(prediction_figures(evaluation));
     page.paragraph(
         "The errors. Where theta is near 90 degrees the magnetization along the field vanishes, "
-        "and "
-        "with it what the echo says about alpha_z: the last picture shows its error against "
-        "theta.");
-    std::vector<nmrinverse::Figure> errors = nmrinverse::error_figures(evaluation);
-    nmrinverse::Figure against_theta = errors.at(1);
-    against_theta.title = "error of alpha_z [kHz]";
-    against_theta.x_label = "true theta [degree]";
-    against_theta.series.at(0).x = errors.at(2).series.at(0).x;
-    errors.push_back(std::move(against_theta));
-    page.figures(errors);
+        "and with it what the echo says about alpha_z.");
+    page.figures(error_figures(evaluation));
     page.heading("Example curves and fits");
-    nmrinverse::add_example_fits(page, model, data, evaluation, threads);
-    page.table(nmrinverse::model_table(model));
+    add_example_fits(page, model, data, evaluation, threads);
+    page.table(model_table(model));
 }
 
-void add_published(nmrinverse::Page& page, const std::string& model_path, const std::string& folder,
+void add_published(Page& page, const std::string& model_path, const std::string& folder,
                    bool stand_ins, int threads) {
-    const nmrinverse::Model model = nmrinverse::load_model(model_path);
+    const Model model = load_model(model_path);
     const nmrsim::Experiment& experiment = model.experiment();
     const std::vector<PublishedEcho> echoes = read_published(folder);
-    nmrinverse::Curves curves;
+    Curves curves;
     for (const PublishedEcho& echo : echoes) {
-        nmrinverse::append_curves(nmrinverse::read_curves(echo.file, experiment), experiment,
-                                  curves);
+        append_curves(read_curves(echo.file, experiment), experiment, curves);
     }
-    const nmrinverse::Predictions estimates =
-        model.predict(curves.signal, curves.count(), 0.0, threads);
-    const nmrinverse::Judgements judgements =
-        nmrinverse::judge(curves, estimates, experiment, {.threads = threads});
+    const Predictions estimates = model.predict(curves.signal, curves.count(), 0.0, threads);
+    const Judgements judgements = judge(curves, estimates, experiment, {.threads = threads});
 
     page.heading(stand_ins ? "Five published echoes, stand-ins" : "Five published echoes");
     page.paragraph(
-        stand_ins
-            ? "The published files are not on this machine. These curves are stand-ins, simulated "
-              "here "
-              "from the published parameters with random offsets of their own; what follows says "
-              "nothing about the published curves themselves."
-            : "Echoes that others computed with their own program (arXiv 2602.02732) and "
-              "published: "
-              "10,000 spins on a lattice with a gaussian coupling of range xi, offsets drawn at "
-              "random "
-              "and unknown here.");
+        stand_ins ? "The published files are not on this machine. These curves are stand-ins, "
+                    "simulated here from the published parameters with random offsets of their "
+                    "own; what follows says nothing about the published curves themselves."
+                  : "Echoes that others computed with their own program (arXiv 2602.02732) and "
+                    "published: 10,000 spins on a lattice with a gaussian coupling of range xi, "
+                    "offsets drawn at random and unknown here.");
     page.paragraph(
         "A second network was trained on simulated curves with the summed coupling (alpha_x times "
-        "the "
-        "sum of the kernel) in 20 to 200 kHz and xi in 3 to 30. The summed coupling moves the "
-        "whole "
-        "curve; xi shows only in how much the local fields differ, so its interval is wide.");
-    nmrinverse::Table table;
+        "the sum of the kernel) in 20 to 200 kHz and xi in 3 to 30. The summed coupling moves the "
+        "whole curve; xi shows only in how much the local fields differ, so its interval is wide.");
+    Table table;
     table.header = {
         "echo",     "true [kHz]",   "estimate [kHz]", "deviation %", "90% interval [kHz]",
         "xi, true", "xi, estimate", "90% interval",   "residual",    "verdict"};
     double worst = 0.0;
-    std::vector<nmrinverse::FigureGrid> figures;
-    for (std::size_t c = 0; c < judgements.verdict.size(); ++c) {
+    std::vector<FigureGrid> figures;
+    for (std::size_t c = 0; c < echoes.size(); ++c) {
         nmrsim::Interaction interaction = experiment.interaction;
         interaction.kernel = nmrsim::GaussianKernel{echoes[c].xi};
         const double truth =
@@ -180,26 +143,20 @@ void add_published(nmrinverse::Page& page, const std::string& model_path, const 
              fmt::format("{:.1f} ± {:.1f}", estimates.mean[i + 1], estimates.sd[i + 1]),
              fmt::format("{:.1f} to {:.1f}", estimates.q05[i + 1], estimates.q95[i + 1]),
              fmt::format("{:.4f}", judgements.residual[c]),
-             std::string(nmrinverse::verdict_name(judgements.verdict[c]))});
-        figures.push_back(
-            nmrinverse::fit_figure(fmt::format("echo {}: summed coupling {:.1f} kHz, xi {:.1f}",
-                                               c + 1, truth, echoes[c].xi),
-                                   curves, judgements, c));
+             std::string(verdict_name(judgements.verdict[c]))});
+        figures.push_back(fit_figure(fmt::format("echo {}: summed coupling {:.1f} kHz, xi {:.1f}",
+                                                 c + 1, truth, echoes[c].xi),
+                                     curves, judgements, c));
     }
     table.caption = fmt::format(
         "Summed coupling and range. Largest deviation of the summed coupling: {:.2f}%. Residual: "
-        "root "
-        "mean square difference from the curve simulated at the estimate, with offsets of its own.",
+        "root mean square, from the curve simulated at the estimate with offsets of its own.",
         worst);
     page.table(table);
-    fmt::print("{:>4} {:>10} {:>16} {:>12} {:>20} {:>8} {:>14}\n", "echo", "true [kHz]",
-               "estimate [kHz]", "deviation %", "90% interval [kHz]", "xi, true", "xi, estimate");
-    for (const auto& row : table.rows) {
-        fmt::print("{:>4} {:>10} {:>17} {:>12} {:>20} {:>8} {:>15}\n", row[0], row[1], row[2],
-                   row[3], row[4], row[5], row[6]);
-    }
+    fmt::print("{}\n", fmt::join(table.header, "  "));
+    for (const auto& row : table.rows) fmt::print("{}\n", fmt::join(row, "  "));
     page.figures(figures);
-    page.table(nmrinverse::model_table(model));
+    page.table(model_table(model));
 }
 
 }  // namespace
@@ -207,11 +164,7 @@ void add_published(nmrinverse::Page& page, const std::string& model_path, const 
 int main(int argc, char** argv) {
     CLI::App app("Writes the report of ./demo.sh.", "nmr-demo-report");
     nmrapps::CommonOptions common;
-    std::string model;
-    std::string data;
-    std::string published_model;
-    std::string published;
-    std::string out;
+    std::string model, data, published_model, published, out;
     std::vector<std::string> stages;
     bool stand_ins = false;
     nmrapps::add_common_options(app, common, "./demo.sh");
@@ -228,26 +181,20 @@ int main(int argc, char** argv) {
 
     return nmrapps::run_program(app, argc, argv, [&] {
         nmrapps::check_output_folder("--out", out);
-        nmrinverse::Page page("nmrsim: spin echoes simulated, and read back");
-        page.paragraph(fmt::format(
-            "Made by ./demo.sh of nmrsim {} on {} threads of an {}. Everything below was "
-            "simulated, "
-            "trained and measured in this run.",
-            nmrsim::kVersion, std::max(1u, std::thread::hardware_concurrency()), processor()));
+        Page page("nmrsim: spin echoes simulated, and read back");
+        page.paragraph(nmrapps::made_by(app) +
+                       ". All of this was simulated, trained and measured in this run.");
         add_challenge(page, model, data, common.threads);
         nmrapps::stop_if_interrupted("nothing written");
         add_published(page, published_model, published, stand_ins, common.threads);
         nmrapps::stop_if_interrupted("nothing written");
-        if (!stages.empty()) {
-            page.heading("How long it took");
-            nmrinverse::Table table;
-            table.header = {"stage", "seconds"};
-            for (const std::string& stage : stages) {
-                const std::size_t split = stage.rfind('=');
-                table.rows.push_back({stage.substr(0, split), stage.substr(split + 1)});
-            }
-            page.table(table);
+        Table table{{"stage", "seconds"}, {}, {}};
+        for (const std::string& stage : stages) {
+            const std::size_t split = stage.rfind('=');
+            table.rows.push_back({stage.substr(0, split), stage.substr(split + 1)});
         }
+        page.heading("How long it took");
+        page.table(table);
         nmrsim::write_whole_file(out, page.html());
     });
 }

@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "command_line.h"
+#include "nmrinverse/curve_figures.h"
 #include "nmrinverse/report.h"
 #include "nmrsim/curve_file.h"
 #include "nmrsim/experiment_file.h"
@@ -29,45 +29,6 @@ std::string list_of_experiments() {
         text += fmt::format("{:<24} {}\n", name, nmrsim::shipped_experiment_summary(name));
     }
     return text;
-}
-
-std::vector<double> magnitude(const nmrsim::Signal& signal) {
-    std::vector<double> m(signal.points());
-    for (std::size_t i = 0; i < signal.points(); ++i) {
-        m[i] = std::hypot(signal.mx[i], signal.my[i]);
-    }
-    return m;
-}
-
-nmrinverse::Figure curve_figure(const std::string& title, const nmrsim::Signal& signal) {
-    nmrinverse::Figure figure;
-    figure.title = title;
-    figure.x_label = "time (us)";
-    figure.y_label = "magnetization";
-    figure.series = {{"|M|", signal.time_us, magnitude(signal), {}},
-                     {"Mx", signal.time_us, signal.mx, {}},
-                     {"My", signal.time_us, signal.my, {}},
-                     {"Mz", signal.time_us, signal.mz, {}}};
-    figure.width = 800;
-    figure.height = 450;
-    return figure;
-}
-
-nmrinverse::Figure sweep_figure(const std::string& title, const nmrsim::SweepRange& range,
-                                const std::vector<nmrsim::Signal>& curves) {
-    nmrinverse::Figure figure;
-    figure.title = title;
-    figure.x_label = "time (us)";
-    figure.y_label = "|M|";
-    for (std::size_t i = 0; i < curves.size(); ++i) {
-        figure.series.push_back({fmt::format("{}={:.6g}", range.parameter, range.values[i]),
-                                 curves[i].time_us,
-                                 magnitude(curves[i]),
-                                 {}});
-    }
-    figure.width = 800;
-    figure.height = 450;
-    return figure;
 }
 
 /// What noise leaves of each parameter: "parameter,unit,value,bound", one a line, the bound a
@@ -104,8 +65,8 @@ std::vector<std::string> sweep_warnings(nmrsim::Experiment experiment,
 
 int main(int argc, char** argv) {
     CLI::App app(
-        "Simulates one spin echo: CSV with the header time_us,mx,my,mz. With --sweep, "
-        "one for each value of a setting, side by side.",
+        "Simulates one spin echo: CSV with the header time_us,mx,my,mz. With --sweep, one for each "
+        "value of a setting, side by side.",
         "nmr-simulate");
     nmrapps::CommonOptions common;
     nmrapps::ExperimentChoice choice;
@@ -130,9 +91,8 @@ int main(int argc, char** argv) {
         ->type_name("table.key=VALUES");
     app.add_flag(
         "--bound", bound,
-        "Print the Cramer-Rao bound of each unknown of the prior at acquisition.noise, the "
-        "least standard deviation that an unbiased estimate can have; the curve only goes "
-        "to --out");
+        "Print the Cramer-Rao bound of each unknown of the prior at acquisition.noise, the least "
+        "standard deviation that an unbiased estimate can have; the curve only goes to --out");
     app.add_option("--by", by, "Parameters for --bound, in place of the prior's")
         ->type_name("NAME,...")
         ->delimiter(',');
@@ -195,14 +155,14 @@ int main(int argc, char** argv) {
             table = bound_table(experiment, jacobian);
             csv = nmrsim::curve_to_csv(jacobian.signal);
             estimated_error = jacobian.signal.estimated_error;
-            figure = curve_figure(experiment.name, jacobian.signal);
+            figure = nmrinverse::curve_figure(experiment.name, jacobian.signal);
         } else if (!sweep) {
             nmrapps::warn(app, nmrsim::experiment_warnings(experiment));
             nmrsim::Signal signal = nmrsim::simulate(experiment, common.threads);
             estimated_error = signal.estimated_error;
             if (noise_seed) nmrsim::add_noise(signal, experiment.acquisition.noise, *noise_seed);
             csv = nmrsim::curve_to_csv(signal);
-            figure = curve_figure(experiment.name, signal);
+            figure = nmrinverse::curve_figure(experiment.name, signal);
         } else {
             const nmrsim::SweepRange range = nmrsim::parse_sweep(*sweep);
             nmrapps::warn(app, sweep_warnings(experiment, range));
@@ -218,7 +178,7 @@ int main(int argc, char** argv) {
             for (const nmrsim::Signal& curve : curves) {
                 estimated_error = std::max(estimated_error, curve.estimated_error);
             }
-            figure = sweep_figure(experiment.name, range, curves);
+            figure = nmrinverse::sweep_figure(experiment.name, range, curves);
         }
         nmrapps::stop_if_interrupted("nothing written");
         // The picture first: where gnuplot is missing, no output appears at all.

@@ -7,7 +7,7 @@
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <numeric>
+#include <utility>
 
 #include "command_line.h"
 #include "nmrsim/experiment_file.h"
@@ -23,11 +23,10 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::uint64_t kSeed = 20210;
-/// Curves whose error is measured; fewer where they do not fit into the time, as on a lattice.
+/// Curves whose error is measured; fewer, as on a lattice, where so many times --seconds are over.
 constexpr std::size_t kErrorDraws = 200;
-constexpr double kErrorTimeShare = 4.0;  ///< time for them over --seconds
-/// "Converged": far beyond any tolerance a user would ask for.
-constexpr double kConvergedTolerance = 1e-9;
+constexpr double kErrorTimeShare = 4.0;
+constexpr double kConvergedTolerance = 1e-9;  ///< far beyond what a user would ask for
 
 double seconds_since(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
@@ -51,36 +50,29 @@ Batch draw_batch(const nmrsim::Experiment& experiment, std::size_t count, std::u
     return batch;
 }
 
-struct Rate {
-    double curves_per_s = 0.0;
-    std::size_t curves = 0;
-    double seconds = 0.0;
-};
-
-Rate measure_rate(const nmrsim::Experiment& experiment, double seconds, int threads,
-                  nmrapps::Progress& progress) {
+/// Curves that were simulated, and the seconds that they took.
+std::pair<std::size_t, double> measure_rate(const nmrsim::Experiment& experiment, double seconds,
+                                            int threads, nmrapps::Progress& progress) {
     const std::size_t count = nmrsim::is_uniform(experiment) ? 4096 : 256;
     Batch batch = draw_batch(experiment, count, 0);
     // Warm-up: plans, pages and clock rates settle in the first tenth of the time.
-    Clock::time_point start = Clock::now();
     const double warm_up = std::min(1.0, 0.1 * seconds);
+    Clock::time_point start = Clock::now();
     nmrsim::simulate_batch(experiment, batch.parameters, batch.lattice_seeds, batch.signal, threads,
                            [&](std::size_t) { return seconds_since(start) < warm_up; });
-    Rate rate;
+    std::size_t curves = 0;
     start = Clock::now();
     do {
-        rate.curves += nmrsim::simulate_batch(
+        curves += nmrsim::simulate_batch(
             experiment, batch.parameters, batch.lattice_seeds, batch.signal, threads,
             [&](std::size_t done) {
                 const double now = seconds_since(start);
                 progress.show(std::min(0.99, now / seconds),
-                              fmt::format("{:.1f} curves/s", (rate.curves + done) / now));
+                              fmt::format("{:.1f} curves/s", (curves + done) / now));
                 return now < seconds && !nmrapps::interrupted();
             });
     } while (seconds_since(start) < seconds && !nmrapps::interrupted());
-    rate.seconds = seconds_since(start);
-    rate.curves_per_s = rate.curves / rate.seconds;
-    return rate;
+    return {curves, seconds_since(start)};
 }
 
 /// Largest |M - M_converged| of each draw, ascending.
@@ -94,22 +86,21 @@ std::vector<double> measure_errors(const nmrsim::Experiment& experiment, double 
     const std::size_t chunk = nmrsim::is_uniform(experiment) ? 32 : 2;
     std::vector<double> errors;
     const Clock::time_point start = Clock::now();
+    const auto simulated = [&](const nmrsim::Experiment& of, Batch batch) {
+        nmrsim::simulate_batch(of, batch.parameters, batch.lattice_seeds, batch.signal, threads);
+        return std::move(batch.signal);
+    };
     for (std::size_t first = 0; first < kErrorDraws && !nmrapps::interrupted(); first += chunk) {
         if (first > 0 && seconds_since(start) > kErrorTimeShare * seconds) break;
-        Batch fast = draw_batch(experiment, std::min(chunk, kErrorDraws - first), first);
-        Batch exact = fast;
-        nmrsim::simulate_batch(experiment, fast.parameters, fast.lattice_seeds, fast.signal,
-                               threads);
-        nmrsim::simulate_batch(converged, exact.parameters, exact.lattice_seeds, exact.signal,
-                               threads);
-        for (std::size_t c = 0; c < fast.lattice_seeds.size(); ++c) {
-            const float* a = fast.signal.data() + c * 2 * points;
-            const float* b = exact.signal.data() + c * 2 * points;
+        const std::size_t count = std::min(chunk, kErrorDraws - first);
+        const Batch drawn = draw_batch(experiment, count, first);
+        const std::vector<float> fast = simulated(experiment, drawn);
+        const std::vector<float> exact = simulated(converged, drawn);
+        for (std::size_t c = 0; c < count; ++c) {
             double largest = 0.0;
-            for (std::size_t i = 0; i < points; ++i) {
-                largest = std::max(largest,
-                                   std::hypot(static_cast<double>(a[i]) - b[i],
-                                              static_cast<double>(a[points + i]) - b[points + i]));
+            for (std::size_t x = 2 * c * points; x < (2 * c + 1) * points; ++x) {
+                const auto off = [&](std::size_t i) { return double{fast[i]} - exact[i]; };
+                largest = std::max(largest, std::hypot(off(x), off(x + points)));
             }
             errors.push_back(largest);
         }
@@ -126,28 +117,16 @@ double quantile(const std::vector<double>& ascending, double share) {
 }
 
 /// Spin steps and floating-point operations of a curve, means over draws of the prior.
-struct MeanCost {
-    double spin_steps = 0.0;
-    double flops = 0.0;
-};
-
-MeanCost mean_cost(const nmrsim::Experiment& experiment) {
+std::pair<double, double> mean_cost(const nmrsim::Experiment& experiment) {
     constexpr std::size_t kDraws = 64;
-    MeanCost mean;
+    double spin_steps = 0.0, flops = 0.0;
     for (std::size_t i = 0; i < kDraws; ++i) {
-        const auto values = nmrsim::draw_parameters(experiment.prior, kSeed, i);
-        const nmrsim::SimulationCost cost =
-            nmrsim::simulation_cost(nmrsim::with_parameters(experiment, values));
-        mean.spin_steps += cost.spin_steps() / kDraws;
-        mean.flops += cost.flops / kDraws;
+        const nmrsim::SimulationCost cost = nmrsim::simulation_cost(nmrsim::with_parameters(
+            experiment, nmrsim::draw_parameters(experiment.prior, kSeed, i)));
+        spin_steps += cost.spin_steps() / kDraws;
+        flops += cost.flops / kDraws;
     }
-    return mean;
-}
-
-double peak_memory_mib() {
-    rusage usage = {};
-    getrusage(RUSAGE_SELF, &usage);
-    return static_cast<double>(usage.ru_maxrss) / 1024.0;
+    return {spin_steps, flops};
 }
 
 std::string as_table(const nlohmann::ordered_json& result) {
@@ -166,8 +145,7 @@ std::string as_table(const nlohmann::ordered_json& result) {
 int main(int argc, char** argv) {
     CLI::App app(
         "Measures curves per second, and the error against the converged answer, on parameters "
-        "drawn "
-        "from the experiment's prior.",
+        "drawn from the experiment's prior.",
         "nmr-throughput");
     nmrapps::CommonOptions common;
     nmrapps::ExperimentChoice choice;
@@ -187,7 +165,8 @@ int main(int argc, char** argv) {
         const nmrsim::Experiment experiment = nmrapps::chosen_experiment(choice);
         const int threads = nmrsim::team_size(common.threads);
         nmrapps::Progress rate_progress(app, common);
-        const Rate rate = measure_rate(experiment, seconds, threads, rate_progress);
+        const auto [curves, taken] = measure_rate(experiment, seconds, threads, rate_progress);
+        const double rate = static_cast<double>(curves) / taken;
         rate_progress.finish();
         nmrapps::stop_if_interrupted("nothing measured");
         nmrapps::Progress error_progress(app, common);
@@ -195,24 +174,26 @@ int main(int argc, char** argv) {
             measure_errors(experiment, seconds, threads, error_progress);
         error_progress.finish();
         nmrapps::stop_if_interrupted("errors not measured");
-        const MeanCost cost = mean_cost(experiment);
+        const auto [spin_steps, flops] = mean_cost(experiment);
         const double peak = nmrsim::measured_peak_flops(threads);
 
+        rusage usage = {};
+        getrusage(RUSAGE_SELF, &usage);
         nlohmann::ordered_json result;
         result["version"] = nmrsim::kVersion;
         result["experiment"] = experiment.name;
         result["threads"] = threads;
-        result["curves_per_s"] = rate.curves_per_s;
-        result["spin_steps_per_s"] = rate.curves_per_s * cost.spin_steps;
-        result["error_p50"] = quantile(errors, 0.5);
-        result["error_p90"] = quantile(errors, 0.9);
-        result["error_p99"] = quantile(errors, 0.99);
+        result["curves_per_s"] = rate;
+        result["spin_steps_per_s"] = rate * spin_steps;
+        for (const int percent : {50, 90, 99}) {
+            result[fmt::format("error_p{}", percent)] = quantile(errors, 0.01 * percent);
+        }
         result["error_draws"] = errors.size();
-        result["peak_share"] = rate.curves_per_s * cost.flops / peak;
+        result["peak_share"] = rate * flops / peak;
         result["peak_gflops"] = peak * 1e-9;
-        result["memory_mib"] = peak_memory_mib();
-        result["curves"] = rate.curves;
-        result["seconds"] = rate.seconds;
+        result["memory_mib"] = static_cast<double>(usage.ru_maxrss) / 1024.0;
+        result["curves"] = curves;
+        result["seconds"] = taken;
         if (json) result["settings"] = nmrsim::experiment_to_toml(experiment);
         nmrapps::write_result("", json ? result.dump() + "\n" : as_table(result));
     });
