@@ -374,7 +374,7 @@ TEST_CASE("spins keep their length and Mz its sum over ten thousand steps", "[un
         UniformNodes nodes = uniform_nodes(e);
         const UniformPlan plan =
             uniform_plan(e, nodes, UniformStep{&blanes_moan_4(), 0.3 * kSecondsPerUs});
-        const UniformTables<double> tables = uniform_tables<double>(plan, Relaxation{});
+        const UniformTables<double> tables = uniform_tables<double>(plan);
         alignas(64) double state[kNodes * 3 * 8] = {};
         alignas(64) double strength[8], total_z[8];
         double sum_z = 0.0;

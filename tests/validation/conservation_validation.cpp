@@ -123,8 +123,7 @@ double uniform_length_drift() {
     UniformStep size;
     size.scheme = &blanes_moan_4();
     size.step_s = 0.3 * kSecondsPerUs;
-    const UniformTables<double> tables =
-        uniform_tables<double>(uniform_plan(e, nodes, size), Relaxation{});
+    const UniformTables<double> tables = uniform_tables<double>(uniform_plan(e, nodes, size));
     const UniformKernels<double> kernels = uniform_kernels();
     const std::size_t lanes = static_cast<std::size_t>(kernels.lanes);
     AlignedArray<double> state(kNodes * 3 * lanes), strength(lanes), total_z(lanes);

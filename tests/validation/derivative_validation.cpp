@@ -160,8 +160,8 @@ std::map<std::string, double> mismatches(const Experiment& experiment) {
     // Without what only the general simulator has, the uniform kernel's own one takes the rest.
     const bool by_kernel = is_uniform(experiment) && experiment.start.mz == kSpinLength;
     if (by_kernel) {
-        std::erase_if(names, [](const std::string& name) {
-            return !shares_plan(name.c_str()) && !is_receiver_parameter(name);
+        std::erase_if(names, [&](const std::string& name) {
+            return !shares_plan(experiment, name) && !is_receiver_parameter(name);
         });
     }
     const SignalJacobian jacobian = simulate_with_jacobian(experiment, names);

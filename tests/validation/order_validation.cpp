@@ -45,8 +45,8 @@ Signal split_with(const Experiment& e, const SplittingScheme& scheme, double ste
     step.scheme = &scheme;
     step.step_s = step_us * kSecondsPerUs;
     const UniformTables<double> tables =
-        uniform_tables<double>(uniform_plan(e, uniform_nodes(e), step), e.relaxation);
-    const UniformCurve curve = uniform_curve(e);
+        uniform_tables<double>(uniform_plan(e, uniform_nodes(e), step));
+    const UniformCurve curve = uniform_curve(e, tables.plan.nodes);
     Signal signal;
     signal.time_us = tables.plan.time_us;
     const std::size_t points = signal.points();

@@ -15,6 +15,8 @@
 #include "nmrsim/units.h"
 #include "reference/reference_step.h"
 #include "sections.h"
+#include "uniform/uniform_curve.h"
+#include "uniform/uniform_frames.h"
 #include "uniform/uniform_kernel.h"
 #include "uniform/uniform_plan.h"
 #include "uniform/uniform_simulator.h"
@@ -154,7 +156,7 @@ struct UniformTrial {
         size.step_s = seconds;
         UniformPlan plan = uniform_plan(e, nodes, size);
         for (UniformSegment& segment : plan.segments) segment.step_s = seconds;
-        const UniformTables<double> tables = uniform_tables<double>(plan, e.relaxation);
+        const UniformTables<double> tables = uniform_tables<double>(plan);
         const PassTables<double>& pass = tables.segments[0].forward;
         const UniformKernels<double> kernels = uniform_kernels();
         const std::size_t lanes = static_cast<std::size_t>(kernels.lanes);
@@ -179,11 +181,30 @@ struct UniformTrial {
             strength[lane] = -alpha;
             total_z[lane] = mean.z();
         }
+        const UniformNumbers numbers = uniform_curve(e, nodes).numbers;
+        std::vector<UniformPass<double>> passes = pass.pass;
+        AlignedArray<double> loss(passes.size() * 3 * lanes), weight(kNodes * lanes),
+            total_weight(lanes);
+        for (std::size_t lane = 0; lane < lanes; ++lane) {
+            for (std::size_t p = 0; p < passes.size(); ++p) {
+                const LongitudinalDecay along = longitudinal_decay(numbers, pass.time_s[p]);
+                loss[(3 * p) * lanes + lane] =
+                    -std::expm1(-numbers.transverse_per_s * pass.time_s[p]);
+                loss[(3 * p + 1) * lanes + lane] = 1.0 - along.kept;
+                loss[(3 * p + 2) * lanes + lane] = along.gain;
+                passes[p].loss = &loss[3 * p * lanes];
+            }
+            for (std::size_t i = 0; i < kNodes; ++i) weight[i * lanes + lane] = nodes.weight[i];
+            total_weight[lane] = nodes.total_weight;
+        }
         UniformSteps<double> job;
+        job.relaxation = UniformRelaxation::same;
+        job.weight = weight.data();
+        job.total_weight = total_weight.data();
         job.nodes = kNodes;
         job.passes = static_cast<int>(pass.pass.size());
         job.steps = 1;
-        job.pass = pass.pass.data();
+        job.pass = passes.data();
         job.last_coupling = pass.last_coupling;
         job.strength = strength.data();
         job.state = state.data();

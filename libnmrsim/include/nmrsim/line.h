@@ -1,6 +1,7 @@
 /// The inhomogeneous line: how the spins' offsets are distributed.
 #pragma once
 
+#include <complex>
 #include <span>
 #include <vector>
 
@@ -43,10 +44,12 @@ struct Line {
     bool operator==(const Line&) const = default;
 };
 
-/// Nodes and weights that integrate over the line. Both (nodes).
+/// Nodes and weights that integrate over the line, (nodes).
 struct LineQuadrature {
     std::vector<double> offset_hz;  ///< ascending [Hz], from the line's centre
     std::vector<double> weight;     ///< sums to line_weight(line)
+    /// What each node stands for of the axis [Hz], for line_weights(); none for a table.
+    std::vector<double> length_hz;
 };
 
 /// Density of offsets at `offset_hz` from the line's centre, normalised over the whole axis [1/Hz];
@@ -100,6 +103,12 @@ std::vector<int> panel_pieces(const Line& line, int panels, double longest_s, do
 /// does not see them (Hale and Trefethen 2008, section 3).
 double line_stretch(int nodes, double tolerance);
 
+/// Weights of another line with the same cut on a rule's nodes: its density times their lengths.
+///
+/// Args: line: no table. offset_hz, length_hz: (nodes). Returns: (nodes).
+std::vector<double> line_weights(const Line& line, std::span<const double> offset_hz,
+                                 std::span<const double> length_hz);
+
 /// Real part of the mean of exp(-2 pi i delta t) over the line about its centre [1] (all of it for
 /// an even line); by a quadrature of its own that is converged to rounding. Multiplies kSpinLength
 /// to give the free induction decay of uncoupled spins.
@@ -107,5 +116,8 @@ double line_characteristic(const Line& line, double time_s);
 
 /// The same at many times, (times), for the price of one quadrature.
 std::vector<double> line_characteristic(const Line& line, std::span<const double> time_s);
+
+/// All of it, (times): of a table the imaginary part, too, which is 0 for the other lines.
+std::vector<std::complex<double>> line_phasor(const Line& line, std::span<const double> time_s);
 
 }  // namespace nmrsim

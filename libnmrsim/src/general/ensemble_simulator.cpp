@@ -50,12 +50,10 @@ bool needs_ensemble(const Experiment& experiment) {
         (experiment.accuracy.magnus_order > 1 || experiment.accuracy.frame == Frame::laboratory)) {
         return true;
     }
-    if (start.mx != 0.0 || start.my != 0.0 || start.mz != kSpinLength) return true;
-    if (line.centre_khz != 0.0) return true;
     if (is_uniform(experiment)) {
         if (line.spins > 0) return true;
-        if (!shape_of(line).fast_converges) return true;
-    } else if (experiment.lattice.nz > 1) {
+    } else if (start.mx != 0.0 || start.my != 0.0 || start.mz != kSpinLength ||
+               line.centre_khz != 0.0 || experiment.lattice.nz > 1) {
         return true;
     }
     for (const Event& event : sequence_events(experiment.sequence)) {

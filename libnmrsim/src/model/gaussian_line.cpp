@@ -38,16 +38,22 @@ double reach_hz(const Line& line) {
     return kDeviations * gaussian_sigma_hz(line.half_width_khz);
 }
 
+double coherence(const Line& line, double time_s) {
+    const double phase = kTwoPi * gaussian_sigma_hz(line.half_width_khz) * time_s;
+    return std::exp(-0.5 * phase * phase);
+}
+
 }  // namespace
 
 extern const LineShapeRow kGaussianLine;
 constinit const LineShapeRow kGaussianLine = {.shape = LineShape::gaussian,
                                               .name = "gaussian",
                                               .widths = kWidths,
-                                              .fast_converges = true,
+                                              .felt_more = 4.0,
                                               .density = density,
                                               .weight_inside = weight_inside,
                                               .quantile = quantile,
+                                              .coherence = coherence,
                                               .reach_hz = reach_hz};
 
 }  // namespace nmrsim

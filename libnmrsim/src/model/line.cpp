@@ -179,8 +179,10 @@ LineQuadrature line_quadrature(const Line& line, int nodes, double stretch) {
         const double offset = middle + half * position;
         result.offset_hz[i] = offset;
         result.weight[i] = scale * half * slope * rule.weight[i] * line_density(line, offset);
+        result.length_hz.push_back(half * slope * rule.weight[i]);
     }
     if (shape_of(line).kinks_hz) {
+        result.length_hz.clear();
         result.weight = kinked_weights(line, rule, [&](double offset_hz) {
             const double position = (offset_hz - middle) / half;
             return stretch > 0.0 ? std::sin(std::asin(stretch) * position) / stretch : position;
@@ -227,13 +229,32 @@ LineQuadrature line_quadrature(const Line& line, std::span<const int> pieces) {
                 const double offset = middle + half * rule.node[i];
                 result.offset_hz.push_back(offset);
                 result.weight.push_back(scale * half * rule.weight[i] * line_density(line, offset));
+                if (!shape_of(line).kinks_hz) {
+                    result.length_hz.push_back(half * rule.weight[i]);
+                }
             }
         }
     }
     return result;
 }
 
-std::vector<double> line_characteristic(const Line& line, std::span<const double> time_s) {
+std::vector<double> line_weights(const Line& line, std::span<const double> offset_hz,
+                                 std::span<const double> length_hz) {
+    std::vector<double> weight(offset_hz.size());
+    double total = 0.0;
+    for (std::size_t i = 0; i < weight.size(); ++i) {
+        weight[i] = length_hz[i] * line_density(line, offset_hz[i]);
+        total += weight[i];
+    }
+    if (!line.renormalize) return weight;
+    // Without a closed form the integral costs more than all of these, and the rule's own is as
+    // good.
+    const double inside = shape_of(line).weight_inside ? weight_inside(line) : total;
+    for (double& one : weight) one /= inside;
+    return weight;
+}
+
+std::vector<std::complex<double>> line_phasor(const Line& line, std::span<const double> time_s) {
     double longest = 0.0;
     for (double t : time_s) longest = std::max(longest, std::abs(t));
     // Nodes for the phase at the cut, and for the peak where the line is narrow beside the cut.
@@ -248,13 +269,24 @@ std::vector<double> line_characteristic(const Line& line, std::span<const double
         nodes <= kMostGlobal
             ? line_quadrature(line, static_cast<int>(nodes))
             : line_quadrature(line, panel_pieces(line, kExactPanels, longest, kExactPhase));
-    std::vector<double> mean;
+    const bool even = shape_of(line).even;
+    std::vector<std::complex<double>> mean;
     for (double t : time_s) {
-        double sum = 0.0;
+        double sum = 0.0, across = 0.0;
         for (std::size_t i = 0; i < rule.weight.size(); ++i) {
-            sum += rule.weight[i] * std::cos(kTwoPi * rule.offset_hz[i] * t);
+            const double angle = kTwoPi * rule.offset_hz[i] * t;
+            sum += rule.weight[i] * std::cos(angle);
+            if (!even) across -= rule.weight[i] * std::sin(angle);
         }
-        mean.push_back(sum);
+        mean.emplace_back(sum, across);
+    }
+    return mean;
+}
+
+std::vector<double> line_characteristic(const Line& line, std::span<const double> time_s) {
+    std::vector<double> mean;
+    for (const std::complex<double>& value : line_phasor(line, time_s)) {
+        mean.push_back(value.real());
     }
     return mean;
 }

@@ -19,8 +19,9 @@ struct LineShapeRow {
     /// is measured.
     std::span<double Line::*const> widths;
     bool even = true;  ///< as dense at -offset as at +offset
-    /// Whether the uniform kernel's own nodes serve it, as they do a Lorentzian.
-    bool fast_converges = false;
+    /// Rounding of coupled spins with this line is that of a Lorentzian with so many times the
+    /// coupling, for it lets go of their field more slowly; 0: by how much of it lies far out.
+    double felt_more = 0.0;
     /// Density at an offset [Hz], normalised over the whole axis [1/Hz].
     double (*density)(const Line&, double offset_hz);
     /// Half width at half height of the uncut line [kHz]; nullptr: the field of that name.
@@ -32,6 +33,8 @@ struct LineShapeRow {
     /// Offsets at which the density has kinks [Hz], ascending; it is 0 before the first and after
     /// the last. nullptr: it is smooth, and everywhere.
     std::vector<double> (*kinks_hz)(const Line&) = nullptr;
+    /// |Mean of exp(2 pi i offset t)| over the uncut line, falling with time; nullptr: not known.
+    double (*coherence)(const Line&, double time_s) = nullptr;
     /// Offset beyond which there is less than rounding [Hz]; nullptr: there always is more.
     double (*reach_hz)(const Line&) = nullptr;
     /// Throws std::invalid_argument where fields of its own are wrong; nullptr: has none.

@@ -21,15 +21,20 @@ double quantile(const Line& line, double u) {
            std::tan(0.5 * kPi * weight_inside(line) * (2.0 * u - 1.0));
 }
 
+double coherence(const Line& line, double time_s) {
+    return std::exp(-kTwoPi * line.half_width_khz * kHzPerKhz * time_s);
+}
+
 }  // namespace
 
 extern const LineShapeRow kLorentzianLine;
 constinit const LineShapeRow kLorentzianLine = {.shape = LineShape::lorentzian,
                                                 .name = "lorentzian",
                                                 .widths = kWidths,
-                                                .fast_converges = true,
+                                                .felt_more = 1.0,
                                                 .density = density,
                                                 .weight_inside = weight_inside,
-                                                .quantile = quantile};
+                                                .quantile = quantile,
+                                                .coherence = coherence};
 
 }  // namespace nmrsim

@@ -20,13 +20,20 @@ double half_width_khz(const Line& line) {
                      line.gaussian_half_width_khz * line.gaussian_half_width_khz);
 }
 
+double coherence(const Line& line, double time_s) {
+    const double phase = kTwoPi * gaussian_sigma_hz(line.gaussian_half_width_khz) * time_s;
+    return std::exp(-0.5 * phase * phase - kTwoPi * line.half_width_khz * kHzPerKhz * time_s);
+}
+
 }  // namespace
 
 extern const LineShapeRow kVoigtLine;
 constinit const LineShapeRow kVoigtLine = {.shape = LineShape::voigt,
                                            .name = "voigt",
                                            .widths = kWidths,
+                                           .felt_more = 2.0,
                                            .density = density,
-                                           .half_width_khz = half_width_khz};
+                                           .half_width_khz = half_width_khz,
+                                           .coherence = coherence};
 
 }  // namespace nmrsim

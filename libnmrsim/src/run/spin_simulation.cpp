@@ -18,7 +18,6 @@
 #include "uniform/uniform_answer.h"
 #include "uniform/uniform_batch.h"
 #include "uniform/uniform_curve.h"
-#include "uniform/uniform_kernel.h"
 
 namespace nmrsim {
 namespace {
@@ -32,8 +31,9 @@ bool beyond_first_order(const Accuracy& accuracy) {
 bool shares_uniform_plans(const Experiment& experiment) {
     return is_uniform(experiment) && !needs_ensemble(experiment) &&
            !beyond_first_order(experiment.accuracy) &&
-           std::all_of(experiment.prior.begin(), experiment.prior.end(),
-                       [](const PriorRange& range) { return shares_plan(range.name.c_str()); });
+           std::all_of(
+               experiment.prior.begin(), experiment.prior.end(),
+               [&](const PriorRange& range) { return shares_plan(experiment, range.name); });
 }
 
 SignalJacobian differentiate_unchecked(const Experiment& experiment,
@@ -78,11 +78,25 @@ void for_each_curve(const Experiment& shared, std::span<const double> parameters
     }
 }
 
-/// require_possible() for (3, points) of a batch of the uniform kernel, whose curves share start
-/// state and relaxation.
-void require_possible_rows(const Experiment& shared, const float* rows, std::size_t points) {
+/// require_possible() for (3, points) of a curve of a batch of the uniform kernel.
+///
+/// Args: parameters: (count, unknowns) of the batch.
+void require_possible_rows(const Experiment& shared, std::span<const double> parameters,
+                           std::size_t curve, const float* rows, std::size_t points) {
     const auto row = [&](std::size_t k) { return std::span(rows + k * points, points); };
-    require_possible<float>(shared, row(0), row(1), row(2));
+    const std::size_t unknowns = shared.prior.size();
+    const bool own =
+        std::any_of(shared.prior.begin(), shared.prior.end(), [](const PriorRange& range) {
+            return changes_line(range.name) || changes_relaxation(range.name) ||
+                   range.name.starts_with("start_");
+        });
+    if (own) {
+        const Experiment one =
+            with_parameters(shared, parameters.subspan(curve * unknowns, unknowns));
+        require_possible<float>(one, row(0), row(1), row(2));
+    } else {
+        require_possible<float>(shared, row(0), row(1), row(2));
+    }
 }
 
 /// Puts a curve's (2, points) where it belongs.
@@ -104,7 +118,7 @@ SignalJacobian differentiate_unchecked(const Experiment& experiment,
         (parameters.empty() || !beyond_first_order(experiment.accuracy)) &&
         std::all_of(parameters.begin(), parameters.end(), [&](const std::string& name) {
             const Parameter& row = parameter(name);
-            return shares_plan(row.name) && name != "noise" && row.applies(experiment);
+            return shares_plan(experiment, row.name) && name != "noise" && row.applies(experiment);
         });
     if (!by_kernel) return simulate_ensemble_with_jacobian(experiment, parameters, threads);
     return answer_uniform(experiment, parameters);
@@ -127,7 +141,7 @@ std::size_t simulate_spins_batch(const Experiment& experiment, std::span<const d
     if (shares_uniform_plans(experiment)) {
         run_uniform_batch(experiment, parameters, {}, threads, state,
                           [&](std::size_t i, std::size_t, std::size_t, const float* rows) {
-                              require_possible_rows(experiment, rows, points);
+                              require_possible_rows(experiment, parameters, i, rows, points);
                               std::copy_n(rows, 2 * points, &signal[i * 2 * points]);
                           });
     } else {
@@ -157,12 +171,12 @@ void differentiate_spins_batch(const Experiment& experiment, std::span<const dou
     threads = team_size(threads);
     const BatchProgress none;
     BatchState state(none);
-    if (shares_uniform_plans(experiment) && unknowns <= std::size_t{kMostTangents}) {
+    if (shares_uniform_plans(experiment)) {
         run_uniform_batch(
             experiment, parameters, names, threads, state,
             [&](std::size_t i, std::size_t first, std::size_t count, const float* rows) {
                 if (first == 0) {
-                    require_possible_rows(experiment, rows, points);
+                    require_possible_rows(experiment, parameters, i, rows, points);
                     std::copy_n(rows, 2 * points, &signal[i * 2 * points]);
                 }
                 for (std::size_t t = 0; t < count; ++t) {

@@ -82,7 +82,7 @@ struct CannotStore {
 template <typename Real>
 SignalJacobian run_in(const Experiment& experiment, const UniformPlan& plan,
                       std::span<const std::string> parameters, long& passes) {
-    const UniformTables<Real> tables = uniform_tables<Real>(plan, experiment.relaxation);
+    const UniformTables<Real> tables = uniform_tables<Real>(plan);
     SignalJacobian result;
     result.parameters.assign(parameters.begin(), parameters.end());
     result.signal.time_us = acquisition_times_us(experiment.acquisition);
@@ -90,11 +90,11 @@ SignalJacobian run_in(const Experiment& experiment, const UniformPlan& plan,
     // The kernels carry a few tangents at once; more parameters take more passes.
     std::size_t next = 0;
     do {
-        UniformCurve curve = uniform_curve(experiment);
+        UniformCurve curve = uniform_curve(experiment, plan.nodes);
         const std::size_t n =
             std::min(parameters.size() - next, static_cast<std::size_t>(kMostTangents));
         for (std::size_t t = 0; t < n; ++t) {
-            curve.tangents.push_back(uniform_tangent(experiment, parameters[next + t].c_str()));
+            curve.tangents.push_back(uniform_tangent(experiment, plan.nodes, parameters[next + t]));
         }
         std::vector<double> all((1 + n) * 3 * points);
         const UniformRun made = run_uniform<Real, double>(tables, std::span(&curve, 1), all);
@@ -162,7 +162,7 @@ double more_steps_of(const UniformPlan& plan) {
 
 /// Rounding of M in double precision: a walk over the passes, which coupling amplifies.
 double rounding(const Experiment& experiment, const UniformPlan& plan) {
-    const double ratio = coupling_ratio(experiment, plan.nodes.total_weight);
+    const double ratio = coupling_ratio(experiment, plan.nodes);
     return 5e-16 * (1.0 + std::sqrt(static_cast<double>(plan.passes()))) *
            (1.0 + std::log10(1.0 + ratio));
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
+#include <iterator>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -9,6 +11,7 @@
 #include "model/dead_time.h"
 #include "model/finite_numbers.h"
 #include "uniform/uniform_answer.h"
+#include "uniform/uniform_curve.h"
 #include "uniform/uniform_error.h"
 #include "uniform/uniform_simulator.h"
 #include "uniform/uniform_storage.h"
@@ -19,30 +22,79 @@ namespace {
 /// Curves that share a plan, and which they are.
 struct Bucket {
     UniformStep step;
+    Line line;    ///< that the nodes are made for
     bool stored;  ///< whether long delays are shortened
     std::vector<std::size_t> index;
     std::vector<double> expected;  ///< largest |M| that the step was chosen for
-    UniformTables<float> single;   ///< one of the two, as the step says
+    /// (curves, segments) where times are the curves' own.
+    std::vector<std::vector<UniformSpan>> spans;
+    UniformTables<float> single;  ///< one of the two, as the step says
     UniformTables<double> twice;
 
-    long passes() const { return (step.single ? single.plan : twice.plan).passes(); }
+    const UniformPlan& plan() const { return step.single ? single.plan : twice.plan; }
+    long passes() const { return plan().passes(); }
 };
 
-/// Nodes of each level, found as they are needed.
+/// What a batch's unknowns give each curve of its own.
+struct OwnUnknowns {
+    bool line = false, relaxation = false, start = false, times = false;
+
+    explicit OwnUnknowns(const Prior& prior) {
+        for (const PriorRange& range : prior) {
+            line = line || changes_line(range.name);
+            relaxation = relaxation || changes_relaxation(range.name);
+            start = start || range.name.starts_with("start_");
+            times = times || changes_times(range.name);
+        }
+    }
+
+    /// Whether the batch's experiment does not say where a curve's long delays may be cut.
+    bool delays() const { return line || relaxation || times; }
+};
+
+/// Half widths of lines that share nodes differ by no more than this factor.
+constexpr double kWidthsPerOctave = 4.0;
+
+/// The line whose nodes do for this one: of the same cut, and as narrow or a little narrower.
+Line line_of_nodes(Line line) {
+    const auto narrower = [](double width) {
+        return std::exp2(std::floor(kWidthsPerOctave * std::log2(width)) / kWidthsPerOctave);
+    };
+    line.half_width_khz = narrower(line.half_width_khz);
+    line.gaussian_half_width_khz = narrower(line.gaussian_half_width_khz);
+    return line;
+}
+
+/// Nodes of each line and level, found as they are needed.
 class NodeLevels {
 public:
-    explicit NodeLevels(const Experiment& experiment)
-        : experiment_(experiment), nodes_(kMostLevels) {}
+    explicit NodeLevels(const Experiment& experiment) : experiment_(experiment) {}
 
-    const UniformNodes& at(int level) {
-        UniformNodes& nodes = nodes_[static_cast<std::size_t>(level)];
-        if (nodes.weight.empty()) nodes = uniform_nodes(experiment_, level);
+    const UniformNodes& at(const Line& line, int level) {
+        auto known = std::ranges::find_if(lines_, [&](const OfLine& one) {
+            return one.line.half_width_khz == line.half_width_khz &&
+                   one.line.gaussian_half_width_khz == line.gaussian_half_width_khz;
+        });
+        if (known == lines_.end()) {
+            lines_.push_back({line, std::vector<UniformNodes>(kMostLevels)});
+            known = std::prev(lines_.end());
+        }
+        UniformNodes& nodes = known->nodes[static_cast<std::size_t>(level)];
+        if (nodes.weight.empty()) {
+            Experiment experiment = experiment_;
+            experiment.line = line;
+            nodes = uniform_nodes(experiment, level);
+        }
         return nodes;
     }
 
 private:
+    struct OfLine {
+        Line line;
+        std::vector<UniformNodes> nodes;  // (levels)
+    };
     const Experiment& experiment_;
-    std::vector<UniformNodes> nodes_;
+    std::deque<OfLine> lines_;
 };
 
 struct Sorted {
@@ -55,8 +107,12 @@ struct Sorted {
 Sorted sort_by_step(const Experiment& shared, std::span<const double> parameters,
                     std::span<const std::size_t> curves, int patience) {
     const std::size_t unknowns = shared.prior.size();
-    // Delays, line and relaxation are the same in all of them.
-    Sorted sorted{store_long_delays(shared, patience), {}, {}};
+    const OwnUnknowns own(shared.prior);
+    // Where delays, line and relaxation are the same in all of them.
+    Sorted sorted{
+        own.delays() ? StoredExperiment{shared, {}, 0.0} : store_long_delays(shared, patience),
+        {},
+        {}};
     const StoredExperiment& stored = sorted.stored;
     NodeLevels nodes_of_whole(shared), nodes_of_stored(stored.experiment);
     std::vector<Bucket>& buckets = sorted.buckets;
@@ -64,39 +120,58 @@ Sorted sort_by_step(const Experiment& shared, std::span<const double> parameters
     for (const std::size_t i : curves) {
         const Experiment whole =
             with_parameters(shared, parameters.subspan(i * unknowns, unknowns));
+        if (own.start) whole.start.validate();
         Experiment one = stored.shortened(whole);
-        double magnitude = uncoupled_magnitude(one, nodes_of_stored.at(0));
+        if (own.delays() && !set && !store_long_delays(whole, patience).rest_us.empty()) {
+            sorted.alone.push_back(i);
+            continue;
+        }
+        const Line line = own.line ? line_of_nodes(one.line) : shared.line;
+        double magnitude = uncoupled_magnitude(one, nodes_of_stored.at(line, 0));
         const bool stores = !stored.rest_us.empty() && stored.keeps_tolerance(magnitude);
         if (!stores && !stored.rest_us.empty()) {
             one = whole;
-            magnitude = uncoupled_magnitude(one, nodes_of_whole.at(0));
+            magnitude = uncoupled_magnitude(one, nodes_of_whole.at(line, 0));
         }
         NodeLevels& nodes = stores ? nodes_of_stored : nodes_of_whole;
-        const int level = uniform_level(one, nodes.at(0), magnitude);
-        const UniformStep step = uniform_step(one, nodes.at(level), level, magnitude);
-        if (!step.calibrated && !set) {
+        const int level = uniform_level(one, nodes.at(line, 0), magnitude);
+        const UniformStep step = uniform_step(one, nodes.at(line, level), level, magnitude);
+        std::vector<UniformSpan> spans;
+        if (own.times) spans = uniform_spans(one, level);
+        const bool long_stretch = std::ranges::any_of(spans, &UniformSpan::long_stretch);
+        if ((!step.calibrated && !set) || long_stretch || (set && own.times)) {
             sorted.alone.push_back(i);
             continue;
         }
         auto bucket = std::find_if(buckets.begin(), buckets.end(), [&](const Bucket& b) {
-            return b.step == step && b.stored == stores;
+            return b.step == step && b.stored == stores &&
+                   (b.spans.empty() || alike(b.spans.front(), spans, step.step_s)) &&
+                   b.line.half_width_khz == line.half_width_khz &&
+                   b.line.gaussian_half_width_khz == line.gaussian_half_width_khz;
         });
         if (bucket == buckets.end()) {
-            bucket = buckets.insert(buckets.end(), {step, stores, {}, {}, {}, {}});
+            bucket = buckets.insert(buckets.end(), {step, line, stores, {}, {}, {}, {}, {}});
         }
         bucket->index.push_back(i);
         bucket->expected.push_back(set ? 0.0 : magnitude);
+        if (own.times) bucket->spans.push_back(std::move(spans));
     }
     for (Bucket& bucket : buckets) {
         NodeLevels& nodes = bucket.stored ? nodes_of_stored : nodes_of_whole;
-        UniformPlan plan = uniform_plan(bucket.stored ? stored.experiment : shared,
-                                        nodes.at(bucket.step.level), bucket.step);
+        const UniformNodes& of_bucket = nodes.at(bucket.line, bucket.step.level);
+        UniformPlan plan;
+        if (own.times) {
+            plan = uniform_plan(acquisition_times_us(shared.acquisition), of_bucket, bucket.step,
+                                bucket.spans);
+        } else {
+            plan = uniform_plan(bucket.stored ? stored.experiment : shared, of_bucket, bucket.step);
+        }
         if (bucket.stored) add_rests(stored, plan);
         require_time(plan, 0);
         if (bucket.step.single) {
-            bucket.single = uniform_tables<float>(std::move(plan), shared.relaxation);
+            bucket.single = uniform_tables<float>(std::move(plan));
         } else {
-            bucket.twice = uniform_tables<double>(std::move(plan), shared.relaxation);
+            bucket.twice = uniform_tables<double>(std::move(plan));
         }
     }
     return sorted;
@@ -107,13 +182,14 @@ struct Task {
     const Bucket* bucket;  ///< null: no bucket
     std::span<const std::size_t> index;
     std::span<const double> expected;
+    std::span<const std::vector<UniformSpan>> spans;  ///< none: the bucket's
     double cost;
 };
 
 std::vector<Task> tasks_of(const Sorted& sorted) {
     std::vector<Task> tasks;
     for (const std::size_t& curve : sorted.alone) {
-        tasks.push_back({nullptr, std::span(&curve, 1), {}, HUGE_VAL});
+        tasks.push_back({nullptr, std::span(&curve, 1), {}, {}, HUGE_VAL});
     }
     for (const Bucket& bucket : sorted.buckets) {
         const std::size_t lanes = static_cast<std::size_t>(uniform_lanes(bucket.step.single));
@@ -121,6 +197,8 @@ std::vector<Task> tasks_of(const Sorted& sorted) {
             const std::size_t n = std::min(lanes, bucket.index.size() - i);
             tasks.push_back({&bucket, std::span(bucket.index).subspan(i, n),
                              std::span(bucket.expected).subspan(i, n),
+                             bucket.spans.empty() ? std::span<const std::vector<UniformSpan>>()
+                                                  : std::span(bucket.spans).subspan(i, n),
                              static_cast<double>(bucket.passes())});
         }
     }
@@ -143,9 +221,11 @@ std::vector<Part> parts_of(const std::vector<Task>& tasks, std::size_t tangents,
     const std::size_t last = tasks.size() % threads;
     std::vector<Part> parts;
     for (std::size_t t = 0; t < tasks.size(); ++t) {
-        std::size_t shares = 1;
+        // No more tangents than the kernels carry at once.
+        std::size_t shares =
+            std::max<std::size_t>((tangents + kMostTangents - 1) / std::size_t{kMostTangents}, 1);
         if (t >= tasks.size() - last) {
-            shares = std::clamp(threads / last, std::size_t{1}, std::max(tangents, std::size_t{1}));
+            shares = std::clamp(threads / last, shares, std::max(tangents, std::size_t{1}));
         }
         for (std::size_t s = shares; s-- > 0;) {
             parts.push_back({&tasks[t], tangents * s / shares, tangents * (s + 1) / shares});
@@ -194,6 +274,7 @@ std::vector<std::size_t> run_some(const Experiment& shared, std::span<const doub
     const std::vector<Task> tasks = tasks_of(sorted);
     const std::vector<Part> parts =
         parts_of(tasks, tangents.size(), static_cast<std::size_t>(threads));
+    const bool own_line = OwnUnknowns(shared.prior).line;
     std::vector<std::size_t> loud;
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (std::size_t p = 0; p < parts.size(); ++p) {
@@ -214,11 +295,13 @@ std::vector<std::size_t> run_some(const Experiment& shared, std::span<const doub
                 std::vector<UniformCurve> group;
                 for (std::size_t i : task.index) {
                     const Experiment one = experiment(i);
-                    group.push_back(uniform_curve(one));
+                    const UniformNodes& nodes = task.bucket->plan().nodes;
+                    group.push_back(uniform_curve(one, nodes, own_line));
                     for (const std::string& name : names) {
-                        group.back().tangents.push_back(uniform_tangent(one, name.c_str()));
+                        group.back().tangents.push_back(uniform_tangent(one, nodes, name));
                     }
                 }
+                for (std::size_t j = 0; j < task.spans.size(); ++j) group[j].spans = task.spans[j];
                 run = task.bucket->step.single
                           ? run_uniform<float, float>(task.bucket->single, group, all)
                           : run_uniform<double, float>(task.bucket->twice, group, all);

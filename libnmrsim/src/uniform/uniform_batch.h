@@ -18,7 +18,7 @@ using UniformSink = std::function<void(std::size_t index, std::size_t first, std
 
 /// Simulates (count, unknowns) parameter sets, whose unknowns all share_plan().
 ///
-/// Args: tangents: names of the parameters to differentiate by, at most kMostTangents.
+/// Args: tangents: names of the parameters to differentiate by.
 void run_uniform_batch(const Experiment& shared, std::span<const double> parameters,
                        std::span<const std::string> tangents, int threads, BatchState& state,
                        const UniformSink& sink);

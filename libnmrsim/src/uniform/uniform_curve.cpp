@@ -1,51 +1,145 @@
 #include "uniform/uniform_curve.h"
 
-#include <string_view>
+#include <algorithm>
+#include <array>
+#include <cmath>
 
+#include "model/line_shape.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/units.h"
 
 namespace nmrsim {
+namespace {
 
-UniformCurve uniform_curve(const Experiment& experiment) {
-    const Interaction& interaction = experiment.interaction;
-    return {interaction.alpha_plane_khz() * kHzPerKhz, interaction.alpha_z_khz * kHzPerKhz,
-            sequence_events(experiment.sequence)};
+/// Rows of which a curve's numbers are linear: their differences are exact.
+constexpr std::array<std::string_view, 15> kLinear = {
+    "alpha_x_khz",   "alpha_y_khz",    "alpha_z_khz",       "summed_khz",  "flip_deg",
+    "refocus_ratio", "flip_phase_deg", "refocus_phase_deg", "pulse_scale", "noise",
+    "centre_khz",    "start_mx",       "start_my",          "start_mz",    "tau_us"};
+constexpr std::array<std::string_view, 5> kRates = {"gamma1_per_s", "gamma2_per_s", "gamma3_per_s",
+                                                    "d", "d_base"};
+constexpr std::array<std::string_view, 2> kWidths = {"half_width_khz", "gaussian_half_width_khz"};
+
+/// Of the differences for the others, over the parameter or 1: its fourth power is 1e-12.
+constexpr double kDifference = 1e-3;
+
+template <std::size_t n>
+bool holds(const std::array<std::string_view, n>& names, std::string_view name) {
+    return std::ranges::find(names, name) != names.end();
 }
 
-UniformTangent uniform_tangent(const Experiment& experiment, const char* parameter_name) {
-    // What a curve holds is linear in each of these parameters, so a difference is exact.
+/// Calls use(a, b) for each number of two curves.
+template <class Use>
+void for_each_pair(UniformNumbers& a, const UniformNumbers& b, const Use& use) {
+    use(a.alpha_plane_hz, b.alpha_plane_hz);
+    use(a.alpha_z_hz, b.alpha_z_hz);
+    use(a.centre_hz, b.centre_hz);
+    for (int k = 0; k < 3; ++k) use(a.start[k], b.start[k]);
+    use(a.transverse_per_s, b.transverse_per_s);
+    use(a.longitudinal_per_s, b.longitudinal_per_s);
+    use(a.recovery_per_s, b.recovery_per_s);
+    for (std::size_t e = 0; e < a.pulse.size(); ++e) {
+        use(a.pulse[e].flip_deg, b.pulse[e].flip_deg);
+        use(a.pulse[e].phase_deg, b.pulse[e].phase_deg);
+        use(a.delay_us[e], b.delay_us[e]);
+    }
+}
+
+UniformNumbers numbers_of(const Experiment& experiment) {
+    const Interaction& interaction = experiment.interaction;
+    const Relaxation& relaxation = experiment.relaxation;
+    UniformNumbers numbers;
+    numbers.alpha_plane_hz = interaction.alpha_plane_khz() * kHzPerKhz;
+    numbers.alpha_z_hz = interaction.alpha_z_khz * kHzPerKhz;
+    numbers.centre_hz = experiment.line.centre_khz * kHzPerKhz;
+    numbers.start[0] = experiment.start.mx;
+    numbers.start[1] = experiment.start.my;
+    numbers.start[2] = experiment.start.mz;
+    numbers.transverse_per_s = relaxation.transverse_rate();
+    numbers.longitudinal_per_s = relaxation.longitudinal_rate();
+    numbers.recovery_per_s = kSpinLength * (relaxation.gamma1_per_s - relaxation.gamma2_per_s);
+    for (const Event& event : sequence_events(experiment.sequence)) {
+        const Pulse* pulse = std::get_if<Pulse>(&event);
+        numbers.pulse.push_back(pulse ? *pulse : Pulse{0.0, 0.0});
+        numbers.delay_us.push_back(pulse ? 0.0 : std::get<Delay>(event).duration_us);
+    }
+    return numbers;
+}
+
+std::shared_ptr<const UniformWeights> weights_of(const Line& line, const UniformNodes& nodes) {
+    auto result = std::make_shared<UniformWeights>();
+    result->weight = line_weights(line, nodes.offset_hz, nodes.length_hz);
+    for (const double w : result->weight) result->total += w;
+    return result;
+}
+
+}  // namespace
+
+UniformCurve uniform_curve(const Experiment& experiment, const UniformNodes& nodes, bool own_line) {
+    UniformCurve curve{numbers_of(experiment)};
+    if (own_line) curve.numbers.line = weights_of(experiment.line, nodes);
+    return curve;
+}
+
+UniformNumbers uniform_tangent(const Experiment& experiment, const UniformNodes& nodes,
+                               std::string_view parameter_name) {
     const Parameter& row = parameter(parameter_name);
     const double value = row.get(experiment);
+    // Set without a check of bounds: the closed forms go on a little past them.
     const auto shifted = [&](double change) {
         Experiment other = experiment;
         row.set(other, value + change);
-        return uniform_curve(other);
+        UniformNumbers numbers = numbers_of(other);
+        if (changes_line(parameter_name)) numbers.line = weights_of(other.line, nodes);
+        return numbers;
     };
-    const UniformCurve above = shifted(1.0), below = shifted(-1.0);
-    UniformTangent tangent;
-    tangent.alpha_plane_hz = 0.5 * (above.alpha_plane_hz - below.alpha_plane_hz);
-    tangent.alpha_z_hz = 0.5 * (above.alpha_z_hz - below.alpha_z_hz);
-    for (std::size_t e = 0; e < above.events.size(); ++e) {
-        Pulse slope{0.0, 0.0};
-        if (const Pulse* high = std::get_if<Pulse>(&above.events[e])) {
-            const Pulse& low = std::get<Pulse>(below.events[e]);
-            slope = {0.5 * (high->flip_deg - low.flip_deg),
-                     0.5 * (high->phase_deg - low.phase_deg)};
-        }
-        tangent.pulse.push_back(slope);
+    // Central differences, of fourth order where they are not exact.
+    const bool exact = holds(kLinear, parameter_name);
+    const double step = exact ? 1.0 : kDifference * (value != 0.0 ? std::abs(value) : 1.0);
+    const UniformNumbers above = shifted(step), below = shifted(-step);
+    UniformNumbers slope = above;
+    slope.line = nullptr;
+    for (Pulse& pulse : slope.pulse) pulse.duration_us = 0.0;
+    if (exact) {
+        for_each_pair(slope, below, [](double& a, double b) { a = 0.5 * (a - b); });
+        return slope;
     }
-    return tangent;
+    const UniformNumbers far_above = shifted(2.0 * step), far_below = shifted(-2.0 * step);
+    const auto difference = [&](double a, double b, double far_a, double far_b) {
+        return (8.0 * (a - b) - (far_a - far_b)) / (12.0 * step);
+    };
+    UniformNumbers far = far_above;
+    for_each_pair(slope, below, [](double& a, double b) { a = a - b; });
+    for_each_pair(far, far_below, [](double& a, double b) { a = a - b; });
+    for_each_pair(slope, far, [&](double& a, double b) { a = difference(a, 0.0, b, 0.0); });
+    if (changes_line(parameter_name)) {
+        auto line = std::make_shared<UniformWeights>();
+        line->weight.resize(above.line->weight.size());
+        for (std::size_t i = 0; i < line->weight.size(); ++i) {
+            line->weight[i] = difference(above.line->weight[i], below.line->weight[i],
+                                         far_above.line->weight[i], far_below.line->weight[i]);
+            line->total += line->weight[i];
+        }
+        slope.line = std::move(line);
+    }
+    return slope;
 }
 
-bool shares_plan(const char* parameter_name) {
-    const std::string_view name(parameter_name);
-    for (std::string_view shared :
-         {"alpha_x_khz", "alpha_y_khz", "alpha_z_khz", "summed_khz", "flip_deg", "refocus_ratio",
-          "flip_phase_deg", "refocus_phase_deg", "pulse_scale", "noise"}) {
-        if (name == shared) return true;
-    }
-    return false;
+bool shares_plan(const Experiment& experiment, std::string_view parameter_name) {
+    if (changes_line(parameter_name)) return !shape_of(experiment.line).kinks_hz;
+    return holds(kLinear, parameter_name) || changes_relaxation(parameter_name);
+}
+
+bool changes_line(std::string_view parameter_name) {
+    return holds(kWidths, parameter_name);
+}
+
+bool changes_times(std::string_view parameter_name) {
+    return parameter_name == "tau_us";
+}
+
+bool changes_relaxation(std::string_view parameter_name) {
+    return holds(kRates, parameter_name);
 }
 
 }  // namespace nmrsim

@@ -1,33 +1,58 @@
 /// What differs between curves of the uniform kernel that share a plan.
 #pragma once
 
+#include <memory>
+#include <string_view>
 #include <vector>
 
 #include "nmrsim/experiment.h"
+#include "uniform/uniform_plan.h"
 
 namespace nmrsim {
 
-/// How a curve changes with one parameter, per unit of it.
-struct UniformTangent {
-    double alpha_plane_hz = 0.0;  ///< of the in-plane coupling [Hz]
-    double alpha_z_hz = 0.0;      ///< of the coupling along z [Hz]
-    std::vector<Pulse> pulse;     ///< (events) of flip angle and phase; zeros for delays
+/// Weights of a line on a plan's nodes.
+struct UniformWeights {
+    std::vector<double> weight;  ///< (nodes)
+    double total = 0.0;
+};
+
+/// The numbers that a curve depends on, or how they change with one parameter, per unit of it.
+struct UniformNumbers {
+    double alpha_plane_hz = 0.0;        ///< in-plane coupling [Hz]
+    double alpha_z_hz = 0.0;            ///< coupling along z [Hz]
+    double centre_hz = 0.0;             ///< of the line: turns the frame [Hz]
+    double start[3] = {0.0, 0.0, 0.0};  ///< mean of I
+    double transverse_per_s = 0.0;      ///< 1/T2
+    double longitudinal_per_s = 0.0;    ///< 1/T1
+    double recovery_per_s = 0.0;        ///< equilibrium mz over T1
+    std::vector<Pulse> pulse = {};      ///< (events) flip angle and phase; zeros for delays
+    std::vector<double> delay_us = {};  ///< (events) zeros for pulses [us]
+    std::shared_ptr<const UniformWeights> line;  ///< null: the plan's; of a slope: none
 };
 
 /// What may differ between curves that share a plan.
 struct UniformCurve {
-    double alpha_plane_hz = 0.0;                ///< in-plane coupling [Hz]
-    double alpha_z_hz = 0.0;                    ///< coupling along z [Hz]
-    std::vector<Event> events;                  ///< as the plan's, but for flip angles and phases
-    std::vector<UniformTangent> tangents = {};  ///< at most kMostTangents, as many for each curve
+    UniformNumbers numbers;
+    std::vector<UniformNumbers> tangents = {};  ///< at most kMostTangents, as many for each curve
+    std::vector<UniformSpan> spans = {};        ///< (segments); none: those of the plan
 };
 
-UniformCurve uniform_curve(const Experiment& experiment);
+/// Args: own_line: the line is not the one that the plan's nodes have the weights of.
+UniformCurve uniform_curve(const Experiment& experiment, const UniformNodes& nodes,
+                           bool own_line = false);
 
 /// How the experiment's curve changes with a parameter that shares_plan() and is not the noise.
-UniformTangent uniform_tangent(const Experiment& experiment, const char* parameter_name);
+UniformNumbers uniform_tangent(const Experiment& experiment, const UniformNodes& nodes,
+                               std::string_view parameter_name);
 
 /// Whether a parameter may differ between curves of one plan (but for the size of the step).
-bool shares_plan(const char* parameter_name);
+bool shares_plan(const Experiment& experiment, std::string_view parameter_name);
+
+/// Whether it changes the line's weights, or how the spins relax.
+bool changes_line(std::string_view parameter_name);
+bool changes_relaxation(std::string_view parameter_name);
+
+/// Whether it changes the times of pulses.
+bool changes_times(std::string_view parameter_name);
 
 }  // namespace nmrsim

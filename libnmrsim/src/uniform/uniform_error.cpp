@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "model/line_shape.h"
 #include "nmrsim/units.h"
 #include "uniform/uniform_plan.h"
 
@@ -35,10 +36,14 @@ struct TimedPulse {
     double flip_rad;
 };
 
-std::vector<TimedPulse> timed_pulses(const Sequence& sequence) {
+/// What is transverse at the start counts as what a pulse has made.
+std::vector<TimedPulse> timed_pulses(const Experiment& experiment) {
     std::vector<TimedPulse> pulses;
     double now_us = 0.0;
-    for (const Event& event : sequence_events(sequence)) {
+    const StartState& start = experiment.start;
+    const double transverse = std::hypot(start.mx, start.my);
+    if (transverse > 0.0) pulses.push_back({0.0, std::atan2(transverse, start.mz)});
+    for (const Event& event : sequence_events(experiment.sequence)) {
         if (const Pulse* pulse = std::get_if<Pulse>(&event)) {
             pulses.push_back({now_us, pulse->flip_deg * kRadiansPerDegree});
         } else {
@@ -56,13 +61,25 @@ double frame_rate(const Experiment& experiment) {
 
 }  // namespace
 
-double coupling_ratio(const Experiment& experiment, double total_weight) {
-    return std::abs(experiment.interaction.alpha_plane_khz()) * kSpinLength * total_weight /
-           experiment.line.half_width_khz;
+double longest_spin(const Experiment& experiment) {
+    const StartState& start = experiment.start;
+    const double length = std::hypot(start.mx, start.my, start.mz);
+    return std::max(
+        {length, std::abs(experiment.relaxation.equilibrium_mz()), kLeastMagnitude * kSpinLength});
+}
+
+double half_width_khz(const Experiment& experiment, const UniformNodes& nodes) {
+    const bool measured = shape_of(experiment.line).widths.empty();
+    return measured ? nodes.half_width_khz : line_half_width_khz(experiment.line);
+}
+
+double coupling_ratio(const Experiment& experiment, const UniformNodes& nodes) {
+    return std::abs(experiment.interaction.alpha_plane_khz()) * longest_spin(experiment) *
+           nodes.total_weight / half_width_khz(experiment, nodes);
 }
 
 double uncoupled_magnitude(const Experiment& experiment, const UniformNodes& nodes) {
-    const std::vector<TimedPulse> pulses = timed_pulses(experiment.sequence);
+    const std::vector<TimedPulse> pulses = timed_pulses(experiment);
     const double start_us = experiment.acquisition.start_us;
     const double stop_us = experiment.acquisition.stop_us;
     const double rate = experiment.relaxation.transverse_rate() * kSecondsPerUs;
@@ -80,9 +97,19 @@ double uncoupled_magnitude(const Experiment& experiment, const UniformNodes& nod
         const double left = std::exp(-rate * (time_us - made_us)) / attenuation;
         return k < nodes.decay.size() ? nodes.decay[k] * std::min(left, 1.0) : 0.0;
     };
+    const StartState& start = experiment.start;
+    const double rest = experiment.relaxation.equilibrium_mz();
     double largest = 0.0;
-    double mz = kSpinLength;
+    double now_us = 0.0;
+    double mz = start.mx == 0.0 && start.my == 0.0 ? std::abs(start.mz)
+                                                   : std::hypot(start.mx, start.my, start.mz);
     for (std::size_t p = 0; p < pulses.size(); ++p) {
+        if (longitudinal > 0.0) {
+            // Of either sign: an inverted Mz may have passed zero.
+            const double kept = std::exp(-longitudinal * (pulses[p].time_us - now_us));
+            mz = std::max(mz * kept, std::abs(rest) * (1.0 - kept) - mz * kept);
+            now_us = pulses[p].time_us;
+        }
         const double transverse = mz * std::abs(std::sin(pulses[p].flip_rad));
         double kept = transverse;
         largest = std::max(largest,
@@ -116,7 +143,7 @@ double last_pulse_attenuation(const Experiment& experiment) {
     const double rate = experiment.relaxation.transverse_rate() * kSecondsPerUs;
     if (rate == 0.0) return 1.0;
     double last_us = 0.0;
-    for (const TimedPulse& pulse : timed_pulses(experiment.sequence)) {
+    for (const TimedPulse& pulse : timed_pulses(experiment)) {
         if (pulse.time_us <= experiment.acquisition.stop_us) last_us = pulse.time_us;
     }
     return std::exp(-rate * std::max(0.0, experiment.acquisition.start_us - last_us));
@@ -148,7 +175,7 @@ double node_error_of_frame(const Experiment& experiment, const UniformNodes& nod
     const double stop_us = experiment.acquisition.stop_us;
     double first_us = stop_us, second_us = stop_us, last_us = 0.0;
     std::size_t count = 0;
-    for (const TimedPulse& pulse : timed_pulses(experiment.sequence)) {
+    for (const TimedPulse& pulse : timed_pulses(experiment)) {
         if (pulse.time_us > stop_us) break;
         ++count;
         if (count == 1) first_us = pulse.time_us;

@@ -12,11 +12,17 @@ namespace nmrsim {
 
 struct UniformNodes;
 
-/// The coupling's largest angular frequency kappa = 2 pi alpha |M|max over the line's half width.
-double coupling_ratio(const Experiment& experiment, double total_weight);
+/// The longest a spin's vector may become, by its start or by relaxation; some 1e-4 at least.
+double longest_spin(const Experiment& experiment);
 
-/// How large the uncoupled |M| becomes over the window, |M| <= 1/2: free decays, the echoes of
-/// pairs of pulses and stimulated echoes, over what relaxation leaves of all transverse
+/// The coupling's largest angular frequency kappa = 2 pi alpha |M|max over the line's half width.
+double coupling_ratio(const Experiment& experiment, const UniformNodes& nodes);
+
+/// line_half_width_khz() without the search that a table takes [kHz].
+double half_width_khz(const Experiment& experiment, const UniformNodes& nodes);
+
+/// How large the uncoupled |M| becomes over the window: free decays, the echoes of pairs of pulses
+/// and stimulated echoes, over what relaxation leaves of all transverse
 /// magnetization. An estimate that costs next to nothing; too small for trains of pulses.
 double uncoupled_magnitude(const Experiment& experiment, const UniformNodes& nodes);
 

@@ -1,5 +1,7 @@
 #include "uniform/uniform_kernel.h"
 
+#include <array>
+
 #include "base/kernel_vector.h"
 
 namespace nmrsim {
@@ -116,6 +118,7 @@ inline Vector3<Real> turning_rate(const Vector3<Real>& w, const Vector3<Real>& d
 template <typename Real, int kTangents>
 struct Means {
     V<Real> x[1 + kTangents], y[1 + kTangents], z[1 + kTangents];
+    V<Real> z_low[1 + kTangents];  ///< rounding of z where it relaxes: it turns the curve's frame
 };
 
 /// The turn of the given share of a step about the curves' means, and its turning rates.
@@ -210,15 +213,37 @@ inline Swing<Real, kTangents> swing_of(const Turns<Real, kTangents>& turns,
 
 /// The coupling turn, then each node's own offset turn, and the sums after it: 11 fused
 /// multiply-adds a node without relaxation, and 15 more a tangent.
-template <typename Real, bool kRelaxes, int kTangents>
-inline void pass_over_nodes(const UniformPass<Real>& pass, const Swing<Real, kTangents>& swing,
-                            int nodes, V<Real>* __restrict state, Means<Real, kTangents>& mean) {
+template <typename Real, UniformRelaxation kRelaxation, bool kOwnSteps, int kTangents>
+inline void pass_over_nodes(const UniformPass<Real>& pass, const UniformSteps<Real>& job,
+                            const Swing<Real, kTangents>& swing, Means<Real, kTangents>& mean) {
+    constexpr bool kRelaxes = kRelaxation != UniformRelaxation::none;
+    constexpr bool kOwn = kRelaxation == UniformRelaxation::own;
+    const int nodes = job.nodes;
+    V<Real>* __restrict state = vectors(job.state);
     const Real* __restrict turn_tan = pass.turn_tan;
     const Real* __restrict turn_sin = pass.turn_sin;
+    const V<Real>* __restrict weight = vectors(job.weight);
+    V<Real> across[1 + kTangents] = {}, along[1 + kTangents] = {}, gain[1 + kTangents] = {};
+    if constexpr (kRelaxes) {
+        const V<Real>* loss = vectors(pass.loss);
+        for (int t = 0; t <= (kOwn ? kTangents : 0); ++t) {
+            across[t] = loss[3 * t];
+            along[t] = loss[3 * t + 1];
+            gain[t] = loss[3 * t + 2];
+        }
+    }
     V<Real> sum_x[1 + kTangents] = {}, sum_y[1 + kTangents] = {};
     for (int i = 0; i < nodes; ++i) {
-        const V<Real> tan = turn_tan[i] - V<Real>{}, sin = turn_sin[i] - V<Real>{};
+        V<Real> tan, sin;
+        if constexpr (kOwnSteps) {
+            tan = vectors(turn_tan)[i];
+            sin = vectors(turn_sin)[i];
+        } else {
+            tan = turn_tan[i] - V<Real>{};
+            sin = turn_sin[i] - V<Real>{};
+        }
         V<Real>* __restrict m = state + 3 * (1 + kTangents) * i;
+        const V<Real>* __restrict w = weight + (kOwn ? 1 + kTangents : 1) * i;
         const auto swung = [&](Vector3<Real> v) {
             v.y = v.y - swing.tan_x * v.z;
             v.z = v.z + swing.sin_x * v.y;
@@ -228,15 +253,23 @@ inline void pass_over_nodes(const UniformPass<Real>& pass, const Swing<Real, kTa
             v.z = v.z - swing.tan_y * v.x;
             return v;
         };
+        Vector3<Real> before{};  // the curve's vector, turned, before it relaxes
         const auto finish = [&](int t, Vector3<Real> v) {
             v.x = v.x + tan * v.y;
             v.y = v.y - sin * v.x;
             v.x = v.x + tan * v.y;
             if constexpr (kRelaxes) {
-                v.x = v.x - pass.transverse_loss * v.x;
-                v.y = v.y - pass.transverse_loss * v.y;
-                v.z = v.z - pass.longitudinal_loss * v.z;
-                if (t == 0) v.z = v.z + pass.recovery[i];
+                if (kOwn && t == 0) before = v;
+                v.x = v.x - across[0] * v.x;
+                v.y = v.y - across[0] * v.y;
+                v.z = v.z - along[0] * v.z;
+                if (t == 0) {
+                    v.z = v.z + gain[0] * w[0];
+                } else if constexpr (kOwn) {
+                    v.x = v.x - across[t] * before.x;
+                    v.y = v.y - across[t] * before.y;
+                    v.z = v.z - along[t] * before.z + gain[t] * w[0] + gain[0] * w[t];
+                }
             }
             m[3 * t] = v.x;
             m[3 * t + 1] = v.y;
@@ -254,12 +287,21 @@ inline void pass_over_nodes(const UniformPass<Real>& pass, const Swing<Real, kTa
                    {v.x + qy * turned.z, v.y - qx * turned.z, v.z + qx * turned.y - qy * turned.x});
         }
     }
+    const V<Real>* total = vectors(job.total_weight);
+    const V<Real> curve_z = mean.z[0];
     for (int t = 0; t <= kTangents; ++t) {
         mean.x[t] = sum_x[t];
         mean.y[t] = sum_y[t];
         if constexpr (kRelaxes) {
-            mean.z[t] = mean.z[t] - mean.z[t] * pass.longitudinal_loss;
-            if (t == 0) mean.z[t] = mean.z[t] + pass.total_recovery;
+            V<Real> change = mean.z_low[t] - mean.z[t] * along[0];
+            if (t == 0) {
+                change = change + gain[0] * total[0];
+            } else if constexpr (kOwn) {
+                change = change - along[t] * curve_z + gain[t] * total[0] + gain[0] * total[t];
+            }
+            const V<Real> z = mean.z[t] + change;
+            mean.z_low[t] = change - (z - mean.z[t]);
+            mean.z[t] = z;
         }
     }
 }
@@ -275,7 +317,7 @@ inline Vector3<Real> out_of_frame(const Frame<Real, kTangents>& frame, int t,
     return {frame.x * v.x - frame.y * v.y, frame.y * v.x + frame.x * v.y, v.z};
 }
 
-template <typename Real, bool kRelaxes, int kTangents>
+template <typename Real, UniformRelaxation kRelaxation, bool kOwnSteps, int kTangents>
 void run_steps_with(const UniformSteps<Real>& job) {
     V<Real>* state = vectors(job.state);
     const V<Real>* strength = vectors(job.strength);
@@ -310,7 +352,7 @@ void run_steps_with(const UniformSteps<Real>& job) {
             const Swing<Real, kTangents> swing = swing_of<Real, kTangents>(
                 coupling_turns<Real, kTangents>(mean, strength, pass.coupling + carried), frame);
             carried = 0;
-            pass_over_nodes<Real, kRelaxes, kTangents>(pass, swing, job.nodes, state, mean);
+            pass_over_nodes<Real, kRelaxation, kOwnSteps, kTangents>(pass, job, swing, mean);
         }
         carried = job.last_coupling;
         keep_record(step + 1);
@@ -337,10 +379,18 @@ void run_steps_with(const UniformSteps<Real>& job) {
 
 template <typename Real, int kTangents>
 void run_steps_for(const UniformSteps<Real>& job) {
-    if (job.passes > 0 && job.pass[0].recovery) {
-        run_steps_with<Real, true, kTangents>(job);
-    } else {
-        run_steps_with<Real, false, kTangents>(job);
+    if (job.own_steps) {
+        return job.relaxation == UniformRelaxation::none
+                   ? run_steps_with<Real, UniformRelaxation::none, true, kTangents>(job)
+                   : run_steps_with<Real, UniformRelaxation::own, true, kTangents>(job);
+    }
+    switch (job.relaxation) {
+        case UniformRelaxation::none:
+            return run_steps_with<Real, UniformRelaxation::none, false, kTangents>(job);
+        case UniformRelaxation::same:
+            return run_steps_with<Real, UniformRelaxation::same, false, kTangents>(job);
+        case UniformRelaxation::own:
+            return run_steps_with<Real, UniformRelaxation::own, false, kTangents>(job);
     }
 }
 
@@ -358,22 +408,56 @@ void run_steps(const UniformSteps<Real>& job) {
     }
 }
 
+/// Lagrange's weights of records at 0 ... order - 1 for a position of each lane: (order)[lanes].
+template <typename Real, int kOrder>
+inline void lagrange_weights(V<Real> at, V<Real>* weight) {
+    // 1 / ((-1)^(order - 1 - j) j! (order - 1 - j)!)
+    static const auto scale = [] {
+        std::array<Real, kOrder> values{};
+        for (int a = 0; a < kOrder; ++a) {
+            double product = 1.0;
+            for (int b = 0; b < kOrder; ++b) {
+                if (b != a) product *= static_cast<double>(a - b);
+            }
+            values[static_cast<std::size_t>(a)] = static_cast<Real>(1.0 / product);
+        }
+        return values;
+    }();
+    V<Real> product = V<Real>{} + Real(1);
+    for (int j = kOrder - 1; j >= 0; --j) {
+        weight[j] = product * scale[static_cast<std::size_t>(j)];
+        product = product * (at - static_cast<Real>(j));
+    }
+    product = V<Real>{} + Real(1);
+    for (int j = 0; j < kOrder; ++j) {
+        weight[j] = weight[j] * product;
+        product = product * (at - static_cast<Real>(j));
+    }
+}
+
 template <typename Real>
 void sample(const UniformSamples<Real>& job) {
+    V<Real> own[kInterpolationOrder];
     const int rows = 1 + job.tangents;
     const V<Real>* record = vectors(job.record);
     const V<Real>* phasor = vectors(job.phasor);
     V<Real>* signal = vectors(job.signal);
     for (int k = 0; k < job.points; ++k) {
-        const Real* weight = job.weight + k * job.order;
+        if (job.position) {
+            lagrange_weights<Real, kInterpolationOrder>(job.position[k] - *vectors(job.shift), own);
+        } else {
+            for (int j = 0; j < job.order; ++j) {
+                own[j] = job.weight[k * job.order + j] - V<Real>{};
+            }
+        }
         const V<Real> c = phasor[2 * k], s = phasor[2 * k + 1];
         V<Real> frame_x{}, frame_y{};
         for (int t = 0; t < rows; ++t) {
             const V<Real>* from = record + 2 * (rows * job.first[k] + t);
             V<Real> x{}, y{};
             for (int j = 0; j < job.order; ++j) {
-                x += weight[j] * from[2 * rows * j];
-                y += weight[j] * from[2 * rows * j + 1];
+                x += own[j] * from[2 * rows * j];
+                y += own[j] * from[2 * rows * j + 1];
             }
             if (t == 0) {
                 frame_x = x;

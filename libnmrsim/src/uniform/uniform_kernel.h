@@ -14,13 +14,24 @@ template <typename Real>
 struct UniformPass {
     Real coupling;  ///< share of the step in the coupling turn [s]
     /// (nodes) tangent of half the offset turn's angle, 2 pi delta a h: three shears make the turn.
+    /// Where steps are the curves' own, (nodes)[lanes].
     const Real* turn_tan;
-    const Real* turn_sin;    ///< (nodes) sine of the angle
-    Real transverse_loss;    ///< 1 - exp(-a h / T2)
-    Real longitudinal_loss;  ///< 1 - exp(-a h / T1)
-    const Real* recovery;    ///< (nodes): what mz gains toward equilibrium; null: no relaxation
-    Real total_recovery;     ///< its sum over the nodes
+    const Real* turn_sin;  ///< sine of the angle, likewise
+    /// (1 + t, 3)[lanes] of each curve and its tangents: 1 - exp(-a h / T2), 1 - exp(-a h / T1),
+    /// and the latter times the equilibrium mz. Null: no curve relaxes.
+    const Real* loss;
 };
+
+/// How much of relaxation the curves of a group need.
+enum class UniformRelaxation {
+    none,
+    same,  ///< tangents relax as the curve does: rates and weights depend on no parameter
+    own,   ///< rates or weights have tangents
+};
+
+/// Records used to interpolate a sample. Fixed by benchmarks/accuracy_benchmark.cpp: with 18 the
+/// step may be two thirds of the Nyquist limit of the line's edge at 1e-4.
+inline constexpr int kInterpolationOrder = 18;
 
 /// Most tangents (derivatives with respect to a parameter) that the kernels carry at once.
 inline constexpr int kMostTangents = 3;
@@ -36,7 +47,12 @@ struct UniformSteps {
     int steps = 0;
     const UniformPass<Real>* pass = nullptr;  ///< (passes)
     Real last_coupling = 0;                   ///< coupling turn that ends a step [s]
-    const Real* strength = nullptr;           ///< (1 + t)[lanes] -2 pi alpha of each curve [rad/s]
+    UniformRelaxation relaxation = UniformRelaxation::none;
+    bool own_steps = false;  ///< offset turns are the curves' own; relaxation is none or own
+    /// (nodes)[lanes] of each curve's line, or own: (nodes, 1 + t)[lanes]; where mz is regained.
+    const Real* weight = nullptr;
+    const Real* total_weight = nullptr;  ///< (1 + t)[lanes] sum of it
+    const Real* strength = nullptr;      ///< (1 + t)[lanes] -2 pi alpha of each curve [rad/s]
     Real* state = nullptr;    ///< (nodes, 1 + t, 3)[lanes] weighted Bloch vectors, in place
     Real* total_z = nullptr;  ///< (1 + t)[lanes] sum of the z components, in place
     /// (steps + 1, 1 + t, 2)[lanes] sums of the x and y components at the steps' ends, the first at
@@ -49,12 +65,14 @@ struct UniformSteps {
 template <typename Real>
 struct UniformSamples {
     int points = 0;
-    int tangents = 0;              ///< t
-    int order = 0;                 ///< records used for each sample
-    const int* first = nullptr;    ///< (points) index of the first record used
-    const Real* weight = nullptr;  ///< (points, order)
-    const Real* record = nullptr;  ///< (records, 1 + t, 2)[lanes]
-    const Real* phasor = nullptr;  ///< (points, 2)[lanes] cos and sin of each curve's frame phase
+    int tangents = 0;                ///< t
+    int order = 0;                   ///< records used for each sample
+    const int* first = nullptr;      ///< (points) index of the first record used
+    const Real* weight = nullptr;    ///< (points, order); null where the times are the curves' own:
+    const Real* position = nullptr;  ///< (points) in records from the first one used, less
+    const Real* shift = nullptr;     ///< [lanes] of each curve, at most 1/2
+    const Real* record = nullptr;    ///< (records, 1 + t, 2)[lanes]
+    const Real* phasor = nullptr;    ///< (points, 2)[lanes] cos and sin of each curve's frame phase
     const Real* phase_slope = nullptr;  ///< (points, t)[lanes] tangents of the frame phase
     Real* signal = nullptr;             ///< (points, 1 + t, 2)[lanes] Mx and My
 };

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <complex>
 #include <deque>
 #include <limits>
 #include <mutex>
@@ -12,15 +13,12 @@
 #include <utility>
 
 #include "model/line_distribution.h"
+#include "model/line_shape.h"
 #include "nmrsim/units.h"
 #include "uniform/uniform_error.h"
 
 namespace nmrsim {
 namespace {
-
-// Records used to interpolate a sample. Fixed by benchmarks/accuracy_benchmark.cpp: with 18 the
-// step may be two thirds of the Nyquist limit of the line's edge at 1e-4.
-constexpr int kInterpolationOrder = 18;
 
 // The coupling spreads the signal's frequencies by about this share of its own, kappa / 2 pi: the
 // interpolation's error on coupled draws of the 2021 task is that of as much wider a line.
@@ -62,35 +60,34 @@ constexpr double kSingleShare = 1.1;
 
 // Share of the tolerance by which M may turn spins while they are followed in closed form.
 constexpr double kQuietShare = 0.3;
-constexpr double kQuieter = 0.3;  // in a finer plan
+constexpr double kQuieter = 0.1;  // in a finer plan
 
 // Stretches of fewer settling times than this are stepped through; looks at M are so many in one.
 constexpr double kShortStretch = 4.0;
 constexpr double kLooksPerSettling = 4.0;
 
+using Phasors = std::vector<std::complex<double>>;
+
 // Error of the quadrature for uncoupled spins at each time.
 std::vector<double> node_errors(const LineQuadrature& rule, const std::vector<double>& time_s,
-                                const std::vector<double>& exact) {
+                                const Phasors& exact, bool even) {
     std::vector<double> error;
     for (std::size_t j = 0; j < time_s.size(); ++j) {
-        double sum = 0.0;
+        double sum = 0.0, across = 0.0;
         for (std::size_t i = 0; i < rule.weight.size(); ++i) {
-            sum += rule.weight[i] * std::cos(kTwoPi * rule.offset_hz[i] * time_s[j]);
+            const double angle = kTwoPi * rule.offset_hz[i] * time_s[j];
+            sum += rule.weight[i] * std::cos(angle);
+            if (!even) across -= rule.weight[i] * std::sin(angle);
         }
-        error.push_back(kSpinLength * std::abs(sum - exact[j]));
+        error.push_back(kSpinLength * std::abs(std::complex<double>(sum, across) - exact[j]));
     }
     return error;
 }
 
-double node_error(const LineQuadrature& rule, const std::vector<double>& time_s,
-                  const std::vector<double>& exact) {
-    return std::ranges::max(node_errors(rule, time_s, exact));
-}
-
-UniformNodes as_nodes(LineQuadrature rule, const std::vector<double>& time_s,
-                      const std::vector<double>& exact) {
+UniformNodes as_nodes(LineQuadrature rule, const std::vector<double>& time_s, const Phasors& exact,
+                      bool even) {
     UniformNodes nodes;
-    const std::vector<double> error = node_errors(rule, time_s, exact);
+    const std::vector<double> error = node_errors(rule, time_s, exact, even);
     for (std::size_t j = 0; j < error.size(); ++j) {
         nodes.error_at.emplace_back(time_s[j] / kSecondsPerUs, error[j]);
     }
@@ -99,6 +96,7 @@ UniformNodes as_nodes(LineQuadrature rule, const std::vector<double>& time_s,
     for (double w : rule.weight) nodes.total_weight += w;
     nodes.offset_hz = std::move(rule.offset_hz);
     nodes.weight = std::move(rule.weight);
+    nodes.length_hz = std::move(rule.length_hz);
     return nodes;
 }
 
@@ -112,7 +110,7 @@ double interpolation_error(const UniformNodes& nodes, double step_s, bool near_n
         const double phase = std::min(kPi * std::abs(nodes.offset_hz[i]) * step_s, 0.5 * kPi);
         double error = half_way * std::pow(std::sin(phase), kInterpolationOrder);
         if (near_nyquist) error = std::min(1.0, error / std::cos(phase));
-        sum += nodes.weight[i] * error;
+        sum += std::abs(nodes.weight[i]) * error;
     }
     return kSpinLength * sum;
 }
@@ -133,38 +131,68 @@ double longest_step(const Line& line, const UniformNodes& nodes, double toleranc
 }
 
 /// How much wider than the line the signal's frequencies lie.
-double widened(const Experiment& experiment, double ratio) {
-    return 1.0 + kSpread * ratio * experiment.line.half_width_khz / experiment.line.cutoff_khz;
+double widened(const Experiment& experiment, const UniformNodes& nodes, double ratio) {
+    return 1.0 + kSpread * ratio * half_width_khz(experiment, nodes) / experiment.line.cutoff_khz;
+}
+
+/// |M| where spins as long as longest_spin() are as long as 1/2: shorter ones see a weaker
+/// coupling, and all else scales.
+double relative(const Experiment& experiment, double magnitude) {
+    return magnitude * (kSpinLength / longest_spin(experiment));
 }
 
 double fastest_rate(const Relaxation& relaxation) {
     return std::max(relaxation.longitudinal_rate(), relaxation.transverse_rate());
 }
 
-/// Rounding over the whole sequence, with what relaxation and the frame's phase add.
-/// A line that a cut makes nearly a box, or that is no Lorentzian, lets go of the field more
-/// slowly: roundings grow as with so many times the coupling (measured: 6 times the Lorentzian's
-/// where the cut lies at the half width).
-constexpr double kOtherLines = 4.0;
-/// Cuts at so many half widths leave a line Lorentzian.
+/// A line that a cut makes nearly a box lets go of the field slowly: roundings grow as with so many
+/// times the coupling (measured: 6 times a Lorentzian's where the cut lies at the half width).
+constexpr double kOfBox = 4.0;
+/// Cuts at so many half widths leave a line as it is.
 constexpr double kFarCut = 4.0;
 
-double rounding_of(const Experiment& experiment, bool single, double passes, double ratio,
-                   double magnitude, double step_s) {
+/// Where mz relaxes, each node's is rounded the same way for many passes, and the next pulse turns
+/// it into M: as a spin, and a coupling, so many times as large (measured: 5 times and 1.3).
+constexpr double kSpinAlong = 6.0;
+constexpr double kFeltAlong = 1.5;
+
+/// Share of a Lorentzian, uncut, beyond three half widths.
+constexpr double kFarOfLorentzian = 0.2;
+
+/// How many times as strong a coupling's roundings the line's are.
+double felt_more(const Line& line, const UniformNodes& nodes) {
+    const LineShapeRow& shape = shape_of(line);
+    for (double Line::*width : shape.widths) {
+        if (line.cutoff_khz < kFarCut * line.*width) return kOfBox;
+    }
+    if (shape.felt_more > 0.0) return shape.felt_more;
+    double far = 0.0;
+    for (std::size_t i = 0; i < nodes.weight.size(); ++i) {
+        if (std::abs(nodes.offset_hz[i]) > 3.0 * nodes.half_width_khz * kHzPerKhz) {
+            far += nodes.weight[i] / nodes.total_weight;
+        }
+    }
+    return std::pow(kOfBox, std::clamp(1.0 - far / kFarOfLorentzian, 0.5, 1.0));
+}
+
+/// Rounding over the whole sequence, with what relaxation and the frame's phase add.
+double rounding_of(const Experiment& experiment, const UniformNodes& nodes, bool single,
+                   double passes, double ratio, double magnitude, double step_s) {
     const double growth = 0.5 * kInterpolationOrder * fastest_rate(experiment.relaxation) * step_s;
-    const Line& line = experiment.line;
-    const bool lorentzian =
-        line.shape == LineShape::lorentzian && line.cutoff_khz >= kFarCut * line.half_width_khz;
-    const double felt = lorentzian ? ratio : kOtherLines * ratio;
+    double felt = felt_more(experiment.line, nodes) * ratio;
+    if (experiment.relaxation.longitudinal_rate() > 0.0) {
+        felt *= kFeltAlong;
+        magnitude /= kSpinAlong;
+    }
     return rounding_error(single, passes, felt, magnitude) * std::exp(growth) +
            phase_rounding(experiment, single);
 }
 
-/// Pulses that the window can show.
-int pulses_until(const Sequence& sequence, double stop_us) {
-    int pulses = 0;
+/// Pulses that the window can show; what is transverse at the start is as one.
+int pulses_until(const Experiment& experiment, double stop_us) {
+    int pulses = experiment.start.mx != 0.0 || experiment.start.my != 0.0 ? 1 : 0;
     double now_us = 0.0;
-    for (const Event& event : sequence_events(sequence)) {
+    for (const Event& event : sequence_events(experiment.sequence)) {
         if (const Delay* delay = std::get_if<Delay>(&event)) {
             now_us += delay->duration_us;
         } else if (now_us <= stop_us) {
@@ -231,11 +259,15 @@ int step_count(double duration_s, double step_s) {
     return static_cast<int>(steps);
 }
 
+/// The first record of a sample at this position, in steps from the segment's start.
+int first_record(double position) {
+    return static_cast<int>(std::floor(position + 1e-9)) - kInterpolationOrder / 2 + 1;
+}
+
 // Puts samples into the segment and finds the steps that their interpolation needs.
-void place_samples(UniformSegment& segment, const std::vector<double>& time_us, bool last) {
+void place_samples(UniformSegment& segment, const std::vector<double>& time_us) {
     const int samples = segment.end_sample - segment.first_sample;
     const double step_us = segment.step_s / kSecondsPerUs;
-    const int half = kInterpolationOrder / 2;
     segment.first_record.resize(static_cast<std::size_t>(samples));
     segment.weight.resize(static_cast<std::size_t>(samples) * kInterpolationOrder);
     int lowest = 0, highest = 0;
@@ -244,7 +276,7 @@ void place_samples(UniformSegment& segment, const std::vector<double>& time_us, 
         const auto sample =
             static_cast<std::size_t>(segment.first_sample) + static_cast<std::size_t>(k);
         const double u = (time_us[sample] - segment.start_us) / step_us;
-        const int first = static_cast<int>(std::floor(u + 1e-9)) - half + 1;
+        const int first = first_record(u);
         segment.first_record[static_cast<std::size_t>(k)] = first;
         weights.at(u - first, &segment.weight[static_cast<std::size_t>(k) * kInterpolationOrder]);
         lowest = std::min(lowest, first);
@@ -252,7 +284,7 @@ void place_samples(UniformSegment& segment, const std::vector<double>& time_us, 
     }
     segment.steps_before = -lowest;
     segment.steps_after = std::max(0, highest - segment.steps);
-    if (last) {
+    if (segment.last) {
         // Nothing needs the state at the end: just the records.
         segment.steps = highest;
         segment.steps_after = 0;
@@ -309,14 +341,15 @@ UniformNodes find_nodes(const Experiment& experiment, double tolerance) {
     time_s.reserve(kLate + kEarly);
     for (int j = 0; j < kLate; ++j) time_s.push_back(longest_s * (1.0 - 0.6 * j / kLate));
     for (int j = 0; j < kEarly; ++j) time_s.push_back(longest_s * 0.4 * j / kEarly);
-    const std::vector<double> exact = line_characteristic(line, time_s);
+    const Phasors exact = line_phasor(line, time_s);
+    const bool even = shape_of(line).even;
     if (experiment.accuracy.nodes) {
         const int n = *experiment.accuracy.nodes;
         LineQuadrature rule = line_quadrature(line, n, line_stretch(n, tolerance));
-        return as_nodes(std::move(rule), time_s, exact);
+        return as_nodes(std::move(rule), time_s, exact, even);
     }
     const auto good = [&](const LineQuadrature& rule) {
-        return node_error(rule, time_s, exact) <= kNodeShare * tolerance;
+        return std::ranges::max(node_errors(rule, time_s, exact, even)) <= kNodeShare * tolerance;
     };
     LineQuadrature best;
     bool found = false;
@@ -362,7 +395,7 @@ UniformNodes find_nodes(const Experiment& experiment, double tolerance) {
             break;
         }
     }
-    UniformNodes nodes = as_nodes(std::move(best), time_s, exact);
+    UniformNodes nodes = as_nodes(std::move(best), time_s, exact, even);
     nodes.pieces = std::move(pieces);
     return nodes;
 }
@@ -374,7 +407,9 @@ void fill_decay(const Experiment& experiment, UniformNodes& nodes) {
     std::vector<double> time_s;
     time_s.reserve(kTimes);
     for (int k = 0; k < kTimes; ++k) time_s.push_back(k * nodes.decay_spacing_us * kSecondsPerUs);
-    nodes.decay = line_characteristic(experiment.line, time_s);
+    for (const std::complex<double>& value : line_phasor(experiment.line, time_s)) {
+        nodes.decay.push_back(std::abs(value));
+    }
     // The magnitude may pass through zero between the times.
     double later = 0.0;
     for (auto value = nodes.decay.rbegin(); value != nodes.decay.rend(); ++value) {
@@ -407,6 +442,7 @@ UniformNodes uniform_nodes(const Experiment& experiment, int level) {
     const double tolerance =
         std::max(experiment.accuracy.tolerance * std::pow(10.0, -level), kLeastTolerance);
     UniformNodes nodes = find_nodes(experiment, tolerance);
+    nodes.half_width_khz = line_half_width_khz(experiment.line);
     nodes.longest_step_s = longest_step(experiment.line, nodes, tolerance);
     fill_decay(experiment, nodes);
     const std::lock_guard lock(mutex);
@@ -428,8 +464,8 @@ int uniform_level(const Experiment& experiment, const UniformNodes& nodes, doubl
     if (experiment.accuracy.nodes) return 0;
     const double tolerance = std::max(experiment.accuracy.tolerance, kLeastTolerance);
     const double largest = magnitude > 0.0 ? magnitude : uncoupled_magnitude(experiment, nodes);
-    const double echo =
-        kSpinLength / largest * node_amplification(coupling_ratio(experiment, nodes.total_weight));
+    const double echo = kSpinLength / relative(experiment, largest) *
+                        node_amplification(coupling_ratio(experiment, nodes));
     const double frame = node_error_of_frame(experiment, nodes) / (kNodeShare * tolerance);
     return std::clamp(static_cast<int>(std::lround(std::log10(std::max(echo, frame)))), 0,
                       kMostLevels - 1);
@@ -441,17 +477,18 @@ UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes
     const Acquisition& acquisition = experiment.acquisition;
     // Largest angular frequency that the coupling can reach [rad/s].
     const double kappa = kTwoPi * std::abs(experiment.interaction.alpha_plane_khz()) * kHzPerKhz *
-                         kSpinLength * nodes.total_weight;
+                         longest_spin(experiment) * nodes.total_weight;
     const auto within_turn = [&](const SplittingScheme& scheme, double step_s) {
         if (kappa == 0.0) return step_s;
         return std::min(step_s, kLargestTurn / (kappa * largest_share(scheme.coupling)));
     };
-    const double ratio = coupling_ratio(experiment, nodes.total_weight);
-    const double magnitude = largest > 0.0 ? largest : uncoupled_magnitude(experiment, nodes);
+    const double ratio = coupling_ratio(experiment, nodes);
+    const double magnitude =
+        relative(experiment, largest > 0.0 ? largest : uncoupled_magnitude(experiment, nodes));
     const double rate = fastest_rate(experiment.relaxation);
     const double most_s =
         rate > 0.0 ? kLargestLoss / rate : std::numeric_limits<double>::infinity();
-    const int pulses = pulses_until(experiment.sequence, acquisition.stop_us);
+    const int pulses = pulses_until(experiment, acquisition.stop_us);
     const bool calibrated =
         ratio <= kCalibratedRatio && pulses <= kCalibratedPulses &&
         (pulses <= kPulsesOfAnyTurn || frame_turn(experiment) <= kCalibratedTurn);
@@ -460,7 +497,7 @@ UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes
         const double steps =
             std::max(acquisition.stop_us * kSecondsPerUs / step_s, 1.0 * kInterpolationOrder);
         const double passes = steps * static_cast<double>(scheme.offset.size());
-        const bool fits = rounding_of(experiment, true, passes, ratio, magnitude, step_s) <=
+        const bool fits = rounding_of(experiment, nodes, true, passes, ratio, magnitude, step_s) <=
                               kSingleShare * tolerance &&
                           rate * acquisition.stop_us * kSecondsPerUs < -std::log(kLeastInSingle);
         const Precision precision = experiment.accuracy.precision;
@@ -478,11 +515,11 @@ UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes
         return chosen(scheme, within_turn(scheme, std::min(asked_s, most_s)));
     }
     const double longest = nodes.longest_step_s;
-    const double width = kTwoPi * experiment.line.half_width_khz * kHzPerKhz;
+    const double width = kTwoPi * half_width_khz(experiment, nodes) * kHzPerKhz;
     UniformStep best;
     double best_cost = std::numeric_limits<double>::infinity();
     for (const SplittingScheme* scheme : {&blanes_moan_4(), &blanes_moan_6()}) {
-        double step = std::min(longest / widened(experiment, ratio), most_s);
+        double step = std::min(longest / widened(experiment, nodes, ratio), most_s);
         if (kappa > 0.0) {
             const double error = hope * splitting_error(*scheme, ratio, magnitude, rate / width);
             step = std::min(
@@ -516,54 +553,11 @@ UniformPlan laid_out(const Experiment& experiment, UniformNodes nodes, UniformSt
     plan.step = step;
     plan.order = kInterpolationOrder;
     plan.quiet_rad = quiet_rad(experiment, step.level);
-    plan.line_rate = kTwoPi * experiment.line.half_width_khz * kHzPerKhz;
-    const double settling = settling_us(experiment, step.level);
-    const bool set = experiment.accuracy.nodes || experiment.accuracy.steps_per_point;
+    plan.line_rate = kTwoPi * half_width_khz(experiment, plan.nodes) * kHzPerKhz;
     plan.time_us = acquisition_times_us(experiment.acquisition);
-    const std::vector<Event> events = sequence_events(experiment.sequence);
-    const double stop_us = plan.time_us.back();
-    // A sample at the very time of a pulse is taken after it; times come with rounding.
-    const double slack_us = 1e-9 * (1.0 + stop_us);
-
-    double now_us = 0.0;
-    double left_us = 0.0;  // of a delay that a segment has cut
-    std::size_t event = 0;
-    int sample = 0;
-    const int points = static_cast<int>(plan.time_us.size());
-    while (sample < points) {
-        UniformSegment segment;
-        segment.first_event = event;
-        if (left_us == 0.0) {
-            while (event < events.size() && std::holds_alternative<Pulse>(events[event])) ++event;
-        }
-        segment.end_event = event;
-        segment.start_us = now_us;
-        segment.duration_us = left_us;
-        for (; event < events.size() && std::holds_alternative<Delay>(events[event]); ++event) {
-            segment.duration_us += std::get<Delay>(events[event]).duration_us;
-        }
-        left_us = 0.0;
-        const double whole_us = segment.duration_us;
-        // Nothing needs the state after the last sample.
-        bool last =
-            event == events.size() || stop_us < segment.start_us + segment.duration_us - slack_us;
-        if (last) segment.duration_us = std::max(0.0, stop_us - now_us);
-        // A long stretch before the window can be followed in closed form, and stands alone.
-        const double unsampled_us =
-            std::min(plan.time_us[static_cast<std::size_t>(sample)] - now_us, segment.duration_us);
-        const bool long_stretch = !set && unsampled_us > kShortStretch * settling;
-        if (long_stretch && unsampled_us < segment.duration_us - slack_us) {
-            left_us = std::max(0.0, whole_us - unsampled_us);
-            segment.duration_us = unsampled_us;
-            last = false;
-        }
-        now_us = segment.start_us + segment.duration_us;
-        segment.first_sample = sample;
-        while (sample < points &&
-               (last || plan.time_us[static_cast<std::size_t>(sample)] < now_us - slack_us)) {
-            ++sample;
-        }
-        segment.end_sample = sample;
+    const double settling = settling_us(experiment, step.level);
+    for (const UniformSpan& span : uniform_spans(experiment, step.level)) {
+        UniformSegment segment{span};
         const double duration_s = segment.duration_us * kSecondsPerUs;
         segment.steps = step_count(duration_s, step.step_s);
         if (coarse) {
@@ -572,11 +566,11 @@ UniformPlan laid_out(const Experiment& experiment, UniformNodes nodes, UniformSt
                 std::max(segment.steps, static_cast<int>(std::ceil(factor * steps - 1e-6)));
         }
         segment.step_s = segment.steps > 0 ? duration_s / segment.steps : step.step_s;
-        if (long_stretch && segment.end_sample == segment.first_sample) {
+        if (segment.long_stretch && segment.end_sample == segment.first_sample) {
             segment.steps_between_looks = std::max(
                 1, static_cast<int>(settling / kLooksPerSettling * kSecondsPerUs / segment.step_s));
         }
-        if (segment.end_sample > segment.first_sample) place_samples(segment, plan.time_us, last);
+        if (segment.end_sample > segment.first_sample) place_samples(segment, plan.time_us);
         plan.segments.push_back(std::move(segment));
     }
     return plan;
@@ -606,13 +600,134 @@ UniformNodes finer_nodes(const Experiment& experiment, const UniformPlan& plan, 
     for (const double w : rule.weight) nodes.total_weight += w;
     nodes.offset_hz = std::move(rule.offset_hz);
     nodes.weight = std::move(rule.weight);
+    nodes.length_hz = std::move(rule.length_hz);
+    nodes.half_width_khz = coarse.half_width_khz;
     return nodes;
 }
 
 }  // namespace
 
+std::vector<UniformSpan> uniform_spans(const Experiment& experiment, int level) {
+    const double settling = settling_us(experiment, level);
+    const bool set = experiment.accuracy.nodes || experiment.accuracy.steps_per_point;
+    const std::vector<double> time_us = acquisition_times_us(experiment.acquisition);
+    const std::vector<Event> events = sequence_events(experiment.sequence);
+    const double stop_us = time_us.back();
+    // A sample at the very time of a pulse is taken after it; times come with rounding.
+    const double slack_us = 1e-9 * (1.0 + stop_us);
+
+    std::vector<UniformSpan> spans;
+    double now_us = 0.0;
+    double left_us = 0.0;  // of a delay that a segment has cut
+    std::size_t event = 0;
+    int sample = 0;
+    const int points = static_cast<int>(time_us.size());
+    while (sample < points) {
+        UniformSpan span;
+        span.first_event = event;
+        if (left_us == 0.0) {
+            while (event < events.size() && std::holds_alternative<Pulse>(events[event])) ++event;
+        }
+        span.end_event = event;
+        span.start_us = now_us;
+        span.duration_us = left_us;
+        for (; event < events.size() && std::holds_alternative<Delay>(events[event]); ++event) {
+            span.duration_us += std::get<Delay>(events[event]).duration_us;
+        }
+        left_us = 0.0;
+        const double whole_us = span.duration_us;
+        // Nothing needs the state after the last sample.
+        span.last = event == events.size() || stop_us < span.start_us + span.duration_us - slack_us;
+        if (span.last) span.duration_us = std::max(0.0, stop_us - now_us);
+        // A long stretch before the window can be followed in closed form, and stands alone.
+        const double unsampled_us =
+            std::min(time_us[static_cast<std::size_t>(sample)] - now_us, span.duration_us);
+        span.long_stretch = !set && unsampled_us > kShortStretch * settling;
+        if (span.long_stretch && unsampled_us < span.duration_us - slack_us) {
+            left_us = std::max(0.0, whole_us - unsampled_us);
+            span.duration_us = unsampled_us;
+            span.last = false;
+        }
+        now_us = span.start_us + span.duration_us;
+        span.first_sample = sample;
+        while (sample < points &&
+               (span.last || time_us[static_cast<std::size_t>(sample)] < now_us - slack_us)) {
+            ++sample;
+        }
+        span.end_sample = sample;
+        spans.push_back(span);
+    }
+    return spans;
+}
+
+int sample_weights(double position, double* weight) {
+    thread_local LagrangeWeights weights(kInterpolationOrder);
+    const int first = first_record(position);
+    weights.at(position - first, weight);
+    return first;
+}
+
+namespace {
+
+/// Steps of a curve's own delay: so few numbers of them that curves with others can be alike.
+int own_steps(const UniformSpan& span, double step_s) {
+    constexpr int kPerOctave = 6;
+    const int steps = step_count(span.duration_us * kSecondsPerUs, step_s);
+    int some = 1;
+    while (2 * some * kPerOctave <= steps) some *= 2;
+    return (steps + some - 1) / some * some;
+}
+
+}  // namespace
+
+bool alike(const std::vector<UniformSpan>& a, const std::vector<UniformSpan>& b, double step_s) {
+    return std::ranges::equal(a, b, [&](const UniformSpan& one, const UniformSpan& other) {
+        return one.end_event == other.end_event && one.last == other.last &&
+               (one.last || own_steps(one, step_s) == own_steps(other, step_s));
+    });
+}
+
+UniformPlan uniform_plan(const std::vector<double>& time_us, UniformNodes nodes, UniformStep step,
+                         std::span<const std::vector<UniformSpan>> curves) {
+    UniformPlan plan;
+    plan.nodes = std::move(nodes);
+    plan.step = step;
+    plan.order = kInterpolationOrder;
+    plan.time_us = time_us;
+    for (std::size_t j = 0; j < curves.front().size(); ++j) {
+        UniformSegment segment{curves.front()[j]};
+        segment.steps = segment.last ? 0 : own_steps(segment, step.step_s);
+        segment.step_s = step.step_s;
+        int lowest = 0, highest = 0;
+        for (const std::vector<UniformSpan>& spans : curves) {
+            const UniformSpan& span = spans[j];
+            if (span.end_sample == span.first_sample) continue;
+            const bool first = segment.end_sample == segment.first_sample;
+            segment.first_sample =
+                first ? span.first_sample : std::min(segment.first_sample, span.first_sample);
+            segment.end_sample = std::max(segment.end_sample, span.end_sample);
+            const double step_us =
+                segment.last ? segment.step_s / kSecondsPerUs : span.duration_us / segment.steps;
+            const auto position = [&](int sample) {
+                return (time_us[static_cast<std::size_t>(sample)] - span.start_us) / step_us;
+            };
+            lowest = std::min(lowest, first_record(position(span.first_sample)));
+            highest = std::max(
+                highest, first_record(position(span.end_sample - 1)) + kInterpolationOrder - 1);
+        }
+        if (segment.end_sample > segment.first_sample) {
+            // One more on either side: curves side by side share the place of their records.
+            segment.steps_before = 1 - lowest;
+            segment.steps_after = segment.last ? 0 : std::max(0, highest + 1 - segment.steps);
+            if (segment.last) segment.steps = highest + 1;
+        }
+        plan.segments.push_back(std::move(segment));
+    }
+    return plan;
+}
+
 double settling_us(const Experiment& experiment, int level) {
-    const double width = kTwoPi * experiment.line.half_width_khz * kHzPerKhz;
+    const double width = kTwoPi * line_half_width_khz(experiment.line) * kHzPerKhz;
     return -std::log(quiet_rad(experiment, level)) / width / kSecondsPerUs;
 }
 
@@ -644,20 +759,21 @@ double estimated_error(const Experiment& experiment, const UniformPlan& plan, do
     double step_s = 0.0;
     for (const UniformSegment& segment : plan.segments) step_s = std::max(step_s, segment.step_s);
     const SplittingScheme& scheme = *plan.step.scheme;
-    const double ratio = coupling_ratio(experiment, plan.nodes.total_weight);
-    const double width = kTwoPi * experiment.line.half_width_khz * kHzPerKhz;
+    const double ratio = coupling_ratio(experiment, plan.nodes);
+    const double width = kTwoPi * half_width_khz(experiment, plan.nodes) * kHzPerKhz;
     // What the offsets alone do has decayed as the spins have.
-    const double share = largest / last_pulse_attenuation(experiment);
+    const double share = relative(experiment, largest) / last_pulse_attenuation(experiment);
     const double rate = fastest_rate(experiment.relaxation);
     return splitting_error(scheme, ratio, share, rate / width) *
                std::pow(width * step_s, scheme.order) +
            kOfPulses *
                (plan.nodes.error * node_amplification(ratio) +
-                interpolation_error(plan.nodes, step_s * widened(experiment, ratio), true)) /
+                interpolation_error(plan.nodes, step_s * widened(experiment, plan.nodes, ratio),
+                                    true)) /
                share +
            node_error_of_frame(experiment, plan.nodes) +
-           rounding_of(experiment, plan.step.single, static_cast<double>(plan.passes()), ratio,
-                       share, step_s);
+           rounding_of(experiment, plan.nodes, plan.step.single, static_cast<double>(plan.passes()),
+                       ratio, share, step_s);
 }
 
 }  // namespace nmrsim

@@ -1,12 +1,15 @@
 /// What curves of the uniform kernel share: nodes, steps, tables, interpolation.
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "nmrsim/experiment.h"
 #include "uniform/splitting_scheme.h"
+#include "uniform/uniform_kernel.h"
 
 namespace nmrsim {
 
@@ -16,12 +19,22 @@ inline constexpr double kLeastTolerance = 1e-13;
 /// Share of the tolerance that the line's nodes may use.
 inline constexpr double kNodeShare = 0.1;
 
-/// Free evolution between two (groups of) pulses.
-struct UniformSegment {
-    double start_us = 0.0;     ///< [us]
-    double duration_us = 0.0;  ///< to the next pulse or the last sample [us]
-    double step_s = 0.0;       ///< time step [s]
-    int steps = 0;             ///< steps within the segment
+/// When there is free evolution between two (groups of) pulses, and which samples lie in it.
+struct UniformSpan {
+    double start_us = 0.0;        ///< [us]
+    double duration_us = 0.0;     ///< to the next pulse or the last sample [us]
+    std::size_t first_event = 0;  ///< events [first_event, end_event) precede it
+    std::size_t end_event = 0;
+    int first_sample = 0;  ///< samples [first_sample, end_sample) lie in it
+    int end_sample = 0;
+    bool last = false;          ///< nothing needs the state at its end
+    bool long_stretch = false;  ///< may be followed in closed form
+};
+
+/// Free evolution in steps.
+struct UniformSegment : UniformSpan {
+    double step_s = 0.0;  ///< time step [s]
+    int steps = 0;        ///< steps within the segment
     /// The magnetization between steps is interpolated; where a sample lies near an end of the
     /// segment, steps beyond it (backward before the start) keep the interpolation centred.
     int steps_before = 0;
@@ -31,19 +44,17 @@ struct UniformSegment {
     int steps_between_looks = 0;
     /// What follows the steps: of it Mz alone is kept (StoredExperiment) [us].
     double rest_us = 0.0;
-    int first_sample = 0;  ///< samples [first_sample, end_sample) lie in the segment
-    int end_sample = 0;
     std::vector<int> first_record;  ///< (samples), from the record `steps_before` before the start
     std::vector<double> weight;     ///< (samples, order)
-    std::size_t first_event = 0;    ///< events [first_event, end_event) precede the segment
-    std::size_t end_event = 0;
 };
 
 /// The line's nodes, and how many of them the tolerance needs.
 struct UniformNodes {
     std::vector<double> offset_hz;  ///< (nodes)
     std::vector<double> weight;     ///< (nodes)
+    std::vector<double> length_hz;  ///< (nodes) as LineQuadrature's
     double total_weight = 0.0;
+    double half_width_khz = 0.0;  ///< of the line [kHz]
     /// Of the panels where the rule is composite (line_quadrature()); empty: one rule over the cut.
     std::vector<int> pieces;
     double longest_step_s = 0.0;  ///< that the interpolation of samples bears [s]
@@ -107,6 +118,25 @@ UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes
 /// Time in which a free decay of the line falls to the angle that UniformPlan::quiet_rad allows
 /// [us].
 double settling_us(const Experiment& experiment, int level = 0);
+
+/// The times of a valid experiment's segments.
+std::vector<UniformSpan> uniform_spans(const Experiment& experiment, int level = 0);
+
+/// Where a sample's records begin, counted from the segment's start, and their weights.
+///
+/// Args: position: of the sample, in steps. weight: (kInterpolationOrder).
+int sample_weights(double position, double* weight);
+
+/// Whether curves with these times can be followed side by side: with as many steps, each as long
+/// as the curve's own delay asks.
+bool alike(const std::vector<UniformSpan>& a, const std::vector<UniformSpan>& b, double step_s);
+
+/// A plan for curves whose delays are their own. In the last segment all steps are as long, and as
+/// many as the latest sample takes. What a curve gives does not depend on the others.
+///
+/// Args: curves: (curves, segments), alike, none with a long stretch.
+UniformPlan uniform_plan(const std::vector<double>& time_us, UniformNodes nodes, UniformStep step,
+                         std::span<const std::vector<UniformSpan>> curves);
 
 /// Lays the segments, samples and interpolation out.
 UniformPlan uniform_plan(const Experiment& experiment, UniformNodes nodes, UniformStep step);

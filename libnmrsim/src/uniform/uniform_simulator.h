@@ -18,7 +18,8 @@ int uniform_lanes(bool single_precision);
 /// A segment's passes in one direction of time.
 template <typename Real>
 struct PassTables {
-    std::vector<UniformPass<Real>> pass;  ///< point into `values`
+    std::vector<UniformPass<Real>> pass;  ///< point into `values`; no losses
+    std::vector<double> time_s;           ///< (passes) of the offset turns
     Real last_coupling = 0;
     std::vector<Real> values;
 };
@@ -33,12 +34,11 @@ struct SegmentTables {
 template <typename Real>
 struct UniformTables {
     UniformPlan plan;
-    Relaxation relaxation;
     std::vector<SegmentTables<Real>> segments;
 };
 
 template <typename Real>
-UniformTables<Real> uniform_tables(UniformPlan plan, const Relaxation& relaxation);
+UniformTables<Real> uniform_tables(UniformPlan plan);
 
 /// How a group of curves was followed.
 struct UniformRun {

@@ -6,6 +6,7 @@
 #include <utility>
 #include <variant>
 
+#include "model/line_shape.h"
 #include "nmrsim/units.h"
 #include "uniform/uniform_error.h"
 
@@ -51,10 +52,7 @@ std::vector<Stretch> stretches_of(const std::vector<Event>& events) {
 /// Largest |mean of exp(2 pi i delta t)| over the line at times from `time_s` on: that of the whole
 /// line, and what the edges of the cut make.
 double coherence(const Line& line, double time_s) {
-    const double phase = kTwoPi * line.half_width_khz * kHzPerKhz * time_s;
-    const double uncut = line.shape == LineShape::gaussian
-                             ? std::exp(-phase * phase / (4.0 * std::log(2.0)))
-                             : std::exp(-phase);
+    const double uncut = shape_of(line).coherence(line, time_s);
     const double edge = 2.0 * line_density(line, line.cutoff_khz * kHzPerKhz) / (kTwoPi * time_s);
     Line cut = line;
     cut.renormalize = false;
@@ -90,8 +88,7 @@ StoredExperiment store(const Experiment& experiment, int patience, double allowe
     StoredExperiment result{experiment, {}, 0.0};
     const double settling = settling_us(experiment);
     if (experiment.accuracy.nodes || experiment.accuracy.steps_per_point ||
-        (experiment.line.shape != LineShape::lorentzian &&
-         experiment.line.shape != LineShape::gaussian)) {
+        !shape_of(experiment.line).coherence) {
         return result;
     }
     std::vector<Event> events = sequence_events(experiment.sequence);
