@@ -99,6 +99,16 @@ struct UniformPlan {
 /// 10^-level of the full magnetization: the tolerance is a share of the echo.
 UniformNodes uniform_nodes(const Experiment& experiment, int level = 0);
 
+/// More nodes for the plan's line, `factor` times as many, of which none is where one of the plan's
+/// is.
+UniformNodes finer_nodes(const Experiment& experiment, const UniformPlan& plan, double factor);
+
+/// Error of M that the interpolation of samples makes of uncoupled spins at this step.
+///
+/// Args: near_nyquist: count how much more it is toward the Nyquist limit, as a curve's estimate
+/// does.
+double interpolation_error(const UniformNodes& nodes, double step_s, bool near_nyquist);
+
 /// The level of nodes that the experiment's echo needs, 0 to kMostLevels - 1. `nodes` are those of
 /// level 0.
 ///

@@ -1,0 +1,274 @@
+#include "uniform/uniform_plan.h"
+
+#include <algorithm>
+#include <cmath>
+#include <complex>
+#include <deque>
+#include <limits>
+#include <mutex>
+#include <tuple>
+#include <utility>
+
+#include "model/line_distribution.h"
+#include "model/line_shape.h"
+#include "nmrsim/units.h"
+#include "uniform/uniform_error.h"
+
+namespace nmrsim {
+namespace {
+
+// Share of the tolerance that the interpolation of samples may use; see uniform_step.cpp.
+constexpr double kInterpolationShare = 0.2;
+
+using Phasors = std::vector<std::complex<double>>;
+
+// Error of the quadrature for uncoupled spins at each time.
+std::vector<double> node_errors(const LineQuadrature& rule, const std::vector<double>& time_s,
+                                const Phasors& exact, bool even) {
+    std::vector<double> error;
+    for (std::size_t j = 0; j < time_s.size(); ++j) {
+        double sum = 0.0, across = 0.0;
+        for (std::size_t i = 0; i < rule.weight.size(); ++i) {
+            const double angle = kTwoPi * rule.offset_hz[i] * time_s[j];
+            sum += rule.weight[i] * std::cos(angle);
+            if (!even) across -= rule.weight[i] * std::sin(angle);
+        }
+        error.push_back(kSpinLength * std::abs(std::complex<double>(sum, across) - exact[j]));
+    }
+    return error;
+}
+
+UniformNodes as_nodes(LineQuadrature rule, const std::vector<double>& time_s, const Phasors& exact,
+                      bool even) {
+    UniformNodes nodes;
+    const std::vector<double> error = node_errors(rule, time_s, exact, even);
+    for (std::size_t j = 0; j < error.size(); ++j) {
+        nodes.error_at.emplace_back(time_s[j] / kSecondsPerUs, error[j]);
+    }
+    std::ranges::sort(nodes.error_at);
+    nodes.error = std::ranges::max(error);
+    for (double w : rule.weight) nodes.total_weight += w;
+    nodes.offset_hz = std::move(rule.offset_hz);
+    nodes.weight = std::move(rule.weight);
+    nodes.length_hz = std::move(rule.length_hz);
+    return nodes;
+}
+
+/// The longest step that the interpolation bears.
+double longest_step(const Line& line, const UniformNodes& nodes, double tolerance) {
+    double low = 0.0;
+    // Nearer to the edge's Nyquist limit the formula above is too small.
+    constexpr double kMostOfNyquist = 0.77;
+    double high = kMostOfNyquist / (2.0 * line_reach_hz(line));
+    for (int i = 0; i < 30; ++i) {
+        const double middle = 0.5 * (low + high);
+        const double error = interpolation_error(nodes, middle, false);
+        const bool good = error <= kInterpolationShare * tolerance;
+        (good ? low : high) = middle;
+    }
+    return low;
+}
+
+/// One rule over the whole cut is made in the square of its nodes: beyond so many, panels are
+/// cheaper.
+constexpr int kMostGlobalNodes = 1024;
+/// A rule of so few nodes needs no panels to compare with.
+constexpr std::size_t kFewNodes = 512;
+
+std::size_t node_count(const std::vector<int>& pieces) {
+    std::size_t count = 0;
+    for (const int n : pieces) count += static_cast<std::size_t>(n) * kPanelNodes;
+    return count;
+}
+
+/// Composite rules from few nodes to many.
+std::vector<std::vector<int>> panel_choices(const Line& line, double longest_s) {
+    std::vector<std::vector<int>> choices;
+    for (const int panels : {4, 6, 8, 12, 16, 24, 32, 48, 96}) {
+        for (const double phase : {64.0, 48.0, 24.0}) {  // of a piece [rad]
+            std::vector<int> pieces = panel_pieces(line, panels, longest_s, phase);
+            // A table has its own panels, whatever their number here.
+            if (std::ranges::find(choices, pieces) == choices.end()) {
+                choices.push_back(std::move(pieces));
+            }
+        }
+    }
+    std::stable_sort(choices.begin(), choices.end(),
+                     [](const auto& a, const auto& b) { return node_count(a) < node_count(b); });
+    return choices;
+}
+
+UniformNodes find_nodes(const Experiment& experiment, double tolerance) {
+    const Line& line = experiment.line;
+    // Uncoupled spins say how many are enough: the coupled ones' dependence on the offset has the
+    // same longest phase. Few nodes on a narrow line are off at short times, too.
+    constexpr int kLate = 24, kEarly = 12;
+    const double longest_s = std::max(experiment.acquisition.stop_us, 1e-3) * kSecondsPerUs;
+    std::vector<double> time_s;
+    time_s.reserve(kLate + kEarly);
+    for (int j = 0; j < kLate; ++j) time_s.push_back(longest_s * (1.0 - 0.6 * j / kLate));
+    for (int j = 0; j < kEarly; ++j) time_s.push_back(longest_s * 0.4 * j / kEarly);
+    const Phasors exact = line_phasor(line, time_s);
+    const bool even = shape_of(line).even;
+    if (experiment.accuracy.nodes) {
+        const int n = *experiment.accuracy.nodes;
+        LineQuadrature rule = line_quadrature(line, n, line_stretch(n, tolerance));
+        return as_nodes(std::move(rule), time_s, exact, even);
+    }
+    const auto good = [&](const LineQuadrature& rule) {
+        return std::ranges::max(node_errors(rule, time_s, exact, even)) <= kNodeShare * tolerance;
+    };
+    LineQuadrature best;
+    bool found = false;
+    const double phase = kTwoPi * line_reach_hz(line) * longest_s;
+    if (phase / kPi < kMostGlobalNodes) {
+        constexpr int kBlock = 8;
+        int low = static_cast<int>(phase / kPi) / kBlock;  // two nodes a wave are too few
+        int high = low + 4;
+        const auto rule_of = [&](int blocks) {
+            const int n = kBlock * std::max(blocks, 1);
+            return line_quadrature(line, n, line_stretch(n, tolerance));
+        };
+        best = rule_of(high);
+        found = good(best);
+        while (!found && kBlock * high < kMostGlobalNodes) {
+            low = high;
+            high += 4 + (high - static_cast<int>(phase / kPi) / kBlock) / 2;
+            best = rule_of(high);
+            found = good(best);
+        }
+        while (found && high - low > 1) {
+            const int middle = (low + high) / 2;
+            LineQuadrature rule = rule_of(middle);
+            if (good(rule)) {
+                high = middle;
+                best = std::move(rule);
+            } else {
+                low = middle;
+            }
+        }
+    }
+    std::vector<int> pieces;
+    if (!found || best.weight.size() > kFewNodes) {
+        const std::size_t most =
+            found ? best.weight.size() : std::numeric_limits<std::size_t>::max();
+        const std::vector<std::vector<int>> choices = panel_choices(line, longest_s);
+        for (std::size_t c = 0; c < choices.size() && node_count(choices[c]) < most; ++c) {
+            LineQuadrature rule = line_quadrature(line, choices[c]);
+            const bool last = c + 1 == choices.size() && !found;  // what rounding allows
+            if (!last && !good(rule)) continue;
+            best = std::move(rule);
+            pieces = choices[c];
+            break;
+        }
+    }
+    UniformNodes nodes = as_nodes(std::move(best), time_s, exact, even);
+    nodes.pieces = std::move(pieces);
+    return nodes;
+}
+
+/// How a free decay falls, up to the longest time.
+void fill_decay(const Experiment& experiment, UniformNodes& nodes) {
+    constexpr int kTimes = 257;
+    nodes.decay_spacing_us = std::max(experiment.acquisition.stop_us, 1e-3) / (kTimes - 1);
+    std::vector<double> time_s;
+    time_s.reserve(kTimes);
+    for (int k = 0; k < kTimes; ++k) time_s.push_back(k * nodes.decay_spacing_us * kSecondsPerUs);
+    for (const std::complex<double>& value : line_phasor(experiment.line, time_s)) {
+        nodes.decay.push_back(std::abs(value));
+    }
+    // The magnitude may pass through zero between the times.
+    double later = 0.0;
+    for (auto value = nodes.decay.rbegin(); value != nodes.decay.rend(); ++value) {
+        later = std::max(later, std::abs(*value));
+        *value = later;
+    }
+}
+
+/// What the choice of nodes depends on.
+auto node_key(const Experiment& e, int level) {
+    return std::tuple(e.line, e.acquisition.stop_us, e.accuracy.tolerance,
+                      e.accuracy.nodes.value_or(0), level);
+}
+
+}  // namespace
+
+// Error of the interpolation at step h: a component exp(2 pi i f t) is off by about
+// sqrt(2 / (pi order)) sin(pi f h)^order at the worst point between two records. Toward the Nyquist
+// limit that is too small by cos(pi f h), which the estimate of a curve counts.
+double interpolation_error(const UniformNodes& nodes, double step_s, bool near_nyquist) {
+    double sum = 0.0;
+    const double half_way = std::sqrt(2.0 / (kPi * kInterpolationOrder));
+    for (std::size_t i = 0; i < nodes.weight.size(); ++i) {
+        const double phase = std::min(kPi * std::abs(nodes.offset_hz[i]) * step_s, 0.5 * kPi);
+        double error = half_way * std::pow(std::sin(phase), kInterpolationOrder);
+        if (near_nyquist) error = std::min(1.0, error / std::cos(phase));
+        sum += std::abs(nodes.weight[i]) * error;
+    }
+    return kSpinLength * sum;
+}
+
+UniformNodes uniform_nodes(const Experiment& experiment, int level) {
+    // The search costs as much as a few curves: the last answers are kept.
+    using Key = decltype(node_key(experiment, level));
+    constexpr std::size_t kKept = 64;
+    static std::mutex mutex;
+    static std::deque<std::pair<Key, UniformNodes>> kept;
+    const Key key = node_key(experiment, level);
+    {
+        const std::lock_guard lock(mutex);
+        for (const auto& [known, nodes] : kept) {
+            if (known == key) return nodes;
+        }
+    }
+    const double tolerance =
+        std::max(experiment.accuracy.tolerance * std::pow(10.0, -level), kLeastTolerance);
+    UniformNodes nodes = find_nodes(experiment, tolerance);
+    nodes.half_width_khz = line_half_width_khz(experiment.line);
+    nodes.longest_step_s = longest_step(experiment.line, nodes, tolerance);
+    fill_decay(experiment, nodes);
+    const std::lock_guard lock(mutex);
+    kept.emplace_front(key, nodes);
+    if (kept.size() > kKept) kept.pop_back();
+    return nodes;
+}
+
+double UniformNodes::error_until(double time_us) const {
+    double largest = 0.0;
+    for (const auto& [at_us, value] : error_at) {
+        largest = std::max(largest, value);
+        if (at_us >= time_us) break;
+    }
+    return largest;
+}
+
+/// More nodes, of which none is where one of the others is.
+UniformNodes finer_nodes(const Experiment& experiment, const UniformPlan& plan, double factor) {
+    const Line& line = experiment.line;
+    const UniformNodes& coarse = plan.nodes;
+    LineQuadrature rule;
+    UniformNodes nodes;
+    if (coarse.pieces.empty()) {
+        const double count = factor * static_cast<double>(coarse.weight.size());
+        const int n = static_cast<int>(std::ceil(count)) + 7;
+        const double tolerance = std::max(
+            experiment.accuracy.tolerance * std::pow(10.0, -plan.step.level - 1), kLeastTolerance);
+        rule = line_quadrature(line, n, line_stretch(n, tolerance));
+    } else {
+        // A third more panels, and the same longest phase of a piece over `factor`.
+        const double panels = std::ceil(4.0 / 3.0 * static_cast<double>(coarse.pieces.size()));
+        const double longest_s =
+            factor * std::max(experiment.acquisition.stop_us, 1e-3) * kSecondsPerUs;
+        constexpr double kPhase = 48.0;  // [rad]
+        nodes.pieces = panel_pieces(line, static_cast<int>(panels), longest_s, kPhase);
+        rule = line_quadrature(line, nodes.pieces);
+    }
+    for (const double w : rule.weight) nodes.total_weight += w;
+    nodes.offset_hz = std::move(rule.offset_hz);
+    nodes.weight = std::move(rule.weight);
+    nodes.length_hz = std::move(rule.length_hz);
+    nodes.half_width_khz = coarse.half_width_khz;
+    return nodes;
+}
+
+}  // namespace nmrsim
