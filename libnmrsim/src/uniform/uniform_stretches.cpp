@@ -38,6 +38,9 @@ int UniformGroup<Real>::quiet_stretches(const Stepped& stepped, std::size_t lane
         sine[i] = decay * std::sin(angle);
     }
     const double noise = kSpinLength * plan_.nodes.total_weight * kNoise;
+    // Of a near box many spins ring together.
+    const bool few = kTwoPi * edge >= kFarCut * plan_.line_rate;
+    const double ringing = few ? at_edge / everywhere : 1.0;
     double turned = 0.0;
     for (int stretch = 0; stretch < most; ++stretch) {
         throw_if_stopped();
@@ -52,8 +55,7 @@ int UniformGroup<Real>::quiet_stretches(const Stepped& stepped, std::size_t lane
                 y[i] = cosine[i] * y[i] - sine[i] * x[i];
                 x[i] = next;
             }
-            const double magnitude =
-                std::hypot(sum_x, sum_y) + at_edge / everywhere * std::hypot(all_x, all_y);
+            const double magnitude = std::hypot(sum_x, sum_y) + ringing * std::hypot(all_x, all_y);
             if (magnitude > noise) turned += strength * magnitude * spacing_s;
             if (turned > plan_.quiet_rad) return stretch;
         }
