@@ -139,14 +139,27 @@ double uncoupled_magnitude(const Experiment& experiment, const UniformNodes& nod
     return std::max(largest, kLeastMagnitude);
 }
 
-double last_pulse_attenuation(const Experiment& experiment) {
+namespace {
+
+/// What relaxation leaves at the window's start of what the last pulse until `until_us` made.
+double attenuation_since(const Experiment& experiment, double until_us) {
     const double rate = experiment.relaxation.transverse_rate() * kSecondsPerUs;
     if (rate == 0.0) return 1.0;
     double last_us = 0.0;
     for (const TimedPulse& pulse : timed_pulses(experiment)) {
-        if (pulse.time_us <= experiment.acquisition.stop_us) last_us = pulse.time_us;
+        if (pulse.time_us <= until_us) last_us = pulse.time_us;
     }
     return std::exp(-rate * std::max(0.0, experiment.acquisition.start_us - last_us));
+}
+
+}  // namespace
+
+double last_pulse_attenuation(const Experiment& experiment) {
+    return attenuation_since(experiment, experiment.acquisition.stop_us);
+}
+
+double window_attenuation(const Experiment& experiment) {
+    return attenuation_since(experiment, experiment.acquisition.start_us);
 }
 
 double node_amplification(double ratio) {

@@ -30,6 +30,9 @@ double uncoupled_magnitude(const Experiment& experiment, const UniformNodes& nod
 /// before its end made, or that was there.
 double last_pulse_attenuation(const Experiment& experiment);
 
+/// The same of what the last pulse before the window's start made.
+double window_attenuation(const Experiment& experiment);
+
 /// How much more than uncoupled spins' the nodes' error is: a strong coupling turns spins that lie
 /// close to its mean, so M depends on the offset more sharply than the longest phase says.
 double node_amplification(double coupling_ratio);

@@ -105,7 +105,8 @@ void place_samples(UniformSegment& segment, const std::vector<double>& time_us) 
 }
 
 double quiet_rad(const Experiment& experiment, int level) {
-    return kQuietShare *
+    // What M turns of an mz that has recovered is beside what relaxation has left of M.
+    return kQuietShare * window_attenuation(experiment) *
            std::max(experiment.accuracy.tolerance * std::pow(10.0, -level), kLeastTolerance);
 }
 
