@@ -19,7 +19,7 @@ namespace {
 const Model& model() {
     static const Model trained = [] {
         TrainingOptions options = small_training();
-        options.epochs = 6;
+        options.epochs = 12;
         return train(linear_dataset(6000, 0.05, 1), options);
     }();
     return trained;
