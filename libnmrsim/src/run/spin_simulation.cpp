@@ -80,23 +80,17 @@ void for_each_curve(const Experiment& shared, std::span<const double> parameters
 
 /// require_possible() for (3, points) of a curve of a batch of the uniform kernel.
 ///
-/// Args: parameters: (count, unknowns) of the batch.
-void require_possible_rows(const Experiment& shared, std::span<const double> parameters,
-                           std::size_t curve, const float* rows, std::size_t points) {
+/// Args: own: of the batch. parameters: (count, unknowns) of it.
+void require_possible_rows(const Experiment& shared, const OwnUnknowns& own,
+                           std::span<const double> parameters, std::size_t curve, const float* rows,
+                           std::size_t points) {
     const auto row = [&](std::size_t k) { return std::span(rows + k * points, points); };
+    const auto check = [&](const Experiment& experiment) {
+        require_possible<float>(experiment, row(0), row(1), row(2));
+    };
+    if (!own.bounds()) return check(shared);
     const std::size_t unknowns = shared.prior.size();
-    const bool own =
-        std::any_of(shared.prior.begin(), shared.prior.end(), [](const PriorRange& range) {
-            return changes_line(range.name) || changes_relaxation(range.name) ||
-                   range.name.starts_with("start_");
-        });
-    if (own) {
-        const Experiment one =
-            with_parameters(shared, parameters.subspan(curve * unknowns, unknowns));
-        require_possible<float>(one, row(0), row(1), row(2));
-    } else {
-        require_possible<float>(shared, row(0), row(1), row(2));
-    }
+    check(with_parameters(shared, parameters.subspan(curve * unknowns, unknowns)));
 }
 
 /// Puts a curve's (2, points) where it belongs.
@@ -139,9 +133,10 @@ std::size_t simulate_spins_batch(const Experiment& experiment, std::span<const d
     threads = team_size(threads);
     BatchState state(progress);
     if (shares_uniform_plans(experiment)) {
+        const OwnUnknowns own(experiment.prior);
         run_uniform_batch(experiment, parameters, {}, threads, state,
                           [&](std::size_t i, std::size_t, std::size_t, const float* rows) {
-                              require_possible_rows(experiment, parameters, i, rows, points);
+                              require_possible_rows(experiment, own, parameters, i, rows, points);
                               std::copy_n(rows, 2 * points, &signal[i * 2 * points]);
                           });
     } else {
@@ -172,11 +167,12 @@ void differentiate_spins_batch(const Experiment& experiment, std::span<const dou
     const BatchProgress none;
     BatchState state(none);
     if (shares_uniform_plans(experiment)) {
+        const OwnUnknowns own(experiment.prior);
         run_uniform_batch(
             experiment, parameters, names, threads, state,
             [&](std::size_t i, std::size_t first, std::size_t count, const float* rows) {
                 if (first == 0) {
-                    require_possible_rows(experiment, parameters, i, rows, points);
+                    require_possible_rows(experiment, own, parameters, i, rows, points);
                     std::copy_n(rows, 2 * points, &signal[i * 2 * points]);
                 }
                 for (std::size_t t = 0; t < count; ++t) {

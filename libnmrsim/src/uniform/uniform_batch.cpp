@@ -35,23 +35,6 @@ struct Bucket {
     long passes() const { return plan().passes(); }
 };
 
-/// What a batch's unknowns give each curve of its own.
-struct OwnUnknowns {
-    bool line = false, relaxation = false, start = false, times = false;
-
-    explicit OwnUnknowns(const Prior& prior) {
-        for (const PriorRange& range : prior) {
-            line = line || changes_line(range.name);
-            relaxation = relaxation || changes_relaxation(range.name);
-            start = start || range.name.starts_with("start_");
-            times = times || changes_times(range.name);
-        }
-    }
-
-    /// Whether the batch's experiment does not say where a curve's long delays may be cut.
-    bool delays() const { return line || relaxation || times; }
-};
-
 /// Half widths of lines that share nodes differ by no more than this factor.
 constexpr double kWidthsPerOctave = 4.0;
 
@@ -65,16 +48,19 @@ Line line_of_nodes(Line line) {
     return line;
 }
 
+bool same_widths(const Line& a, const Line& b) {
+    return a.half_width_khz == b.half_width_khz &&
+           a.gaussian_half_width_khz == b.gaussian_half_width_khz;
+}
+
 /// Nodes of each line and level, found as they are needed.
 class NodeLevels {
 public:
     explicit NodeLevels(const Experiment& experiment) : experiment_(experiment) {}
 
     const UniformNodes& at(const Line& line, int level) {
-        auto known = std::ranges::find_if(lines_, [&](const OfLine& one) {
-            return one.line.half_width_khz == line.half_width_khz &&
-                   one.line.gaussian_half_width_khz == line.gaussian_half_width_khz;
-        });
+        auto known = std::ranges::find_if(
+            lines_, [&](const OfLine& one) { return same_widths(one.line, line); });
         if (known == lines_.end()) {
             lines_.push_back({line, std::vector<UniformNodes>(kMostLevels)});
             known = std::prev(lines_.end());
@@ -146,8 +132,7 @@ Sorted sort_by_step(const Experiment& shared, std::span<const double> parameters
         auto bucket = std::find_if(buckets.begin(), buckets.end(), [&](const Bucket& b) {
             return b.step == step && b.stored == stores &&
                    (b.spans.empty() || alike(b.spans.front(), spans, step.step_s)) &&
-                   b.line.half_width_khz == line.half_width_khz &&
-                   b.line.gaussian_half_width_khz == line.gaussian_half_width_khz;
+                   same_widths(b.line, line);
         });
         if (bucket == buckets.end()) {
             bucket = buckets.insert(buckets.end(), {step, line, stores, {}, {}, {}, {}, {}});

@@ -138,6 +138,15 @@ bool changes_times(std::string_view parameter_name) {
     return parameter_name == "tau_us";
 }
 
+OwnUnknowns::OwnUnknowns(const Prior& prior) {
+    for (const PriorRange& range : prior) {
+        line = line || changes_line(range.name);
+        relaxation = relaxation || changes_relaxation(range.name);
+        start = start || range.name.starts_with("start_");
+        times = times || changes_times(range.name);
+    }
+}
+
 bool changes_relaxation(std::string_view parameter_name) {
     return holds(kRates, parameter_name);
 }

@@ -55,4 +55,16 @@ bool changes_relaxation(std::string_view parameter_name);
 /// Whether it changes the times of pulses.
 bool changes_times(std::string_view parameter_name);
 
+/// What a batch's unknowns give each curve of its own.
+struct OwnUnknowns {
+    bool line = false, relaxation = false, start = false, times = false;
+
+    explicit OwnUnknowns(const Prior& prior);
+
+    /// Whether the batch's experiment does not say where a curve's long delays may be cut.
+    bool delays() const { return line || relaxation || times; }
+    /// Whether it does not say how large |M| may become.
+    bool bounds() const { return line || relaxation || start; }
+};
+
 }  // namespace nmrsim

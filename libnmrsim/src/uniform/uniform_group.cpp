@@ -70,7 +70,6 @@ void UniformGroup<Real>::enter(std::size_t j) {
         step_s_[lane] = segment.steps > 0 ? duration_s / segment.steps : 0.0;
     }
     // How the segment's start and end move with each parameter.
-    start_slope_.resize(rows_ * curves_.size());
     end_slope_.resize(rows_ * curves_.size());
     if (j == 0) std::fill(end_slope_.begin(), end_slope_.end(), 0.0);
     start_slope_ = end_slope_;

@@ -154,8 +154,6 @@ private:
 
     /// Offsets beyond this share of the largest are the edge of the cut.
     static constexpr double kNearEdge = 0.8;
-    /// A cut at fewer half widths makes a near box of the line.
-    static constexpr double kFarCut = 4.0;
 
     /// Puts records of the last segment, where the curves' steps are as long but begin at times of
     /// their own, side by side: each curve's are moved by whole steps.

@@ -38,6 +38,13 @@ std::vector<double> node_errors(const LineQuadrature& rule, const std::vector<do
     return error;
 }
 
+void take_rule(LineQuadrature rule, UniformNodes& nodes) {
+    for (const double w : rule.weight) nodes.total_weight += w;
+    nodes.offset_hz = std::move(rule.offset_hz);
+    nodes.weight = std::move(rule.weight);
+    nodes.length_hz = std::move(rule.length_hz);
+}
+
 UniformNodes as_nodes(LineQuadrature rule, const std::vector<double>& time_s, const Phasors& exact,
                       bool even) {
     UniformNodes nodes;
@@ -47,10 +54,7 @@ UniformNodes as_nodes(LineQuadrature rule, const std::vector<double>& time_s, co
     }
     std::ranges::sort(nodes.error_at);
     nodes.error = std::ranges::max(error);
-    for (double w : rule.weight) nodes.total_weight += w;
-    nodes.offset_hz = std::move(rule.offset_hz);
-    nodes.weight = std::move(rule.weight);
-    nodes.length_hz = std::move(rule.length_hz);
+    take_rule(std::move(rule), nodes);
     return nodes;
 }
 
@@ -242,7 +246,6 @@ double UniformNodes::error_until(double time_us) const {
     return largest;
 }
 
-/// More nodes, of which none is where one of the others is.
 UniformNodes finer_nodes(const Experiment& experiment, const UniformPlan& plan, double factor) {
     const Line& line = experiment.line;
     const UniformNodes& coarse = plan.nodes;
@@ -263,10 +266,7 @@ UniformNodes finer_nodes(const Experiment& experiment, const UniformPlan& plan, 
         nodes.pieces = panel_pieces(line, static_cast<int>(panels), longest_s, kPhase);
         rule = line_quadrature(line, nodes.pieces);
     }
-    for (const double w : rule.weight) nodes.total_weight += w;
-    nodes.offset_hz = std::move(rule.offset_hz);
-    nodes.weight = std::move(rule.weight);
-    nodes.length_hz = std::move(rule.length_hz);
+    take_rule(std::move(rule), nodes);
     nodes.half_width_khz = coarse.half_width_khz;
     return nodes;
 }

@@ -71,11 +71,6 @@ int step_count(double duration_s, double step_s) {
     return static_cast<int>(steps);
 }
 
-/// The first record of a sample at this position, in steps from the segment's start.
-int first_record(double position) {
-    return static_cast<int>(std::floor(position + 1e-9)) - kInterpolationOrder / 2 + 1;
-}
-
 // Puts samples into the segment and finds the steps that their interpolation needs.
 void place_samples(UniformSegment& segment, const std::vector<double>& time_us) {
     const int samples = segment.end_sample - segment.first_sample;
@@ -201,6 +196,10 @@ std::vector<UniformSpan> uniform_spans(const Experiment& experiment, int level) 
         spans.push_back(span);
     }
     return spans;
+}
+
+int first_record(double position) {
+    return static_cast<int>(std::floor(position + 1e-9)) - kInterpolationOrder / 2 + 1;
 }
 
 int sample_weights(double position, double* weight) {

@@ -16,6 +16,10 @@ namespace nmrsim {
 /// Below this the tolerance is rounding's.
 inline constexpr double kLeastTolerance = 1e-13;
 
+/// Cuts at so many half widths leave a line as it is, with few spins at its edge; nearer ones make
+/// nearly a box of it.
+inline constexpr double kFarCut = 4.0;
+
 /// Share of the tolerance that the line's nodes may use.
 inline constexpr double kNodeShare = 0.1;
 
@@ -131,6 +135,9 @@ double settling_us(const Experiment& experiment, int level = 0);
 
 /// The times of a valid experiment's segments.
 std::vector<UniformSpan> uniform_spans(const Experiment& experiment, int level = 0);
+
+/// The first record of a sample at this position, in steps from where records count.
+int first_record(double position);
 
 /// Where a sample's records begin, counted from the segment's start, and their weights.
 ///

@@ -102,7 +102,7 @@ void UniformGroup<Real>::align(const UniformSegment& segment) {
     for (std::size_t k = 0; k < points; ++k) {
         const std::size_t at = static_cast<std::size_t>(segment.first_sample) + k;
         position[k] = plan_.time_us[at] / step_us;
-        first_[k] = static_cast<int>(std::floor(position[k] + 1e-9)) - kInterpolationOrder / 2 + 1;
+        first_[k] = first_record(position[k]);
         position_[k] = static_cast<Real>(position[k] - first_[k]);
         lowest = std::min(lowest, first_[k]);
         highest = std::max(highest, first_[k]);

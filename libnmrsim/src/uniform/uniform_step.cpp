@@ -68,8 +68,6 @@ double fastest_rate(const Relaxation& relaxation) {
 /// A line that a cut makes nearly a box lets go of the field slowly: roundings grow as with so many
 /// times the coupling (measured: 6 times a Lorentzian's where the cut lies at the half width).
 constexpr double kOfBox = 4.0;
-/// Cuts at so many half widths leave a line as it is.
-constexpr double kFarCut = 4.0;
 
 /// Where mz relaxes, each node's is rounded the same way for many passes, and the next pulse turns
 /// it into M: as a spin, and a coupling, so many times as large (measured: 5 times and 1.3).
