@@ -23,6 +23,7 @@
 #include "nmrsim/nearest_name.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/sequence_text.h"
+#include "nmrsim/series.h"
 #include "nmrsim/stop.h"
 #include "nmrsim/version.h"
 #include "option_table.h"
@@ -132,6 +133,10 @@ CLI::Option* add_experiment_choice(CLI::App& app, ExperimentChoice& choice) {
     app.add_option("--set", choice.settings, "Change one value of the experiment; may be repeated")
         ->allow_extra_args(false)
         ->type_name("table.key=value");
+    app.add_option("--series", choice.series,
+                   "Records that differ in some settings: a table whose columns are keys, such as "
+                   "sequence.tau_us")
+        ->type_name("records.csv");
     return app
         .add_option("EXPERIMENT", choice.name,
                     "Name of an experiment that ships (nmr-simulate --list) or a TOML file")
@@ -152,6 +157,7 @@ nmrsim::Experiment chosen_experiment(const ExperimentChoice& choice) {
         });
     }
     for (const std::string& setting : choice.settings) nmrsim::apply_setting(experiment, setting);
+    if (!choice.series.empty()) experiment.series = nmrsim::read_series(choice.series);
     experiment.validate();
     return experiment;
 }

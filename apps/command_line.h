@@ -24,6 +24,7 @@ struct ExperimentChoice {
     std::string name;
     std::vector<std::string> settings;    ///< "table.key=value"
     std::optional<std::string> sequence;  ///< as text, in place of the experiment's
+    std::string series;                   ///< a table of records, in place of the experiment's
 };
 
 /// Adds --threads, --quiet, --version and the example under --help.

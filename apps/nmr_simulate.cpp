@@ -16,6 +16,7 @@
 #include "nmrsim/experiment_warnings.h"
 #include "nmrsim/file_output.h"
 #include "nmrsim/fisher.h"
+#include "nmrsim/observables.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/simulate.h"
 #include "nmrsim/sweep.h"
@@ -77,6 +78,8 @@ int main(int argc, char** argv) {
     bool bound = false;
     std::vector<std::string> by;
     bool list = false;
+    std::string observe;
+    std::vector<double> apodisation;
     nmrapps::add_common_options(app, common,
                                 "nmr-simulate challenge-2021 --set interaction.alpha_x_khz=60 "
                                 "--out curve.csv --plot curve.svg");
@@ -99,6 +102,15 @@ int main(int argc, char** argv) {
     app.add_option("--noise-seed", noise_seed,
                    "Add noise of standard deviation acquisition.noise, the same for the same seed")
         ->type_name("S");
+    app.add_option("--observe", observe,
+                   "In place of the curve: echo-integral, the integral over each window and "
+                   "record; decay, its magnitude against time; spectrum")
+        ->type_name("NAME");
+    app.add_option("--apodisation", apodisation,
+                   "Widths that a spectrum's lines get, Lorentzian and Gaussian [kHz]")
+        ->type_name("L[,G]")
+        ->delimiter(',')
+        ->expected(1, 2);
     app.add_option("--out", out, "File for the curve (default: standard output)")
         ->type_name("curve.csv");
     app.add_option("--plot", plot, "Draw the curve too: .svg or .png")->type_name("curve.svg");
@@ -136,6 +148,12 @@ int main(int argc, char** argv) {
         if (noise_seed && experiment.acquisition.noise == 0.0) {
             throw std::invalid_argument("--noise-seed needs acquisition.noise > 0");
         }
+        if (!observe.empty() && (sweep || bound)) {
+            throw std::invalid_argument("--observe goes with a single curve or a series");
+        }
+        if (!apodisation.empty() && observe != "spectrum") {
+            throw std::invalid_argument("--apodisation needs --observe spectrum");
+        }
         if (!by.empty() && !bound) throw std::invalid_argument("--by needs --bound");
         if (bound) {
             nmrapps::warn(app, nmrsim::experiment_warnings(experiment));
@@ -153,16 +171,19 @@ int main(int argc, char** argv) {
             const nmrsim::SignalJacobian jacobian =
                 nmrsim::simulate_with_jacobian(experiment, names, common.threads);
             table = bound_table(experiment, jacobian);
-            csv = nmrsim::curve_to_csv(jacobian.signal);
+            csv = nmrsim::curve_to_csv(experiment, jacobian.signal);
             estimated_error = jacobian.signal.estimated_error;
-            figure = nmrinverse::curve_figure(experiment.name, jacobian.signal);
+            figure = nmrinverse::curve_figure(experiment, jacobian.signal);
         } else if (!sweep) {
             nmrapps::warn(app, nmrsim::experiment_warnings(experiment));
             nmrsim::Signal signal = nmrsim::simulate(experiment, common.threads);
             estimated_error = signal.estimated_error;
             if (noise_seed) nmrsim::add_noise(signal, experiment.acquisition.noise, *noise_seed);
-            csv = nmrsim::curve_to_csv(signal);
-            figure = nmrinverse::curve_figure(experiment.name, signal);
+            apodisation.resize(2, 0.0);
+            csv = observe.empty() ? nmrsim::curve_to_csv(experiment, signal)
+                                  : nmrsim::observable_to_csv(observe, experiment, signal,
+                                                              {apodisation[0], apodisation[1]});
+            figure = nmrinverse::curve_figure(experiment, signal);
         } else {
             const nmrsim::SweepRange range = nmrsim::parse_sweep(*sweep);
             nmrapps::warn(app, sweep_warnings(experiment, range));

@@ -46,7 +46,7 @@ Batch draw_batch(const nmrsim::Experiment& experiment, std::size_t count, std::u
         batch.parameters.insert(batch.parameters.end(), values.begin(), values.end());
         batch.lattice_seeds.push_back(first + i + 1);
     }
-    batch.signal.resize(count * 2 * static_cast<std::size_t>(experiment.acquisition.points));
+    batch.signal.resize(count * 2 * nmrsim::sample_count(experiment));
     return batch;
 }
 
@@ -82,7 +82,7 @@ std::vector<double> measure_errors(const nmrsim::Experiment& experiment, double 
     converged.accuracy = {};
     converged.accuracy.tolerance = kConvergedTolerance;
     converged.accuracy.precision = nmrsim::Precision::double_;
-    const std::size_t points = static_cast<std::size_t>(experiment.acquisition.points);
+    const std::size_t points = nmrsim::sample_count(experiment);
     const std::size_t chunk = nmrsim::is_uniform(experiment) ? 32 : 2;
     std::vector<double> errors;
     const Clock::time_point start = Clock::now();

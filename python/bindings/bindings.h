@@ -12,6 +12,7 @@ void bind_signal(pybind11::module_& module);
 void bind_simulate(pybind11::module_& module);
 void bind_sensitivity(pybind11::module_& module);
 void bind_dataset(pybind11::module_& module);
+void bind_series(pybind11::module_& module);
 
 void bind_estimates(pybind11::module_& module);
 void bind_refine(pybind11::module_& module);

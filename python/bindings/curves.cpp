@@ -47,8 +47,9 @@ float* append(const Signal& signal, const std::vector<double>& times, float* to)
 }
 
 Curves of_signals(const std::vector<const Signal*>& signals, const Experiment& experiment) {
-    const std::vector<double> times = nmrsim::acquisition_times_us(experiment.acquisition);
-    py::array_t<float> all(Shape{extent(signals.size()), 2, experiment.acquisition.points});
+    const std::vector<double> times = nmrsim::acquisition_times_us(experiment);
+    py::array_t<float> all(
+        Shape{extent(signals.size()), 2, extent(nmrsim::sample_count(experiment))});
     float* to = all.mutable_data();
     for (const Signal* signal : signals) to = append(*signal, times, to);
     return {all, signals.size()};
@@ -110,7 +111,7 @@ Curves curves_of(const py::object& signal, const Experiment& experiment) {
             return of_signals(signals, experiment);
         }
     }
-    return of_array(signal, experiment.acquisition.points);
+    return of_array(signal, extent(nmrsim::sample_count(experiment)));
 }
 
 Curves any_curves_of(const py::object& signal, py::ssize_t points) {

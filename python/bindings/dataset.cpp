@@ -36,7 +36,7 @@ Dataset from_arrays(const Experiment& experiment, const Input<float>& signal,
     const auto shape_of = [](const py::array& array) {
         return py::str(array.attr("shape")).cast<std::string>();
     };
-    const int points = experiment.acquisition.points;
+    const py::ssize_t points = extent(nmrsim::sample_count(experiment));
     const auto unknowns = extent(experiment.prior.size());
     if (signal.ndim() != 3 || signal.shape(1) != 2 || signal.shape(2) != points) {
         throw py::value_error(
@@ -49,7 +49,7 @@ Dataset from_arrays(const Experiment& experiment, const Input<float>& signal,
     }
     Dataset dataset;
     dataset.unknowns = experiment.prior;
-    dataset.time_us = nmrsim::acquisition_times_us(experiment.acquisition);
+    dataset.time_us = nmrsim::acquisition_times_us(experiment);
     dataset.signal.assign(signal.data(), signal.data() + signal.size());
     if (parameters) {
         dataset.parameters.assign(parameters->data(), parameters->data() + parameters->size());

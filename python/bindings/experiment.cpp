@@ -17,6 +17,7 @@
 #include "nmrsim/nearest_name.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/sequence_text.h"
+#include "series.h"
 #include "toml_value.h"
 
 namespace nmrpython {
@@ -52,6 +53,10 @@ py::object value_of(const Experiment& experiment, const std::string& key) {
         if (key == full && !row.categorical && row.applies(experiment)) {
             return py::float_(row.get(experiment));
         }
+    }
+    for (const Parameter* row : nmrsim::sequence_rows(experiment)) {
+        known.push_back(fmt::format("sequence.{}", row->name));
+        if (key == known.back()) return py::float_(row->get(experiment));
     }
     const py::dict tables = to_dict(experiment);
     const std::string table = key.substr(0, dot);
@@ -115,8 +120,8 @@ std::string description(const Experiment& experiment) {
     }
     return fmt::format("<Experiment '{}': kernel {}, {} points, {:g} to {:g} us, unknowns [{}]>",
                        experiment.name, nmrsim::kernel_name(experiment.interaction.kernel),
-                       experiment.acquisition.points, experiment.acquisition.start_us,
-                       experiment.acquisition.stop_us, unknowns);
+                       nmrsim::sample_count(experiment), nmrsim::first_sample_us(experiment),
+                       nmrsim::last_sample_us(experiment), unknowns);
 }
 
 void bind_parameter(py::module_& module) {
@@ -206,7 +211,7 @@ A copy: assign a whole dict to change it.)")
         .def_property_readonly(
             "time_us",
             [](const Experiment& experiment) {
-                std::vector<double> times = nmrsim::acquisition_times_us(experiment.acquisition);
+                std::vector<double> times = nmrsim::acquisition_times_us(experiment);
                 const Shape shape{extent(times.size())};
                 return taken(std::move(times), shape);
             },
@@ -220,6 +225,10 @@ A copy: assign a whole dict to change it.)")
             R"(The pulse sequence as text; one that says acquire sets the window too.
 
 Unknowns of the prior that mean nothing to a new sequence are dropped.)")
+        .def_property("series", &series_of, &set_series,
+                      R"(The records of a series: for each a dict, "table.key" to value, and "file".
+
+A copy: assign a whole list to change it.)")
         .def("validate", &Experiment::validate,
              "Raises: ValueError that names the key, the inequality and the value.")
         .def("warnings", &nmrsim::experiment_warnings,

@@ -55,14 +55,12 @@ std::vector<InputCurves> inputs_of(const py::object& curves, const py::object& t
     const py::list items = listed ? py::list(curves) : py::list();
     if (!listed || items.empty()) {
         if (!py::isinstance<nmrsim::Signal>(curves) && !is_path(curves)) {
-            return {of_array(curves, time_us.is_none()
-                                         ? nmrsim::acquisition_times_us(experiment.acquisition)
-                                         : time_us.cast<std::vector<double>>())};
+            return {of_array(curves, time_us.is_none() ? nmrsim::acquisition_times_us(experiment)
+                                                       : time_us.cast<std::vector<double>>())};
         }
     } else if (!py::isinstance<nmrsim::Signal>(items[0]) && !is_path(items[0])) {
-        return {of_array(curves, time_us.is_none()
-                                     ? nmrsim::acquisition_times_us(experiment.acquisition)
-                                     : time_us.cast<std::vector<double>>())};
+        return {of_array(curves, time_us.is_none() ? nmrsim::acquisition_times_us(experiment)
+                                                   : time_us.cast<std::vector<double>>())};
     }
     if (!time_us.is_none()) throw py::value_error("time_us goes with arrays alone");
     std::vector<InputCurves> inputs;

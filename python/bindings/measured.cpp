@@ -67,7 +67,8 @@ void bind_measured(py::module_& module) {
         .def_property_readonly(
             "time_us",
             [](const EchoFit& self) {
-                const std::vector<double> times = nmrsim::acquisition_times_us(self.window);
+                const std::vector<double> times =
+                    nmrsim::acquisition_times_us({.acquisition = self.window});
                 return py::array_t<double>(extent(times.size()), times.data());
             },
             "Their times on the model's axis, within its window [us], (points).")

@@ -238,7 +238,7 @@ Args: as nmrsim.inverse.refine(), with the starts drawn by seed. Releases the GI
                 const Curves curve = one_curve_of(signal, model.experiment());
                 auto values = without_gil([&] { return model.gradient(curve.values(), noise); });
                 const Shape shape{extent(model.experiment().prior.size()), 2,
-                                  model.experiment().acquisition.points};
+                                  extent(nmrsim::sample_count(model.experiment()))};
                 return taken(std::move(values), shape);
             },
             py::arg("signal"), py::arg("noise") = py::none(),

@@ -55,4 +55,5 @@ PYBIND11_MODULE(_core, module) {
     nmrpython::bind_simulate(module);
     nmrpython::bind_sensitivity(module);
     nmrpython::bind_dataset(module);
+    nmrpython::bind_series(module);
 }

@@ -44,7 +44,7 @@ py::tuple batch(const Experiment& given, const Input<double>& parameters, const 
                 int threads) {
     const Experiment experiment = with_unknowns(given, names);
     require_columns(parameters, experiment);
-    const py::ssize_t points = experiment.acquisition.points;
+    const py::ssize_t points = extent(nmrsim::sample_count(experiment));
     py::array_t<float> signal(Shape{parameters.shape(0), 2, points});
     py::array_t<float> jacobian(Shape{parameters.shape(0), parameters.shape(1), 2, points});
     const auto from = numbers(parameters);

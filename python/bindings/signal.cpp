@@ -88,7 +88,7 @@ The arrays, (points) float64, are the Signal's own memory and keep it alive.)")
 
 Args: sigma: standard deviation [units of M], >= 0. index: with the same seed, generate_dataset()
     adds the same noise to its curve of this index.)")
-        .def("to_csv", &nmrsim::curve_to_csv,
+        .def("to_csv", py::overload_cast<const Signal&>(&nmrsim::curve_to_csv),
              "Text with the header time_us,mx,my,mz and 9 significant digits.")
         .def("__len__", &Signal::points)
         .def(pickled(&Signal::time_us, &Signal::mx, &Signal::my, &Signal::mz,

@@ -63,7 +63,8 @@ py::array_t<float> batch(const Experiment& given, const Input<double>& parameter
                                           parameters.shape(0),
                                           py::str(seeds->attr("shape")).cast<std::string>()));
     }
-    py::array_t<float> signal(Shape{parameters.shape(0), 2, experiment.acquisition.points});
+    py::array_t<float> signal(
+        Shape{parameters.shape(0), 2, extent(nmrsim::sample_count(experiment))});
     const auto to = numbers_of_new(signal);
     const auto from = numbers(parameters);
     const auto of_lattice = seeds ? numbers(*seeds) : std::span<const std::uint64_t>();

@@ -114,7 +114,7 @@ TEST_CASE("nmr-simulate: the sequences in docs/formats.md run, and no warning is
         CHECK(warnings_of(outcome).empty());
         ++texts;
     }
-    CHECK(texts == 7);
+    CHECK(texts == 9);
 }
 
 TEST_CASE("nmr-simulate: --plot draws a PNG where the name asks for one") {

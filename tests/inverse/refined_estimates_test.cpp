@@ -44,7 +44,7 @@ Judged judged(const std::vector<double>& parameters, std::uint64_t seed, int wid
     nmrsim::Experiment wider = experiment;  // what makes a curve may lie beyond the prior
     for (nmrsim::PriorRange& range : wider.prior) range.high *= 1.5;
     nmrinverse::Curves curves;
-    curves.time_us = nmrsim::acquisition_times_us(experiment.acquisition);
+    curves.time_us = nmrsim::acquisition_times_us(experiment);
     std::vector<double> starts;
     nmrsim::CounterRandom random(seed, 0, nmrsim::RandomStream::noise);
     const double spread[3] = {1.0, 6.0, 0.5};

@@ -47,7 +47,7 @@ inline nmrsim::Dataset linear_dataset(std::size_t count, double sigma, std::uint
     const auto points = static_cast<std::size_t>(experiment.acquisition.points);
     nmrsim::Dataset data;
     data.unknowns = experiment.prior;
-    data.time_us = nmrsim::acquisition_times_us(experiment.acquisition);
+    data.time_us = nmrsim::acquisition_times_us(experiment);
     data.experiment_toml = nmrsim::experiment_to_toml(experiment);
     data.seed = seed;
     for (std::size_t i = 0; i < count; ++i) {

@@ -70,7 +70,7 @@ void add(std::vector<float>& to, const std::vector<float>& what) {
 Curves one_curve(const nmrsim::Experiment& experiment, const std::vector<float>& signal) {
     Curves curves;
     curves.names = {"curve"};
-    curves.time_us = nmrsim::acquisition_times_us(experiment.acquisition);
+    curves.time_us = nmrsim::acquisition_times_us(experiment);
     curves.signal = signal;
     return curves;
 }
@@ -399,7 +399,7 @@ TEST_CASE("verdict: a curve is judged at its own samples") {
     own->stop_us = finer.acquisition.stop_us;
     own->signal = signal;
     curves.own = {own};
-    CHECK(curves.times_us(0) == nmrsim::acquisition_times_us(finer.acquisition));
+    CHECK(curves.times_us(0) == nmrsim::acquisition_times_us(finer));
     const JudgeOptions options = {.noise = kNoise, .threads = 1, .best_fit = true};
     const Judgements judged = judge(curves, about(values, sd), experiment, options);
     CHECK(judged.verdict[0] == Verdict::ok);

@@ -18,7 +18,7 @@ namespace {
 Dataset example(const Experiment& experiment, std::size_t curves = 3) {
     Dataset set;
     set.unknowns = experiment.prior;
-    set.time_us = acquisition_times_us(experiment.acquisition);
+    set.time_us = acquisition_times_us(experiment);
     for (std::size_t i = 0; i < curves; ++i) {
         const std::vector<double> drawn = draw_parameters(experiment.prior, 2, i);
         set.parameters.insert(set.parameters.end(), drawn.begin(), drawn.end());

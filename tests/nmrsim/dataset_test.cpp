@@ -73,7 +73,7 @@ TEST_CASE("sample i depends on experiment, seed and i alone") {
 TEST_CASE("a data set says what made it") {
     const Experiment experiment = small_uniform();
     const Dataset set = generate_dataset(experiment, 2, 11, 5);
-    CHECK(set.time_us == acquisition_times_us(experiment.acquisition));
+    CHECK(set.time_us == acquisition_times_us(experiment));
     CHECK(set.seed == 11);
     CHECK(set.first_index == 5);
     CHECK(set.version != "");

@@ -118,7 +118,7 @@ TEST_CASE("challenge 2021 has the times, line and ranges of its generator") {
     CHECK(std::abs(echo.tau_us - 628.0 * dt_us) < rounding);
     CHECK(e.acquisition.points == 856);
     CHECK(std::abs(spacing_us(e.acquisition) - dt_us) < rounding);
-    const std::vector<double> times = acquisition_times_us(e.acquisition);
+    const std::vector<double> times = acquisition_times_us(e);
     CHECK(std::abs(times[428] - 2.0 * echo.tau_us) < rounding);
     CHECK_FALSE(e.line.renormalize);
     // The generator's sum over its grid is 0.9366; the integral differs by the ends' half cells.

@@ -52,7 +52,7 @@ public:
             m.insert(m.end(), {experiment_.start.mx, experiment_.start.my, experiment_.start.mz});
         }
         Signal signal;
-        signal.time_us = acquisition_times_us(experiment_.acquisition);
+        signal.time_us = acquisition_times_us(experiment_);
         double now = 0.0;
         const auto advance = [&](double to) {
             const int steps = std::max(1, static_cast<int>(std::ceil((to - now) / longest_us)));

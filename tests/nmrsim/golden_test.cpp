@@ -75,7 +75,7 @@ TEST_CASE("experiments are read") {
     CHECK_FALSE(e.line.renormalize);
     CHECK(std::get<HahnEcho>(e.sequence.program).flip_deg == 45.0);
     CHECK(std::get<HahnEcho>(e.sequence.program).tau_us == 100.0);
-    CHECK(acquisition_times_us(e.acquisition) == kTimes);
+    CHECK(acquisition_times_us(e) == kTimes);
     REQUIRE(e.prior.size() == 2);
     CHECK(e.prior[1].name == "flip_deg");
 }

@@ -171,7 +171,7 @@ struct Spins {
 /// M+ at the samples, by Runge-Kutta; a sample at the time of a pulse is taken after it.
 std::vector<std::array<double, 2>> slow_curve(const Experiment& e) {
     Spins spins(e);
-    const std::vector<double> times = acquisition_times_us(e.acquisition);
+    const std::vector<double> times = acquisition_times_us(e);
     std::vector<std::array<double, 2>> curve;
     double now = 0.0, end = 0.0;
     const auto sample_to = [&](double until) {

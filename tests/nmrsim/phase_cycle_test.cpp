@@ -45,7 +45,7 @@ std::vector<Parts> closed_form(const Experiment& e) {
     const Complex i(0.0, 1.0);
     const Complex turn1 = std::polar(1.0, echo.flip_phase_deg * kRadiansPerDegree);
     const Complex turn2 = std::polar(1.0, echo.refocus_phase_deg * kRadiansPerDegree);
-    const std::vector<double> times = acquisition_times_us(e.acquisition);
+    const std::vector<double> times = acquisition_times_us(e);
     const std::size_t n = times.size();
     std::vector<double> seconds;
     for (const int taus : {0, 1, 2}) {

@@ -177,8 +177,7 @@ int decimation_for(std::span<const float> signal, std::size_t count, int points)
 int decimation_for(const nmrsim::Experiment& experiment) {
     const nmrsim::Acquisition& acquisition = experiment.acquisition;
     if (acquisition.points < 2 * kFewestSamples) return 1;
-    const double nyquist_khz =
-        0.5e3 * (acquisition.points - 1) / (acquisition.stop_us - acquisition.start_us);
+    const double nyquist_khz = 0.5e3 / nmrsim::sample_spacing_us(experiment);
     const double step = kPassShare * nyquist_khz / largest_frequency_khz(experiment);
     return static_cast<int>(std::clamp(step, 1.0, acquisition.points / double{kFewestSamples}));
 }

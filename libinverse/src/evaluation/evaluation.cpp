@@ -35,7 +35,7 @@ void require_same_kind(const Model& model, const nmrsim::Dataset& data) {
     if (data.parameters.empty() || data.parameters.size() != data.count() * unknowns) {
         throw std::invalid_argument("the data's parameters must be known to evaluate a model");
     }
-    const std::vector<double> times = nmrsim::acquisition_times_us(experiment.acquisition);
+    const std::vector<double> times = nmrsim::acquisition_times_us(experiment);
     if (data.points() != times.size()) {
         throw std::invalid_argument(fmt::format("the data must have the model's {} points, got {}",
                                                 times.size(), data.points()));

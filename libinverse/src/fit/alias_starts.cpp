@@ -43,13 +43,12 @@ std::vector<VectorXd> CurveLikelihood::alias_starts(const Fit& fit, double most,
     const nmrsim::PriorRange& range = prior[static_cast<std::size_t>(column)];
     const double period = alias.period_khz / (range.high - range.low);  // in the box
     const double tau_us = std::get<nmrsim::HahnEcho>(own.sequence.program).tau_us;
-    const nmrsim::Acquisition& window = experiment_.acquisition;
+    const double first_us = nmrsim::first_sample_us(experiment_);
 
     const Eigen::Index n = x_.size();
     VectorXd time_us(n);
     for (Eigen::Index i = 0; i < n; ++i) {
-        time_us(i) =
-            window.start_us + static_cast<double>(simulated_sample(i)) * spacing_us_ - tau_us;
+        time_us(i) = first_us + static_cast<double>(simulated_sample(i)) * spacing_us_ - tau_us;
     }
     VectorXd data(2 * n);
     data << x_, y_;

@@ -85,13 +85,15 @@ void check_curve(const nmrsim::Experiment& experiment, std::span<const float> si
                 range.name));
         }
     }
-    const std::size_t points = static_cast<std::size_t>(experiment.acquisition.points);
+    const std::size_t points = nmrsim::sample_count(experiment);
     if (signal.size() != 2 * points) {
         throw std::invalid_argument(fmt::format(
             "refine: {} samples do not fit Mx and My of {} points", signal.size(), points));
     }
-    if (options.fit_time_zero && points < 2) {
-        throw std::invalid_argument("fit_time_zero needs at least 2 points, got 1");
+    if (options.fit_time_zero &&
+        (points < 2 || !experiment.acquisition.windows.empty() || !experiment.series.empty())) {
+        throw std::invalid_argument(fmt::format(
+            "fit_time_zero needs at least 2 points, in one window of one record, got {}", points));
     }
     if (!std::all_of(signal.begin(), signal.end(), [](float m) { return std::isfinite(m); })) {
         throw std::invalid_argument("refine: samples must be finite");
@@ -105,8 +107,9 @@ CurveLikelihood::CurveLikelihood(const nmrsim::Experiment& experiment,
       unknowns_(experiment.prior.size()),
       dimensions_(unknowns_ + (options.fit_time_zero ? 1 : 0)) {
     nmrsim::Acquisition& window = experiment_.acquisition;
-    const std::size_t points = static_cast<std::size_t>(window.points);
-    if (points > 1) spacing_us_ = (window.stop_us - window.start_us) / (window.points - 1);
+    const std::size_t points = nmrsim::sample_count(experiment);
+    spacing_us_ = nmrsim::sample_spacing_us(experiment);
+    double first_us = nmrsim::first_sample_us(experiment);
     std::vector<double> jumps;
     double reach_us = 0.0;
     if (options.fit_time_zero) {
@@ -117,20 +120,20 @@ CurveLikelihood::CurveLikelihood(const nmrsim::Experiment& experiment,
         spacing_us_ /= steps;
         const int after = static_cast<int>(std::ceil(options.time_zero_range_us / spacing_us_)) +
                           static_cast<int>(kInterpolationPoints) / 2;
-        const int before =
-            std::min(after, static_cast<int>(std::floor(window.start_us / spacing_us_)));
+        const int before = std::min(after, static_cast<int>(std::floor(first_us / spacing_us_)));
         reach_us = after * spacing_us_;
-        window.start_us = std::max(0.0, window.start_us - before * spacing_us_);
+        first_us = std::max(0.0, first_us - before * spacing_us_);
+        window = nmrsim::counted_from_start(experiment);
+        window.start_us = first_us;
         window.points = (window.points - 1) * steps + 1 + before + after;
         window.stop_us = window.start_us + (window.points - 1) * spacing_us_;
         padding_ = static_cast<std::size_t>(before);
         jumps = jumps_us(experiment);
         jumps.push_back(0.0);
     }
-    simulated_points_ = static_cast<std::size_t>(window.points);
+    simulated_points_ = nmrsim::sample_count(experiment_);
     for (std::size_t i = 0; i < points; ++i) {
-        const double time =
-            window.start_us + static_cast<double>(i * steps_ + padding_) * spacing_us_;
+        const double time = first_us + static_cast<double>(i * steps_ + padding_) * spacing_us_;
         const bool smooth = std::none_of(jumps.begin(), jumps.end(), [&](double jump) {
             return std::abs(time - jump) <= reach_us;
         });

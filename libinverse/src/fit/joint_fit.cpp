@@ -260,7 +260,7 @@ std::vector<bool> common_unknowns(const nmrsim::Experiment& experiment,
 std::vector<nmrsim::Experiment> each_acquired(const nmrsim::Experiment& experiment,
                                               std::span<const float> signals,
                                               const JointOptions& options) {
-    const std::size_t values = 2 * static_cast<std::size_t>(experiment.acquisition.points);
+    const std::size_t values = 2 * nmrsim::sample_count(experiment);
     std::vector<nmrsim::Experiment> result(
         options.windows.empty() ? signals.size() / values : options.windows.size(), experiment);
     std::size_t sum = 0;

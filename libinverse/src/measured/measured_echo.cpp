@@ -249,11 +249,11 @@ EchoFinder::EchoFinder(const nmrsim::Experiment& experiment, EchoProposal propos
                        const EchoOptions& options)
     : bank_(new Bank{experiment, std::move(proposal), options, {}, {}, {}, 0.0, {}, {}}) {
     options.validate();
-    bank_->times = nmrsim::acquisition_times_us(experiment.acquisition);
+    bank_->times = nmrsim::acquisition_times_us(experiment);
     const double spacing = nmrsim::even_spacing_us(bank_->times);
     const int stride = std::max(1, static_cast<int>(std::floor(kCoarse_us / spacing)));
     bank_->sparse = coarse(experiment, stride);
-    bank_->sparse_times = nmrsim::acquisition_times_us(bank_->sparse.acquisition);
+    bank_->sparse_times = nmrsim::acquisition_times_us(bank_->sparse);
     bank_->spacing_us = stride * spacing;
     bank_->parameters = bank_->drawn(0);
     bank_->filters = bank_->simulated(bank_->parameters);
@@ -343,7 +343,7 @@ namespace {
 /// The record's samples within the experiment's window at an echo's place.
 EchoFit at_place(const nmrsim::Experiment& experiment, const MeasuredRecord& record,
                  const FoundEcho& place) {
-    const nmrsim::Acquisition& whole = experiment.acquisition;
+    const nmrsim::Acquisition whole = nmrsim::counted_from_start(experiment);
     const double spacing = record.spacing_us();
     const double first_us = record.time_us.front() - place.shift_us;
     const double least = static_cast<double>(record.margin);

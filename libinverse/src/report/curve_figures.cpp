@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "nmrsim/series.h"
+
 namespace nmrinverse {
 namespace {
 
@@ -28,6 +30,20 @@ Figure curve_figure(const std::string& title, const nmrsim::Signal& signal) {
                      {"Mz", signal.time_us, signal.mz, {}}};
     figure.width = 800;
     figure.height = 450;
+    return figure;
+}
+
+Figure curve_figure(const nmrsim::Experiment& experiment, const nmrsim::Signal& signal) {
+    Figure figure = curve_figure(experiment.name, signal);
+    if (experiment.series.empty()) return figure;
+    figure.y_label = "|M|";
+    figure.series.clear();
+    const std::vector<nmrsim::Experiment> records = nmrsim::series_records(experiment);
+    for (std::size_t r = 0; r < records.size(); ++r) {
+        const nmrsim::Signal record = nmrsim::record_of(signal, records, r);
+        figure.series.push_back(
+            {fmt::format("record {}", r + 1), record.time_us, magnitude(record), {}});
+    }
     return figure;
 }
 

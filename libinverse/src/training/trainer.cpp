@@ -113,10 +113,14 @@ nmrsim::Experiment experiment_of(const nmrsim::Dataset& data) {
     nmrsim::Experiment experiment =
         nmrsim::parse_experiment(data.experiment_toml, "the data set's experiment");
     experiment.prior = data.unknowns;
-    if (static_cast<std::size_t>(experiment.acquisition.points) != data.points()) {
+    if (nmrsim::sample_count(experiment) != data.points()) {
         throw std::invalid_argument(
             fmt::format("the data set's curves must have the {} points of its experiment, got {}",
                         experiment.acquisition.points, data.points()));
+    }
+    if (!experiment.series.empty() || !experiment.acquisition.windows.empty()) {
+        throw std::invalid_argument(
+            "a network is trained on one window of one record, expected no series and no more");
     }
     return experiment;
 }
@@ -141,7 +145,7 @@ TrainerState starting_state(const nmrsim::Experiment& experiment, const Training
     TrainerState state = [&] {
         if (resumes(options)) return read_checkpoint(experiment, options, data, device);
         const std::span<const float> signal = sample();
-        const auto values = 2 * static_cast<std::size_t>(experiment.acquisition.points);
+        const auto values = 2 * nmrsim::sample_count(experiment);
         return new_trainer_state(
             experiment,
             features_for(experiment, signal, signal.size() / values, options, first.get(), threads),

@@ -40,17 +40,21 @@ WiderWindow wider_window(const nmrsim::Experiment& asked, double time_zero_us) {
     WiderWindow wider{asked, 0, 0.0};
     if (time_zero_us == 0.0) return wider;
     nmrsim::Acquisition& window = wider.experiment.acquisition;
+    if (!window.windows.empty()) {
+        throw std::invalid_argument(
+            fmt::format("training.time_zero_us needs one window, got {}", window.windows.size()));
+    }
     wider.spacing_us = (window.stop_us - window.start_us) / (window.points - 1);
     wider.margin = static_cast<int>(std::ceil(time_zero_us / wider.spacing_us)) +
                    static_cast<int>(kInterpolationPoints / 2);
     window.start_us -= wider.margin * wider.spacing_us;
     window.stop_us += wider.margin * wider.spacing_us;
     window.points += 2 * wider.margin;
-    if (window.start_us < 0.0) {
+    if (nmrsim::first_sample_us(wider.experiment) < 0.0) {
         throw std::invalid_argument(
             fmt::format("training.time_zero_us must leave the window after the first pulse: it "
                         "starts at {} us, and {} us before that would be needed",
-                        asked.acquisition.start_us, wider.margin * wider.spacing_us));
+                        nmrsim::first_sample_us(asked), wider.margin * wider.spacing_us));
     }
     return wider;
 }
@@ -129,7 +133,7 @@ nmrsim::Dataset training_curves(const nmrsim::Experiment& experiment, std::size_
     using nmrsim::RandomStream;
     nmrsim::Dataset data;
     data.unknowns = experiment.prior;
-    data.time_us = nmrsim::acquisition_times_us(experiment.acquisition);
+    data.time_us = nmrsim::acquisition_times_us(experiment);
     data.seed = seed;
     data.first_index = first;
     std::vector<std::uint64_t> lattice_seeds;

@@ -162,6 +162,8 @@ std::span<const float> Curves::samples(std::size_t index) const {
 
 nmrsim::Experiment Curves::experiment_of(std::size_t index, nmrsim::Experiment experiment) const {
     if (const Own* there = own_of(index)) {
+        experiment.acquisition.origin = nmrsim::TimeOrigin::start;
+        experiment.acquisition.windows.clear();
         experiment.acquisition.start_us = there->start_us;
         experiment.acquisition.stop_us = there->stop_us;
         experiment.acquisition.points = static_cast<int>(there->signal.size() / 2);
@@ -171,7 +173,7 @@ nmrsim::Experiment Curves::experiment_of(std::size_t index, nmrsim::Experiment e
 
 std::vector<double> Curves::times_us(std::size_t index) const {
     if (own_of(index) == nullptr) return time_us;
-    return nmrsim::acquisition_times_us(experiment_of(index, {}).acquisition);
+    return nmrsim::acquisition_times_us(experiment_of(index, {}));
 }
 
 double largest_spacing_us(const nmrsim::Experiment& experiment) {
@@ -180,7 +182,7 @@ double largest_spacing_us(const nmrsim::Experiment& experiment) {
 
 void append_curves(const InputCurves& input, const nmrsim::Experiment& experiment, Curves& curves) {
     if (curves.time_us.empty()) {
-        curves.time_us = nmrsim::acquisition_times_us(experiment.acquisition);
+        curves.time_us = nmrsim::acquisition_times_us(experiment);
     }
     append_at_window(input.name, input.curves, experiment, curves);
     curves.names.insert(curves.names.end(), input.names.begin(), input.names.end());

@@ -80,8 +80,8 @@ void check_times(const InputCurves& input, const nmrsim::Experiment& experiment,
 /// Where a Hahn echo has its echo; of another sequence, the window's middle [us].
 double echo_us(const nmrsim::Experiment& experiment) {
     const auto* hahn = std::get_if<nmrsim::HahnEcho>(&experiment.sequence.program);
-    const nmrsim::Acquisition& window = experiment.acquisition;
-    return hahn ? 2.0 * hahn->tau_us : 0.5 * (window.start_us + window.stop_us);
+    return hahn ? 2.0 * hahn->tau_us
+                : 0.5 * (first_sample_us(experiment) + last_sample_us(experiment));
 }
 
 /// Says what was found and what a fit made of it.
@@ -117,7 +117,7 @@ MeasuredFits fit_measured(std::span<const InputCurves> inputs, const nmrsim::Exp
     fitting.fit_phase = finding.phase;
     fitting.fit_time_zero = true;
     std::size_t count = 0;
-    const std::vector<double> window = nmrsim::acquisition_times_us(experiment.acquisition);
+    const std::vector<double> window = nmrsim::acquisition_times_us(experiment);
     for (const InputCurves& input : inputs) {
         count += input.curves.count();
         check_times(input, experiment, window, !finding.align);

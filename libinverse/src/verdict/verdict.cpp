@@ -147,8 +147,8 @@ void require_fitting(const JudgeOptions& options, std::size_t count, std::size_t
 
 /// The experiment as the curve's clock shows it.
 nmrsim::Experiment shifted(nmrsim::Experiment experiment, double time_zero_us) {
-    experiment.acquisition.start_us = std::max(0.0, experiment.acquisition.start_us + time_zero_us);
-    experiment.acquisition.stop_us += time_zero_us;
+    experiment.acquisition = nmrsim::counted_from_start(experiment, time_zero_us);
+    experiment.acquisition.start_us = std::max(0.0, experiment.acquisition.start_us);
     return experiment;
 }
 

@@ -4,12 +4,16 @@
 #include <string>
 
 #include "nmrsim/curve_format.h"
+#include "nmrsim/experiment.h"
 #include "nmrsim/signal.h"
 
 namespace nmrsim {
 
 /// "time_us,mx,my,mz", one line a sample, 9 significant digits.
 std::string curve_to_csv(const Signal& signal);
+
+/// The same of the experiment's curve; of a series, "record,time_us,mx,my,mz", records from 1.
+std::string curve_to_csv(const Experiment& experiment, const Signal& signal);
 
 /// Reads time, Re, Im and, if there, Mz (0 where not) from a text file.
 ///

@@ -1,8 +1,10 @@
 /// An experiment: everything that one simulation needs, as plain numbers.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "nmrsim/coupling.h"
@@ -15,10 +17,26 @@
 
 namespace nmrsim {
 
+/// What the times of a window count from.
+enum class TimeOrigin {
+    start,  ///< the start of the sequence
+    pulse,  ///< the end of the last pulse
+    echo    ///< the last pulse's echo, echo_us()
+};
+
+/// One window among several: `points` times, evenly from start to stop, both included.
+struct AcquisitionWindow {
+    double start_us = 0.0;  ///< first sample, from its origin [us]
+    double stop_us = 0.0;   ///< last sample [us], > start_us (= start_us for a single point)
+    int points = 1;         ///< >= 1
+    TimeOrigin origin = TimeOrigin::start;
+    std::size_t pulses = 0;  ///< `last pulse` is the last one of the sequence's first so many
+};
+
 /// When the magnetization is sampled, and how the receiver reads it: `points` times, evenly from
 /// start to stop, both included.
 struct Acquisition {
-    double start_us = 0.0;   ///< first sample, from the start of the sequence [us], >= 0
+    double start_us = 0.0;   ///< first sample, from its origin [us]; none is before the first pulse
     double stop_us = 150.0;  ///< last sample [us], > start_us (= start_us for a single point)
     int points = 500;        ///< >= 1
     /// Standard deviation of the Gaussian noise on each of Mx and My, in units of M, that data sets
@@ -30,6 +48,10 @@ struct Acquisition {
     /// The receiver reads 0 during a pulse and for this long after its end [us], >= 0; 0: it is
     /// always on.
     double dead_time_us = 0.0;
+    TimeOrigin origin = TimeOrigin::start;  ///< of start_us and stop_us
+    /// Several windows, one after the other in time, in place of start_us, stop_us and origin;
+    /// `points` is how many samples they have in all.
+    std::vector<AcquisitionWindow> windows = {};
 };
 
 /// Arithmetic of the inner loops.
@@ -84,6 +106,13 @@ struct ChallengeScore {
     int curves = 1000;  ///< >= 1
 };
 
+/// What a record of a series has of its own.
+struct SeriesRecord {
+    /// "sequence.tau_us" and its value, as a file of settings has them.
+    std::vector<std::pair<std::string, std::string>> settings;
+    std::string file = {};  ///< where its samples are, if that was said
+};
+
 /// A plain description; computes nothing.
 struct Experiment {
     std::string name = "unnamed";
@@ -99,13 +128,32 @@ struct Experiment {
     Prior prior;                             ///< the unknowns, in order
     std::vector<ChallengeColumn> challenge;  ///< columns of mat_info.txt; the prior's where empty
     ChallengeScore score;
+    /// Records that differ in some settings, whose samples follow each other in one curve
+    /// (series.h); none: the experiment is one record.
+    std::vector<SeriesRecord> series = {};
 
     /// Throws std::invalid_argument that names the key, the inequality and the value.
     void validate() const;
 };
 
-/// Times of the samples [us], (points).
-std::vector<double> acquisition_times_us(const Acquisition& acquisition);
+/// Times of the samples from the start of the sequence [us], (sample_count()); ascending, in each
+/// record of a series.
+std::vector<double> acquisition_times_us(const Experiment& experiment);
+
+/// How many samples a curve has, of all records of a series.
+std::size_t sample_count(const Experiment& experiment);
+
+double first_sample_us(const Experiment& experiment);  ///< from the start of the sequence [us]
+double last_sample_us(const Experiment& experiment);   ///< from the start of the sequence [us]
+
+/// Between samples of a window, the least of all windows; 0 where each has one alone [us].
+double sample_spacing_us(const Experiment& experiment);
+
+/// Whether samples are taken at other times where a parameter has another value.
+bool moves_samples(const Experiment& experiment, const std::string& parameter_name);
+
+/// The same samples at times that count from the start of the sequence, `later_us` later.
+Acquisition counted_from_start(const Experiment& experiment, double later_us = 0.0);
 
 /// Whether the coupling is the uniform kernel, which needs no lattice.
 bool is_uniform(const Experiment& experiment);

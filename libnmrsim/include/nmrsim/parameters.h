@@ -19,23 +19,33 @@ struct Parameter {
     double lower;        ///< smallest value allowed
     double upper;        ///< largest value allowed
     const char* help;    ///< one line
-    double (*get)(const Experiment&);
-    /// Throws std::invalid_argument where it does not apply (xi of a uniform kernel).
-    void (*set)(Experiment&, double);
-    /// Whether the row applies to this experiment's kernel, sequence and so on.
-    bool (*applies)(const Experiment&);
+    // Of a row of the table, none of which a name of a sequence has.
+    double (*getter)(const Experiment&);
+    void (*setter)(Experiment&, double);
+    bool (*condition)(const Experiment&);
     /// A second way to say another row's value (d for gamma3_per_s); set after the plain rows, and
     /// not written to files of settings.
     bool derived;
     /// Its value is the index of one of some choices plus 1/2: of the prior's, where it is an
     /// unknown (see PriorRange), else of all, in their order. In files of settings it is a name.
     bool categorical = false;
+
+    double get(const Experiment& experiment) const;
+    /// Throws std::invalid_argument where it does not apply (xi of a uniform kernel).
+    void set(Experiment& experiment, double value) const;
+    /// Whether the row applies to this experiment's kernel, sequence and so on.
+    bool applies(const Experiment& experiment) const;
 };
 
-/// All rows, plain ones first.
+/// All rows that need no sequence with names, plain ones first.
 std::span<const Parameter> parameter_table();
 
-/// The row called `name`. Throws: std::invalid_argument that names the nearest row.
+/// The rows of the names of an experiment's sequence: of the table "sequence", with the name for
+/// the symbol.
+std::vector<const Parameter*> sequence_rows(const Experiment& experiment);
+
+/// The row called `name`, of the table or of a name that a sequence has. Throws:
+/// std::invalid_argument that names the nearest row.
 const Parameter& parameter(std::string_view name);
 
 /// Sets a parameter after a check of its bounds. Throws: std::invalid_argument,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -36,6 +37,13 @@ struct HahnEcho {
     double refocus_duration_us = 0.0;  ///< of the second pulse [us], >= 0
 };
 
+/// A name that a sequence's text gives a value: "let tau = 50us".
+struct SequenceName {
+    std::string name;  ///< also of its row of the parameter table
+    double value;      ///< [its unit]
+    std::string unit;  ///< "us", "degree", or "" of a plain number
+};
+
 /// A Hahn echo or any list of events. After the last event the spins evolve to the end of the
 /// acquisition. A sample at the very time of a pulse is taken after it.
 struct Sequence {
@@ -43,6 +51,10 @@ struct Sequence {
     /// Strength of the pulses: every flip angle acts times this, finite. A sweep of it is one of
     /// pulse strength for any sequence.
     double pulse_scale = 1.0;
+    /// Of a sequence given as text with names (sequence_text.h), of which `program` follows.
+    std::vector<SequenceName> names = {};
+    std::string text = {};                     ///< what stands behind the names' own items
+    std::vector<double> cycle_phase_deg = {};  ///< added to the phases that the text says, (pulses)
 
     void validate() const;
 };
@@ -50,10 +62,24 @@ struct Sequence {
 /// The events of a sequence, in order, pulse_scale multiplied in.
 std::vector<Event> sequence_events(const Sequence& sequence);
 
+inline constexpr std::size_t kAllPulses = static_cast<std::size_t>(-1);
+
 /// How many pulses it has.
 std::size_t pulse_count(const Sequence& sequence);
 
 /// Whether a pulse of it takes time.
 bool has_finite_pulses(const Sequence& sequence);
+
+/// When the last of the first `pulses` pulses ends [us]; a count beyond what there are is all of
+/// them. Throws: std::invalid_argument where there is none.
+double pulse_end_us(const Sequence& sequence, std::size_t pulses = kAllPulses);
+
+/// When the last of the first `pulses` pulses brings spins together again [us].
+///
+/// Its centre is as long before that as what it refocuses has run apart: since the centre of the
+/// pulse before, or, in a train, since that one's own echo, where it came in between and that pulse
+/// turned no less. A Hahn echo comes at 2 tau, those of a train halfway between its pulses.
+/// Throws: std::invalid_argument for fewer than two pulses.
+double echo_us(const Sequence& sequence, std::size_t pulses = kAllPulses);
 
 }  // namespace nmrsim

@@ -5,7 +5,12 @@
 ///     pulse FLIP PHASE [DURATION]     PHASE: x, y, -x, -y or degrees; ideal without a duration
 ///     delay TIME
 ///     repeat COUNT ( items )
-///     acquire START STOP POINTS       times from the start of the sequence, both included; once
+///     acquire START STOP POINTS       both times included. They count from the start of the
+///                                     sequence, or, as in pulse+2us or echo-40us, from the end or
+///                                     the echo (echo_us()) of the last pulse before the item.
+///                                     Several windows make one signal
+///     let NAME = VALUE                a name for a time, an angle or a number: a row of the
+///                                     parameter table, or, where its value has names, a formula
 ///     fid [FLIP]                      pulse x
 ///     hahn TAU [FLIP [RATIO [PHASE PHASE [DURATION DURATION]]]]
 ///                                     FLIP x, TAU, RATIO FLIP y; a HahnEcho where it stands alone
@@ -13,27 +18,24 @@
 ///     cpmg TAU COUNT [FLIP]           FLIP x, then COUNT times 2 FLIP y at TAU, 3 TAU, 5 TAU, ...
 ///     stimulated-echo TAU T [FLIP]    FLIP x, TAU, FLIP x, T, FLIP x
 ///
-/// FLIP is 90 and RATIO 2 where left out.
+/// FLIP is 90 and RATIO 2 where left out. In place of a time, angle or number may stand a formula
+/// of names and numbers with + - * / and ( ), without blanks: 2*tau-1us.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "nmrsim/experiment.h"
 
 namespace nmrsim {
 
-/// When a sequence's text says that samples are taken.
-struct AcquisitionWindow {
-    double start_us = 0.0;  ///< [us]
-    double stop_us = 0.0;   ///< [us]
-    int points = 1;
-};
-
 struct ParsedSequence {
     Sequence sequence;
-    std::optional<AcquisitionWindow> window;  ///< of its `acquire`, if it has one
+    /// Of its `acquire`, if it has one alone, of numbers, that acquisition's own keys can say.
+    std::optional<AcquisitionWindow> window;
+    std::vector<AcquisitionWindow> windows;  ///< of its `acquire` items otherwise
 };
 
 /// Throws: InputError, "sequence item 2 \"delay 100\": expected a time with its unit (ns, us, ms or

@@ -78,7 +78,7 @@ std::span<T> array(T* data, std::size_t found, std::size_t size, const char* nam
 }
 
 std::size_t points_of(const Experiment& experiment) {
-    return static_cast<std::size_t>(experiment.acquisition.points);
+    return sample_count(experiment);
 }
 
 /// Parameter sets, (count, unknowns), of any count.
@@ -230,7 +230,7 @@ int nmrsim_times_us(const nmrsim_experiment* experiment, double* time_us, size_t
     return guarded([&] {
         const Experiment& e = required(experiment, "experiment").value;
         const auto out = array(time_us, time_size, points_of(e), "time_us", "(points)");
-        const std::vector<double> times = nmrsim::acquisition_times_us(e.acquisition);
+        const std::vector<double> times = nmrsim::acquisition_times_us(e);
         std::copy(times.begin(), times.end(), out.begin());
     });
 }

@@ -157,7 +157,7 @@ void write_files(const Experiment& experiment, std::size_t count,
     }
     if (experiment_toml.empty()) paths.pop_back();
     const std::size_t k = experiment.prior.size();
-    const auto points = static_cast<std::size_t>(experiment.acquisition.points);
+    const auto points = sample_count(experiment);
     write_whole_files(paths, [&](const std::vector<std::string>& names) {
         errno = 0;
         std::deque<TableFile> files;
@@ -218,7 +218,7 @@ Dataset read_challenge(const std::string& path, const Experiment& experiment) {
     }
     Dataset dataset;
     dataset.unknowns = experiment.prior;
-    dataset.time_us = acquisition_times_us(experiment.acquisition);
+    dataset.time_us = acquisition_times_us(experiment);
     dataset.experiment_toml = experiment_to_toml(experiment);
     const std::size_t points = dataset.points();
     const std::string imaginary_path = (folder / "echos_i.txt").string();

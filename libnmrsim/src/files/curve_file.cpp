@@ -7,6 +7,7 @@
 
 #include "files/text_curve.h"
 #include "nmrsim/errors.h"
+#include "nmrsim/series.h"
 
 namespace nmrsim {
 
@@ -15,6 +16,20 @@ std::string curve_to_csv(const Signal& signal) {
     for (std::size_t i = 0; i < signal.points(); ++i) {
         fmt::format_to(std::back_inserter(text), "{:.9g},{:.9g},{:.9g},{:.9g}\n", signal.time_us[i],
                        signal.mx[i], signal.my[i], signal.mz[i]);
+    }
+    return text;
+}
+
+std::string curve_to_csv(const Experiment& experiment, const Signal& signal) {
+    if (experiment.series.empty()) return curve_to_csv(signal);
+    const std::vector<Experiment> records = series_records(experiment);
+    std::string text = "record,time_us,mx,my,mz\n";
+    for (std::size_t r = 0; r < records.size(); ++r) {
+        const Signal record = record_of(signal, records, r);
+        for (std::size_t i = 0; i < record.points(); ++i) {
+            fmt::format_to(std::back_inserter(text), "{},{:.9g},{:.9g},{:.9g},{:.9g}\n", r + 1,
+                           record.time_us[i], record.mx[i], record.my[i], record.mz[i]);
+        }
     }
     return text;
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "lattice/lattice_simulator.h"
+#include "model/derived_rows.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/random.h"
 #include "nmrsim/units.h"
@@ -127,7 +128,7 @@ EnsembleInputs<double> ensemble_inputs(const Experiment& experiment, const Ensem
             inputs.duration.push_back(std::get<Delay>(event).duration_us);
         }
     }
-    inputs.sample = acquisition_times_us(experiment.acquisition);
+    inputs.sample = acquisition_times_us(experiment);
     return inputs;
 }
 
@@ -147,7 +148,7 @@ std::vector<double> input_slopes(const Experiment& experiment, const EnsembleNod
     const auto shifted = [&](double steps) {
         // Set without a check of bounds: the closed forms go on a little past them.
         Experiment other = experiment;
-        row.set(other, value + steps * step);
+        shift_row(other, row, value + steps * step);
         return flat(ensemble_inputs(other, nodes));
     };
     const std::vector<double> above = shifted(1.0), below = shifted(-1.0);

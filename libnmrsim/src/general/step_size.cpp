@@ -21,10 +21,8 @@ constexpr double kStepsPerCarrier = 12.0;
 StepSize size_by(const Experiment& experiment, const StepMethod& method) {
     StepSize size;
     size.method = method;
-    const Acquisition& acquisition = experiment.acquisition;
-    if (experiment.accuracy.steps_per_point && acquisition.points > 1) {
-        size.forced_us = (acquisition.stop_us - acquisition.start_us) / (acquisition.points - 1) /
-                         *experiment.accuracy.steps_per_point;
+    if (experiment.accuracy.steps_per_point) {
+        size.forced_us = sample_spacing_us(experiment) / *experiment.accuracy.steps_per_point;
     }
     size.turn =
         method.first_turn * std::pow(experiment.accuracy.tolerance / 1e-4, 1.0 / method.order);

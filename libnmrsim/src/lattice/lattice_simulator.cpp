@@ -27,8 +27,8 @@ using Vector3 = std::array<double, 3>;
 constexpr double kDifferenceShare = 3.5;
 
 /// Steps were chosen for the tolerance: where two curves differ by far less than that lets expect,
-/// errors of the scheme and of the first pieces cancel by accident. Of 660 random lattices that came
-/// to this none was off by more.
+/// errors of the scheme and of the first pieces cancel by accident. Of 660 random lattices that
+/// came to this none was off by more.
 constexpr double kLeastEstimate = 0.05;
 
 /// What the difference to a better curve counts for as an error.
@@ -51,7 +51,7 @@ template <class Real>
 Signal simulate_as(const Experiment& experiment, LatticeSpins<Real>& spins, double longest,
                    double finer) {
     Signal signal;
-    signal.time_us = acquisition_times_us(experiment.acquisition);
+    signal.time_us = acquisition_times_us(experiment);
     const std::size_t points = signal.points();
     signal.mx.reserve(points);
     signal.my.reserve(points);
@@ -110,7 +110,8 @@ struct Compared {
 std::optional<Compared> compared(const Experiment& experiment, LatticeSpins<double>& spins,
                                  double longest) {
     const double tolerance = experiment.accuracy.tolerance;
-    const bool refines = !experiment.accuracy.steps_per_point || experiment.acquisition.points == 1;
+    const bool refines =
+        !experiment.accuracy.steps_per_point || sample_spacing_us(experiment) == 0.0;
     const auto run = [&](double finer) {
         spins.prepare(experiment);
         return simulate_as(experiment, spins, longest, finer);
@@ -166,7 +167,7 @@ std::optional<Signal> simulate_lattice(const Experiment& experiment, LatticeWork
     const FieldRates rates = field_rates(experiment, norm);
     const double longest = longest_step_us(experiment, rates);
     const bool measured = steps_are_measured(experiment, rates);
-    const bool forced = accuracy.steps_per_point && experiment.acquisition.points > 1;
+    const bool forced = accuracy.steps_per_point && sample_spacing_us(experiment) > 0.0;
     const bool must_be_single = accuracy.precision == Precision::single;
     const auto asked = [&](double finer) {
         return single ? simulate_as(experiment, state.single, longest, finer)

@@ -147,10 +147,9 @@ double longest_step_us(const Experiment& experiment, const FieldRates& rates) {
             kTwoPi * kHzPerKhz * kSecondsPerUs * largest_offset_khz(experiment.line);
         return std::min(relative / (kStepsPerCycle * per_us), kLargestTurn / turn_per_us);
     };
-    const Acquisition& acquisition = experiment.acquisition;
-    if (experiment.accuracy.steps_per_point && acquisition.points > 1) {
-        const double asked = (acquisition.stop_us - acquisition.start_us) /
-                             (acquisition.points - 1) / *experiment.accuracy.steps_per_point;
+    const double spacing_us = sample_spacing_us(experiment);
+    if (experiment.accuracy.steps_per_point && spacing_us > 0.0) {
+        const double asked = spacing_us / *experiment.accuracy.steps_per_point;
         return std::min(asked, step_for(1.0));
     }
     return step_for(experiment.accuracy.tolerance);
@@ -166,7 +165,7 @@ bool lattice_in_single(const Experiment& experiment) {
 
 bool steps_are_measured(const Experiment& experiment, const FieldRates& rates) {
     const Relaxation& relaxation = experiment.relaxation;
-    const double last = acquisition_times_us(experiment.acquisition).back();
+    const double last = last_sample_us(experiment);
     const double longest = longest_step_us(experiment, rates);
     const double loss =
         (relaxation.transverse_rate() + relaxation.longitudinal_rate()) * kSecondsPerUs * longest;
@@ -224,8 +223,7 @@ SimulationCost lattice_cost(const Experiment& experiment) {
     const double longest = longest_step_us(experiment, rates);
     SimulationCost cost;
     cost.elements = experiment.lattice.sites();
-    for (const Span& span :
-         sequence_spans(experiment.sequence, acquisition_times_us(experiment.acquisition).back())) {
+    for (const Span& span : sequence_spans(experiment.sequence, last_sample_us(experiment))) {
         if (span.end_us > span.start_us) {
             const long steps = steps_in(span.end_us - span.start_us, longest, true);
             cost.steps += static_cast<double>(steps) + kRampLevels;

@@ -31,7 +31,7 @@ std::vector<std::size_t> dead_samples(const Experiment& experiment) {
     std::vector<std::size_t> dead;
     const double dead_time_us = experiment.acquisition.dead_time_us;
     if (dead_time_us == 0.0) return dead;
-    const std::vector<double> times = acquisition_times_us(experiment.acquisition);
+    const std::vector<double> times = acquisition_times_us(experiment);
     const double slack_us = kSameTime * (1.0 + times.back());
     double now_us = 0.0;
     std::size_t next = 0;

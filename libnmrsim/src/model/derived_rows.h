@@ -6,10 +6,15 @@
 namespace nmrsim {
 
 struct Experiment;
+struct Parameter;
 
-/// "alpha_x_khz" for "summed_khz", "xi" for "summed_by_xi_khz", "gamma3_per_s" for "d", "stop_us"
-/// for "dwell_us"; any other name itself.
+/// "alpha_x_khz" for "summed_khz", "xi" for "summed_by_xi_khz", "gamma3_per_s" for "d",
+/// "refocus_ratio" for "refocus_deg", "stop_us" for "dwell_us"; any other name itself.
 std::string_view plain_row(std::string_view name);
+
+/// Gives a row another value, without a check of bounds; unknowns of the prior that derived rows
+/// say in terms of it (summed_khz of xi) stay as they are.
+void shift_row(Experiment& experiment, const Parameter& row, double value);
 
 /// Sum of the kernel as it acts, with its sign: 1 where each spin couples to a mean. The summed
 /// rows are its size times alpha_x.

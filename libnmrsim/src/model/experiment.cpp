@@ -7,57 +7,17 @@
 #include <set>
 #include <stdexcept>
 
+#include "model/acquisition.h"
 #include "nmrsim/parameters.h"
+#include "nmrsim/series.h"
 #include "nmrsim/units.h"
 
 namespace nmrsim {
 
 namespace {
 
-/// Keeps a mistyped number of samples from asking for all memory.
-constexpr int kMostPoints = 10'000'000;
 /// 512 nodes are past rounding for every shipped experiment; more than this is a typing error.
 constexpr int kMostNodes = 1'000'000;
-
-void validate_acquisition(const Acquisition& acquisition) {
-    if (!(acquisition.start_us >= 0.0) || !std::isfinite(acquisition.start_us)) {
-        throw std::invalid_argument(fmt::format(
-            "acquisition.start_us must be finite and >= 0, got {}", acquisition.start_us));
-    }
-    if (acquisition.points < 1 || acquisition.points > kMostPoints) {
-        throw std::invalid_argument(fmt::format("acquisition.points must be in [1, {}], got {}",
-                                                kMostPoints, acquisition.points));
-    }
-    if (acquisition.points == 1) {
-        if (acquisition.stop_us != acquisition.start_us) {
-            throw std::invalid_argument(
-                fmt::format("acquisition.stop_us must be start_us = {} for a single point, got {}",
-                            acquisition.start_us, acquisition.stop_us));
-        }
-    } else if (!(acquisition.stop_us > acquisition.start_us) ||
-               !std::isfinite(acquisition.stop_us)) {
-        throw std::invalid_argument(
-            fmt::format("acquisition.stop_us must be finite and > start_us = {}, got {}",
-                        acquisition.start_us, acquisition.stop_us));
-    }
-    if (!(acquisition.noise >= 0.0) || !std::isfinite(acquisition.noise)) {
-        throw std::invalid_argument(
-            fmt::format("acquisition.noise must be finite and >= 0, got {}", acquisition.noise));
-    }
-    if (!std::isfinite(acquisition.receiver_phase_deg)) {
-        throw std::invalid_argument(
-            fmt::format("acquisition.receiver_phase_deg must be finite, got {}",
-                        acquisition.receiver_phase_deg));
-    }
-    if (!(acquisition.gain > 0.0) || !std::isfinite(acquisition.gain)) {
-        throw std::invalid_argument(
-            fmt::format("acquisition.gain must be finite and > 0, got {}", acquisition.gain));
-    }
-    if (!(acquisition.dead_time_us >= 0.0) || !std::isfinite(acquisition.dead_time_us)) {
-        throw std::invalid_argument(fmt::format(
-            "acquisition.dead_time_us must be finite and >= 0, got {}", acquisition.dead_time_us));
-    }
-}
 
 void validate_accuracy(const Accuracy& accuracy) {
     if (!(accuracy.tolerance > 0.0 && accuracy.tolerance < 1.0)) {
@@ -131,7 +91,7 @@ void Experiment::validate() const {
     relaxation.validate();
     sequence.validate();
     phase_cycle.validate(sequence);
-    validate_acquisition(acquisition);
+    validate_acquisition(*this);
     validate_accuracy(accuracy);
     for (const Parameter& row : parameter_table()) {
         if (row.derived || row.categorical || !row.applies(*this)) continue;
@@ -158,18 +118,15 @@ void Experiment::validate() const {
         }
     }
     validate_challenge(*this);
-}
-
-std::vector<double> acquisition_times_us(const Acquisition& acquisition) {
-    std::vector<double> times(static_cast<std::size_t>(acquisition.points));
-    const double span = acquisition.stop_us - acquisition.start_us;
-    const double intervals = acquisition.points - 1;
-    for (int i = 0; i < acquisition.points; ++i) {
-        times[static_cast<std::size_t>(i)] =
-            i == 0 ? acquisition.start_us : acquisition.start_us + span * (i / intervals);
+    if (series.empty()) return;
+    const std::vector<Experiment> records = series_records(*this);
+    for (std::size_t i = 0; i < records.size(); ++i) {
+        try {
+            records[i].validate();
+        } catch (const std::invalid_argument& error) {
+            throw std::invalid_argument(fmt::format("series[{}]: {}", i, error.what()));
+        }
     }
-    if (acquisition.points > 1) times.back() = acquisition.stop_us;
-    return times;
 }
 
 bool is_uniform(const Experiment& experiment) {

@@ -10,6 +10,7 @@
 #include <tuple>
 
 #include "model/experiment_keys.h"
+#include "model/toml_values.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/nearest_name.h"
 #include "nmrsim/parameters.h"
@@ -189,6 +190,7 @@ void check_rivals(const std::vector<Entry>& entries, const std::string& origin) 
         {"relaxation", "t2_us", "gamma3_per_s"},
         {"relaxation", "t2_us", "d"},
         {"acquisition", "dwell_us", "stop_us"},
+        {"sequence", "refocus_deg", "refocus_ratio"},
         {"sequence", "program", "events"}};
     for (const auto& [table, key, rival] : kRivals) {
         const auto found = find(table, key);
@@ -202,8 +204,10 @@ void check_rivals(const std::vector<Entry>& entries, const std::string& origin) 
     const auto program = find("sequence", "program");
     if (program != entries.end()) {
         at(place_of(origin, program->position), [&] {
-            if (!parse_sequence(read_text("sequence.program", *program->node)).window) return;
-            for (const char* key : {"start_us", "stop_us", "dwell_us", "points"}) {
+            const ParsedSequence parsed =
+                parse_sequence(read_text("sequence.program", *program->node));
+            if (!parsed.window && parsed.windows.empty()) return;
+            for (const char* key : {"start_us", "stop_us", "dwell_us", "points", "origin"}) {
                 if (find("acquisition", key) != entries.end()) {
                     throw InputError(fmt::format(
                         "acquire in sequence.program and acquisition.{} say the same: keep one",
@@ -224,7 +228,7 @@ std::vector<Entry> read_entries(const toml::table& root, const std::string& orig
                                 Experiment& experiment) {
     const std::vector<std::string>& tables = experiment_tables();
     std::vector<std::string> known = tables;
-    known.insert(known.end(), {"name", "summary"});
+    known.insert(known.end(), {"name", "summary", "series"});
     std::vector<Entry> entries;
     for (const auto& [key, value] : root) {
         const std::string name(key.str());
@@ -234,6 +238,10 @@ std::vector<Entry> read_entries(const toml::table& root, const std::string& orig
                 const std::string& text = read_text(name, *node);
                 if (name == "name") experiment.name = text;
             });
+            continue;
+        }
+        if (name == "series") {
+            at(place, [&, node = &value] { experiment.series = read_records(*node); });
             continue;
         }
         if (std::find(tables.begin(), tables.end(), name) == tables.end()) {

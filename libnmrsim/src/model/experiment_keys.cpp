@@ -4,12 +4,16 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 #include <limits>
+#include <map>
+#include <optional>
 #include <utility>
 
+#include "model/acquisition.h"
 #include "model/kernels.h"
 #include "model/line_shape.h"
+#include "model/sequence_formula.h"
+#include "model/toml_values.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/nearest_name.h"
@@ -37,6 +41,7 @@ constexpr std::pair<const char*, const char*> kOtherKeys[] = {{"interaction", "n
                                                               {"phase_cycle", "pulses"},
                                                               {"phase_cycle", "receiver"},
                                                               {"acquisition", "points"},
+                                                              {"acquisition", "origin"},
                                                               {"accuracy", "nodes"},
                                                               {"accuracy", "precision"},
                                                               {"accuracy", "steps_per_point"},
@@ -45,17 +50,6 @@ constexpr std::pair<const char*, const char*> kOtherKeys[] = {{"interaction", "n
                                                               {"challenge", "columns"},
                                                               {"challenge", "score"},
                                                               {"challenge", "score_curves"}};
-
-/// What stands there, for messages.
-std::string describe(const toml::node& node) {
-    if (const auto* text = node.as_string()) return fmt::format("the string \"{}\"", text->get());
-    if (const auto* number = node.as_integer()) return fmt::format("{}", number->get());
-    if (const auto* number = node.as_floating_point()) return fmt::format("{}", number->get());
-    if (const auto* flag = node.as_boolean()) return flag->get() ? "true" : "false";
-    if (const auto* array = node.as_array()) return fmt::format("an array of {}", array->size());
-    if (node.is_table()) return "a table";
-    return "a date or time";
-}
 
 }  // namespace
 
@@ -79,73 +73,7 @@ std::vector<std::string> setting_keys() {
     return keys;
 }
 
-void wrong_type(const std::string& key, const char* expected, const toml::node& node) {
-    throw InputError(fmt::format("{}: expected {}, found {}", key, expected, describe(node)));
-}
-
-const std::string& read_text(const std::string& key, const toml::node& node, const char* expected) {
-    const auto* text = node.as_string();
-    if (!text) wrong_type(key, expected, node);
-    return text->get();
-}
-
 namespace {
-
-double read_real(const std::string& key, const toml::node& node,
-                 const char* expected = "a number") {
-    if (const auto* number = node.as_floating_point()) return number->get();
-    if (const auto* number = node.as_integer()) return static_cast<double>(number->get());
-    wrong_type(key, expected, node);
-}
-
-int read_int(const std::string& key, const toml::node& node,
-             const char* expected = "a whole number") {
-    const auto* number = node.as_integer();
-    if (!number) wrong_type(key, expected, node);
-    if (number->get() < std::numeric_limits<int>::min() ||
-        number->get() > std::numeric_limits<int>::max()) {
-        throw InputError(fmt::format("{}: {} is too large", key, number->get()));
-    }
-    return static_cast<int>(number->get());
-}
-
-bool read_flag(const std::string& key, const toml::node& node) {
-    const auto* flag = node.as_boolean();
-    if (!flag) wrong_type(key, "true or false", node);
-    return flag->get();
-}
-
-bool is_auto(const toml::node& node) {
-    const auto* text = node.as_string();
-    return text && text->get() == "auto";
-}
-
-/// A seed as a number; as a string of digits where it passes TOML's 64 bits with sign.
-std::uint64_t read_seed(const std::string& key, const toml::node& node) {
-    const char* expected = "a whole number >= 0";
-    if (const auto* number = node.as_integer()) {
-        if (number->get() < 0) wrong_type(key, expected, node);
-        return static_cast<std::uint64_t>(number->get());
-    }
-    std::uint64_t seed = 0;
-    const std::string& text = read_text(key, node, expected);
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
-    if (error != std::errc() || end != text.data() + text.size()) wrong_type(key, expected, node);
-    return seed;
-}
-
-/// One of `choices`, by its index.
-std::size_t read_choice(const std::string& key, const toml::node& node,
-                        const std::vector<std::string>& choices) {
-    const std::string expected = fmt::format("one of {}", fmt::join(choices, ", "));
-    const std::string& text = read_text(key, node, expected.c_str());
-    const auto found = std::find(choices.begin(), choices.end(), text);
-    if (found == choices.end()) {
-        throw InputError(fmt::format("{}: expected {}, found \"{}\"{}", key, expected, text,
-                                     did_you_mean(text, choices)));
-    }
-    return static_cast<std::size_t>(found - choices.begin());
-}
 
 /// One time of the pair that stands for rates toward +1/2, the other one kept.
 void set_relaxation_time(Relaxation& relaxation, std::string_view key, double time_us) {
@@ -162,17 +90,6 @@ void set_relaxation_time(Relaxation& relaxation, std::string_view key, double ti
     const double d_base = relaxation.d_base;
     relaxation = relaxation_from_times(t1_us, t2_us);
     relaxation.d_base = d_base;
-}
-
-void check_keys(const std::string& where, const toml::table& table,
-                const std::vector<std::string>& known) {
-    for (const auto& [key, value] : table) {
-        const std::string_view name = key.str();
-        if (std::find(known.begin(), known.end(), name) == known.end()) {
-            throw InputError(
-                fmt::format("{}: unknown key {}{}", where, name, did_you_mean(name, known)));
-        }
-    }
 }
 
 /// [[offset_khz, weight], ...]
@@ -218,6 +135,17 @@ std::vector<Event> read_events(const toml::node& node) {
         }
     }
     return events;
+}
+
+/// A value of a name in its unit, or as text with a unit of its own.
+double read_named(const SequenceName& name, const std::string& key, const toml::node& node) {
+    const auto* text = node.as_string();
+    if (!text) return read_real(key, node);
+    const std::optional<Quantity> q = formula_value(text->get(), {}).quantity;
+    if (!q || (q->time == 1) != (name.unit == "us")) {
+        wrong_type(key, name.unit == "us" ? "a time, such as 50us" : "a number", node);
+    }
+    return q->value;
 }
 
 std::vector<double> read_phases(const std::string& key, const toml::node& node) {
@@ -311,6 +239,47 @@ void set_prior(Prior& prior, std::string_view name, const toml::node& node) {
 
 }  // namespace
 
+std::vector<SeriesRecord> read_records(const toml::node& node) {
+    const auto* array = node.as_array();
+    if (!array || array->empty()) wrong_type("series", "[[series]] for each record", node);
+    std::vector<SeriesRecord> records;
+    for (const toml::node& entry : *array) {
+        const std::string where = fmt::format("series[{}]", records.size());
+        const auto* table = entry.as_table();
+        if (!table) wrong_type(where, "a table of settings", entry);
+        SeriesRecord& record = records.emplace_back();
+        // toml++ sorts keys by name; the order is the file's.
+        std::map<std::pair<std::uint32_t, std::uint32_t>, std::pair<std::string, std::string>>
+            found;
+        const auto add = [&](const std::string& key, const toml::node& value) {
+            std::string text;
+            if (value.is_string()) {
+                text = toml_text(read_text(key, value));
+            } else if (const auto* whole = value.as_integer()) {
+                text = fmt::format("{}", whole->get());
+            } else {
+                text = toml_real(read_real(where + "." + key, value, "a number or a string"));
+            }
+            const toml::source_position at = value.source().begin;
+            found[{at.line, at.column}] = {key, std::move(text)};
+        };
+        for (const auto& [key, value] : *table) {
+            const std::string name(key.str());
+            if (name == "file") {
+                record.file = read_text(where + ".file", value);
+            } else if (const auto* inner = value.as_table()) {
+                for (const auto& [inner_key, setting] : *inner) {
+                    add(name + "." + std::string(inner_key.str()), setting);
+                }
+            } else {
+                add(name, value);
+            }
+        }
+        for (auto& [place, setting] : found) record.settings.push_back(std::move(setting));
+    }
+    return records;
+}
+
 void set_key(Experiment& e, const std::string& table, const std::string& key,
              const toml::node& node) {
     const std::string full = table + "." + key;
@@ -324,6 +293,11 @@ void set_key(Experiment& e, const std::string& table, const std::string& key,
     for (const Parameter& row : parameter_table()) {
         if (table != row.table || key != row.name) continue;
         return set_parameter(e, key, read_real(full, node));
+    }
+    if (table == "sequence") {
+        for (const SequenceName& name : e.sequence.names) {
+            if (key == name.name) return set_parameter(e, key, read_named(name, full, node));
+        }
     }
     if (is("interaction.p_weight")) {
         // Of a factor odd in r, which no Hamiltonian has: older files say that there is none of it.
@@ -377,6 +351,8 @@ void set_key(Experiment& e, const std::string& table, const std::string& key,
         set_cycle_pulses(e.phase_cycle, full, node);
     } else if (is("phase_cycle.receiver")) {
         set_cycle_receiver(e.phase_cycle, full, node);
+    } else if (is("acquisition.origin")) {
+        e.acquisition.origin = TimeOrigin(read_choice(full, node, time_origin_names()));
     } else if (is("acquisition.points")) {
         const int points = read_int(full, node);
         if (points < 1) {
@@ -417,6 +393,9 @@ void set_key(Experiment& e, const std::string& table, const std::string& key,
         }
         for (const auto& [other_table, name] : kOtherKeys) {
             if (table == other_table) known.emplace_back(name);
+        }
+        if (table == "sequence") {
+            for (const SequenceName& name : e.sequence.names) known.push_back(name.name);
         }
         std::string suggestion = did_you_mean(key, known);
         // A key in the wrong table: say where it belongs.

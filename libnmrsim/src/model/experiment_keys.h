@@ -20,11 +20,8 @@ const std::vector<std::string>& experiment_tables();
 void set_key(Experiment& experiment, const std::string& table, const std::string& key,
              const toml::node& node);
 
-/// The text of a string. Throws: InputError, "name: expected a string, found 3".
-const std::string& read_text(const std::string& key, const toml::node& node,
-                             const char* expected = "a string");
-
-/// Throws InputError, "line: expected a table, found 3".
-[[noreturn]] void wrong_type(const std::string& key, const char* expected, const toml::node& node);
+/// The records of a series: an array of tables, each with keys as settings have them. Throws: as
+/// above.
+std::vector<SeriesRecord> read_records(const toml::node& node);
 
 }  // namespace nmrsim

@@ -3,9 +3,12 @@
 
 #include <limits>
 
+#include "model/acquisition.h"
 #include "model/line_shape.h"
+#include "model/toml_values.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/parameters.h"
+#include "nmrsim/sequence_text.h"
 
 namespace nmrsim {
 
@@ -14,28 +17,6 @@ namespace {
 /// Tables of plain values, as they are written; phase cycle, prior and challenge follow.
 constexpr const char* kValueTables[] = {"interaction", "lattice",  "line",        "relaxation",
                                         "start",       "sequence", "acquisition", "accuracy"};
-
-/// Shortest digits that read back the same, marked as a real number.
-std::string toml_real(double value) {
-    std::string text = fmt::format("{}", value);
-    if (text.find_first_of(".en") == std::string::npos) text += ".0";
-    return text;
-}
-
-std::string toml_text(std::string_view text) {
-    std::string quoted = "\"";
-    for (const char c : text) {
-        if (c == '"' || c == '\\') {
-            quoted += '\\';
-            quoted += c;
-        } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-            quoted += fmt::format("\\u{:04X}", static_cast<unsigned>(c));
-        } else {
-            quoted += c;
-        }
-    }
-    return quoted + '"';
-}
 
 std::string toml_seed(std::uint64_t seed) {
     const bool fits = seed <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
@@ -71,6 +52,14 @@ std::string toml_cycle(const PhaseCycle& cycle) {
     return fmt::format("\n[phase_cycle]\npulses = [{}]\nreceiver = [{}]\n", pulses, receiver);
 }
 
+/// The sequence as text that says its names and the windows that have no keys.
+std::string program_of(const Experiment& e) {
+    Sequence sequence = e.sequence;
+    sequence.pulse_scale = 1.0;
+    return e.acquisition.windows.empty() ? sequence_to_text(sequence)
+                                         : sequence_to_text(sequence, e.acquisition);
+}
+
 /// Keys of a table that are no rows.
 std::string other_keys(const Experiment& e, std::string_view table) {
     if (table == "interaction") {
@@ -93,10 +82,23 @@ std::string other_keys(const Experiment& e, std::string_view table) {
         return text;
     }
     if (table == "sequence") {
+        if (!e.sequence.names.empty() || !e.acquisition.windows.empty()) {
+            return fmt::format("program = {}\n", toml_text(program_of(e)));
+        }
         const auto* events = std::get_if<std::vector<Event>>(&e.sequence.program);
         return events ? toml_events(*events) : "";
     }
-    if (table == "acquisition") return fmt::format("points = {}\n", e.acquisition.points);
+    if (table == "acquisition") {
+        if (!e.acquisition.windows.empty()) return "";
+        std::string text = fmt::format("points = {}\n", e.acquisition.points);
+        // Left out where it is as in files that say nothing of it.
+        if (e.acquisition.origin != TimeOrigin::start) {
+            text +=
+                fmt::format("origin = \"{}\"\n",
+                            time_origin_names()[static_cast<std::size_t>(e.acquisition.origin)]);
+        }
+        return text;
+    }
     if (table == "accuracy") {
         const char* precisions[] = {"auto", "single", "double"};
         const auto& [tolerance, nodes, steps, order, frame, precision] = e.accuracy;
@@ -147,6 +149,13 @@ std::string experiment_to_toml(const Experiment& experiment) {
                                 toml_real(column.scale));
         }
         text += "]\n";
+    }
+    for (const SeriesRecord& record : experiment.series) {
+        text += "\n[[series]]\n";
+        if (!record.file.empty()) text += fmt::format("file = {}\n", toml_text(record.file));
+        for (const auto& [key, value] : record.settings) {
+            text += fmt::format("{} = {}\n", toml_text(key), value);
+        }
     }
     return text;
 }

@@ -13,6 +13,7 @@
 #include "model/kernels.h"
 #include "model/line_shape.h"
 #include "nmrsim/parameters.h"
+#include "nmrsim/series.h"
 #include "nmrsim/units.h"
 
 namespace nmrsim {
@@ -117,58 +118,42 @@ void warn_of_sequence(Warnings& warnings, const Sequence& sequence) {
     }
 }
 
-/// End of the last pulse [us], 0 where there is none.
-double last_pulse_us(const Sequence& sequence) {
-    double now_us = 0.0;
-    double last_us = 0.0;
-    for (const Event& event : sequence_events(sequence)) {
-        if (const auto* pulse = std::get_if<Pulse>(&event)) {
-            now_us += pulse->duration_us;
-            last_us = now_us;
-        } else {
-            now_us += std::get<Delay>(event).duration_us;
-        }
-    }
-    return last_us;
-}
-
 void warn_of_window(Warnings& warnings, const Experiment& e) {
     const Acquisition& a = e.acquisition;
-    warn_of_time(warnings, "acquisition.stop_us", a.stop_us, kMostTimeUs);
-    const double last_us = last_pulse_us(e.sequence);
-    if (a.stop_us < last_us) {
+    const double start_us = first_sample_us(e), stop_us = last_sample_us(e);
+    warn_of_time(warnings, "acquisition.stop_us", stop_us, kMostTimeUs);
+    const double last_us = pulse_count(e.sequence) > 0 ? pulse_end_us(e.sequence) : 0.0;
+    if (stop_us < last_us) {
         warnings.push_back(
             fmt::format("acquisition.stop_us = {:g} us is before the last pulse ends, at {:g} us: "
                         "no sample sees it",
-                        a.stop_us, last_us));
+                        stop_us, last_us));
     }
     const double rate_per_us = e.relaxation.transverse_rate() * kSecondsPerUs;
-    if (rate_per_us * (a.start_us - last_us) > kDeadDecay) {
+    if (rate_per_us * (start_us - last_us) > kDeadDecay) {
         warnings.push_back(fmt::format(
             "acquisition.start_us = {:g} us is {:g} us after the last pulse, T2 is {:g} "
             "us: all signal has died",
-            a.start_us, a.start_us - last_us, 1.0 / rate_per_us));
-    } else if (a.points > 1 &&
-               rate_per_us * (a.stop_us - a.start_us) / (a.points - 1) > kDeadDecay) {
+            start_us, start_us - last_us, 1.0 / rate_per_us));
+    } else if (rate_per_us * sample_spacing_us(e) > kDeadDecay) {
         warnings.push_back(
             fmt::format("T2 = {:g} us is far below the {:g} us between samples: are the rates of "
                         "relaxation in 1/s?",
-                        1.0 / rate_per_us, (a.stop_us - a.start_us) / (a.points - 1)));
+                        1.0 / rate_per_us, sample_spacing_us(e)));
     }
     const auto* echo = std::get_if<HahnEcho>(&e.sequence.program);
     if (echo && (e.line.shape != LineShape::table || e.line.table.size() > 1)) {
-        const double echo_us = 0.5 * echo->flip_duration_us + 2.0 * echo->tau_us;
+        const double echo_at_us = echo_us(e.sequence);
         const double dephasing_us =
             1.0 / (kTwoPi * line_half_width_khz(e.line) * kHzPerKhz * kSecondsPerUs);
-        if (a.start_us - echo_us > kDeadDephasing * dephasing_us) {
+        if (start_us - echo_at_us > kDeadDephasing * dephasing_us) {
             warnings.push_back(
                 fmt::format("acquisition.start_us = {:g} us is long after the echo, at {:g} us: "
                             "the line dephases in {:.3g} us",
-                            a.start_us, echo_us, dephasing_us));
+                            start_us, echo_at_us, dephasing_us));
         }
     }
-    if (a.dead_time_us > 0.0 &&
-        dead_samples(e).size() == static_cast<std::size_t>(std::max(a.points, 0))) {
+    if (a.dead_time_us > 0.0 && dead_samples(e).size() == sample_count(e)) {
         warnings.push_back(
             fmt::format("acquisition.dead_time_us = {:g} us covers the whole window: every sample "
                         "reads 0",
@@ -229,19 +214,18 @@ void warn_of_interaction(Warnings& warnings, const Experiment& e) {
 }
 
 void warn_of_accuracy(Warnings& warnings, const Experiment& e) {
-    const Acquisition& a = e.acquisition;
     const double cutoff_per_us = e.line.cutoff_khz * kHzPerKhz * kSecondsPerUs;
     if (e.accuracy.nodes && is_uniform(e)) {
-        const double needed = kLeastNodeRatio * 2.0 * cutoff_per_us * a.stop_us;
+        const double needed = kLeastNodeRatio * 2.0 * cutoff_per_us * last_sample_us(e);
         if (*e.accuracy.nodes < needed) {
-            warnings.push_back(
-                fmt::format("accuracy.nodes = {} is too few for offsets up to {:g} kHz and times "
-                            "up to {:g} us: at least {:.0f}, or \"auto\"",
-                            *e.accuracy.nodes, e.line.cutoff_khz, a.stop_us, std::ceil(needed)));
+            warnings.push_back(fmt::format(
+                "accuracy.nodes = {} is too few for offsets up to {:g} kHz and times "
+                "up to {:g} us: at least {:.0f}, or \"auto\"",
+                *e.accuracy.nodes, e.line.cutoff_khz, last_sample_us(e), std::ceil(needed)));
         }
     }
-    if (!e.accuracy.steps_per_point || a.points < 2) return;
-    const double step_us = (a.stop_us - a.start_us) / (a.points - 1) / *e.accuracy.steps_per_point;
+    if (!e.accuracy.steps_per_point || sample_spacing_us(e) == 0.0) return;
+    const double step_us = sample_spacing_us(e) / *e.accuracy.steps_per_point;
     const auto coarse = [&](const char* what, double turn, double most) {
         if (turn <= most) return;
         warnings.push_back(
@@ -278,6 +262,12 @@ void add_once(Warnings& warnings, const Warnings& more) {
 
 std::vector<std::string> experiment_warnings(const Experiment& experiment) {
     Warnings warnings;
+    if (!experiment.series.empty()) {
+        for (const Experiment& record : series_records(experiment)) {
+            add_once(warnings, experiment_warnings(record));
+        }
+        return warnings;
+    }
     warn_of_interaction(warnings, experiment);
     warn_of_line(warnings, experiment);
     warn_of_sequence(warnings, experiment.sequence);

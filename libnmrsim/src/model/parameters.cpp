@@ -10,6 +10,7 @@
 #include "model/derived_rows.h"
 #include "model/kernels.h"
 #include "model/line_shape.h"
+#include "model/sequence_names.h"
 #include "nmrsim/experiment.h"
 #include "nmrsim/nearest_name.h"
 #include "nmrsim/units.h"
@@ -31,6 +32,9 @@ bool has_exponent(const Experiment& e) {
 template <double Line::*width>
 bool line_has(const Experiment& e) {
     return has_width(e.line, width);
+}
+bool has_one_window(const Experiment& e) {
+    return e.acquisition.windows.empty();
 }
 bool is_hahn_echo(const Experiment& e) {
     return std::holds_alternative<HahnEcho>(e.sequence.program);
@@ -134,7 +138,7 @@ void set_d(Experiment& e, double value) {
 }
 
 bool has_dwell(const Experiment& e) {
-    return e.acquisition.points > 1;
+    return e.acquisition.points > 1 && has_one_window(e);
 }
 
 double get_dwell(const Experiment& e) {
@@ -162,6 +166,24 @@ void set_hahn(Experiment& e, double value) {
     auto* echo = std::get_if<HahnEcho>(&e.sequence.program);
     if (!echo) throw std::invalid_argument("sequence: the events are given one by one");
     echo->*kHahnFields[field] = value;
+}
+
+double get_refocus(const Experiment& e) {
+    const auto* echo = std::get_if<HahnEcho>(&e.sequence.program);
+    return echo ? echo->refocus_ratio * echo->flip_deg : 0.0;
+}
+
+void set_refocus(Experiment& e, double value) {
+    auto* echo = std::get_if<HahnEcho>(&e.sequence.program);
+    if (!echo) throw std::invalid_argument("sequence: the events are given one by one");
+    const double ratio = value / echo->flip_deg;
+    if (!std::isfinite(ratio)) {
+        throw std::invalid_argument(
+            fmt::format("sequence.refocus_deg must have a flip_deg that is not 0, got {} at a "
+                        "flip_deg of {}",
+                        value, echo->flip_deg));
+    }
+    echo->refocus_ratio = ratio;
 }
 
 // The getter and setter of a field that every experiment has.
@@ -213,8 +235,8 @@ const Parameter kTable[] = {
     {"flip_duration_us", "sequence", "t_p1", "us", 0.0, kMostUs, "duration of the first pulse", get_hahn<5>, set_hahn<5>, is_hahn_echo, false},
     {"refocus_duration_us", "sequence", "t_p2", "us", 0.0, kMostUs, "duration of the second pulse", get_hahn<6>, set_hahn<6>, is_hahn_echo, false},
     {"pulse_scale", "sequence", "s_p", "", -100.0, 100.0, "strength of the pulses: every flip angle acts times this", FIELD(sequence.pulse_scale), always, false},
-    {"start_us", "acquisition", "t_0", "us", 0.0, kMostUs, "time of the first sample", FIELD(acquisition.start_us), always, false},
-    {"stop_us", "acquisition", "t_1", "us", 0.0, kMostUs, "time of the last sample", FIELD(acquisition.stop_us), always, false},
+    {"start_us", "acquisition", "t_0", "us", -kMostUs, kMostUs, "time of the first sample", FIELD(acquisition.start_us), has_one_window, false},
+    {"stop_us", "acquisition", "t_1", "us", -kMostUs, kMostUs, "time of the last sample", FIELD(acquisition.stop_us), has_one_window, false},
     {"noise", "acquisition", "sigma", "", 0.0, 1e3, "standard deviation of the noise on each of Mx and My", FIELD(acquisition.noise), always, false},
     {"receiver_phase_deg", "acquisition", "phi_r", "degree", -3600.0, 3600.0, "phase of the receiver", FIELD(acquisition.receiver_phase_deg), always, false},
     {"gain", "acquisition", "G", "", 0.0, 1e9, "gain of the receiver", FIELD(acquisition.gain), always, false},
@@ -224,6 +246,8 @@ const Parameter kTable[] = {
      get_summed, set_summed, always, true},
     {"summed_by_xi_khz", "interaction", "alpha_x |sum f(xi)|", "kHz", -kMostKhz, kMostKhz, "the summed coupling again, reached through xi at alpha_x as it is",
      get_summed, set_summed_by_xi, has_range_to_sum, true},
+    {"refocus_deg", "sequence", "theta_2", "degree", -3600.0, 3600.0, "flip angle of the second pulse: refocus_ratio = refocus_deg / flip_deg",
+     get_refocus, set_refocus, is_hahn_echo, true},
     {"dwell_us", "acquisition", "t_w", "us", 0.0, kMostUs, "time between samples: stop_us = start_us + dwell_us (points - 1)",
      get_dwell, set_dwell, has_dwell, true},
     {"d", "relaxation", "d", "", -10.0, 300.0, "-log of Gamma_3 in units of 2 pi 1 MHz, to the base d_base", get_d, set_d, always, true},
@@ -245,10 +269,23 @@ double signed_kernel_sum(const Experiment& e) {
     return kernel_sum(e.interaction, e.lattice);
 }
 
+void shift_row(Experiment& experiment, const Parameter& row, double value) {
+    std::vector<std::pair<const Parameter*, double>> kept;
+    for (const PriorRange& range : experiment.prior) {
+        const Parameter& other = parameter(range.name);
+        if (other.derived && other.name != row.name && other.applies(experiment)) {
+            kept.emplace_back(&other, other.get(experiment));
+        }
+    }
+    row.set(experiment, value);
+    for (const auto& [other, at] : kept) other->set(experiment, at);
+}
+
 std::string_view plain_row(std::string_view name) {
     if (name == "summed_khz") return "alpha_x_khz";
     if (name == "summed_by_xi_khz") return "xi";
     if (name == "d") return "gamma3_per_s";
+    if (name == "refocus_deg") return "refocus_ratio";
     if (name == "dwell_us") return "stop_us";
     return name;
 }
@@ -257,10 +294,35 @@ std::span<const Parameter> parameter_table() {
     return kTable;
 }
 
+std::vector<const Parameter*> sequence_rows(const Experiment& experiment) {
+    std::vector<const Parameter*> rows;
+    for (const SequenceName& name : experiment.sequence.names) {
+        add_row(name);
+        rows.push_back(find_row(name.name));
+    }
+    return rows;
+}
+
+double Parameter::get(const Experiment& experiment) const {
+    return getter ? getter(experiment) : name_value(experiment.sequence, name);
+}
+
+void Parameter::set(Experiment& experiment, double value) const {
+    setter ? setter(experiment, value) : set_name(experiment, name, value);
+}
+
+bool Parameter::applies(const Experiment& experiment) const {
+    if (condition) return condition(experiment);
+    const auto& names = experiment.sequence.names;
+    return std::any_of(names.begin(), names.end(),
+                       [&](const SequenceName& one) { return one.name == name; });
+}
+
 const Parameter& parameter(std::string_view name) {
     for (const Parameter& row : kTable) {
         if (name == row.name) return row;
     }
+    if (const Parameter* row = find_row(name)) return *row;
     throw std::invalid_argument(
         fmt::format("unknown parameter {}{}", name, did_you_mean(name, parameter_names())));
 }
@@ -270,9 +332,10 @@ void set_parameter(Experiment& experiment, std::string_view name, double value) 
     if (!row.applies(experiment)) {
         const std::string_view table = row.table;
         const std::string what =
-            table == "sequence" ? "a sequence given by its events"
+            table == "sequence"
+                ? row.getter ? "a sequence given by its events" : "a sequence without this name"
             : table == "acquisition"
-                ? "a single point"
+                ? has_one_window(experiment) ? "a single point" : "windows of the sequence's text"
                 : fmt::format("the {} kernel", kernel_name(experiment.interaction.kernel));
         throw std::invalid_argument(
             fmt::format("{}.{} does not apply to {}", row.table, row.name, what));

@@ -5,17 +5,9 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "model/sequence_names.h"
+
 namespace nmrsim {
-
-namespace {
-
-/// The sum within half a turn, where every row of the parameter table allows it; untouched where
-/// nothing is added.
-double added(double phase_deg, double change_deg) {
-    return change_deg == 0.0 ? phase_deg : std::remainder(phase_deg + change_deg, 360.0);
-}
-
-}  // namespace
 
 void PhaseCycle::validate(const Sequence& sequence) const {
     const std::size_t pulses = pulse_count(sequence);
@@ -41,15 +33,16 @@ void PhaseCycle::validate(const Sequence& sequence) const {
 
 Sequence with_phases(const Sequence& sequence, const PhaseCycleStep& step) {
     Sequence result = sequence;
+    if (!sequence.names.empty()) result.cycle_phase_deg = step.pulse_deg;
     if (auto* echo = std::get_if<HahnEcho>(&result.program)) {
-        echo->flip_phase_deg = added(echo->flip_phase_deg, step.pulse_deg.at(0));
-        echo->refocus_phase_deg = added(echo->refocus_phase_deg, step.pulse_deg.at(1));
+        echo->flip_phase_deg = added_phase(echo->flip_phase_deg, step.pulse_deg.at(0));
+        echo->refocus_phase_deg = added_phase(echo->refocus_phase_deg, step.pulse_deg.at(1));
         return result;
     }
     std::size_t next = 0;
     for (Event& event : std::get<std::vector<Event>>(result.program)) {
         if (auto* pulse = std::get_if<Pulse>(&event)) {
-            pulse->phase_deg = added(pulse->phase_deg, step.pulse_deg.at(next++));
+            pulse->phase_deg = added_phase(pulse->phase_deg, step.pulse_deg.at(next++));
         }
     }
     return result;

@@ -164,6 +164,8 @@ Experiment with_parameters(const Experiment& experiment, std::span<const double>
             set_parameter(result, prior[i].name, values[i]);
         }
     }
+    // What names make of a sequence has no bounds of its own.
+    if (!result.sequence.names.empty()) result.sequence.validate();
     return result;
 }
 

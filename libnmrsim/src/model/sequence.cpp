@@ -98,4 +98,53 @@ bool has_finite_pulses(const Sequence& sequence) {
     });
 }
 
+namespace {
+
+struct TimedPulse {
+    double flip_deg;
+    double centre_us;
+    double end_us;
+};
+
+/// The first `most` pulses.
+std::vector<TimedPulse> timed_pulses(const Sequence& sequence, std::size_t most) {
+    std::vector<TimedPulse> pulses;
+    double now_us = 0.0;
+    for (const Event& event : sequence_events(sequence)) {
+        const auto* pulse = std::get_if<Pulse>(&event);
+        const double duration_us = pulse ? pulse->duration_us : std::get<Delay>(event).duration_us;
+        if (pulse) {
+            if (pulses.size() == most) break;
+            pulses.push_back({pulse->flip_deg, now_us + 0.5 * duration_us, now_us + duration_us});
+        }
+        now_us += duration_us;
+    }
+    return pulses;
+}
+
+}  // namespace
+
+double pulse_end_us(const Sequence& sequence, std::size_t pulses) {
+    const std::vector<TimedPulse> all = timed_pulses(sequence, pulses);
+    if (all.empty()) throw std::invalid_argument("a time from a pulse needs one before it");
+    return all.back().end_us;
+}
+
+double echo_us(const Sequence& sequence, std::size_t pulses) {
+    const std::vector<TimedPulse> all = timed_pulses(sequence, pulses);
+    if (all.size() < 2) {
+        throw std::invalid_argument(
+            fmt::format("a time from an echo needs two pulses before it, found {}", all.size()));
+    }
+    double echo = all.front().centre_us;
+    for (std::size_t n = 1; n < all.size(); ++n) {
+        const double before = all[n - 1].centre_us, now = all[n].centre_us;
+        const bool train = n > 1 && echo > before && echo < now &&
+                           std::abs(all[n - 1].flip_deg) >= std::abs(all[n].flip_deg);
+        const double together = train ? echo : before;
+        echo = now + (now - together);
+    }
+    return echo;
+}
+
 }  // namespace nmrsim

@@ -3,17 +3,17 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <charconv>
 #include <cmath>
-#include <span>
 #include <stdexcept>
 #include <utility>
 #include <vector>
 
+#include "model/acquisition.h"
+#include "model/sequence_item.h"
+#include "model/sequence_names.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/nearest_name.h"
 #include "text/text_numbers.h"
-#include "text/time_units.h"
 
 namespace nmrsim {
 
@@ -22,126 +22,29 @@ namespace {
 /// Trains repeat pulses thousandfold at most; more is a typing error that would ask for all memory.
 constexpr std::size_t kMostEvents = 100'000;
 
-constexpr const char* kPhaseNames[] = {"x", "y", "-x", "-y"};
-
-const std::vector<std::string> kItems = {"pulse", "delay", "repeat",     "acquire",        "fid",
-                                         "hahn",  "cpmg",  "solid-echo", "stimulated-echo"};
-
-/// The number at the front of `word`, and what follows it.
-struct LeadingNumber {
-    std::optional<double> value;
-    std::string_view rest;
-};
-
-LeadingNumber leading_number(std::string_view word) {
-    double value = 0.0;
-    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-    if (error != std::errc() || !std::isfinite(value)) return {{}, word};
-    return {value, word.substr(static_cast<std::size_t>(end - word.data()))};
-}
-
-/// The words of one item, taken one by one.
-class Item {
-public:
-    Item(int number, std::vector<std::string_view> words)
-        : number_(number), words_(std::move(words)) {}
-
-    std::string_view keyword() const { return words_.front(); }
-    bool has_more() const { return next_ < words_.size(); }
-
-    [[noreturn]] void fail(const std::string& message) const {
-        throw InputError(
-            fmt::format("sequence item {} \"{}\": {}", number_, fmt::join(words_, " "), message));
-    }
-
-    double angle(const char* name) {
-        const std::string expected =
-            fmt::format("an angle in degrees as {}, such as 90 or 90deg", name);
-        const std::string_view word = take(expected);
-        const auto [value, unit] = leading_number(word);
-        if (!value || !(unit.empty() || unit == "deg")) refuse(expected, word);
-        return *value;
-    }
-
-    double ratio(const char* name) {
-        const std::string expected = fmt::format("a number as {}", name);
-        const std::string_view word = take(expected);
-        const auto [value, rest] = leading_number(word);
-        if (!value || !rest.empty()) refuse(expected, word);
-        return *value;
-    }
-
-    double phase_deg(const char* name) {
-        const std::string expected = fmt::format("x, y, -x, -y or an angle in degrees as {}", name);
-        const std::string_view word = take(expected);
-        for (int quarter = 0; quarter < 4; ++quarter) {
-            if (word == kPhaseNames[quarter]) return 90.0 * quarter;
-        }
-        const auto [value, unit] = leading_number(word);
-        if (!value || !(unit.empty() || unit == "deg")) refuse(expected, word);
-        return *value;
-    }
-
-    /// [us]
-    double time_us(const char* name) {
-        const std::string expected =
-            fmt::format("a time >= 0 with its unit (ns, us, ms or s) as {}", name);
-        const std::string_view word = take(expected);
-        const auto [value, rest] = leading_number(word);
-        const TimeUnit* unit = find_time_unit(rest);
-        // "100 us" too.
-        if (value && rest.empty() && has_more()) {
-            unit = find_time_unit(words_[next_]);
-            if (unit) ++next_;
-        }
-        if (value && !unit && rest.empty() && *value == 0.0) return 0.0;
-        if (!value || !unit || !(*value >= 0.0)) refuse(expected, word);
-        const double time_us = *value * unit->factor / unit->divisor;
-        if (!std::isfinite(time_us)) refuse(expected, word);
-        return time_us;
-    }
-
-    int count(const char* name) {
-        const std::string expected = fmt::format("a whole number >= 1 as {}", name);
-        const std::string_view word = take(expected);
-        int value = 0;
-        const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-        if (error != std::errc() || end != word.data() + word.size() || value < 1) {
-            refuse(expected, word);
-        }
-        return value;
-    }
-
-    void finish() const {
-        if (has_more()) {
-            fail(fmt::format("expected ; or the end after {}, found {}", words_[next_ - 1],
-                             words_[next_]));
-        }
-    }
-
-private:
-    std::string_view take(const std::string& expected) {
-        if (!has_more()) fail(fmt::format("expected {}, found its end", expected));
-        return words_[next_++];
-    }
-    [[noreturn]] void refuse(const std::string& expected, std::string_view found) const {
-        fail(fmt::format("expected {}, found {}", expected, found));
-    }
-
-    int number_;
-    std::vector<std::string_view> words_;
-    std::size_t next_ = 1;
-};
-
 constexpr std::string_view kSpace = " \t\r";
 constexpr std::string_view kMarks = ";\n()";
 
+/// Events with the windows between them.
+struct Block {
+    std::vector<Event> events;
+    std::vector<AcquisitionWindow> windows;
+    std::size_t pulses = 0;  ///< before it and in it
+
+    void push(const Event& event) {
+        events.push_back(event);
+        if (std::holds_alternative<Pulse>(event)) ++pulses;
+    }
+};
+
 class Parser {
 public:
-    explicit Parser(std::string_view text) : text_(text) {}
+    /// Args: values: of names, in place of what their items say; without, times are not checked.
+    Parser(std::string_view text, const std::vector<SequenceName>* values)
+        : text_(text), values_(values) {}
 
     ParsedSequence parse() {
-        std::vector<Event> events = items(0);
+        Block whole = items(0, 0);
         if (at_ < text_.size()) throw InputError("sequence: found a ) without its (");
         if (number_ == 0) {
             throw InputError(
@@ -150,27 +53,63 @@ public:
                             trimmed(text_)));
         }
         ParsedSequence parsed;
-        parsed.window = window_;
-        if (hahn_ && programs_ == 1) {
-            parsed.sequence.program = *hahn_;
+        // What acquisition's own keys can say is theirs.
+        if (whole.windows.size() == 1 && !named_window_ &&
+            (whole.windows[0].origin == TimeOrigin::start ||
+             whole.windows[0].pulses == whole.pulses)) {
+            parsed.window = whole.windows[0];
+            parsed.window->pulses = kAllPulses;
+            cut_.push_back(acquire_);
         } else {
-            parsed.sequence.program = std::move(events);
+            parsed.windows = std::move(whole.windows);
+        }
+        Sequence& sequence = parsed.sequence;
+        if (hahn_ && programs_ == 1 && names_.empty()) {
+            sequence.program = *hahn_;
+        } else {
+            sequence.program = std::move(whole.events);
+        }
+        if (!own_names_.empty()) {
+            sequence.names = std::move(own_names_);
+            sequence.text = rest_of_text();
         }
         return parsed;
     }
 
 private:
+    struct Range {
+        std::size_t begin = 0, end = 0;
+    };
+
     char mark() const { return at_ < text_.size() ? text_[at_] : '\0'; }
 
-    /// The words up to the next mark.
+    /// Whether a ( here belongs to a formula.
+    bool follows_operator(std::size_t at) const {
+        const auto last = at == 0 ? text_.npos : text_.find_last_not_of(kSpace, at - 1);
+        return last != text_.npos &&
+               std::string_view("+-*/=(").find(text_[last]) != std::string_view::npos;
+    }
+
+    /// The words up to the next mark; a ( behind an operator is part of a formula.
     std::vector<std::string_view> words() {
         std::vector<std::string_view> found;
         while (true) {
             at_ = std::min(text_.find_first_not_of(kSpace, at_), text_.size());
-            if (at_ == text_.size() || kMarks.find(mark()) != std::string_view::npos) return found;
+            const bool formula = mark() == '(' && follows_operator(at_);
+            if (at_ == text_.size() ||
+                (!formula && kMarks.find(mark()) != std::string_view::npos)) {
+                return found;
+            }
             std::size_t end = at_;
-            while (end < text_.size() && kSpace.find(text_[end]) == std::string_view::npos &&
-                   kMarks.find(text_[end]) == std::string_view::npos) {
+            int open = 0;
+            while (end < text_.size() && kSpace.find(text_[end]) == std::string_view::npos) {
+                if (text_[end] == '(' && follows_operator(end)) {
+                    ++open;
+                } else if (text_[end] == ')' && open > 0) {
+                    --open;
+                } else if (kMarks.find(text_[end]) != std::string_view::npos) {
+                    break;
+                }
                 ++end;
             }
             found.push_back(text_.substr(at_, end - at_));
@@ -178,18 +117,21 @@ private:
         }
     }
 
-    /// Items up to the end or the ) that closes them.
-    std::vector<Event> items(int depth) {
-        std::vector<Event> events;
+    /// Items up to the end or the ) that closes them, after so many pulses.
+    Block items(int depth, std::size_t pulses) {
+        Block block;
+        block.pulses = pulses;
         bool separated = true;
         while (true) {
+            at_ = std::min(text_.find_first_not_of(kSpace, at_), text_.size());
+            const std::size_t begin = at_;
             std::vector<std::string_view> found = words();
             if (!found.empty()) {
-                Item item(++number_, std::move(found));
+                Item item(++number_, std::move(found), names_, values_ == nullptr);
                 if (!separated) item.fail("expected ; before it");
-                add(events, item, depth);
+                add(block, item, depth, begin);
                 separated = false;
-                if (events.size() > kMostEvents) {
+                if (block.events.size() > kMostEvents || block.windows.size() > kMostEvents) {
                     item.fail(fmt::format("expected at most {} events in all", kMostEvents));
                 }
             } else if (mark() == '(') {
@@ -198,7 +140,7 @@ private:
                                 "repeat COUNT",
                                 number_));
             }
-            if (mark() == ')' || at_ == text_.size()) return events;
+            if (mark() == ')' || at_ == text_.size()) return block;
             if (mark() == ';' || mark() == '\n') {
                 separated = true;
                 ++at_;
@@ -206,14 +148,18 @@ private:
         }
     }
 
-    void add(std::vector<Event>& events, Item& item, int depth) {
+    void add(Block& block, Item& item, int depth, std::size_t begin) {
         const std::string_view keyword = item.keyword();
         if (keyword == "repeat") {
-            repeat(events, item, depth);
+            repeat(block, item, depth);
             return;
         }
         if (keyword == "acquire") {
-            acquire(item, depth);
+            acquire(block, item, depth);
+            acquire_ = {begin, at_};
+        } else if (keyword == "let") {
+            if (depth > 0) item.fail("expected it outside of repeat");
+            if (define(item.definition())) cut_.push_back({begin, at_});
         } else {
             ++programs_;
             if (keyword == "pulse") {
@@ -221,20 +167,35 @@ private:
                 pulse.flip_deg = item.angle("FLIP");
                 pulse.phase_deg = item.phase_deg("PHASE");
                 if (item.has_more()) pulse.duration_us = item.time_us("DURATION");
-                events.push_back(pulse);
+                block.push(pulse);
             } else if (keyword == "delay") {
-                events.push_back(Delay{item.time_us("TIME")});
+                block.push(Delay{item.time_us("TIME")});
             } else if (keyword == "hahn") {
-                hahn(events, item);
+                hahn(block, item);
             } else {
-                named(events, item);
+                named(block, item);
             }
         }
         item.finish();
         if (mark() == '(') item.fail("expected ; or the end after it, found (");
     }
 
-    void repeat(std::vector<Event>& events, Item& item, int depth) {
+    /// Returns: whether the name has a value of its own.
+    bool define(NamedQuantity name) {
+        Quantity& q = name.quantity;
+        const bool own = !q.named;
+        if (own) {
+            SequenceName known{name.name, q.value, q.time == 1 ? "us" : q.degrees ? "degree" : ""};
+            for (const SequenceName& set : values_ ? *values_ : own_names_) {
+                if (set.name == name.name) known.value = q.value = set.value;
+            }
+            own_names_.push_back(std::move(known));
+        }
+        names_.push_back(std::move(name));
+        return own;
+    }
+
+    void repeat(Block& block, Item& item, int depth) {
         // Deeper than anyone means; the parser calls itself once for each.
         constexpr int kDeepest = 32;
         const int count = item.count("COUNT");
@@ -242,32 +203,54 @@ private:
         if (mark() != '(') item.fail("expected ( items ) after COUNT");
         if (depth == kDeepest) item.fail(fmt::format("expected at most {} ( within (", kDeepest));
         ++at_;
-        const std::vector<Event> body = items(depth + 1);
+        const std::size_t before = block.pulses;
+        const Block body = items(depth + 1, before);
         if (mark() != ')') item.fail("expected a ) that closes its (, found the end");
         ++at_;
-        if (body.empty()) item.fail("expected a pulse or a delay between ( and )");
-        if (events.size() + body.size() * static_cast<std::size_t>(count) > kMostEvents) {
+        if (body.events.empty()) item.fail("expected a pulse or a delay between ( and )");
+        const std::size_t most =
+            std::max(body.events.size(), body.windows.size()) * static_cast<std::size_t>(count);
+        if (block.events.size() + most > kMostEvents) {
             item.fail(fmt::format("expected at most {} events in all", kMostEvents));
         }
-        for (int i = 0; i < count; ++i) events.insert(events.end(), body.begin(), body.end());
+        for (int i = 0; i < count; ++i) {
+            const std::size_t later = block.pulses - before;
+            block.events.insert(block.events.end(), body.events.begin(), body.events.end());
+            for (AcquisitionWindow window : body.windows) {
+                window.pulses += later;
+                block.windows.push_back(window);
+            }
+            block.pulses += body.pulses - before;
+        }
         ++programs_;
     }
 
-    void acquire(Item& item, int depth) {
-        if (depth > 0) item.fail("expected it outside of repeat: its times count from the start");
-        if (window_) item.fail("expected one acquire, found another");
-        AcquisitionWindow window;
-        window.start_us = item.time_us("START");
-        window.stop_us = item.time_us("STOP");
-        window.points = item.count("POINTS");
-        if (window.points == 1 ? window.stop_us != window.start_us
-                               : !(window.stop_us > window.start_us)) {
-            item.fail("expected STOP > START, or STOP = START and 1 point");
+    void acquire(Block& block, Item& item, int depth) {
+        const AcquisitionWindow window = item.window(block.pulses);
+        if (depth > 0 && window.origin == TimeOrigin::start) {
+            item.fail("expected it outside of repeat: its times count from the start");
         }
-        window_ = window;
+        named_window_ = named_window_ || item.has_names();
+        block.windows.push_back(window);
     }
 
-    void hahn(std::vector<Event>& events, Item& item) {
+    /// The text without what its names and plain window say.
+    std::string rest_of_text() const {
+        std::string rest;
+        std::size_t from = 0;
+        std::vector<Range> cut = cut_;
+        std::sort(cut.begin(), cut.end(),
+                  [](const Range& a, const Range& b) { return a.begin < b.begin; });
+        cut.push_back({text_.size(), text_.size()});
+        for (const Range& range : cut) {
+            rest += text_.substr(from, range.begin - from);
+            from = std::min(text_.find_first_not_of(" \t\r;\n", range.end), text_.size());
+        }
+        const auto last = rest.find_last_not_of(" \t\r;\n");
+        return rest.substr(0, last + 1);
+    }
+
+    void hahn(Block& block, Item& item) {
         HahnEcho echo;
         echo.refocus_phase_deg = 90.0;
         echo.tau_us = item.time_us("TAU");
@@ -282,30 +265,33 @@ private:
             echo.refocus_duration_us = item.time_us("the second DURATION");
         }
         try {
-            Sequence{echo}.validate();
+            if (!values_) Sequence{echo}.validate();
         } catch (const std::invalid_argument& error) {
             item.fail(error.what());
         }
         hahn_ = echo;
-        const std::vector<Event> expanded = sequence_events({echo});
-        events.insert(events.end(), expanded.begin(), expanded.end());
+        for (const Event& event : sequence_events({echo})) block.push(event);
     }
 
     /// The other sequences with a name; FLIP comes last.
-    void named(std::vector<Event>& events, Item& item) {
+    void named(Block& block, Item& item) {
         const std::string_view name = item.keyword();
         const auto flip_deg = [&] { return item.has_more() ? item.angle("FLIP") : 90.0; };
         if (name == "fid") {
-            events.push_back(Pulse{flip_deg(), 0.0});
+            block.push(Pulse{flip_deg(), 0.0});
         } else if (name == "solid-echo") {
             const Delay tau{item.time_us("TAU")};
             const double flip = flip_deg();
-            events.insert(events.end(), {Pulse{flip, 0.0}, tau, Pulse{flip, 90.0}});
+            for (const Event& event :
+                 {Event(Pulse{flip, 0.0}), Event(tau), Event(Pulse{flip, 90.0})})
+                block.push(event);
         } else if (name == "stimulated-echo") {
             const Delay tau{item.time_us("TAU")};
             const Delay storage{item.time_us("T")};
             const Pulse pulse{flip_deg(), 0.0};
-            events.insert(events.end(), {pulse, tau, pulse, storage, pulse});
+            for (const Event& event :
+                 {Event(pulse), Event(tau), Event(pulse), Event(storage), Event(pulse)})
+                block.push(event);
         } else if (name == "cpmg") {
             const double tau_us = item.time_us("TAU");
             const int count = item.count("COUNT");
@@ -313,14 +299,14 @@ private:
                 item.fail(fmt::format("expected at most {} events in all", kMostEvents));
             }
             const double flip = flip_deg();
-            events.push_back(Pulse{flip, 0.0});
+            block.push(Pulse{flip, 0.0});
             for (int i = 0; i < count; ++i) {
-                events.push_back(Delay{i == 0 ? tau_us : 2.0 * tau_us});
-                events.push_back(Pulse{2.0 * flip, 90.0});
+                block.push(Delay{i == 0 ? tau_us : 2.0 * tau_us});
+                block.push(Pulse{2.0 * flip, 90.0});
             }
         } else {
-            item.fail(fmt::format("expected one of {}, found {}{}", fmt::join(kItems, ", "), name,
-                                  did_you_mean(name, kItems)));
+            item.fail(fmt::format("expected one of {}, found {}{}", fmt::join(item_names(), ", "),
+                                  name, did_you_mean(name, item_names())));
         }
     }
 
@@ -329,39 +315,21 @@ private:
     int number_ = 0;    ///< items so far
     int programs_ = 0;  ///< of these, not acquire
     std::optional<HahnEcho> hahn_;
-    std::optional<AcquisitionWindow> window_;
+    const std::vector<SequenceName>* values_;
+    std::vector<NamedQuantity> names_;
+    std::vector<SequenceName> own_names_;  ///< of these, not formulas of others
+    bool named_window_ = false;
+    Range acquire_;           ///< of the last acquire
+    std::vector<Range> cut_;  ///< what rest_of_text() leaves out
 };
-
-std::string phase_text(double phase_deg) {
-    for (int quarter = 0; quarter < 4; ++quarter) {
-        if (phase_deg == 90.0 * quarter && !std::signbit(phase_deg)) return kPhaseNames[quarter];
-    }
-    return fmt::format("{}", phase_deg);
-}
-
-std::string hahn_text(const HahnEcho& echo) {
-    // What is left out at the end is what parsing puts there.
-    const bool durations = echo.flip_duration_us != 0.0 || echo.refocus_duration_us != 0.0;
-    const bool phases =
-        durations || phase_text(echo.flip_phase_deg) != "x" || echo.refocus_phase_deg != 90.0;
-    const bool ratio = phases || echo.refocus_ratio != 2.0;
-    std::string text = fmt::format("hahn {}us {}", echo.tau_us, echo.flip_deg);
-    if (ratio) text += fmt::format(" {}", echo.refocus_ratio);
-    if (phases) {
-        text += fmt::format(" {} {}", phase_text(echo.flip_phase_deg),
-                            phase_text(echo.refocus_phase_deg));
-    }
-    if (durations) {
-        text += fmt::format(" {}us {}us", echo.flip_duration_us, echo.refocus_duration_us);
-    }
-    return text;
-}
 
 }  // namespace
 
 ParsedSequence parse_sequence(std::string_view text) {
     try {
-        return Parser(text).parse();
+        ParsedSequence parsed = Parser(text, nullptr).parse();
+        for (const SequenceName& name : parsed.sequence.names) add_row(name);
+        return parsed;
     } catch (const InputError& error) {
         throw InputError(printable(error.what(), 1000));
     }
@@ -370,37 +338,47 @@ ParsedSequence parse_sequence(std::string_view text) {
 void set_sequence(Experiment& experiment, std::string_view text) {
     ParsedSequence parsed = parse_sequence(text);
     experiment.sequence = std::move(parsed.sequence);
-    if (!parsed.window) return;
-    experiment.acquisition.start_us = parsed.window->start_us;
-    experiment.acquisition.stop_us = parsed.window->stop_us;
-    experiment.acquisition.points = parsed.window->points;
+    Acquisition& acquisition = experiment.acquisition;
+    if (parsed.window) {
+        acquisition.start_us = parsed.window->start_us;
+        acquisition.stop_us = parsed.window->stop_us;
+        acquisition.points = parsed.window->points;
+        acquisition.origin = parsed.window->origin;
+    }
+    if (parsed.window || !parsed.windows.empty()) set_windows(acquisition, parsed.windows);
 }
 
-std::string sequence_to_text(const Sequence& sequence) {
-    if (const auto* echo = std::get_if<HahnEcho>(&sequence.program)) {
-        HahnEcho scaled = *echo;
-        scaled.flip_deg *= sequence.pulse_scale;
-        return hahn_text(scaled);
+double name_value(const Sequence& sequence, std::string_view name) {
+    for (const SequenceName& one : sequence.names) {
+        if (one.name == name) return one.value;
     }
-    std::vector<std::string> items;
-    for (const Event& event : sequence_events(sequence)) {
-        if (const auto* pulse = std::get_if<Pulse>(&event)) {
-            items.push_back(
-                fmt::format("pulse {} {}", pulse->flip_deg, phase_text(pulse->phase_deg)));
-            if (pulse->duration_us != 0.0) {
-                items.back() += fmt::format(" {}us", pulse->duration_us);
-            }
-        } else {
-            items.push_back(fmt::format("delay {}us", std::get<Delay>(event).duration_us));
+    return 0.0;
+}
+
+void set_name(Experiment& experiment, std::string_view name, double value) {
+    Sequence& sequence = experiment.sequence;
+    bool found = false;
+    for (SequenceName& one : sequence.names) {
+        if (one.name != name) continue;
+        one.value = value;
+        found = true;
+    }
+    if (!found) {
+        throw std::invalid_argument(fmt::format("sequence.{} is no name of the sequence", name));
+    }
+    // Its text has passed: what another value makes of it is for validate() to judge.
+    const std::string text = text_with_names(sequence);
+    ParsedSequence parsed = Parser(text, &sequence.names).parse();
+    std::vector<Event> events = std::get<std::vector<Event>>(std::move(parsed.sequence.program));
+    std::size_t pulse = 0;
+    for (Event& event : events) {
+        auto* turned = std::get_if<Pulse>(&event);
+        if (turned && pulse < sequence.cycle_phase_deg.size()) {
+            turned->phase_deg = added_phase(turned->phase_deg, sequence.cycle_phase_deg[pulse++]);
         }
     }
-    return fmt::format("{}", fmt::join(items, "; "));
-}
-
-std::string sequence_to_text(const Sequence& sequence, const Acquisition& acquisition) {
-    const std::string items = sequence_to_text(sequence);
-    return fmt::format("{}{}acquire {}us {}us {}", items, items.empty() ? "" : "; ",
-                       acquisition.start_us, acquisition.stop_us, acquisition.points);
+    sequence.program = std::move(events);
+    if (!parsed.windows.empty()) set_windows(experiment.acquisition, std::move(parsed.windows));
 }
 
 }  // namespace nmrsim

@@ -209,7 +209,7 @@ Signal simulate_reference(const Experiment& experiment, double step_us, int node
         density_matrix({experiment.start.mx, experiment.start.my, experiment.start.mz}));
 
     Signal signal;
-    signal.time_us = acquisition_times_us(experiment.acquisition);
+    signal.time_us = acquisition_times_us(experiment);
     const double last = signal.time_us.back();
     const double same = 1e-9 * last;
     double time = 0.0;

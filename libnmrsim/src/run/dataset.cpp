@@ -77,7 +77,7 @@ Dataset generate_dataset(const Experiment& experiment, std::size_t count, std::u
     }
     Dataset dataset;
     dataset.unknowns = experiment.prior;
-    dataset.time_us = acquisition_times_us(experiment.acquisition);
+    dataset.time_us = acquisition_times_us(experiment);
     dataset.experiment_toml = experiment_to_toml(experiment);
     dataset.seed = seed;
     dataset.first_index = first_index;

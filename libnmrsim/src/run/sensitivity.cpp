@@ -11,6 +11,7 @@
 #include "model/finite_numbers.h"
 #include "nmrsim/parameters.h"
 #include "run/detection.h"
+#include "run/series_runs.h"
 #include "run/spin_simulation.h"
 
 namespace nmrsim {
@@ -34,12 +35,33 @@ std::vector<std::string> unknown_names(const Experiment& experiment) {
     return names;
 }
 
+SignalJacobian differentiate_series(const Experiment& experiment,
+                                    std::span<const std::string> parameters, int threads) {
+    SignalJacobian series;
+    series.parameters.assign(parameters.begin(), parameters.end());
+    for (auto* slopes : {&series.dmx, &series.dmy, &series.dmz}) slopes->resize(parameters.size());
+    const auto add = [](const std::vector<double>& from, std::vector<double>& to) {
+        to.insert(to.end(), from.begin(), from.end());
+    };
+    for (const Experiment& record : series_records(experiment)) {
+        const SignalJacobian j = simulate_with_jacobian(record, parameters, threads);
+        append(j.signal, series.signal);
+        for (std::size_t t = 0; t < parameters.size(); ++t) {
+            add(j.dmx[t], series.dmx[t]);
+            add(j.dmy[t], series.dmy[t]);
+            add(j.dmz[t], series.dmz[t]);
+        }
+    }
+    return series;
+}
+
 }  // namespace
 
 SignalJacobian simulate_with_jacobian(const Experiment& experiment,
                                       std::span<const std::string> parameters, int threads) {
     experiment.validate();
     require_real(parameters);
+    if (!experiment.series.empty()) return differentiate_series(experiment, parameters, threads);
     const bool of_spins_only = std::none_of(parameters.begin(), parameters.end(),
                                             [](const auto& p) { return is_receiver_parameter(p); });
     if (of_spins_only && reads_spins_directly(experiment)) {
@@ -96,7 +118,7 @@ void differentiate_batch_unchecked(const Experiment& experiment, std::span<const
     const std::size_t unknowns = names.size();
     require_real(names);
     if (unknowns == 0) throw std::invalid_argument("prior must name at least one unknown");
-    const std::size_t points = static_cast<std::size_t>(experiment.acquisition.points);
+    const std::size_t points = sample_count(experiment);
     const std::size_t count = parameters.size() / unknowns;
     if (parameters.size() != count * unknowns || signal.size() != count * 2 * points ||
         jacobian.size() != count * unknowns * 2 * points) {
@@ -104,6 +126,19 @@ void differentiate_batch_unchecked(const Experiment& experiment, std::span<const
             "simulate_batch_with_jacobian: {} parameters, {} samples and {} derivatives do not fit "
             "{} unknowns and {} points",
             parameters.size(), signal.size(), jacobian.size(), unknowns, points));
+    }
+    if (!experiment.series.empty()) {
+        std::vector<float> of_record, slopes;
+        for_each_record(
+            experiment, [&](const Experiment& record, std::size_t, const RecordPlace& place) {
+                of_record.resize(count * 2 * place.points);
+                slopes.resize(unknowns * of_record.size());
+                differentiate_batch_unchecked(record, parameters, of_record, slopes, threads);
+                place.put(of_record, signal);
+                place.put(slopes, jacobian);
+                return true;
+            });
+        return;
     }
     if (reads_spins_directly(experiment)) {
         differentiate_spins_batch(experiment, parameters, signal, jacobian, threads);

@@ -15,6 +15,7 @@
 #include "nmrsim/parameters.h"
 #include "nmrsim/threads.h"
 #include "run/detection.h"
+#include "run/series_runs.h"
 #include "run/spin_simulation.h"
 #include "uniform/uniform_plan.h"
 #include "uniform/uniform_storage.h"
@@ -27,6 +28,13 @@ constexpr double kFlopsPerNodePass = 20.0;
 
 Signal simulate_unchecked(const Experiment& experiment, int threads) {
     experiment.validate();
+    if (!experiment.series.empty()) {
+        Signal series;
+        for (const Experiment& record : series_records(experiment)) {
+            append(simulate_unchecked(record, threads), series);
+        }
+        return series;
+    }
     if (reads_spins_directly(experiment)) return simulate_spins(experiment, threads);
     return receive(experiment,
                    [&](const Experiment& spins) {
@@ -42,7 +50,7 @@ std::size_t simulate_batch_unchecked(const Experiment& experiment,
                                      const BatchProgress& progress) {
     experiment.validate();
     const std::size_t unknowns = experiment.prior.size();
-    const std::size_t points = static_cast<std::size_t>(experiment.acquisition.points);
+    const std::size_t points = sample_count(experiment);
     if (unknowns == 0) throw std::invalid_argument("prior must name at least one unknown");
     const std::size_t count = parameters.size() / unknowns;
     if (parameters.size() != count * unknowns || signal.size() != count * 2 * points ||
@@ -51,6 +59,26 @@ std::size_t simulate_batch_unchecked(const Experiment& experiment,
             "simulate_batch: {} parameters, {} seeds and {} samples do not fit {} unknowns and {} "
             "points",
             parameters.size(), lattice_seeds.size(), signal.size(), unknowns, points));
+    }
+    if (!experiment.series.empty()) {
+        std::vector<float> of_record;
+        const bool whole = for_each_record(
+            experiment, [&](const Experiment& record, std::size_t r, const RecordPlace& place) {
+                BatchProgress report;
+                if (progress) {
+                    report = [&](std::size_t done) {
+                        return progress((r * count + done) / experiment.series.size());
+                    };
+                }
+                of_record.resize(count * 2 * place.points);
+                if (simulate_batch_unchecked(record, parameters, lattice_seeds, of_record, threads,
+                                             report) < count) {
+                    return false;
+                }
+                place.put(of_record, signal);
+                return true;
+            });
+        return whole ? count : 0;
     }
     if (reads_spins_directly(experiment)) {
         return simulate_spins_batch(experiment, parameters, lattice_seeds, signal, threads,
@@ -139,7 +167,7 @@ std::size_t simulate_batch(const Experiment& experiment, std::span<const double>
                            int threads, const BatchProgress& progress) {
     const std::size_t done =
         simulate_batch_unchecked(experiment, parameters, lattice_seeds, signal, threads, progress);
-    const std::size_t points = static_cast<std::size_t>(experiment.acquisition.points);
+    const std::size_t points = sample_count(experiment);
     // A batch that was stopped has gaps, since it does not take the curves in order.
     if (done * 2 * points == signal.size()) require_finite<float>(signal);
     return done;
@@ -148,6 +176,15 @@ std::size_t simulate_batch(const Experiment& experiment, std::span<const double>
 SimulationCost simulation_cost(const Experiment& experiment) {
     experiment.validate();
     SimulationCost cost;
+    if (!experiment.series.empty()) {
+        for (const Experiment& record : series_records(experiment)) {
+            const SimulationCost of_record = simulation_cost(record);
+            cost.elements = std::max(cost.elements, of_record.elements);
+            cost.steps += of_record.steps;
+            cost.flops += of_record.flops;
+        }
+        return cost;
+    }
     if (needs_ensemble(experiment)) {
         cost = ensemble_cost(experiment);
     } else if (is_uniform(experiment)) {

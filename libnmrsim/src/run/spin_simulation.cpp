@@ -31,9 +31,11 @@ bool beyond_first_order(const Accuracy& accuracy) {
 bool shares_uniform_plans(const Experiment& experiment) {
     return is_uniform(experiment) && !needs_ensemble(experiment) &&
            !beyond_first_order(experiment.accuracy) &&
-           std::all_of(
-               experiment.prior.begin(), experiment.prior.end(),
-               [&](const PriorRange& range) { return shares_plan(experiment, range.name); });
+           std::all_of(experiment.prior.begin(), experiment.prior.end(),
+                       [&](const PriorRange& range) {
+                           return shares_plan(experiment, range.name) &&
+                                  !moves_samples(experiment, range.name);
+                       });
 }
 
 SignalJacobian differentiate_unchecked(const Experiment& experiment,
@@ -112,7 +114,8 @@ SignalJacobian differentiate_unchecked(const Experiment& experiment,
         (parameters.empty() || !beyond_first_order(experiment.accuracy)) &&
         std::all_of(parameters.begin(), parameters.end(), [&](const std::string& name) {
             const Parameter& row = parameter(name);
-            return shares_plan(experiment, row.name) && name != "noise" && row.applies(experiment);
+            return shares_plan(experiment, row.name) && !moves_samples(experiment, row.name) &&
+                   name != "noise" && row.applies(experiment);
         });
     if (!by_kernel) return simulate_ensemble_with_jacobian(experiment, parameters, threads);
     return answer_uniform(experiment, parameters);
@@ -129,7 +132,7 @@ std::size_t simulate_spins_batch(const Experiment& experiment, std::span<const d
                                  std::span<const std::uint64_t> lattice_seeds,
                                  std::span<float> signal, int threads,
                                  const BatchProgress& progress) {
-    const std::size_t points = static_cast<std::size_t>(experiment.acquisition.points);
+    const std::size_t points = sample_count(experiment);
     threads = team_size(threads);
     BatchState state(progress);
     if (shares_uniform_plans(experiment)) {
@@ -162,7 +165,7 @@ void differentiate_spins_batch(const Experiment& experiment, std::span<const dou
     std::vector<std::string> names;
     for (const PriorRange& range : experiment.prior) names.push_back(range.name);
     const std::size_t unknowns = names.size();
-    const std::size_t points = static_cast<std::size_t>(experiment.acquisition.points);
+    const std::size_t points = sample_count(experiment);
     threads = team_size(threads);
     const BatchProgress none;
     BatchState state(none);

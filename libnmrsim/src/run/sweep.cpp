@@ -100,6 +100,15 @@ std::vector<Signal> simulate_sweep(const Experiment& experiment, std::string_vie
                                    const BatchProgress& progress) {
     const Parameter& row = parameter(parameter_name);
     require_sweepable(row);
+    if (!experiment.series.empty()) {
+        throw std::invalid_argument("a series cannot be swept: its records differ already");
+    }
+    if (moves_samples(experiment, row.name)) {
+        throw std::invalid_argument(
+            fmt::format("{}.{} cannot be swept: it moves the window, and the curves of a sweep "
+                        "share their times; records of a series have their own",
+                        row.table, row.name));
+    }
     // Before any is simulated.
     std::vector<Experiment> experiments(values.size(), experiment);
     for (std::size_t i = 0; i < values.size(); ++i) {

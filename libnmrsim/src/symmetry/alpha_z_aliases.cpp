@@ -50,7 +50,8 @@ void turn(const float* from, std::span<const double> time_us, double tau_us, dou
 
 bool has_alpha_z_aliases(const Experiment& experiment) {
     const auto* echo = std::get_if<HahnEcho>(&experiment.sequence.program);
-    if (echo == nullptr || has_finite_pulses(experiment.sequence) || !is_uniform(experiment)) {
+    if (echo == nullptr || has_finite_pulses(experiment.sequence) || !is_uniform(experiment) ||
+        !experiment.series.empty() || !experiment.acquisition.windows.empty()) {
         return false;
     }
     // Unknowns that the symmetry outlasts.
@@ -68,7 +69,7 @@ bool has_alpha_z_aliases(const Experiment& experiment) {
     return harmless && alpha_z_column(experiment.prior) < experiment.prior.size() &&
            !experiment.interaction.alpha_y_khz && experiment.phase_cycle.empty() &&
            relaxation.longitudinal_rate() == 0.0 && relaxation.transverse_rate() == 0.0 &&
-           experiment.acquisition.start_us >= echo->tau_us;
+           first_sample_us(experiment) >= echo->tau_us;
 }
 
 AlphaZAlias alpha_z_alias(const Experiment& experiment, double tolerance) {
@@ -79,10 +80,7 @@ AlphaZAlias alpha_z_alias(const Experiment& experiment, double tolerance) {
     }
     const double tau_us = std::get<HahnEcho>(experiment.sequence.program).tau_us;
     Experiment around = experiment;
-    around.acquisition.start_us = 0.5 * tau_us;
-    around.acquisition.stop_us = 1.5 * tau_us;
-    around.acquisition.points = 2;
-    around.acquisition.dead_time_us = 0.0;
+    around.acquisition = {0.5 * tau_us, 1.5 * tau_us, 2};
     around.accuracy = {};
     around.accuracy.tolerance = tolerance;
     const Signal signal = simulate(around);

@@ -81,13 +81,14 @@ void require_reach(const Experiment& experiment) {
         acquisition.receiver_phase_deg != 0.0) {
         refuse("a receiver without gain, phase and dead time");
     }
-    if (acquisition.start_us != 0.0) refuse("samples from the first pulse on");
+    if (first_sample_us(experiment) != 0.0 || !acquisition.windows.empty())
+        refuse("samples from the first pulse on");
     require_known(experiment);
 }
 
 int nodes_for(const Experiment& experiment) {
     const double turn = kTwoPi * experiment.line.cutoff_khz * kHzPerKhz *
-                        experiment.acquisition.stop_us * kSecondsPerUs;
+                        last_sample_us(experiment) * kSecondsPerUs;
     return static_cast<int>(kNodes + kNodesPerRadian * turn);
 }
 
@@ -212,7 +213,7 @@ MeanFieldResidual::MeanFieldResidual(const Experiment& experiment, double floor)
     const Acquisition& acquisition = experiment.acquisition;
     state->points = acquisition.points;
     if (state->points < kFewestSamples) refuse(fmt::format("{} samples or more", kFewestSamples));
-    const double step_us = acquisition.stop_us / (state->points - 1);
+    const double step_us = last_sample_us(experiment) / (state->points - 1);
     state->step_s = step_us * kSecondsPerUs;
     const double pulse = echo->tau_us / step_us;
     state->pulse = pulse > state->points ? state->points : static_cast<int>(std::llround(pulse));

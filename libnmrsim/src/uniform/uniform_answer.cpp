@@ -85,7 +85,7 @@ SignalJacobian run_in(const Experiment& experiment, const UniformPlan& plan,
     const UniformTables<Real> tables = uniform_tables<Real>(plan);
     SignalJacobian result;
     result.parameters.assign(parameters.begin(), parameters.end());
-    result.signal.time_us = acquisition_times_us(experiment.acquisition);
+    result.signal.time_us = acquisition_times_us(experiment);
     const std::size_t points = tables.plan.time_us.size();
     // The kernels carry a few tangents at once; more parameters take more passes.
     std::size_t next = 0;

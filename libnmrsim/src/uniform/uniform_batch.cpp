@@ -146,8 +146,7 @@ Sorted sort_by_step(const Experiment& shared, std::span<const double> parameters
         const UniformNodes& of_bucket = nodes.at(bucket.line, bucket.step.level);
         UniformPlan plan;
         if (own.times) {
-            plan = uniform_plan(acquisition_times_us(shared.acquisition), of_bucket, bucket.step,
-                                bucket.spans);
+            plan = uniform_plan(acquisition_times_us(shared), of_bucket, bucket.step, bucket.spans);
         } else {
             plan = uniform_plan(bucket.stored ? stored.experiment : shared, of_bucket, bucket.step);
         }
@@ -252,8 +251,8 @@ std::vector<std::size_t> run_some(const Experiment& shared, std::span<const doub
                                   std::span<const std::string> tangents, int threads,
                                   BatchState& state, const UniformSink& sink) {
     const std::size_t unknowns = shared.prior.size();
-    const std::size_t row_size = 3 * static_cast<std::size_t>(shared.acquisition.points);
-    const std::size_t points = static_cast<std::size_t>(shared.acquisition.points);
+    const std::size_t row_size = 3 * sample_count(shared);
+    const std::size_t points = sample_count(shared);
     const std::vector<std::size_t> dead = dead_samples(shared);
     const Sorted sorted = sort_by_step(shared, parameters, curves, patience);
     const std::vector<Task> tasks = tasks_of(sorted);

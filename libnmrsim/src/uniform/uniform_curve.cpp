@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "model/derived_rows.h"
 #include "model/line_shape.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/units.h"
@@ -12,10 +13,11 @@ namespace nmrsim {
 namespace {
 
 /// Rows of which a curve's numbers are linear: their differences are exact.
-constexpr std::array<std::string_view, 15> kLinear = {
-    "alpha_x_khz",   "alpha_y_khz",    "alpha_z_khz",       "summed_khz",  "flip_deg",
-    "refocus_ratio", "flip_phase_deg", "refocus_phase_deg", "pulse_scale", "noise",
-    "centre_khz",    "start_mx",       "start_my",          "start_mz",    "tau_us"};
+constexpr std::array<std::string_view, 16> kLinear = {
+    "alpha_x_khz", "alpha_y_khz",   "alpha_z_khz",    "summed_khz",
+    "flip_deg",    "refocus_ratio", "flip_phase_deg", "refocus_phase_deg",
+    "pulse_scale", "noise",         "centre_khz",     "start_mx",
+    "start_my",    "start_mz",      "tau_us",         "refocus_deg"};
 constexpr std::array<std::string_view, 5> kRates = {"gamma1_per_s", "gamma2_per_s", "gamma3_per_s",
                                                     "d", "d_base"};
 constexpr std::array<std::string_view, 2> kWidths = {"half_width_khz", "gaussian_half_width_khz"};
@@ -88,7 +90,7 @@ UniformNumbers uniform_tangent(const Experiment& experiment, const UniformNodes&
     // Set without a check of bounds: the closed forms go on a little past them.
     const auto shifted = [&](double change) {
         Experiment other = experiment;
-        row.set(other, value + change);
+        shift_row(other, row, value + change);
         UniformNumbers numbers = numbers_of(other);
         if (changes_line(parameter_name)) numbers.line = weights_of(other.line, nodes);
         return numbers;
@@ -127,7 +129,8 @@ UniformNumbers uniform_tangent(const Experiment& experiment, const UniformNodes&
 
 bool shares_plan(const Experiment& experiment, std::string_view parameter_name) {
     if (changes_line(parameter_name)) return !shape_of(experiment.line).kinks_hz;
-    return holds(kLinear, parameter_name) || changes_relaxation(parameter_name);
+    return holds(kLinear, parameter_name) || changes_relaxation(parameter_name) ||
+           changes_times(parameter_name);
 }
 
 bool changes_line(std::string_view parameter_name) {
@@ -135,7 +138,8 @@ bool changes_line(std::string_view parameter_name) {
 }
 
 bool changes_times(std::string_view parameter_name) {
-    return parameter_name == "tau_us";
+    // Names of a sequence may stand in its delays.
+    return parameter_name == "tau_us" || !parameter(parameter_name).getter;
 }
 
 OwnUnknowns::OwnUnknowns(const Prior& prior) {

@@ -80,8 +80,8 @@ double coupling_ratio(const Experiment& experiment, const UniformNodes& nodes) {
 
 double uncoupled_magnitude(const Experiment& experiment, const UniformNodes& nodes) {
     const std::vector<TimedPulse> pulses = timed_pulses(experiment);
-    const double start_us = experiment.acquisition.start_us;
-    const double stop_us = experiment.acquisition.stop_us;
+    const double start_us = first_sample_us(experiment);
+    const double stop_us = last_sample_us(experiment);
     const double rate = experiment.relaxation.transverse_rate() * kSecondsPerUs;
     const double longitudinal = experiment.relaxation.longitudinal_rate() * kSecondsPerUs;
     const double attenuation = last_pulse_attenuation(experiment);
@@ -149,17 +149,17 @@ double attenuation_since(const Experiment& experiment, double until_us) {
     for (const TimedPulse& pulse : timed_pulses(experiment)) {
         if (pulse.time_us <= until_us) last_us = pulse.time_us;
     }
-    return std::exp(-rate * std::max(0.0, experiment.acquisition.start_us - last_us));
+    return std::exp(-rate * std::max(0.0, first_sample_us(experiment) - last_us));
 }
 
 }  // namespace
 
 double last_pulse_attenuation(const Experiment& experiment) {
-    return attenuation_since(experiment, experiment.acquisition.stop_us);
+    return attenuation_since(experiment, last_sample_us(experiment));
 }
 
 double window_attenuation(const Experiment& experiment) {
-    return attenuation_since(experiment, experiment.acquisition.start_us);
+    return attenuation_since(experiment, first_sample_us(experiment));
 }
 
 double node_amplification(double ratio) {
@@ -174,7 +174,7 @@ double splitting_error(const SplittingScheme& scheme, double ratio, double magni
 }
 
 double frame_turn(const Experiment& experiment) {
-    return frame_rate(experiment) * experiment.acquisition.stop_us;
+    return frame_rate(experiment) * last_sample_us(experiment);
 }
 
 double phase_rounding(const Experiment& experiment, bool single) {
@@ -185,7 +185,7 @@ double phase_rounding(const Experiment& experiment, bool single) {
 
 double node_error_of_frame(const Experiment& experiment, const UniformNodes& nodes) {
     // Mz after the first pulse is as exact as the sum of the weights, which is the error at time 0.
-    const double stop_us = experiment.acquisition.stop_us;
+    const double stop_us = last_sample_us(experiment);
     double first_us = stop_us, second_us = stop_us, last_us = 0.0;
     std::size_t count = 0;
     for (const TimedPulse& pulse : timed_pulses(experiment)) {

@@ -107,7 +107,7 @@ UniformNodes find_nodes(const Experiment& experiment, double tolerance) {
     // Uncoupled spins say how many are enough: the coupled ones' dependence on the offset has the
     // same longest phase. Few nodes on a narrow line are off at short times, too.
     constexpr int kLate = 24, kEarly = 12;
-    const double longest_s = std::max(experiment.acquisition.stop_us, 1e-3) * kSecondsPerUs;
+    const double longest_s = std::max(last_sample_us(experiment), 1e-3) * kSecondsPerUs;
     std::vector<double> time_s;
     time_s.reserve(kLate + kEarly);
     for (int j = 0; j < kLate; ++j) time_s.push_back(longest_s * (1.0 - 0.6 * j / kLate));
@@ -174,7 +174,7 @@ UniformNodes find_nodes(const Experiment& experiment, double tolerance) {
 /// How a free decay falls, up to the longest time.
 void fill_decay(const Experiment& experiment, UniformNodes& nodes) {
     constexpr int kTimes = 257;
-    nodes.decay_spacing_us = std::max(experiment.acquisition.stop_us, 1e-3) / (kTimes - 1);
+    nodes.decay_spacing_us = std::max(last_sample_us(experiment), 1e-3) / (kTimes - 1);
     std::vector<double> time_s;
     time_s.reserve(kTimes);
     for (int k = 0; k < kTimes; ++k) time_s.push_back(k * nodes.decay_spacing_us * kSecondsPerUs);
@@ -191,8 +191,8 @@ void fill_decay(const Experiment& experiment, UniformNodes& nodes) {
 
 /// What the choice of nodes depends on.
 auto node_key(const Experiment& e, int level) {
-    return std::tuple(e.line, e.acquisition.stop_us, e.accuracy.tolerance,
-                      e.accuracy.nodes.value_or(0), level);
+    return std::tuple(e.line, last_sample_us(e), e.accuracy.tolerance, e.accuracy.nodes.value_or(0),
+                      level);
 }
 
 }  // namespace
@@ -261,7 +261,7 @@ UniformNodes finer_nodes(const Experiment& experiment, const UniformPlan& plan, 
         // A third more panels, and the same longest phase of a piece over `factor`.
         const double panels = std::ceil(4.0 / 3.0 * static_cast<double>(coarse.pieces.size()));
         const double longest_s =
-            factor * std::max(experiment.acquisition.stop_us, 1e-3) * kSecondsPerUs;
+            factor * std::max(last_sample_us(experiment), 1e-3) * kSecondsPerUs;
         constexpr double kPhase = 48.0;  // [rad]
         nodes.pieces = panel_pieces(line, static_cast<int>(panels), longest_s, kPhase);
         rule = line_quadrature(line, nodes.pieces);

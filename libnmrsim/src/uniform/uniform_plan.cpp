@@ -114,7 +114,7 @@ UniformPlan laid_out(const Experiment& experiment, UniformNodes nodes, UniformSt
     plan.order = kInterpolationOrder;
     plan.quiet_rad = quiet_rad(experiment, step.level);
     plan.line_rate = kTwoPi * half_width_khz(experiment, plan.nodes) * kHzPerKhz;
-    plan.time_us = acquisition_times_us(experiment.acquisition);
+    plan.time_us = acquisition_times_us(experiment);
     const double settling = settling_us(experiment, step.level);
     for (const UniformSpan& span : uniform_spans(experiment, step.level)) {
         UniformSegment segment;
@@ -148,7 +148,7 @@ long UniformPlan::passes() const {
 std::vector<UniformSpan> uniform_spans(const Experiment& experiment, int level) {
     const double settling = settling_us(experiment, level);
     const bool set = experiment.accuracy.nodes || experiment.accuracy.steps_per_point;
-    const std::vector<double> time_us = acquisition_times_us(experiment.acquisition);
+    const std::vector<double> time_us = acquisition_times_us(experiment);
     const std::vector<Event> events = sequence_events(experiment.sequence);
     const double stop_us = time_us.back();
     // A sample at the very time of a pulse is taken after it; times come with rounding.

@@ -24,8 +24,12 @@ void UniformGroup<Real>::samples(const UniformSegment& segment, const SegmentTab
     const double spacing_s =
         points > 1 ? (time_s(points - 1, 0) - time_s(0, 0)) / static_cast<double>(points - 1) : 0.0;
     constexpr std::size_t kRestart = 128;
+    bool even = points > 1;
+    for (std::size_t k = 1; k < points && even; ++k) {
+        even = std::abs(time_s(k, 0) - time_s(k - 1, 0) - spacing_s) < 1e-6 * spacing_s;
+    }
     for (std::size_t lane = 0; lane < curves_.size(); ++lane) {
-        const bool steady = points > 1 && frames_.steady(lane);
+        const bool steady = even && frames_.steady(lane);
         const double turn = frames_.phase(0, lane, spacing_s);
         const double turn_cos = std::cos(turn), turn_sin = std::sin(turn);
         double c = 1.0, s = 0.0;

@@ -144,7 +144,7 @@ int uniform_level(const Experiment& experiment, const UniformNodes& nodes, doubl
 UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes, int level,
                          double largest, double hope) {
     const double tolerance = std::max(experiment.accuracy.tolerance, kLeastTolerance);
-    const Acquisition& acquisition = experiment.acquisition;
+    const double last_us = last_sample_us(experiment);
     // Largest angular frequency that the coupling can reach [rad/s].
     const double kappa = kTwoPi * std::abs(experiment.interaction.alpha_plane_khz()) * kHzPerKhz *
                          longest_spin(experiment) * nodes.total_weight;
@@ -158,28 +158,26 @@ UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes
     const double rate = fastest_rate(experiment.relaxation);
     const double most_s =
         rate > 0.0 ? kLargestLoss / rate : std::numeric_limits<double>::infinity();
-    const int pulses = pulses_until(experiment, acquisition.stop_us);
+    const int pulses = pulses_until(experiment, last_us);
     const bool calibrated =
         ratio <= kCalibratedRatio && pulses <= kCalibratedPulses &&
         (pulses <= kPulsesOfAnyTurn || frame_turn(experiment) <= kCalibratedTurn);
     const auto chosen = [&](const SplittingScheme& scheme, double step_s) {
         // However short the window, the interpolation of a sample takes its records.
-        const double steps =
-            std::max(acquisition.stop_us * kSecondsPerUs / step_s, 1.0 * kInterpolationOrder);
+        const double steps = std::max(last_us * kSecondsPerUs / step_s, 1.0 * kInterpolationOrder);
         const double passes = steps * static_cast<double>(scheme.offset.size());
         const bool fits = rounding_of(experiment, nodes, true, passes, ratio, magnitude, step_s) <=
                               kSingleShare * tolerance &&
-                          rate * acquisition.stop_us * kSecondsPerUs < -std::log(kLeastInSingle);
+                          rate * last_us * kSecondsPerUs < -std::log(kLeastInSingle);
         const Precision precision = experiment.accuracy.precision;
         const bool single =
             precision == Precision::automatic ? fits : precision == Precision::single;
         return UniformStep{&scheme, step_s, level, single, calibrated && (fits || !single)};
     };
     if (experiment.accuracy.steps_per_point) {
-        const double spacing_us =
-            acquisition.points > 1
-                ? (acquisition.stop_us - acquisition.start_us) / (acquisition.points - 1)
-                : std::max(acquisition.stop_us, 1e-3);
+        const double spacing_us = sample_spacing_us(experiment) > 0.0
+                                      ? sample_spacing_us(experiment)
+                                      : std::max(last_us, 1e-3);
         const SplittingScheme& scheme = blanes_moan_4();
         const double asked_s = spacing_us * kSecondsPerUs / *experiment.accuracy.steps_per_point;
         return chosen(scheme, within_turn(scheme, std::min(asked_s, most_s)));

@@ -93,6 +93,7 @@ StoredExperiment store(const Experiment& experiment, int patience, double allowe
     }
     std::vector<Event> events = sequence_events(experiment.sequence);
     std::vector<Stretch> stretches = stretches_of(events);
+    const double first_us = first_sample_us(experiment);
     double shortest_us = 0.0;  // of a delay that may be cut
     for (;;) {
         std::vector<double> stored_us;
@@ -102,7 +103,7 @@ StoredExperiment store(const Experiment& experiment, int patience, double allowe
             stretch.followed_us = stretch.duration_us;
             const double followed_us =
                 std::pow(kPatience, patience) * (kSettlings * settling + kEchoes * now_us);
-            if (end_us <= experiment.acquisition.start_us && stretch.end_event < events.size() &&
+            if (end_us <= first_us && stretch.end_event < events.size() &&
                 stretch.duration_us > shortest_us && stretch.duration_us > kWorth * followed_us) {
                 stretch.followed_us = followed_us;
                 stored_us.push_back(stretch.duration_us);
@@ -111,13 +112,12 @@ StoredExperiment store(const Experiment& experiment, int patience, double allowe
             now_us += stretch.followed_us;
         }
         if (stored_us.empty()) return {experiment, {}, 0.0};
-        const double others_us = experiment.acquisition.stop_us - cut_us;
+        const double others_us = last_sample_us(experiment) - cut_us;
         result.error = stored_us.size() <= kMostStored
                            ? stored_error(experiment, stored_us, others_us)
                            : kSpinLength;
         if (result.error <= allowed) {
-            result.experiment.acquisition.start_us -= cut_us;
-            result.experiment.acquisition.stop_us -= cut_us;
+            result.experiment.acquisition = counted_from_start(experiment, -cut_us);
             break;
         }
         shortest_us = std::ranges::min(stored_us);

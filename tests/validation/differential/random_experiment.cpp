@@ -238,7 +238,7 @@ bool samples_a_pulse(const Experiment& e) {
                                                     : std::get<Delay>(event).duration_us;
     }
     edges.push_back(now);
-    for (const double sample : acquisition_times_us(e.acquisition)) {
+    for (const double sample : acquisition_times_us(e)) {
         for (const double edge : edges) {
             if (std::abs(sample - edge) < 1e-3) return true;
         }
