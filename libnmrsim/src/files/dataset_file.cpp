@@ -10,6 +10,7 @@
 #include "nmrsim/dataset_file.h"
 #include "nmrsim/dataset_reader.h"
 #include "nmrsim/errors.h"
+#include "nmrsim/experiment_file.h"
 #include "nmrsim/manifest.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/units.h"
@@ -26,6 +27,16 @@ std::vector<std::string> split_choices(const std::string& text) {
         begin = end + 1;
     }
     return choices;
+}
+
+/// Whether the curves are those of a series, whose records begin anew. Of an experiment that this
+/// version reads its sequence's names are known from here on; of another nothing is asked.
+bool is_series(const std::string& experiment_toml) {
+    try {
+        return !parse_experiment(experiment_toml, "experiment").series.empty();
+    } catch (const std::exception&) {
+        return false;
+    }
 }
 
 void read_unknowns(const Hdf5Reader& reader, hid_t parameters, std::size_t k, int version,
@@ -109,12 +120,14 @@ OpenDataset::OpenDataset(const std::string& path) {
         reader.fail(fmt::format("/parameters: expected at most {} unknowns, found {}",
                                 parameter_table().size(), labels[1]));
     }
+    description_.experiment_toml = reader.text(file, "experiment");
+    const bool series = is_series(description_.experiment_toml);
     read_unknowns(reader, parameters, labels[1], version, description_);
 
     reader.append(time.id(), "time", time_shape, {}, description_.time_us);
     for (double& value : description_.time_us) value /= kSecondsPerUs;
-    if (!std::is_sorted(description_.time_us.begin(), description_.time_us.end(),
-                        std::less_equal<>())) {
+    if (!series && !std::is_sorted(description_.time_us.begin(), description_.time_us.end(),
+                                   std::less_equal<>())) {
         reader.fail("/time: expected times that ascend");
     }
     reader.require_reals(signal, "signal");
@@ -122,7 +135,6 @@ OpenDataset::OpenDataset(const std::string& path) {
     reader.checked_total(signal, "signal", curves, sizeof(float));
     reader.checked_total(parameters, "parameters", labels, sizeof(double));
 
-    description_.experiment_toml = reader.text(file, "experiment");
     description_.seed = reader.number<std::uint64_t>(file, "seed", H5T_NATIVE_UINT64);
     description_.first_index = reader.number<std::uint64_t>(file, "first_index", H5T_NATIVE_UINT64);
     description_.version = reader.text(file, "version");

@@ -12,6 +12,9 @@ struct Parameter;
 /// "refocus_ratio" for "refocus_deg", "stop_us" for "dwell_us"; any other name itself.
 std::string_view plain_row(std::string_view name);
 
+/// Throws: std::invalid_argument where set_parameter() does.
+void require_in_bounds(const Experiment& experiment, const Parameter& row, double value);
+
 /// Gives a row another value, without a check of bounds; unknowns of the prior that derived rows
 /// say in terms of it (summed_khz of xi) stay as they are.
 void shift_row(Experiment& experiment, const Parameter& row, double value);

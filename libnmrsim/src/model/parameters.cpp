@@ -308,7 +308,9 @@ double Parameter::get(const Experiment& experiment) const {
 }
 
 void Parameter::set(Experiment& experiment, double value) const {
-    setter ? setter(experiment, value) : set_name(experiment, name, value);
+    if (setter) return setter(experiment, value);
+    set_name(experiment.sequence, name, value);
+    follow_names(experiment);
 }
 
 bool Parameter::applies(const Experiment& experiment) const {
@@ -329,6 +331,11 @@ const Parameter& parameter(std::string_view name) {
 
 void set_parameter(Experiment& experiment, std::string_view name, double value) {
     const Parameter& row = parameter(name);
+    require_in_bounds(experiment, row, value);
+    row.set(experiment, value);
+}
+
+void require_in_bounds(const Experiment& experiment, const Parameter& row, double value) {
     if (!row.applies(experiment)) {
         const std::string_view table = row.table;
         const std::string what =
@@ -344,7 +351,6 @@ void set_parameter(Experiment& experiment, std::string_view name, double value) 
         throw std::invalid_argument(fmt::format("{}.{} must be in [{:g}, {:g}], got {}", row.table,
                                                 row.name, row.lower, row.upper, value));
     }
-    row.set(experiment, value);
 }
 
 bool is_receiver_parameter(std::string_view name) {

@@ -12,6 +12,7 @@
 
 #include "model/derived_rows.h"
 #include "model/kernels.h"
+#include "model/sequence_names.h"
 #include "nmrsim/experiment.h"
 #include "nmrsim/nearest_name.h"
 #include "nmrsim/parameters.h"
@@ -155,17 +156,28 @@ Experiment with_parameters(const Experiment& experiment, std::span<const double>
         set_parameter(result, kernel->name,
                       values[static_cast<std::size_t>(kernel - prior.data())]);
     }
+    // Names together: their sequence is read once. What they make of it has no bounds of its own.
+    bool named = false;
+    for (std::size_t i = 0; i < prior.size(); ++i) {
+        const Parameter& row = parameter(prior[i].name);
+        if (row.getter) continue;
+        require_in_bounds(result, row, values[i]);
+        set_name(result.sequence, row.name, values[i]);
+        named = true;
+    }
+    if (named) {
+        follow_names(result);
+        result.sequence.validate();
+    }
     // A derived row is a function of the plain ones, so it comes after all of them.
     for (const bool derived : {false, true}) {
         for (std::size_t i = 0; i < prior.size(); ++i) {
             const Parameter& row = parameter(prior[i].name);
-            if (row.derived != derived || row.categorical) continue;
+            if (row.derived != derived || row.categorical || !row.getter) continue;
             if (kernel && !row.applies(result)) continue;
             set_parameter(result, prior[i].name, values[i]);
         }
     }
-    // What names make of a sequence has no bounds of its own.
-    if (!result.sequence.names.empty()) result.sequence.validate();
     return result;
 }
 

@@ -22,9 +22,12 @@ std::string text_with_names(const Sequence& sequence);
 /// 0 where the sequence has no such name.
 double name_value(const Sequence& sequence, std::string_view name);
 
-/// Gives a name another value; events and windows follow. Bounds are not checked.
-/// Throws: std::invalid_argument for a name that the sequence has not.
-void set_name(Experiment& experiment, std::string_view name, double value);
+/// Gives a name another value, without a check of bounds; what it stands in keeps the old one until
+/// follow_names(). Throws: std::invalid_argument for a name that the sequence has not.
+void set_name(Sequence& sequence, std::string_view name, double value);
+
+/// Makes events and windows what the names' values say.
+void follow_names(Experiment& experiment);
 
 /// In place of those it has; none: its own keys hold.
 void set_windows(Acquisition& acquisition, std::vector<AcquisitionWindow> windows);

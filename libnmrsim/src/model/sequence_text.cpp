@@ -39,9 +39,16 @@ struct Block {
 
 class Parser {
 public:
-    /// Args: values: of names, in place of what their items say; without, times are not checked.
-    Parser(std::string_view text, const std::vector<SequenceName>* values)
-        : text_(text), values_(values) {}
+    /// Args: known: names with values, whose text has been read before and is not checked; null:
+    /// the text says all of them.
+    Parser(std::string_view text, const std::vector<SequenceName>* known)
+        : text_(text), checks_(known == nullptr) {
+        if (!known) return;
+        for (const SequenceName& name : *known) {
+            const int time = name.unit == "us" ? 1 : 0;
+            names_.push_back({name.name, {name.value, time, name.unit == "degree", true}});
+        }
+    }
 
     ParsedSequence parse() {
         Block whole = items(0, 0);
@@ -127,7 +134,7 @@ private:
             const std::size_t begin = at_;
             std::vector<std::string_view> found = words();
             if (!found.empty()) {
-                Item item(++number_, std::move(found), names_, values_ == nullptr);
+                Item item(++number_, std::move(found), names_, checks_);
                 if (!separated) item.fail("expected ; before it");
                 add(block, item, depth, begin);
                 separated = false;
@@ -185,11 +192,8 @@ private:
         Quantity& q = name.quantity;
         const bool own = !q.named;
         if (own) {
-            SequenceName known{name.name, q.value, q.time == 1 ? "us" : q.degrees ? "degree" : ""};
-            for (const SequenceName& set : values_ ? *values_ : own_names_) {
-                if (set.name == name.name) known.value = q.value = set.value;
-            }
-            own_names_.push_back(std::move(known));
+            const char* unit = q.time == 1 ? "us" : q.degrees ? "degree" : "";
+            own_names_.push_back({name.name, q.value, unit});
         }
         names_.push_back(std::move(name));
         return own;
@@ -265,7 +269,7 @@ private:
             echo.refocus_duration_us = item.time_us("the second DURATION");
         }
         try {
-            if (!values_) Sequence{echo}.validate();
+            if (checks_) Sequence{echo}.validate();
         } catch (const std::invalid_argument& error) {
             item.fail(error.what());
         }
@@ -315,7 +319,7 @@ private:
     int number_ = 0;    ///< items so far
     int programs_ = 0;  ///< of these, not acquire
     std::optional<HahnEcho> hahn_;
-    const std::vector<SequenceName>* values_;
+    bool checks_;
     std::vector<NamedQuantity> names_;
     std::vector<SequenceName> own_names_;  ///< of these, not formulas of others
     bool named_window_ = false;
@@ -355,20 +359,19 @@ double name_value(const Sequence& sequence, std::string_view name) {
     return 0.0;
 }
 
-void set_name(Experiment& experiment, std::string_view name, double value) {
-    Sequence& sequence = experiment.sequence;
-    bool found = false;
+void set_name(Sequence& sequence, std::string_view name, double value) {
     for (SequenceName& one : sequence.names) {
         if (one.name != name) continue;
         one.value = value;
-        found = true;
+        return;
     }
-    if (!found) {
-        throw std::invalid_argument(fmt::format("sequence.{} is no name of the sequence", name));
-    }
-    // Its text has passed: what another value makes of it is for validate() to judge.
-    const std::string text = text_with_names(sequence);
-    ParsedSequence parsed = Parser(text, &sequence.names).parse();
+    throw std::invalid_argument(fmt::format("sequence.{} is no name of the sequence", name));
+}
+
+void follow_names(Experiment& experiment) {
+    Sequence& sequence = experiment.sequence;
+    // Its text has passed: what other values make of it is for validate() to judge.
+    ParsedSequence parsed = Parser(sequence.text, &sequence.names).parse();
     std::vector<Event> events = std::get<std::vector<Event>>(std::move(parsed.sequence.program));
     std::size_t pulse = 0;
     for (Event& event : events) {
