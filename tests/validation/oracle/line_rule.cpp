@@ -4,6 +4,7 @@
 #include <cmath>
 #include <complex>
 #include <map>
+#include <mutex>
 #include <numbers>
 
 namespace oracle {
@@ -161,7 +162,10 @@ double mass_inside(const Line& line) {
 }  // namespace
 
 const GaussRule& gauss_rule(int n) {
+    // Curves are solved side by side.
+    static std::mutex mutex;
     static std::map<int, GaussRule> rules;
+    const std::lock_guard<std::mutex> lock(mutex);
     GaussRule& rule = rules[n];
     if (!rule.node.empty()) return rule;
     for (int i = 0; i < n; ++i) {
