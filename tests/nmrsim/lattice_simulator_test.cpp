@@ -6,6 +6,7 @@
 #include <complex>
 #include <cstdlib>
 #include <fstream>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "nmrsim/line.h"
 #include "nmrsim/random.h"
 #include "nmrsim/reference_simulator.h"
+#include "nmrsim/run_time.h"
 #include "nmrsim/simulate.h"
 #include "nmrsim/stop.h"
 #include "nmrsim/units.h"
@@ -123,6 +125,28 @@ TEST_CASE("a lattice whose error cannot be had is refused") {
     e.acquisition.stop_us = 36.0;
     e.accuracy.tolerance = 1e-60;
     CHECK_THROWS_AS(run(e), std::invalid_argument);
+}
+
+TEST_CASE("a lattice's curve that would take too long is refused before it is begun") {
+    const double before_s = longest_curve_s();
+    // Of many sites, whose steps are as they were measured; of few, whose curves are compared.
+    for (const int side : {32, 6}) {
+        CAPTURE(side);
+        Experiment e = echo(side, side, 90.0, 2.0);
+        set_longest_curve_s(1e-6);
+        CHECK_THROWS_WITH(run(e), ContainsSubstring("NMRSIM_LONGEST_S"));
+        e.prior = {{"alpha_x_khz", 20.0, 100.0}};
+        std::vector<float> signal(2 * 2 * 121);
+        CHECK_THROWS_AS(simulate_batch(e, std::vector{30.0, 60.0}, {}, signal, 2),
+                        std::invalid_argument);
+        set_longest_curve_s(std::numeric_limits<double>::infinity());
+        CHECK_NOTHROW(run(e));
+        set_longest_curve_s(before_s);
+        std::get<HahnEcho>(e.sequence.program).tau_us = 1e8;
+        e.acquisition.start_us = 2e8;
+        e.acquisition.stop_us = 2e8 + 36.0;
+        CHECK_THROWS_WITH(run(e), ContainsSubstring("hours"));
+    }
 }
 
 TEST_CASE("a lattice's curve ends when asked to") {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/required_time.h"
 #include "lattice/lattice_spins.h"
 #include "lattice/lattice_steps.h"
 #include "model/dead_time.h"
@@ -106,13 +107,15 @@ struct Compared {
 
 /// The curve in double with more and more steps than those of `longest` [us] until two curves
 /// differ by no more than the tolerance allows, or once where steps_per_point asks for its own;
-/// none where that takes more than kMostFiner times as many.
+/// none where that takes more than kMostFiner times as many. `flops`: of the curve with the longest
+/// steps.
 std::optional<Compared> compared(const Experiment& experiment, LatticeSpins<double>& spins,
-                                 double longest) {
+                                 double longest, double flops) {
     const double tolerance = experiment.accuracy.tolerance;
     const bool refines =
         !experiment.accuracy.steps_per_point || sample_spacing_us(experiment) == 0.0;
     const auto run = [&](double finer) {
+        require_time(flops * finer);
         spins.prepare(experiment);
         return simulate_as(experiment, spins, longest, finer);
     };
@@ -167,6 +170,8 @@ std::optional<Signal> simulate_lattice(const Experiment& experiment, LatticeWork
     const FieldRates rates = field_rates(experiment, norm);
     const double longest = longest_step_us(experiment, rates);
     const bool measured = steps_are_measured(experiment, rates);
+    const double flops = lattice_run_cost(experiment, longest).flops;
+    require_time(measured ? flops : kComparedRuns * flops);
     const bool forced = accuracy.steps_per_point && sample_spacing_us(experiment) > 0.0;
     const bool must_be_single = accuracy.precision == Precision::single;
     const auto asked = [&](double finer) {
@@ -179,7 +184,7 @@ std::optional<Signal> simulate_lattice(const Experiment& experiment, LatticeWork
         signal.estimated_error = estimated_lattice_error(experiment, rates, longest, single);
         return signal;
     }
-    std::optional<Compared> better = compared(experiment, state.twice, longest);
+    std::optional<Compared> better = compared(experiment, state.twice, longest, flops);
     if (!better) return std::nullopt;
     if (!forced) {
         if (!must_be_single) return std::move(better->signal);

@@ -32,6 +32,8 @@ std::vector<double> draw_offsets_hz(const Experiment& experiment);
 /// One curve on the calling thread; none where steps of this kind would be far too many for the
 /// tolerance, as with strong couplings over long times. `experiment` is valid and its kernel has
 /// finite range.
+///
+/// Throws: std::invalid_argument for a curve that would take longer than longest_curve_s().
 std::optional<Signal> simulate_lattice(const Experiment& experiment, LatticeWorkspace& workspace);
 
 /// Sites, time steps and operations of one curve.

@@ -214,23 +214,15 @@ std::array<double, 3> MagnetizationTrack::at(double us) const {
     return sum;
 }
 
-SimulationCost lattice_cost(const Experiment& experiment) {
-    double norm = 0.0;
-    for (const double f : kernel_table(experiment.interaction, experiment.lattice)) {
-        norm += std::abs(f);
-    }
-    const FieldRates rates = field_rates(experiment, norm);
-    const double longest = longest_step_us(experiment, rates);
+SimulationCost lattice_run_cost(const Experiment& experiment, double longest_us) {
     SimulationCost cost;
     cost.elements = experiment.lattice.sites();
     for (const Span& span : sequence_spans(experiment.sequence, last_sample_us(experiment))) {
         if (span.end_us > span.start_us) {
-            const long steps = steps_in(span.end_us - span.start_us, longest, true);
+            const long steps = steps_in(span.end_us - span.start_us, longest_us, true);
             cost.steps += static_cast<double>(steps) + kRampLevels;
         }
     }
-    // Once more with shorter steps, to compare.
-    if (!steps_are_measured(experiment, rates)) cost.steps *= 1.0 + kFiner;
     // The turn takes 75 operations a site, the field's polynomial 4 a component and past field, the
     // field itself, as if by FFT whatever is used, 5 log2 N forward and as many back a component.
     const bool relaxes = experiment.relaxation.transverse_rate() > 0.0;
@@ -238,6 +230,20 @@ SimulationCost lattice_cost(const Experiment& experiment) {
     const double turn = (relaxes ? 2.0 : 1.0) * (75.0 + components * 4.0 * kOrder);
     const double field = 5.0 * components * std::log2(std::max(2.0, cost.elements));
     cost.flops = cost.elements * cost.steps * (turn + field);
+    return cost;
+}
+
+SimulationCost lattice_cost(const Experiment& experiment) {
+    double norm = 0.0;
+    for (const double f : kernel_table(experiment.interaction, experiment.lattice)) {
+        norm += std::abs(f);
+    }
+    const FieldRates rates = field_rates(experiment, norm);
+    SimulationCost cost = lattice_run_cost(experiment, longest_step_us(experiment, rates));
+    if (!steps_are_measured(experiment, rates)) {
+        cost.steps *= kComparedRuns;
+        cost.flops *= kComparedRuns;
+    }
     return cost;
 }
 

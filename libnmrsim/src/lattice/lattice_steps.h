@@ -27,6 +27,8 @@ inline constexpr int kRampLevels = 8;
 /// Curves are compared with those of so many times the steps. Not twice: the pieces after a pulse
 /// would be the same but for the shortest.
 inline constexpr double kFiner = 1.5;
+/// Steps of two such curves over those of the first.
+inline constexpr double kComparedRuns = 1.0 + kFiner;
 
 /// Times closer than this fraction of the whole are the same.
 inline constexpr double kSameTime = 1e-9;
@@ -76,6 +78,9 @@ double estimated_lattice_error(const Experiment& experiment, const FieldRates& r
 ///
 /// Throws: std::invalid_argument for more than can be counted.
 long steps_in(double span_us, double longest_us, bool sampled, double finer = 1.0);
+
+/// Sites, steps and operations of one curve with steps of at most `longest_us`, compared with none.
+SimulationCost lattice_run_cost(const Experiment& experiment, double longest_us);
 
 /// Mean magnetization at the ends of the steps since the last pulse.
 struct MagnetizationTrack {
