@@ -70,13 +70,16 @@ def test_a_series_is_one_curve(tmp_path):
 def test_a_series_is_refined_as_one():
     echo = named_echo()
     echo.prior = {"alpha_x_khz": (20.0, 80.0), "gamma3_per_s": (0.0, 2e4)}
-    echo.series = [{"sequence.tau": tau} for tau in (15.0, 25.0, 35.0)]
+    echo.series = [{"sequence.tau": tau} for tau in (15.0, 30.0, 45.0)]
     truth = [50.0, 8e3]
     noisy = nmrsim.simulate(nmrsim.with_parameters(echo, truth)).with_noise(1e-3, seed=1)
     starts = nmrsim.draw_parameters(echo, 16, seed=2)
     fit = nmrsim.refine(echo, noisy, starts, 1e-3, fit_gain=True, fit_phase=True)
     assert fit.converged
     assert np.all(np.abs(fit.estimate - truth) < 5 * fit.sd)
+    judged = nmrsim.fit(echo, noisy, noise=1e-3, seed=1)
+    assert judged.verdicts == ["ok"] and len(judged.fitted[0][0]) == 123
+    np.testing.assert_allclose(judged.estimates.mean[0], fit.estimate, atol=np.max(3 * fit.sd))
 
 
 def test_what_is_read_off():

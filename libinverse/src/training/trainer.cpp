@@ -118,10 +118,6 @@ nmrsim::Experiment experiment_of(const nmrsim::Dataset& data) {
             fmt::format("the data set's curves must have the {} points of its experiment, got {}",
                         experiment.acquisition.points, data.points()));
     }
-    if (!experiment.series.empty() || !experiment.acquisition.windows.empty()) {
-        throw std::invalid_argument(
-            "a network is trained on one window of one record, expected no series and no more");
-    }
     return experiment;
 }
 

@@ -101,6 +101,12 @@ std::shared_ptr<const FirstLook> first_look_of(const TrainingOptions& options,
 Features features_for(const nmrsim::Experiment& experiment, std::span<const float> signal,
                       std::size_t count, const TrainingOptions& options, const FirstLook* first,
                       int threads) {
+    if (!experiment.series.empty() || !experiment.acquisition.windows.empty()) {
+        throw std::invalid_argument(
+            fmt::format("a network is trained on one window of one record, got {} records of {}",
+                        std::max<std::size_t>(1, experiment.series.size()),
+                        std::max<std::size_t>(1, experiment.acquisition.windows.size())));
+    }
     const int points = experiment.acquisition.points;
     const bool phase_free = options.features == CurveFeatures::phase_free;
     FeatureSpec spec = phase_free                                 ? phase_free_features()

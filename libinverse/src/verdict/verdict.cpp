@@ -147,6 +147,7 @@ void require_fitting(const JudgeOptions& options, std::size_t count, std::size_t
 
 /// The experiment as the curve's clock shows it.
 nmrsim::Experiment shifted(nmrsim::Experiment experiment, double time_zero_us) {
+    if (time_zero_us == 0.0) return experiment;
     experiment.acquisition = nmrsim::counted_from_start(experiment, time_zero_us);
     experiment.acquisition.start_us = std::max(0.0, experiment.acquisition.start_us);
     return experiment;
