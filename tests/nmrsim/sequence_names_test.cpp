@@ -252,6 +252,30 @@ TEST_CASE("several windows make one signal") {
     CHECK(message_of<std::invalid_argument>([&] { set_parameter(e, "stop_us", 90.0); }) ==
           "acquisition.stop_us does not apply to windows of the sequence's text");
 
+    // A Hahn echo stays one, whichever pulse a window counts from.
+    Experiment hahn = coupled("hahn 20us 60");
+    hahn.acquisition.windows = {{1.0, 3.0, 5, TimeOrigin::pulse, 1},
+                                {-2.0, 4.0, 7, TimeOrigin::echo, kAllPulses}};
+    hahn.acquisition.points = 12;
+    const Experiment same = parse_experiment(experiment_to_toml(hahn), "text");
+    CHECK(experiment_to_toml(same) == experiment_to_toml(hahn));
+    CHECK(acquisition_times_us(same) == acquisition_times_us(hahn));
+    CHECK(parameter("tau_us").applies(same));
+    const ParsedSequence written =
+        parse_sequence(sequence_to_text(hahn.sequence, hahn.acquisition));
+    CHECK((written.windows.size() == 2 && written.windows[0].pulses == 1));
+    const auto refused = [](const std::string& windows) {
+        return message_of<InputError>(
+            [&] { parse_experiment("[acquisition]\nwindows = " + windows, "f.toml"); });
+    };
+    CHECK(refused("3").find("acquisition.windows: expected [{start_us") != std::string::npos);
+    CHECK(refused("[{start_us = 1.0}]").find("acquisition.windows[0]: expected {start_us") !=
+          std::string::npos);
+    CHECK(refused("[{start_us = 1, stop_us = 2, points = 3, orign = \"echo\"}]")
+              .ends_with("acquisition.windows[0]: unknown key orign; did you mean origin?"));
+    CHECK(refused("[{start_us = 1, stop_us = 2, points = 3}]\npoints = 3")
+              .ends_with("acquisition.windows and acquisition.points say the same: keep one"));
+
     // Names move them, in text and batches.
     Experiment named = coupled(
         "let tau = 10us; let w = 4us; pulse 60 x; delay tau; pulse 120 y; "

@@ -190,6 +190,10 @@ void check_rivals(const std::vector<Entry>& entries, const std::string& origin) 
         {"relaxation", "t2_us", "gamma3_per_s"},
         {"relaxation", "t2_us", "d"},
         {"acquisition", "dwell_us", "stop_us"},
+        {"acquisition", "windows", "start_us"},
+        {"acquisition", "windows", "stop_us"},
+        {"acquisition", "windows", "points"},
+        {"acquisition", "windows", "origin"},
         {"sequence", "refocus_deg", "refocus_ratio"},
         {"sequence", "program", "events"}};
     for (const auto& [table, key, rival] : kRivals) {
@@ -207,7 +211,8 @@ void check_rivals(const std::vector<Entry>& entries, const std::string& origin) 
             const ParsedSequence parsed =
                 parse_sequence(read_text("sequence.program", *program->node));
             if (!parsed.window && parsed.windows.empty()) return;
-            for (const char* key : {"start_us", "stop_us", "dwell_us", "points", "origin"}) {
+            for (const char* key :
+                 {"start_us", "stop_us", "dwell_us", "points", "origin", "windows"}) {
                 if (find("acquisition", key) != entries.end()) {
                     throw InputError(fmt::format(
                         "acquire in sequence.program and acquisition.{} say the same: keep one",

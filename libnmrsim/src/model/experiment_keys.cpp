@@ -13,6 +13,7 @@
 #include "model/kernels.h"
 #include "model/line_shape.h"
 #include "model/sequence_formula.h"
+#include "model/sequence_names.h"
 #include "model/toml_values.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/experiment_file.h"
@@ -42,6 +43,7 @@ constexpr std::pair<const char*, const char*> kOtherKeys[] = {{"interaction", "n
                                                               {"phase_cycle", "receiver"},
                                                               {"acquisition", "points"},
                                                               {"acquisition", "origin"},
+                                                              {"acquisition", "windows"},
                                                               {"accuracy", "nodes"},
                                                               {"accuracy", "precision"},
                                                               {"accuracy", "steps_per_point"},
@@ -135,6 +137,33 @@ std::vector<Event> read_events(const toml::node& node) {
         }
     }
     return events;
+}
+
+std::vector<AcquisitionWindow> read_windows(const toml::node& node) {
+    const auto* array = node.as_array();
+    const char* expected = "[{start_us = ..., stop_us = ..., points = ..., origin = ...}, ...]";
+    if (!array) wrong_type("acquisition.windows", expected, node);
+    std::vector<AcquisitionWindow> windows;
+    for (const toml::node& entry : *array) {
+        const std::string where = fmt::format("acquisition.windows[{}]", windows.size());
+        const auto* table = entry.as_table();
+        if (!table || !table->get("start_us") || !table->get("stop_us") || !table->get("points")) {
+            wrong_type(where, "{start_us = ..., stop_us = ..., points = ...}", entry);
+        }
+        check_keys(where, *table, {"start_us", "stop_us", "points", "origin", "pulses"});
+        AcquisitionWindow& window = windows.emplace_back();
+        window.start_us = read_real(where + ".start_us", *table->get("start_us"));
+        window.stop_us = read_real(where + ".stop_us", *table->get("stop_us"));
+        window.points = read_int(where + ".points", *table->get("points"));
+        if (const auto* origin = table->get("origin")) {
+            window.origin =
+                TimeOrigin(read_choice(where + ".origin", *origin, time_origin_names()));
+        }
+        const auto* pulses = table->get("pulses");
+        const int count = pulses ? read_int(where + ".pulses", *pulses) : -1;
+        window.pulses = count < 0 ? kAllPulses : static_cast<std::size_t>(count);
+    }
+    return windows;
 }
 
 /// A value of a name in its unit, or as text with a unit of its own.
@@ -353,6 +382,8 @@ void set_key(Experiment& e, const std::string& table, const std::string& key,
         set_cycle_receiver(e.phase_cycle, full, node);
     } else if (is("acquisition.origin")) {
         e.acquisition.origin = TimeOrigin(read_choice(full, node, time_origin_names()));
+    } else if (is("acquisition.windows")) {
+        set_windows(e.acquisition, read_windows(node));
     } else if (is("acquisition.points")) {
         const int points = read_int(full, node);
         if (points < 1) {

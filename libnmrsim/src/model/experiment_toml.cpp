@@ -5,10 +5,10 @@
 
 #include "model/acquisition.h"
 #include "model/line_shape.h"
+#include "model/sequence_names.h"
 #include "model/toml_values.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/parameters.h"
-#include "nmrsim/sequence_text.h"
 
 namespace nmrsim {
 
@@ -52,12 +52,17 @@ std::string toml_cycle(const PhaseCycle& cycle) {
     return fmt::format("\n[phase_cycle]\npulses = [{}]\nreceiver = [{}]\n", pulses, receiver);
 }
 
-/// The sequence as text that says its names and the windows that have no keys.
-std::string program_of(const Experiment& e) {
-    Sequence sequence = e.sequence;
-    sequence.pulse_scale = 1.0;
-    return e.acquisition.windows.empty() ? sequence_to_text(sequence)
-                                         : sequence_to_text(sequence, e.acquisition);
+/// [{start_us = ..., ...}, ...]
+std::string toml_windows(const std::vector<AcquisitionWindow>& windows) {
+    std::string text = "windows = [\n";
+    for (const AcquisitionWindow& window : windows) {
+        text += fmt::format("    {{start_us = {}, stop_us = {}, points = {}, origin = \"{}\"",
+                            toml_real(window.start_us), toml_real(window.stop_us), window.points,
+                            time_origin_names()[static_cast<std::size_t>(window.origin)]);
+        if (window.pulses != kAllPulses) text += fmt::format(", pulses = {}", window.pulses);
+        text += "},\n";
+    }
+    return text + "]\n";
 }
 
 /// Keys of a table that are no rows.
@@ -82,14 +87,15 @@ std::string other_keys(const Experiment& e, std::string_view table) {
         return text;
     }
     if (table == "sequence") {
-        if (!e.sequence.names.empty() || !e.acquisition.windows.empty()) {
-            return fmt::format("program = {}\n", toml_text(program_of(e)));
+        if (!e.sequence.names.empty()) {
+            return fmt::format("program = {}\n", toml_text(text_with_names(e.sequence)));
         }
         const auto* events = std::get_if<std::vector<Event>>(&e.sequence.program);
         return events ? toml_events(*events) : "";
     }
     if (table == "acquisition") {
-        if (!e.acquisition.windows.empty()) return "";
+        const std::vector<AcquisitionWindow>& windows = e.acquisition.windows;
+        if (!windows.empty()) return says_windows(e.sequence) ? "" : toml_windows(windows);
         std::string text = fmt::format("points = {}\n", e.acquisition.points);
         // Left out where it is as in files that say nothing of it.
         if (e.acquisition.origin != TimeOrigin::start) {

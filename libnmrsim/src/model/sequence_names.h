@@ -19,6 +19,9 @@ const Parameter* find_row(std::string_view name);
 /// The text of a sequence with names, their values as they are: "let tau = 50us; pulse 90 x; ...".
 std::string text_with_names(const Sequence& sequence);
 
+/// Whether the text of a sequence with names says when samples are taken.
+bool says_windows(const Sequence& sequence);
+
 /// 0 where the sequence has no such name.
 double name_value(const Sequence& sequence, std::string_view name);
 

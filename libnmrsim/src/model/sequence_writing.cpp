@@ -78,6 +78,10 @@ std::string text_with_names(const Sequence& sequence) {
     return text + sequence.text;
 }
 
+bool says_windows(const Sequence& sequence) {
+    return !sequence.names.empty() && sequence.text.find("acquire") != std::string::npos;
+}
+
 std::string sequence_to_text(const Sequence& sequence) {
     if (says_text(sequence)) return text_with_names(sequence);
     if (const auto* echo = std::get_if<HahnEcho>(&sequence.program)) {
@@ -103,7 +107,7 @@ std::string sequence_to_text(const Sequence& sequence, const Acquisition& acquis
     if (at_end) {
         items.push_back(sequence_to_text(sequence));
         if (items.back().empty()) items.clear();
-        if (says_text(sequence) && !acquisition.windows.empty()) next = windows.size();
+        if (says_text(sequence) && says_windows(sequence)) next = windows.size();
     } else {
         // Each behind the pulse that it may count from.
         for (const Event& event : sequence_events(sequence)) {

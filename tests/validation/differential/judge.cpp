@@ -171,8 +171,7 @@ Company company_of(const Draw& draw, int others) {
 std::vector<float> run_batch(const Company& company, std::span<const double> parameters,
                              int threads) {
     const std::size_t count = parameters.size() / company.own.size();
-    std::vector<float> curves(count * 2 *
-                              static_cast<std::size_t>(company.shared.acquisition.points));
+    std::vector<float> curves(count * 2 * sample_count(company.shared));
     simulate_batch(company.shared, parameters, company.seeds(count), curves, threads);
     return curves;
 }

@@ -297,7 +297,7 @@ Kind kind_of_draw(std::uint64_t seed, std::uint64_t index) {
 }
 
 Draw draw_experiment(std::uint64_t seed, std::uint64_t index) {
-    Chance chance(seed, index);
+    Chance chance(seed, index), of_windows(~seed, index);
     chance.bits();  // the kind's
     Draw draw;
     draw.index = index;
@@ -306,6 +306,7 @@ Draw draw_experiment(std::uint64_t seed, std::uint64_t index) {
     const Traits traits = random_traits(chance, draw.kind);
     for (;;) {
         draw.experiment = random_experiment(chance, traits);
+        vary_windows(of_windows, draw.experiment.sequence, draw.experiment.acquisition);
         draw.experiment.name = "draw-" + std::to_string(seed) + "-" + std::to_string(index);
         try {
             draw.experiment.validate();

@@ -147,4 +147,51 @@ nmrsim::Acquisition random_window(Chance& chance, const nmrsim::Sequence& sequen
     return a;
 }
 
+namespace {
+
+/// Has the window count from something else, its samples where they were.
+void count_from_another(Chance& chance, const Sequence& sequence, std::size_t pulses,
+                        nmrsim::AcquisitionWindow& window) {
+    window.pulses = pulses;
+    const bool echo = window.pulses >= 2 && chance.with(0.6);
+    window.origin = echo ? nmrsim::TimeOrigin::echo : nmrsim::TimeOrigin::pulse;
+    const double origin = echo ? nmrsim::echo_us(sequence, window.pulses)
+                               : nmrsim::pulse_end_us(sequence, window.pulses);
+    window.start_us -= origin;
+    window.stop_us = window.points == 1 ? window.start_us : window.stop_us - origin;
+}
+
+}  // namespace
+
+void vary_windows(Chance& chance, const nmrsim::Sequence& sequence,
+                  nmrsim::Acquisition& acquisition) {
+    using namespace nmrsim;
+    AcquisitionWindow whole{acquisition.start_us, acquisition.stop_us, acquisition.points};
+    const auto pulses = pulse_count(sequence);
+    if (chance.with(0.2)) {
+        // Its own keys count from the last pulse of all.
+        count_from_another(chance, sequence, pulses, whole);
+        acquisition.start_us = whole.start_us;
+        acquisition.stop_us = whole.stop_us;
+        acquisition.origin = whole.origin;
+        return;
+    }
+    if (acquisition.points < 4 || !chance.with(0.25)) return;
+    // The first and the last part of it, with a gap between.
+    const double length = whole.stop_us - whole.start_us;
+    const double first = chance.uniform(0.05, 0.5), second = chance.uniform(0.55, 0.95);
+    AcquisitionWindow early = whole, late = whole;
+    early.points = chance.whole(1, acquisition.points - 1);
+    late.points = acquisition.points - early.points;
+    early.stop_us = early.points == 1 ? early.start_us : whole.start_us + first * length;
+    late.start_us = late.points == 1 ? late.stop_us : whole.start_us + second * length;
+    for (AcquisitionWindow* window : {&early, &late}) {
+        const int one = chance.whole(1, static_cast<int>(pulses));
+        if (chance.with(0.5)) {
+            count_from_another(chance, sequence, static_cast<std::size_t>(one), *window);
+        }
+    }
+    acquisition.windows = {early, late};
+}
+
 }  // namespace differential

@@ -16,4 +16,9 @@ nmrsim::Sequence random_sequence(Chance& chance, bool finite, bool small, bool w
 /// sample or up to 200.
 nmrsim::Acquisition random_window(Chance& chance, const nmrsim::Sequence& sequence);
 
+/// Now and then the same samples counted from a pulse or an echo, or some of them in windows of
+/// their own.
+void vary_windows(Chance& chance, const nmrsim::Sequence& sequence,
+                  nmrsim::Acquisition& acquisition);
+
 }  // namespace differential

@@ -92,7 +92,7 @@ struct BlochEquations {
     }
 };
 
-BlochEquations equations_of(const Experiment& experiment, double refinement) {
+BlochEquations equations_of(const Experiment& experiment, double refinement, double last_us) {
     BlochEquations equations;
     const nmrsim::Interaction& interaction = experiment.interaction;
     const double per_us = kTurn * 1e-3;  // of a kHz
@@ -109,7 +109,7 @@ BlochEquations equations_of(const Experiment& experiment, double refinement) {
     equations.rate1 = 1e-6 * (r.gamma1_per_s + r.gamma2_per_s);
     equations.rate2 = 0.5e-6 * (r.gamma1_per_s + r.gamma2_per_s + r.gamma3_per_s);
     equations.pump = 0.5e-6 * (r.gamma1_per_s - r.gamma2_per_s);
-    equations.spins = spins_of(experiment, experiment.acquisition.stop_us, refinement);
+    equations.spins = spins_of(experiment, last_us, refinement);
     return equations;
 }
 
@@ -157,12 +157,42 @@ std::vector<Stretch> stretches_of(const nmrsim::Sequence& sequence,
     return list;
 }
 
-std::vector<double> sample_times(const nmrsim::Acquisition& acquisition) {
+/// What the times of a window count from [us].
+double origin_of(const std::vector<Stretch>& stretches, nmrsim::TimeOrigin origin,
+                 std::size_t pulses) {
+    if (origin == nmrsim::TimeOrigin::start) return 0.0;
+    double end = 0.0, echo = 0.0, before = 0.0, turned = 0.0;
+    std::size_t count = 0;
+    for (const Stretch& stretch : stretches) {
+        if (!stretch.pulse || count == pulses) continue;
+        ++count;
+        const double centre = 0.5 * (stretch.begin + stretch.end), angle = std::abs(stretch.angle);
+        // What runs apart does so from the pulse before, in a train from its echo.
+        const bool train = count > 2 && before < echo && echo < centre && turned >= angle;
+        echo = count == 1 ? centre : 2.0 * centre - (train ? echo : before);
+        before = centre;
+        turned = angle;
+        end = stretch.end;
+    }
+    return origin == nmrsim::TimeOrigin::pulse ? end : echo;
+}
+
+std::vector<double> sample_times(const Experiment& experiment) {
+    const nmrsim::Acquisition& acquisition = experiment.acquisition;
+    std::vector<nmrsim::AcquisitionWindow> windows = acquisition.windows;
+    if (windows.empty()) {
+        windows.push_back({acquisition.start_us, acquisition.stop_us, acquisition.points,
+                           acquisition.origin, nmrsim::kAllPulses});
+    }
+    const std::vector<Stretch> stretches = stretches_of(experiment.sequence, {});
     std::vector<double> times;
-    for (int k = 0; k < acquisition.points; ++k) {
-        const double share =
-            acquisition.points > 1 ? static_cast<double>(k) / (acquisition.points - 1) : 0.0;
-        times.push_back((1.0 - share) * acquisition.start_us + share * acquisition.stop_us);
+    for (const nmrsim::AcquisitionWindow& window : windows) {
+        const double origin = origin_of(stretches, window.origin, window.pulses);
+        for (int k = 0; k < window.points; ++k) {
+            const double share =
+                window.points > 1 ? static_cast<double>(k) / (window.points - 1) : 0.0;
+            times.push_back(origin + (1.0 - share) * window.start_us + share * window.stop_us);
+        }
     }
     return times;
 }
@@ -189,7 +219,8 @@ void turn(State& m, double angle, double phase) {
 class Motion {
 public:
     Motion(const Experiment& experiment, const Precision& precision)
-        : equations_(equations_of(experiment, precision.refinement)),
+        : equations_(
+              equations_of(experiment, precision.refinement, sample_times(experiment).back())),
           stepper_(boost::numeric::odeint::make_controlled(
               precision.step, precision.step,
               boost::numeric::odeint::runge_kutta_fehlberg78<State>())),
@@ -311,9 +342,9 @@ void read(const nmrsim::Acquisition& acquisition, const std::vector<Stretch>& st
 nmrsim::Signal solve(const Experiment& experiment, const Precision& precision) {
     const nmrsim::Acquisition& acquisition = experiment.acquisition;
     nmrsim::Signal signal;
-    signal.time_us = sample_times(acquisition);
+    signal.time_us = sample_times(experiment);
     for (auto* m : {&signal.mx, &signal.my, &signal.mz}) m->assign(signal.points(), 0.0);
-    const double same = kSameTime * (1.0 + acquisition.stop_us);
+    const double same = kSameTime * (1.0 + signal.time_us.back());
     Motion motion(experiment, precision);
     std::vector<nmrsim::PhaseCycleStep> cycle = experiment.phase_cycle.steps;
     if (cycle.empty()) cycle.emplace_back();
@@ -330,7 +361,7 @@ nmrsim::Signal solve(const Experiment& experiment, const Precision& precision) {
 double cost_s(const Experiment& experiment) {
     // Measured on one core: a step of 13 slopes goes over some radian.
     constexpr double kSpinSlope = 6e-9, kPairSlope = 1e-9, kRadiansAStep = 1.2, kSlopesAStep = 13.0;
-    const double stop = experiment.acquisition.stop_us;
+    const double stop = sample_times(experiment).back();
     const double per_us = kTurn * 1e-3;
     const nmrsim::Interaction& interaction = experiment.interaction;
     const nmrsim::Relaxation& r = experiment.relaxation;
