@@ -24,6 +24,7 @@ constexpr std::size_t kMostEvents = 100'000;
 
 constexpr std::string_view kSpace = " \t\r";
 constexpr std::string_view kMarks = ";\n()";
+constexpr std::string_view kSeparators = " \t\r;\n";
 
 /// Events with the windows between them.
 struct Block {
@@ -248,10 +249,10 @@ private:
         cut.push_back({text_.size(), text_.size()});
         for (const Range& range : cut) {
             rest += text_.substr(from, range.begin - from);
-            from = std::min(text_.find_first_not_of(" \t\r;\n", range.end), text_.size());
+            from = std::min(text_.find_first_not_of(kSeparators, range.end), text_.size());
         }
-        const auto last = rest.find_last_not_of(" \t\r;\n");
-        return rest.substr(0, last + 1);
+        const auto first = std::min(rest.find_first_not_of(kSeparators), rest.size());
+        return rest.substr(first, rest.find_last_not_of(kSeparators) + 1 - first);
     }
 
     void hahn(Block& block, Item& item) {
