@@ -1,12 +1,12 @@
 #include "fit/candidates.h"
 
-#include <Eigen/Cholesky>
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <numbers>
 #include <utility>
 
+#include "fit/linear_algebra.h"
 #include "fit/log_sum.h"
 #include "fit/student_density.h"
 #include "nmrsim/stop.h"
@@ -84,9 +84,8 @@ std::vector<StudentDensity> local_densities(const MatrixXd& positions, double ta
     const Eigen::Index k = positions.rows(), n = positions.cols();
     const VectorXd mean = positions.rowwise().mean();
     const MatrixXd off = positions.colwise() - mean;
-    const MatrixXd covariance = off * off.transpose() / static_cast<double>(n);
-    const MatrixXd root = covariance.llt().matrixL();
-    const MatrixXd z = root.triangularView<Eigen::Lower>().solve(off);
+    const MatrixXd covariance = product_transposed(off, off) / static_cast<double>(n);
+    const MatrixXd z = divided_by(root_of(covariance), off);
     const Eigen::Index near = std::min<Eigen::Index>(n, kNeighbours * n / kLocal);
     std::vector<StudentDensity> result{{mean, covariance, tail}};
     std::vector<std::pair<double, Eigen::Index>> distance(static_cast<std::size_t>(n));
@@ -104,7 +103,8 @@ std::vector<StudentDensity> local_densities(const MatrixXd& positions, double ta
         const VectorXd middle = neighbours.rowwise().mean();
         neighbours.colwise() -= middle;
         StudentDensity student(
-            middle, kWiderLocally * neighbours * neighbours.transpose() / static_cast<double>(near),
+            middle,
+            kWiderLocally / static_cast<double>(near) * product_transposed(neighbours, neighbours),
             tail);
         if (student.finite()) result.push_back(std::move(student));
     }

@@ -9,6 +9,7 @@
 
 #include "fit/curve_band.h"
 #include "fit/interpolation.h"
+#include "fit/linear_algebra.h"
 #include "fit/receiver_freedom.h"
 #include "nmrinverse/noise_correlation.h"
 #include "nmrsim/sensitivity.h"
@@ -385,7 +386,7 @@ Linearised CurveLikelihood::linearised(Freedom freedom, VectorXd model, MatrixXd
         }
     }
     at.chi_square = residual.squaredNorm();
-    at.information = columns.transpose() * columns;
+    at.information = transposed_product(columns, columns);
     at.gradient = columns.transpose() * residual;
     at.slopes = std::make_shared<const MatrixXd>(std::move(columns));
     return at;

@@ -9,6 +9,7 @@
 
 #include "fit/curve_likelihood.h"
 #include "fit/importance_sampler.h"
+#include "fit/linear_algebra.h"
 #include "fit/log_sum.h"
 #include "fit/student_density.h"
 
@@ -235,7 +236,7 @@ WeightedPosterior importance_posterior(const nmrsim::Prior& prior, const LogDens
     mean = rows.transpose() * weight;
     result.mean.assign(mean.begin(), mean.end());
     const MatrixXd off = rows.rowwise() - mean.transpose();
-    result.covariance = off.transpose() * weight.asDiagonal() * off;
+    result.covariance = transposed_product(off, weight.asDiagonal() * off);
     for (Eigen::Index a = 0; a < k; ++a) {
         const Marginal marginal(rows.col(a), result.weights);
         result.q05.push_back(marginal.quantile(0.05));

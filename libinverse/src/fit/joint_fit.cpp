@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <Eigen/Cholesky>
-#include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -11,6 +9,7 @@
 #include <stdexcept>
 
 #include "fit/joint_likelihood.h"
+#include "fit/linear_algebra.h"
 #include "fit/search.h"
 #include "nmrsim/random.h"
 
@@ -94,7 +93,7 @@ std::vector<VectorXd> proposals(const JointLikelihood& joint, const std::vector<
     std::vector<VectorXd> middle;
     for (const Alone& one : alone) {
         const MatrixXd covariance = block(joint, one.covariance.front(), false);
-        information.push_back(covariance.ldlt().solve(MatrixXd::Identity(k, k)));
+        information.push_back(inverse_of(covariance));
         middle.push_back(joint.shared_of(one.minima.front()));
     }
     // All together, and each left out once: its minimum may be a wrong one.
@@ -106,7 +105,7 @@ std::vector<VectorXd> proposals(const JointLikelihood& joint, const std::vector<
             sum += information[c];
             weighted += information[c] * middle[c];
         }
-        result.push_back(sum.ldlt().solve(weighted).cwiseMax(0.0).cwiseMin(1.0));
+        result.push_back(solved(sum, weighted).cwiseMax(0.0).cwiseMin(1.0));
     }
     for (const Alone& one : alone) {
         for (const VectorXd& minimum : one.minima) result.push_back(joint.shared_of(minimum));
@@ -126,7 +125,7 @@ std::vector<VectorXd> own_candidates(const JointLikelihood& joint, const Alone& 
         const MatrixXd across = block(joint, one.covariance[m], true);
         const VectorXd own = joint.own_of(one.minima[m]);
         const VectorXd moved =
-            own + across * common.ldlt().solve(shared - joint.shared_of(one.minima[m]));
+            own + across * solved(common, shared - joint.shared_of(one.minima[m]));
         if (moved.allFinite()) result.push_back(moved.cwiseMax(0.0).cwiseMin(1.0));
         result.push_back(own);
     }
@@ -230,8 +229,7 @@ std::vector<VectorXd> widened(const JointLikelihood& joint, const Fit& best, int
                                  nmrsim::RandomStream::search);
     const Eigen::Index k = static_cast<Eigen::Index>(joint.common());
     const double excess = std::max(1.0, best.at.chi_square / joint.degrees());
-    const Eigen::SelfAdjointEigenSolver<MatrixXd> modes(bounded(best.at.information / excess));
-    const MatrixXd root = modes.operatorInverseSqrt().topRows(k);
+    const MatrixXd root = inverse_root_of(bounded(best.at.information / excess)).topRows(k);
     std::vector<VectorXd> result;
     for (int i = 0; i < count; ++i) {
         VectorXd z(root.cols());
@@ -281,11 +279,9 @@ std::vector<nmrsim::Experiment> each_acquired(const nmrsim::Experiment& experime
 
 void report(const JointLikelihood& joint, const nmrsim::Experiment& experiment,
             const std::vector<bool>& shared, const Fit& best, JointFit& result) {
-    const Eigen::Index n = static_cast<Eigen::Index>(joint.dimensions());
     const VectorXd widths = joint.widths();
     const MatrixXd covariance =
-        widths.asDiagonal() * bounded(best.at.information).ldlt().solve(MatrixXd::Identity(n, n)) *
-        widths.asDiagonal();
+        widths.asDiagonal() * inverse_of(bounded(best.at.information)) * widths.asDiagonal();
     std::vector<Eigen::Index> told;  // without time zeros
     for (std::size_t c = 0; c < joint.curves(); ++c) {
         for (const bool common : {true, false}) {

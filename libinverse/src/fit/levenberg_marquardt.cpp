@@ -1,7 +1,8 @@
 #include "fit/levenberg_marquardt.h"
 
-#include <Eigen/Cholesky>
 #include <cmath>
+
+#include "fit/linear_algebra.h"
 
 namespace nmrinverse {
 namespace {
@@ -36,7 +37,7 @@ VectorXd damped_step(const VectorXd& position, const Linearised& at, double damp
             matrix(a, a) = 1.0;
             gradient(a) = -step(a);
         }
-        const VectorXd all = -matrix.ldlt().solve(gradient);
+        const VectorXd all = -solved(matrix, gradient);
         // The one that meets its edge first is held, then the others are looked at again.
         Eigen::Index first = -1;
         double earliest = 1.0;

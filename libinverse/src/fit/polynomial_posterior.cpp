@@ -1,5 +1,3 @@
-#include <Eigen/Cholesky>
-#include <Eigen/QR>
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -8,6 +6,7 @@
 
 #include "fit/curve_likelihood.h"
 #include "fit/importance_sampler.h"
+#include "fit/linear_algebra.h"
 #include "fit/monomials.h"
 #include "fit/student_density.h"
 #include "nmrinverse/importance.h"
@@ -55,19 +54,19 @@ public:
                         const MatrixXd& products)
         : monomials_(monomials), mean_(places.rowwise().mean()) {
         MatrixXd z = places.colwise() - mean_;
-        root_ = MatrixXd(z * z.transpose() / static_cast<double>(z.cols())).llt().matrixL();
-        root_.triangularView<Eigen::Lower>().solveInPlace(z);
+        root_ = root_of(product_transposed(z, z) / static_cast<double>(z.cols()));
+        z = divided_by(root_, std::move(z));
         reach_ = kFarther * kFarther * z.colwise().squaredNorm().maxCoeff();
         // Of n residuals r by least squares the coefficients are r P^T, P the design's inverse.
-        const MatrixXd inverse = monomials_(z).completeOrthogonalDecomposition().pseudoInverse();
-        products_ = inverse * products * inverse.transpose();
+        const MatrixXd inverse = pseudo_inverse(monomials_(z));
+        products_ = product_transposed(product(inverse, products), inverse);
     }
 
     /// (n): infinite beyond the places.
     VectorXd operator()(const MatrixXd& positions) const {
-        const MatrixXd z = root_.triangularView<Eigen::Lower>().solve(positions.colwise() - mean_);
+        const MatrixXd z = divided_by(root_, positions.colwise() - mean_);
         const MatrixXd at = monomials_(z);
-        VectorXd result = (at * products_).cwiseProduct(at).rowwise().sum();
+        VectorXd result = product(at, products_).cwiseProduct(at).rowwise().sum();
         for (Index i = 0; i < z.cols(); ++i) {
             if (!(z.col(i).squaredNorm() <= reach_)) {
                 result(i) = std::numeric_limits<double>::infinity();
@@ -93,16 +92,14 @@ public:
         VectorXd width(box.size());
         for (Index k = 0; k < box.size(); ++k) width(k) = box.width(k);
         centres_.push_back(box.to_unit(minimum.parameters.data()));
-        roots_.push_back(width.cwiseInverse().asDiagonal() *
-                         MatrixXd(minimum.covariance.llt().matrixL()));
+        roots_.push_back(width.cwiseInverse().asDiagonal() * root_of(minimum.covariance));
     }
 
     /// (n): squares of the distance from the nearest centre, in its deviations.
     VectorXd distances(const MatrixXd& positions) const {
         VectorXd result = VectorXd::Constant(positions.cols(), kFar);
         for (std::size_t m = 0; m < centres_.size(); ++m) {
-            const MatrixXd z =
-                roots_[m].triangularView<Eigen::Lower>().solve(positions.colwise() - centres_[m]);
+            const MatrixXd z = divided_by(roots_[m], positions.colwise() - centres_[m]);
             result = result.cwiseMin(z.colwise().squaredNorm().transpose());
         }
         return result;
@@ -130,7 +127,7 @@ public:
             at.col(i) = places_[static_cast<std::size_t>(i)];
             residuals.col(i) = residuals_[static_cast<std::size_t>(i)];
         }
-        polynomial_.emplace(monomials, at, residuals.transpose() * residuals);
+        polynomial_.emplace(monomials, at, transposed_product(residuals, residuals));
     }
 
     /// By the polynomial.

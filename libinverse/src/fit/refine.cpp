@@ -2,14 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <Eigen/Cholesky>
-#include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
 #include "fit/curve_likelihood.h"
 #include "fit/levenberg_marquardt.h"
+#include "fit/linear_algebra.h"
 #include "fit/search.h"
 #include "fit/valley.h"
 #include "nmrinverse/noise_correlation.h"
@@ -118,12 +117,7 @@ void settle(CurveLikelihood& likelihood, std::vector<Fit>& fits, const RefineOpt
 
 /// On the unit box.
 MatrixXd box_covariance(const Linearised& at) {
-    const Eigen::Index k = at.information.rows();
-    return bounded(at.information).ldlt().solve(MatrixXd::Identity(k, k));
-}
-
-double log_determinant(const MatrixXd& covariance) {
-    return covariance.ldlt().vectorD().array().max(1e-300).log().sum();
+    return inverse_of(bounded(at.information));
 }
 
 /// Of the unknowns, in their units.
@@ -138,7 +132,7 @@ MatrixXd covariance_of(const CurveLikelihood& likelihood, const MatrixXd& on_box
 bool on_floor(const std::vector<ValleyPoint>& floor, const VectorXd& position) {
     return std::any_of(floor.begin(), floor.end(), [&](const ValleyPoint& point) {
         const VectorXd d = position - point.position;
-        return d.dot(point.covariance.ldlt().solve(d)) < kSameDistance;
+        return d.dot(solved(point.covariance, d)) < kSameDistance;
     });
 }
 
@@ -201,21 +195,19 @@ MatrixXd covariance_under(const Linearised& at, std::span<const double> correlat
     const Eigen::Index n = slopes.rows() / 2;
     MatrixXd spread = at.information;
     for (Eigen::Index lag = 1; lag <= std::min(std::ssize(correlation), n - 1); ++lag) {
-        MatrixXd product = MatrixXd::Zero(slopes.cols(), slopes.cols());
+        MatrixXd sum = MatrixXd::Zero(slopes.cols(), slopes.cols());
         for (const Eigen::Index part : {Eigen::Index{0}, n}) {
-            product += slopes.middleRows(part, n - lag).transpose() *
-                       slopes.middleRows(part + lag, n - lag);
+            sum += transposed_product(slopes.middleRows(part, n - lag),
+                                      slopes.middleRows(part + lag, n - lag));
         }
-        spread += correlation[static_cast<std::size_t>(lag - 1)] * (product + product.transpose());
+        spread += correlation[static_cast<std::size_t>(lag - 1)] * (sum + sum.transpose());
     }
     // A correlation that was estimated may leave a direction with a negative variance.
-    const Eigen::SelfAdjointEigenSolver<MatrixXd> modes(variance * spread);
+    const Modes modes = modes_of(variance * spread);
     const MatrixXd positive =
-        modes.eigenvectors() *
-        modes.eigenvalues().cwiseMax(1e-12 * modes.eigenvalues().maxCoeff()).asDiagonal() *
-        modes.eigenvectors().transpose();
+        with_values(modes, modes.values.cwiseMax(1e-12 * modes.values.maxCoeff()));
     const MatrixXd inverse = box_covariance(at);
-    return inverse * bounded(positive) * inverse;
+    return product(product(inverse, bounded(positive)), inverse);
 }
 
 /// Covariance of the best fit on the unit box, by the noise as it is known or, where that cannot be

@@ -1,11 +1,11 @@
 #include "fit/search.h"
 
-#include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
 
+#include "fit/linear_algebra.h"
 #include "nmrsim/random.h"
 
 namespace nmrinverse {
@@ -151,9 +151,7 @@ StartGroups Search::widened(const std::vector<VectorXd>& given, int number) cons
     std::vector<MatrixXd> roots;
     for (const Fit& source : sources) {
         const double excess = std::max(1.0, source.at.chi_square / likelihood_.degrees());
-        const Eigen::SelfAdjointEigenSolver<MatrixXd> modes(
-            bounded(source.at.information / excess));
-        roots.push_back(modes.operatorInverseSqrt());
+        roots.push_back(inverse_root_of(bounded(source.at.information / excess)));
     }
     StartGroups groups(static_cast<std::size_t>(k) + 3);
     for (int i = 0; i < options_.drawn; ++i) {

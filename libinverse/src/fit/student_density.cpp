@@ -1,8 +1,9 @@
 #include "fit/student_density.h"
 
-#include <Eigen/Cholesky>
 #include <cmath>
 #include <numbers>
+
+#include "fit/linear_algebra.h"
 
 namespace nmrinverse {
 
@@ -19,7 +20,7 @@ StudentDensity::StudentDensity(VectorXd centre, const MatrixXd& scale, double ta
     // Rounding must not make it singular.
     const MatrixXd regular =
         scale + 1e-16 * MatrixXd::Identity(k, k) + 1e-10 * MatrixXd(scale.diagonal().asDiagonal());
-    root_ = regular.llt().matrixL();
+    root_ = root_of(regular);
     const double d = static_cast<double>(k);
     log_factor_ = std::lgamma(0.5 * (tail + d)) - std::lgamma(0.5 * tail) -
                   0.5 * d * std::log(tail * std::numbers::pi) -
@@ -31,13 +32,13 @@ bool StudentDensity::finite() const {
 }
 
 double StudentDensity::log_density(const VectorXd& position) const {
-    const VectorXd z = root_.triangularView<Eigen::Lower>().solve(position - centre_);
+    const MatrixXd z = divided_by(root_, position - centre_);
     const double d = static_cast<double>(position.size());
     return log_factor_ - 0.5 * (tail_ + d) * std::log1p(z.squaredNorm() / tail_);
 }
 
 VectorXd StudentDensity::log_densities(const MatrixXd& positions) const {
-    const MatrixXd z = root_.triangularView<Eigen::Lower>().solve(positions.colwise() - centre_);
+    const MatrixXd z = divided_by(root_, positions.colwise() - centre_);
     const double power = 0.5 * (tail_ + static_cast<double>(positions.rows()));
     return log_factor_ -
            power * (1.0 + z.colwise().squaredNorm().transpose().array() / tail_).log();

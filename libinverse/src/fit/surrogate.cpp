@@ -1,10 +1,11 @@
 #include "fit/surrogate.h"
 
-#include <Eigen/Cholesky>
-#include <Eigen/QR>
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
+
+#include "fit/linear_algebra.h"
 
 namespace nmrinverse {
 namespace {
@@ -52,19 +53,17 @@ Surrogate::Surrogate(const MatrixXd& positions, const VectorXd& values) {
     }
     mean_ = z * weight / weight.sum();
     z.colwise() -= mean_;
-    const MatrixXd covariance = z * weight.asDiagonal() * z.transpose() / weight.sum();
-    root_ = covariance.llt().matrixL();
+    root_ = root_of(product_transposed(z * weight.asDiagonal(), z) / weight.sum());
     if (!root_.allFinite() || !(root_.diagonal().minCoeff() > 0.0)) return;
-    root_.triangularView<Eigen::Lower>().solveInPlace(z);
+    z = divided_by(root_, std::move(z));
     reach_ = kFarther * kFarther * z.colwise().squaredNorm().maxCoeff();
     const VectorXd by = weight.cwiseSqrt();
-    coefficients_ =
-        (by.asDiagonal() * monomials_(z)).colPivHouseholderQr().solve(by.cwiseProduct(value));
+    coefficients_ = least_squares(by.asDiagonal() * monomials_(z), by.cwiseProduct(value));
     if (!coefficients_.allFinite()) coefficients_.resize(0);
 }
 
 VectorXd Surrogate::operator()(const MatrixXd& positions) const {
-    const MatrixXd z = root_.triangularView<Eigen::Lower>().solve(positions.colwise() - mean_);
+    const MatrixXd z = divided_by(root_, positions.colwise() - mean_);
     VectorXd result = (monomials_(z) * coefficients_).cwiseMin(kAbove);
     for (Index i = 0; i < z.cols(); ++i) {
         if (z.col(i).squaredNorm() > reach_) {

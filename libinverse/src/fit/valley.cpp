@@ -1,13 +1,12 @@
 #include "fit/valley.h"
 
-#include <Eigen/Cholesky>
-#include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <optional>
 #include <utility>
 
+#include "fit/linear_algebra.h"
 #include "fit/search.h"
 
 namespace nmrinverse {
@@ -40,8 +39,15 @@ constexpr double kCorrected = 0.05;
 
 /// The weakest direction and the standard deviation along it.
 std::pair<VectorXd, double> weakest(const Linearised& at) {
-    const Eigen::SelfAdjointEigenSolver<MatrixXd> modes(bounded(at.information));
-    return {modes.eigenvectors().col(0), 1.0 / std::sqrt(modes.eigenvalues()(0))};
+    const Modes modes = modes_of(bounded(at.information));
+    return {modes.vectors.col(0), 1.0 / std::sqrt(modes.values(0))};
+}
+
+/// P matrix P, P = 1 - along along^T.
+MatrixXd projected(const MatrixXd& matrix, const VectorXd& along) {
+    const MatrixXd project =
+        MatrixXd::Identity(along.size(), along.size()) - along * along.transpose();
+    return product(product(project, matrix), project);
 }
 
 /// The same where no step along a direction is wanted.
@@ -50,9 +56,7 @@ Linearised across(const Linearised& at, const VectorXd& along) {
     result.chi_square = at.chi_square;
     const double stiff = at.information.trace() + 12.0;
     result.gradient = at.gradient - along * along.dot(at.gradient);
-    const MatrixXd project =
-        MatrixXd::Identity(along.size(), along.size()) - along * along.transpose();
-    result.information = project * at.information * project + stiff * along * along.transpose();
+    result.information = projected(at.information, along) + stiff * along * along.transpose();
     return result;
 }
 
@@ -229,7 +233,7 @@ void set_covariances(std::vector<ValleyPoint>& points) {
         ValleyPoint& point = points[i];
         const MatrixXd information = bounded(point.at.information);
         if (points.size() == 1) {
-            point.covariance = information.inverse();
+            point.covariance = inverse_of(information);
             return;
         }
         const VectorXd& before = points[i > 0 ? i - 1 : i].position;
@@ -237,11 +241,8 @@ void set_covariances(std::vector<ValleyPoint>& points) {
         const double neighbours = i > 0 && i + 1 < points.size() ? 2.0 : 1.0;
         const double spacing = (after - before).norm() / neighbours;
         const VectorXd along = (after - before).normalized();
-        const MatrixXd project =
-            MatrixXd::Identity(along.size(), along.size()) - along * along.transpose();
-        point.covariance =
-            (project * information * project + along * along.transpose() / (spacing * spacing))
-                .inverse();
+        point.covariance = inverse_of(projected(information, along) +
+                                      along * along.transpose() / (spacing * spacing));
     }
 }
 

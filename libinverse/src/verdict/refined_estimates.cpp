@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <Eigen/Cholesky>
 #include <algorithm>
 #include <cmath>
 #include <exception>
@@ -11,6 +10,7 @@
 #include <optional>
 #include <stdexcept>
 
+#include "fit/linear_algebra.h"
 #include "nmrinverse/importance.h"
 #include "nmrsim/random.h"
 #include "nmrsim/threads.h"
@@ -101,7 +101,7 @@ std::vector<double> resampled(const WeightedPosterior& posterior, std::size_t dr
 /// Draws from a fit's normal density.
 std::vector<double> normal_draws(const Refinement& fit, std::size_t draws,
                                  nmrsim::CounterRandom& random) {
-    const Eigen::MatrixXd root = fit.covariance.llt().matrixL();
+    const Eigen::MatrixXd root = root_of(fit.covariance);
     std::vector<double> result;
     Eigen::VectorXd z(root.cols());
     for (std::size_t i = 0; i < draws; ++i) {
