@@ -1,4 +1,4 @@
-#include "base/interpolation.h"
+#include "nmrsim/interpolation.h"
 
 #include <cmath>
 #include <vector>

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstddef>
 
+#include "nmrsim/interpolation.h"
+
 namespace nmrinverse {
 
 /// Of Lagrange's polynomial through the samples around. Of exp(i w t) sampled every h it misses at
@@ -43,17 +45,10 @@ inline Stencil shift_stencil(double shift) {
     constexpr std::ptrdiff_t kBefore = static_cast<std::ptrdiff_t>(kInterpolationPoints) / 2 - 1;
     stencil.first = static_cast<std::ptrdiff_t>(whole) - kBefore;
     const double at = shift - whole + static_cast<double>(kBefore);  // from the first sample
-    for (std::size_t j = 0; j < kInterpolationPoints; ++j) {
-        double product = 1.0, derivative = 0.0;
-        for (std::size_t m = 0; m < kInterpolationPoints; ++m) {
-            if (m == j) continue;
-            const double reach = static_cast<double>(j) - static_cast<double>(m);
-            derivative = (derivative * (at - static_cast<double>(m)) + product) / reach;
-            product *= (at - static_cast<double>(m)) / reach;
-        }
-        stencil.weight[j] = product;
-        stencil.slope[j] = derivative;
-    }
+    const auto number = [](std::size_t j) { return static_cast<double>(j); };
+    const auto weights = nmrsim::lagrange_weights<kInterpolationPoints>(at, number);
+    stencil.weight = weights.value;
+    stencil.slope = weights.slope;
     return stencil;
 }
 

@@ -9,6 +9,7 @@
 
 #include "nmrsim/curve_format.h"
 #include "nmrsim/errors.h"
+#include "nmrsim/interpolation.h"
 #include "nmrsim/resampling.h"
 #include "nmrsim/simulate.h"
 
@@ -84,12 +85,8 @@ std::vector<Stencil> stencils(const std::string& name, const std::vector<double>
         stencil.first = static_cast<std::size_t>(
             std::clamp<std::ptrdiff_t>(upper - 2, 0, std::ssize(from) - 4));
         const double* t = from.data() + stencil.first;
-        for (int i = 0; i < 4; ++i) {
-            stencil.weight[i] = 1.0;
-            for (int j = 0; j < 4; ++j) {
-                if (j != i) stencil.weight[i] *= (time - t[j]) / (t[i] - t[j]);
-            }
-        }
+        const auto node = [t](std::size_t j) { return t[j]; };
+        stencil.weight = nmrsim::lagrange_weights<4>(time, node).value;
         result.push_back(stencil);
     }
     return result;

@@ -17,6 +17,7 @@
 #include "nmrsim/experiment_warnings.h"
 #include "nmrsim/file_output.h"
 #include "nmrsim/fisher.h"
+#include "nmrsim/interpolation.h"
 #include "nmrsim/lattice.h"
 #include "nmrsim/line.h"
 #include "nmrsim/manifest.h"

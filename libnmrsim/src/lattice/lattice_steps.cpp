@@ -7,8 +7,8 @@
 #include <cmath>
 #include <stdexcept>
 
-#include "base/interpolation.h"
 #include "lattice/lattice_simulator.h"
+#include "nmrsim/interpolation.h"
 #include "nmrsim/units.h"
 
 namespace nmrsim {

@@ -1,5 +1,4 @@
-/// Polynomial interpolation through some of unevenly spaced nodes, chosen so that it amplifies
-/// little.
+/// Polynomial interpolation: Lagrange's weights, and nodes chosen so that they amplify little.
 #pragma once
 
 #include <algorithm>
@@ -8,6 +7,31 @@
 #include <span>
 
 namespace nmrsim {
+
+/// Weights of values at nodes in the value of Lagrange's polynomial at a point, and in its slope.
+template <std::size_t kNodes>
+struct LagrangeWeights {
+    std::array<double, kNodes> value = {};
+    std::array<double, kNodes> slope = {};
+};
+
+/// Args: node: of j, 0 <= j < count. count: <= kNodes; the others' weights are 0.
+template <std::size_t kNodes, typename Node>
+LagrangeWeights<kNodes> lagrange_weights(double at, const Node& node, std::size_t count = kNodes) {
+    LagrangeWeights<kNodes> weights;
+    for (std::size_t j = 0; j < count; ++j) {
+        double product = 1.0, derivative = 0.0;
+        for (std::size_t m = 0; m < count; ++m) {
+            if (m == j) continue;
+            const double from = at - node(m), reach = node(j) - node(m);
+            derivative = (derivative * from + product) / reach;
+            product *= from / reach;
+        }
+        weights.value[j] = product;
+        weights.slope[j] = derivative;
+    }
+    return weights;
+}
 
 /// On either side a node counts only if it lies farther from the last that does than this share of
 /// its distance to the point. Through all of the nearest 12 of nodes that crowd toward a pulse, as
@@ -49,16 +73,8 @@ Stencil<kMost> bounded_stencil(std::span<const double> times, double at) {
     Stencil<kMost> stencil;
     for (std::size_t i = from_left; i-- > 0;) stencil.index[stencil.count++] = left[i];
     for (std::size_t i = 0; i < from_right; ++i) stencil.index[stencil.count++] = right[i];
-    for (std::size_t p = 0; p < stencil.count; ++p) {
-        const double node = times[stencil.index[p]];
-        double value = 1.0;
-        for (std::size_t q = 0; q < stencil.count; ++q) {
-            if (q == p) continue;
-            const double other = times[stencil.index[q]];
-            value *= (at - other) / (node - other);
-        }
-        stencil.weight[p] = value;
-    }
+    const auto node = [&](std::size_t j) { return times[stencil.index[j]]; };
+    stencil.weight = lagrange_weights<kMost>(at, node, stencil.count).value;
     return stencil;
 }
 
