@@ -27,25 +27,43 @@ std::string fit_source_file(const std::string& name) {
     return std::filesystem::exists(name) ? name : "";
 }
 
-FitSource load_fit_source(const std::string& name) {
+namespace {
+
+/// What experiments and models are asked alike.
+template <class Fitted>
+FitSource source_of(const Fitted& fitted, const nmrsim::Experiment& experiment) {
     FitSource source;
+    source.experiment = experiment;
+    source.fit = [fitted](std::span<const nmrinverse::InputCurves> inputs,
+                          const nmrinverse::FitOptions& options) {
+        return nmrinverse::fit(fitted, inputs, options);
+    };
+    source.evaluate_fits = [fitted](const nmrsim::Dataset& data, nmrinverse::FitOptions options) {
+        return nmrinverse::evaluate_fits(fitted, data, std::move(options));
+    };
+    return source;
+}
+
+}  // namespace
+
+FitSource load_fit_source(const std::string& name) {
     if (names_experiment(name)) {
-        source.experiment = nmrsim::load_experiment(name);
-        source.fit = [experiment = source.experiment](
-                         std::span<const nmrinverse::InputCurves> inputs,
-                         const nmrinverse::FitOptions& options) {
-            return nmrinverse::fit(experiment, inputs, options);
-        };
-        return source;
+        const nmrsim::Experiment experiment = nmrsim::load_experiment(name);
+        return source_of(experiment, experiment);
     }
     const std::string file = find_model(name);
 #ifdef NMRSIM_HAS_INVERSE
     const nmrinverse::Model model = nmrinverse::load_model(file);
-    source.experiment = model.experiment();
+    FitSource source = source_of(model, model.experiment());
     source.description = nmrinverse::model_table(model);
-    source.fit = [model](std::span<const nmrinverse::InputCurves> inputs,
-                         const nmrinverse::FitOptions& options) {
-        return nmrinverse::fit(model, inputs, options);
+    source.evaluate = [model](const nmrsim::Dataset& data, int threads) {
+        return nmrinverse::evaluate_posterior(model, data, threads);
+    };
+    source.doubts = [model](const nmrsim::Dataset& data, bool fitted) {
+        return nmrinverse::evaluation_doubts(model, data, fitted);
+    };
+    source.add_one_posterior = [model](nmrinverse::Page& page, const nmrsim::Dataset& data) {
+        nmrinverse::add_one_posterior(page, model, data);
     };
     return source;
 #else

@@ -1,4 +1,4 @@
-/// What nmr-fit fits by: a trained model, or an experiment alone.
+/// What nmr-fit fits by, and nmr-evaluate scores: a trained model, or an experiment alone.
 #pragma once
 
 #include <functional>
@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "nmrinverse/evaluation.h"
 #include "nmrinverse/fit.h"
 #include "nmrinverse/report.h"
 
@@ -20,6 +21,12 @@ struct FitSource {
     std::function<nmrinverse::FitResult(std::span<const nmrinverse::InputCurves>,
                                         const nmrinverse::FitOptions&)>
         fit;
+    std::function<nmrinverse::Evaluation(const nmrsim::Dataset&, nmrinverse::FitOptions)>
+        evaluate_fits;
+    /// Of a model alone, see the functions of these names.
+    std::function<nmrinverse::Evaluation(const nmrsim::Dataset&, int threads)> evaluate = {};
+    std::function<std::vector<std::string>(const nmrsim::Dataset&, bool fitted)> doubts = {};
+    std::function<void(nmrinverse::Page&, const nmrsim::Dataset&)> add_one_posterior = {};
 };
 
 /// The file behind the name, "" where an experiment ships.

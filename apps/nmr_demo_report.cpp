@@ -92,7 +92,7 @@ void add_challenge(Page& page, const std::string& model_path, const std::string&
         "and with it what the echo says about alpha_z.");
     page.figures(error_figures(evaluation));
     page.heading("Example curves and fits");
-    add_example_fits(page, model, data, evaluation, threads);
+    add_example_fits(page, model.experiment(), data, evaluation, threads);
     page.table(model_table(model));
 }
 

@@ -79,7 +79,7 @@ TEST_CASE("nmr-evaluate: the table, the report, and bad input") {
     require_refused("nmr-evaluate", {model, folder.path("none.h5")}, "none.h5");
     require_refused("nmr-evaluate", {folder.path("none"), folder.path("set.h5")}, "none");
     require_refused("nmr-evaluate", {model, folder.path("set.h5"), "--refine"},
-                    "--refine needs a data set made with acquisition.noise > 0");
+                    "fits need a data set made with acquisition.noise > 0");
     require_refused("nmr-evaluate", {model, folder.path("set.h5"), "--out", model},
                     "expected a folder");
     // Data of another experiment.

@@ -1,5 +1,8 @@
-// Fits of an experiment without a network; these run where LibTorch is not built in, too.
+// Fits of an experiment without a network, and their scores; these run where LibTorch is not built
+// in, too.
 #include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "catch_compat.h"
 #include "program.h"
@@ -55,4 +58,31 @@ TEST_CASE("nmr-fit: experiments that cannot be fitted are refused in one line") 
     require_refused("nmr-fit", {csv + ".toml", csv, "--noise", "1e-3", "--check"}, "network");
     require_refused("nmr-fit", {folder.path("none.toml"), csv, "--noise", "1e-3"}, "none.toml");
     require_refused("nmr-fit", {"published-echo", csv, "--noise", "1e-3"}, "uniform kernel");
+}
+
+TEST_CASE("nmr-evaluate: scores fits of an experiment without a network") {
+    const Folder folder;
+    const std::string csv = folder.path("echo.csv"), toml = csv + ".toml",
+                      set = folder.path("set.h5"), report = folder.path("report");
+    REQUIRE(run("nmr-simulate", noisy(csv)).status == 0);
+    const auto generate = [&](const std::string& noise) {
+        REQUIRE(run("nmr-generate", short_challenge({"--set", "acquisition.noise=" + noise,
+                                                     "--count", "3", "--seed", "2", "--out", set}))
+                    .status == 0);
+    };
+    generate("1e-3");
+    const Outcome outcome = run("nmr-evaluate", {toml, set, "--quiet", "--out", report});
+    INFO(outcome.err);
+    REQUIRE(outcome.status == 0);
+    const auto json = nlohmann::json::parse(read_text(report + "/report.json"));
+    CHECK(json.at("count") == 3);
+    CHECK_FALSE(json.contains("training"));
+    CHECK(json.at("diagnostics").at("calibration").size() == 3);
+    // The echo tells the angle to hundredths of a degree; the prior's variance is 625 / 3 deg^2.
+    CHECK(json.at("unknowns")[2].at("name") == "flip_deg");
+    CHECK(json.at("unknowns")[2].at("mse").get<double>() < 1.0);
+    CHECK_THAT(read_text(report + "/report.html"), ContainsSubstring("Evaluation of fits"));
+    std::filesystem::remove(set);
+    generate("0");
+    require_refused("nmr-evaluate", {toml, set, "--quiet"}, "acquisition.noise > 0");
 }

@@ -75,7 +75,8 @@ TEST_CASE("Scores are what one works out by hand", "[evaluation]") {
     CHECK(table.find("alpha_x_khz") != std::string::npos);
     CHECK(table.find("404.4") != std::string::npos);
     CHECK(table.find("coverage90") != std::string::npos);
-    const nlohmann::json json = nlohmann::json::parse(evaluation_json(evaluation, model));
+    const nlohmann::json json =
+        nlohmann::json::parse(evaluation_json(evaluation, model.experiment()));
     CHECK(json["experiment"] == "small");
     CHECK(json["unknowns"][0]["mse"].get<double>() == Approx(404.4).epsilon(1e-6));
     CHECK(json["unknowns"][1]["name"] == "alpha_z_khz");
@@ -90,14 +91,15 @@ TEST_CASE("Scores are what one works out by hand", "[evaluation]") {
     posterior.log_density.assign(5, -2.0);
     for (int i = 0; i < 80; ++i) posterior.samples.push_back(i);
     add_posterior(more, posterior, five_curves());
-    const nlohmann::json full = nlohmann::json::parse(evaluation_json(more, model));
+    const nlohmann::json full = nlohmann::json::parse(evaluation_json(more, model.experiment()));
     CHECK(full["diagnostics"]["calibration"][1]["name"] == "alpha_z_khz");
     CHECK(full["diagnostics"]["calibration"][0]["coverage"].size() == 19);
     CHECK(full["diagnostics"]["tarp"]["local"]["level"].size() == 51);
     CHECK(full["diagnostics"]["log_density"]["mean"].get<double>() == Approx(-2.0));
     // A posterior that excludes a true value: no number of JSON, and no null either.
     more.posterior.log_density[3] = -std::numeric_limits<double>::infinity();
-    const nlohmann::json excluded = nlohmann::json::parse(evaluation_json(more, model));
+    const nlohmann::json excluded =
+        nlohmann::json::parse(evaluation_json(more, model.experiment()));
     CHECK(excluded["diagnostics"]["log_density"]["mean"] == "-inf");
     CHECK(excluded["diagnostics"]["information"]["mean"] == "-inf");
 }

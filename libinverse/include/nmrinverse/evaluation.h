@@ -1,4 +1,4 @@
-/// How good a model is, on curves whose parameters are known.
+/// How good estimates are, a model's or of fits, on curves whose parameters are known.
 #pragma once
 
 #include <cstdint>
@@ -9,10 +9,15 @@
 #include "nmrinverse/challenge_score.h"
 #include "nmrinverse/classification.h"
 #include "nmrinverse/diagnostics.h"
-#include "nmrinverse/model.h"
+#include "nmrinverse/fit.h"
+#include "nmrinverse/prediction.h"
+#include "nmrinverse/report.h"
 #include "nmrsim/dataset.h"
+#include "nmrsim/experiment.h"
 
 namespace nmrinverse {
+
+class Model;  // nmrinverse/model.h; what takes one is in nmrsim::inverse
 
 /// Scores of one unknown.
 struct UnknownScore {
@@ -47,18 +52,45 @@ struct Evaluation {
     double seconds = 0.0;                          ///< time of the prediction [s]
     /// So many of the curves the model learnt from: it looks better on them than it is.
     std::uint64_t learnt = 0;
+    /// Of a model: what it is and how it was trained, for a page and as JSON.
+    std::optional<Table> model = {};
+    std::string training = {};
 };
 
 /// How many of a data set's curves the model learnt from or was calibrated by; 0, too, where its
 /// record does not tell, and for data of another maker or another prior.
 std::uint64_t curves_learnt(const Model& model, const nmrsim::Dataset& data);
 
+/// What speaks against judging a model by the data: curves that it learnt from, and noise above its
+/// training's unless the curves are fitted.
+std::vector<std::string> evaluation_doubts(const Model& model, const nmrsim::Dataset& data,
+                                           bool fitted);
+
+/// Noise that was added to a data set's curves, on each of Mx and My.
+double noise_of(const nmrsim::Dataset& data);
+
+/// Scores a model's estimates.
+///
 /// Throws: std::invalid_argument where the data's unknowns or times are not the model's, or where
 /// its parameters are not known.
 Evaluation evaluate(const Model& model, const nmrsim::Dataset& data, double noise = 0.0,
                     int threads = 0);
 
-/// The same of estimates that are not the model's own; `seconds` and `learnt` are 0.
+/// The same at the data set's noise, with what the model's posteriors say: all that diagnose()
+/// looks at.
+Evaluation evaluate_posterior(const Model& model, const nmrsim::Dataset& data, int threads = 0);
+
+/// Fits the data's curves as nmrinverse/fit.h does, without a model or from its estimates, and
+/// scores the fits. Their noise is the data set's.
+///
+/// Args: options: samples (0: 99), threads, seed and progress are heeded. Throws:
+/// std::invalid_argument for data without noise and an experiment that cannot be fitted;
+/// nmrsim::Stopped.
+Evaluation evaluate_fits(const nmrsim::Experiment& experiment, const nmrsim::Dataset& data,
+                         FitOptions options = {});
+Evaluation evaluate_fits(const Model& model, const nmrsim::Dataset& data, FitOptions options = {});
+
+/// Scores any estimates; `seconds` and `learnt` are 0.
 ///
 /// Throws: std::invalid_argument where they are not as many as the data.
 Evaluation evaluate_estimates(Predictions estimates, const nmrsim::Dataset& data);
@@ -103,7 +135,7 @@ Diagnostics diagnose(const Evaluation& evaluation);
 /// The table that nmr-evaluate prints, one row an unknown, and a line for the challenge's score.
 std::string evaluation_table(const Evaluation& evaluation);
 
-/// The same and the diagnostics as JSON.
-std::string evaluation_json(const Evaluation& evaluation, const Model& model);
+/// The same and the diagnostics as JSON. Args: experiment: of the model, or that was fitted.
+std::string evaluation_json(const Evaluation& evaluation, const nmrsim::Experiment& experiment);
 
 }  // namespace nmrinverse

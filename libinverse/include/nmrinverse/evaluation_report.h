@@ -1,4 +1,4 @@
-/// What a model is and how good it is, as parts of a page.
+/// How good estimates are and what a model is, as parts of a page.
 #pragma once
 
 #include <string>
@@ -18,19 +18,23 @@ std::vector<Figure> error_figures(const Evaluation& evaluation);
 /// One row an unknown, as nmr-evaluate prints it.
 Table score_table(const Evaluation& evaluation);
 
-/// What the model is and how it was trained.
+/// What the model is and how it was trained; in nmrsim::inverse.
 Table model_table(const Model& model);
 
 /// Four of the data set's curves with their fits: the one with the smallest scaled error, those at
 /// a third and two thirds, and the largest.
-void add_example_fits(Page& page, const Model& model, const nmrsim::Dataset& data,
+void add_example_fits(Page& page, const nmrsim::Experiment& experiment, const nmrsim::Dataset& data,
                       const Evaluation& evaluation, int threads);
 
-/// All of this and what can be said of the posterior, as nmr-evaluate writes it.
+/// The model's posterior of the data set's first curve at the data set's noise, and where in that
+/// curve it comes from; in nmrsim::inverse.
+void add_one_posterior(Page& page, const Model& model, const nmrsim::Dataset& data);
+
+/// All of this but one posterior, and what can be said of the posteriors, as nmr-evaluate writes
+/// it.
 ///
-/// Args: made_by: first paragraph. noise: of the curves, as the model is told. refined: the
-/// estimates are not the model's own: none of its posteriors is shown.
-Page evaluation_page(const Model& model, const nmrsim::Dataset& data, const Evaluation& evaluation,
-                     const std::string& made_by, double noise, bool refined, int threads = 0);
+/// Args: experiment: of the model, or that was fitted. made_by: first paragraph.
+Page evaluation_page(const nmrsim::Experiment& experiment, const nmrsim::Dataset& data,
+                     const Evaluation& evaluation, const std::string& made_by, int threads = 0);
 
 }  // namespace nmrinverse

@@ -1,9 +1,8 @@
-#include "nmrinverse/evaluation.h"
+#include "evaluation/evaluated_fits.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <stdexcept>
 
@@ -12,41 +11,6 @@
 
 namespace nmrinverse {
 namespace {
-
-// Times may differ by the rounding of text files [us].
-constexpr double kTimeTolerance = 1e-3;
-
-/// Throws: std::invalid_argument that says in what the data differ from what the model was trained
-/// for.
-void require_same_kind(const Model& model, const nmrsim::Dataset& data) {
-    const nmrsim::Experiment& experiment = model.experiment();
-    const std::size_t unknowns = experiment.prior.size();
-    if (data.unknowns.size() != unknowns) {
-        throw std::invalid_argument(fmt::format(
-            "the data must have the model's {} unknowns, got {}", unknowns, data.unknowns.size()));
-    }
-    for (std::size_t k = 0; k < unknowns; ++k) {
-        if (data.unknowns[k].name != experiment.prior[k].name) {
-            throw std::invalid_argument(fmt::format("the data's unknown {} must be {}, got {}",
-                                                    k + 1, experiment.prior[k].name,
-                                                    data.unknowns[k].name));
-        }
-    }
-    if (data.parameters.empty() || data.parameters.size() != data.count() * unknowns) {
-        throw std::invalid_argument("the data's parameters must be known to evaluate a model");
-    }
-    const std::vector<double> times = nmrsim::acquisition_times_us(experiment);
-    if (data.points() != times.size()) {
-        throw std::invalid_argument(fmt::format("the data must have the model's {} points, got {}",
-                                                times.size(), data.points()));
-    }
-    for (std::size_t t = 0; t < times.size(); ++t) {
-        if (!(std::abs(data.time_us[t] - times[t]) <= kTimeTolerance)) {
-            throw std::invalid_argument(fmt::format("the data's time {} must be {} us, got {}", t,
-                                                    times[t], data.time_us[t]));
-        }
-    }
-}
 
 double median(std::vector<double> values) {
     const auto middle = values.begin() + static_cast<long>(values.size() / 2);
@@ -89,28 +53,36 @@ nmrsim::Experiment scored_experiment(const nmrsim::Dataset& data) {
 
 }  // namespace
 
-Evaluation evaluate(const Model& model, const nmrsim::Dataset& data, double noise, int threads) {
-    require_same_kind(model, data);
-    const auto start = std::chrono::steady_clock::now();
-    Predictions predictions =
-        model.predict(data.signal, data.count(), std::min(noise, model.largest_noise()), threads);
-    const double seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    Evaluation evaluation = evaluate_estimates(std::move(predictions), data);
-    evaluation.seconds = seconds;
-    evaluation.learnt = curves_learnt(model, data);
+double noise_of(const nmrsim::Dataset& data) {
+    return nmrsim::parse_experiment(data.experiment_toml, "the data set").acquisition.noise;
+}
+
+Evaluation evaluate_fits_by(const FitCurves& fit, const nmrsim::Dataset& data, FitOptions options) {
+    options.noise = noise_of(data);
+    if (!(options.noise > 0.0)) {
+        throw std::invalid_argument("fits need a data set made with acquisition.noise > 0");
+    }
+    options.refine = true;
+    options.judge = false;
+    if (options.samples == 0) options.samples = kRankedDraws;
+    InputCurves input;
+    input.name = "the data set";
+    input.names.assign(data.count(), input.name);
+    input.curves.time_us = data.time_us;
+    input.curves.signal = data.signal;
+    FitResult fits = fit({&input, 1}, options);
+    Evaluation evaluation = evaluate_estimates(std::move(fits.estimates), data);
+    // The score stays by the estimates, which are means of more than these draws.
+    evaluation.posterior.samples = std::move(fits.samples);
     return evaluation;
 }
 
-std::uint64_t curves_learnt(const Model& model, const nmrsim::Dataset& data) {
-    const nmrsim::Prior& prior = model.experiment().prior;
-    const bool drawn_alike = std::equal(
-        data.unknowns.begin(), data.unknowns.end(), prior.begin(), prior.end(),
-        [](const nmrsim::PriorRange& a, const nmrsim::PriorRange& b) {
-            return a.name == b.name && a.low == b.low && a.high == b.high && a.choices == b.choices;
-        });
-    if (data.version.empty() || !drawn_alike) return 0;
-    return curves_learnt(model.record(), data.seed, data.first_index, data.count());
+Evaluation evaluate_fits(const nmrsim::Experiment& experiment, const nmrsim::Dataset& data,
+                         FitOptions options) {
+    const auto fit_them = [&](std::span<const InputCurves> inputs, const FitOptions& used) {
+        return fit(experiment, inputs, used);
+    };
+    return evaluate_fits_by(fit_them, data, std::move(options));
 }
 
 Evaluation evaluate_estimates(Predictions estimates, const nmrsim::Dataset& data) {

@@ -17,9 +17,6 @@ namespace {
 
 /// Curves that are drawn with error bars.
 constexpr std::size_t kErrorBars = 150;
-/// Of the one posterior that is drawn.
-constexpr std::size_t kDrawsShown = 4000;
-constexpr std::uint64_t kSeed = 1;
 
 std::vector<double> column(const std::vector<double>& table, std::size_t columns,
                            std::size_t which) {
@@ -65,21 +62,6 @@ void select(const nmrsim::Dataset& data, const Predictions& all,
         copy(all.q75, estimates.q75);
         copy(all.q95, estimates.q95);
     }
-}
-
-/// The posterior of the data set's first curve, and where in that curve it comes from.
-void add_one_posterior(Page& page, const Model& model, const nmrsim::Dataset& data, double noise) {
-    const nmrsim::Prior& prior = model.experiment().prior;
-    const std::span<const float> curve = std::span(data.signal).first(2 * data.points());
-    const std::vector<double> samples = model.posterior(curve, 1, noise).sample(kDrawsShown, kSeed);
-    page.heading("One posterior");
-    page.paragraph(
-        "The first curve's: draws of the joint posterior, the true values marked; and "
-        "how much each estimate hangs on the curve's samples.");
-    page.figures({corner_figure("Joint posterior", prior, samples,
-                                std::span(data.parameters).first(prior.size()))});
-    page.figures({gradient_figure("What the estimates are read from", prior, data.time_us, curve,
-                                  model.gradient(curve, noise))});
 }
 
 }  // namespace
@@ -146,21 +128,9 @@ Table score_table(const Evaluation& evaluation) {
     return table;
 }
 
-Table model_table(const Model& model) {
-    const TrainingRecord& record = model.record();
-    Table table;
-    table.header = {"model", ""};
-    table.rows = {{"experiment", model.experiment().name},
-                  {"weights", fmt::format("{}", record.weights)},
-                  {"curves seen in training", fmt::format("{}", record.curves_seen)},
-                  {"training time", fmt::format("{:.0f} s on {}", record.seconds, record.device)},
-                  {"trained by version", record.version}};
-    return table;
-}
-
-void add_example_fits(Page& page, const Model& model, const nmrsim::Dataset& data,
+void add_example_fits(Page& page, const nmrsim::Experiment& experiment, const nmrsim::Dataset& data,
                       const Evaluation& evaluation, int threads) {
-    const nmrsim::Prior& prior = model.experiment().prior;
+    const nmrsim::Prior& prior = experiment.prior;
     const std::size_t unknowns = prior.size();
     std::vector<double> error(evaluation.count, 0.0);  // in units of the priors' ranges
     for (std::size_t i = 0; i < evaluation.truth.size(); ++i) {
@@ -181,8 +151,7 @@ void add_example_fits(Page& page, const Model& model, const nmrsim::Dataset& dat
     Curves curves;
     Predictions estimates;
     select(data, evaluation.predictions, which, curves, estimates);
-    const Judgements judgements =
-        judge(curves, estimates, model.experiment(), {.threads = threads});
+    const Judgements judgements = judge(curves, estimates, experiment, {.threads = threads});
 
     Table table;
     table.header = {"curve"};
@@ -212,11 +181,12 @@ void add_example_fits(Page& page, const Model& model, const nmrsim::Dataset& dat
     page.figures(figures);
 }
 
-Page evaluation_page(const Model& model, const nmrsim::Dataset& data, const Evaluation& evaluation,
-                     const std::string& made_by, double noise, bool refined, int threads) {
-    Page page("Evaluation of a model for " + model.experiment().name);
+Page evaluation_page(const nmrsim::Experiment& experiment, const nmrsim::Dataset& data,
+                     const Evaluation& evaluation, const std::string& made_by, int threads) {
+    Page page(fmt::format("Evaluation of {} {}", evaluation.model ? "a model for" : "fits of",
+                          experiment.name));
     page.paragraph(made_by);
-    page.table(model_table(model));
+    if (evaluation.model) page.table(*evaluation.model);
     page.heading("Scores");
     page.table(score_table(evaluation));
     if (const auto& classes = evaluation.classification) {
@@ -236,9 +206,8 @@ Page evaluation_page(const Model& model, const nmrsim::Dataset& data, const Eval
         page.figures(rank_figures(diagnostics));
         page.figures(coverage_figures(diagnostics));
     }
-    if (!refined) add_one_posterior(page, model, data, noise);
     page.heading("Curves and fits");
-    add_example_fits(page, model, data, evaluation, threads);
+    add_example_fits(page, experiment, data, evaluation, threads);
     return page;
 }
 

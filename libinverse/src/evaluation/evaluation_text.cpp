@@ -3,7 +3,6 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "model/training_record.h"
 #include "nmrinverse/evaluation.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/version.h"
@@ -122,11 +121,11 @@ std::string evaluation_table(const Evaluation& evaluation) {
     return table;
 }
 
-std::string evaluation_json(const Evaluation& evaluation, const Model& model) {
+std::string evaluation_json(const Evaluation& evaluation, const nmrsim::Experiment& experiment) {
     Json json;
     json["version"] = nmrsim::kVersion;
-    json["experiment"] = model.experiment().name;
-    json["settings"] = nmrsim::experiment_to_toml(model.experiment());
+    json["experiment"] = experiment.name;
+    json["settings"] = nmrsim::experiment_to_toml(experiment);
     json["count"] = evaluation.count;
     json["curves_learnt"] = evaluation.learnt;
     json["seconds"] = evaluation.seconds;
@@ -147,7 +146,7 @@ std::string evaluation_json(const Evaluation& evaluation, const Model& model) {
     }
     if (evaluation.challenge) json["challenge"] = to_json(*evaluation.challenge);
     json["diagnostics"] = to_json(diagnose(evaluation));
-    json["training"] = record_json<Json>(model.record());
+    if (!evaluation.training.empty()) json["training"] = Json::parse(evaluation.training);
     name_infinities(json);
     return json.dump(2);
 }
