@@ -13,6 +13,7 @@ install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DATADIR}/nmrsim
 if(TARGET nmrsim_fit)
   install(TARGETS nmrsim_fit EXPORT nmrsim-targets)
   install(DIRECTORY libinverse/include/nmrinverse DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  install(FILES libinverse/include/nmrsim_fit.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 endif()
 if(TARGET inverse)
   install(TARGETS inverse EXPORT nmrsim-inverse-targets)
@@ -28,8 +29,8 @@ install(FILES ${PROJECT_BINARY_DIR}/nmrsimConfig.cmake
               cmake/NmrsimTorch.cmake
         DESTINATION ${config_folder})
 
-# nmrsim.pc finds its prefix from where it lies. A static library brings no list of what it needs, so
-# the file names it.
+# nmrsim.pc and nmrsim-fit.pc find their prefix from where they lie. A static library brings no list of what it needs,
+# so nmrsim.pc names it.
 set(pc_folder ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 file(RELATIVE_PATH pc_to_prefix ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 string(REGEX REPLACE "/$" "" pc_to_prefix "${pc_to_prefix}")
@@ -40,5 +41,14 @@ endif()
 if(NMRSIM_SANITIZE)
   string(APPEND pc_libraries " -fsanitize=${NMRSIM_SANITIZE}")
 endif()
+set(pc_name nmrsim)
+set(pc_requires eigen3)
 configure_file(cmake/nmrsim.pc.in nmrsim.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/nmrsim.pc DESTINATION ${pc_folder})
+if(TARGET nmrsim_fit)
+  set(pc_name nmrsim-fit)
+  set(pc_requires "nmrsim = ${PROJECT_VERSION}")
+  set(pc_libraries "-L\${libdir} -lnmrfit")
+  configure_file(cmake/nmrsim.pc.in nmrsim-fit.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/nmrsim-fit.pc DESTINATION ${pc_folder})
+endif()

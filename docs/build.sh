@@ -39,7 +39,9 @@ cp CITATION.cff "$out/source"
 cat docs/site/contents.md >> "$out/source/index.md"
 cat docs/site/cards.md >> "$out/source/docs/models.md"
 cp docs/site/cpp.md "$out/source/cpp/index.md"
-printf '# nmrsim_c.h\n\n```{doxygenfile} nmrsim_c.h\n```\n' > "$out/source/cpp/nmrsim_c.md"
+for header in nmrsim_c nmrsim_fit; do
+    printf '# %s.h\n\n```{doxygenfile} %s.h\n```\n' $header $header > "$out/source/cpp/$header.md"
+done
 cp docs/site/python.md "$out/source/python.md"
 for header in libnmrsim/include/nmrsim/*.h libinverse/include/nmrinverse/*.h; do
     name=${header#*/include/}

@@ -75,6 +75,13 @@ if(PKG_CONFIG)
   run(${CXX} -std=c++20 ${PROJECT}/simulates.cpp -o ${WORK}/simulates ${library_flags} ${flags}
       ${run_path})
   run_and_expect("499 points" ${WORK}/simulates)
+  if(FIT)
+    run(${PKG_CONFIG} --cflags --libs nmrsim-fit)
+    separate_arguments(flags UNIX_COMMAND "${output}")
+    run(${CC} -std=c99 -pedantic -Wall -Werror ${WORK}/moved/share/nmrsim/examples/c/fit.c
+        -o ${WORK}/fit ${library_flags} ${flags} -lm ${run_path})
+    run_and_expect("alpha_x_khz = 60" ${WORK}/fit)
+  endif()
 endif()
 
 if(PROGRAMS)

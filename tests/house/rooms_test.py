@@ -9,7 +9,7 @@ import sys
 ROOMS = {
     "libnmrsim": ["base", "text", "model", "uniform", "lattice", "general", "reference", "run",
                   "files", "symmetry", "c"],
-    "libinverse": ["fit", "measured", "report", "score", "verdict", "evaluation", "network", "curve",
+    "libinverse": ["fit", "measured", "report", "score", "verdict", "evaluation", "c", "network", "curve",
                    "model", "training"],
 }
 PUBLIC = {"libnmrsim": "nmrsim", "libinverse": "nmrinverse"}

@@ -1,7 +1,8 @@
-/// Everything that libnmrsim offers, but its C interface (nmrsim_c.h).
+/// Everything that libnmrsim offers, with its C interface (nmrsim_c.h).
 #pragma once
 
 #include "nmrsim/alpha_z_aliases.h"
+#include "nmrsim/c_support.h"
 #include "nmrsim/challenge_files.h"
 #include "nmrsim/coupling.h"
 #include "nmrsim/curve_file.h"

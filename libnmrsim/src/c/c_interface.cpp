@@ -1,15 +1,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstring>
-#include <new>
 #include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
-#include "nmrsim/errors.h"
+#include "nmrsim/c_support.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/random.h"
@@ -19,63 +17,13 @@
 #include "nmrsim/version.h"
 #include "nmrsim_c.h"
 
-struct nmrsim_experiment {
-    nmrsim::Experiment value;
-};
-
 namespace {
 
 using nmrsim::Experiment;
-
-/// Of a fixed size, so that there is room to say that memory has run out.
-thread_local char last_error[1024] = "";
-
-int failed(int code, const char* message) noexcept {
-    std::snprintf(last_error, sizeof last_error, "%s", message);
-    for (char* c = last_error; *c; ++c) {
-        if (*c == '\n' || *c == '\r') *c = ' ';
-    }
-    return code;
-}
-
-/// Runs `action` and turns what it throws into a code and a message.
-template <typename Action>
-int guarded(const Action& action) noexcept {
-    try {
-        action();
-        return NMRSIM_OK;
-    } catch (const std::invalid_argument& error) {
-        return failed(NMRSIM_INVALID_ARGUMENT, error.what());
-    } catch (const nmrsim::InputError& error) {
-        return failed(NMRSIM_INPUT_ERROR, error.what());
-    } catch (const nmrsim::Stopped& stop) {
-        return failed(NMRSIM_STOPPED, stop.what());
-    } catch (const std::bad_alloc&) {
-        return failed(NMRSIM_OUT_OF_MEMORY, "not enough memory");
-    } catch (const std::exception& error) {
-        return failed(NMRSIM_FAILURE, error.what());
-    } catch (...) {
-        return failed(NMRSIM_FAILURE, "unknown failure");
-    }
-}
-
-template <typename T>
-T& required(T* pointer, const char* name) {
-    if (!pointer) throw std::invalid_argument(fmt::format("{} must not be null", name));
-    return *pointer;
-}
-
-/// The caller's array, which must have `size` elements.
-template <typename T>
-std::span<T> array(T* data, std::size_t found, std::size_t size, const char* name,
-                   const char* shape) {
-    if (found != size) {
-        throw std::invalid_argument(
-            fmt::format("{} must have {} elements, {}, got {}", name, size, shape, found));
-    }
-    if (size > 0) required(data, name);
-    return {data, size};
-}
+using nmrsim::c::array;
+using nmrsim::c::check_threads;
+using nmrsim::c::guarded;
+using nmrsim::c::required;
 
 std::size_t points_of(const Experiment& experiment) {
     return sample_count(experiment);
@@ -92,12 +40,6 @@ std::span<T> parameter_rows(const Experiment& experiment, T* parameters, std::si
                         unknowns, size));
     }
     return array(parameters, size, size, "parameters", "(count, unknowns)");
-}
-
-void check_threads(int threads) {
-    if (threads < 0) {
-        throw std::invalid_argument(fmt::format("threads must be >= 0, got {}", threads));
-    }
 }
 
 /// Hands the experiment that `make` returns to the caller.
@@ -145,7 +87,7 @@ const char* nmrsim_version(void) {
 }
 
 const char* nmrsim_last_error(void) {
-    return last_error;
+    return nmrsim::c::last_error();
 }
 
 void nmrsim_request_stop(void) {
