@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # pip install . in an environment of its own, then the tests, nmrglue and the pictures included:
-#   install.sh PYTHON SOURCE WORK
+#   install.sh PYTHON SOURCE WORK [BUILD]
+# With BUILD, on the libraries that were built there, installed; otherwise they are compiled anew.
 # Ends with 77, which ctest calls skipped, where there is no PyPI to get pip's packages from.
 set -euo pipefail
-python=$1 source=$2 work=$3
+python=$1 source=$2 work=$3 build=${4:-}
 
 rm -rf "$work"
 mkdir -p "$work"
@@ -17,9 +18,15 @@ if ! pip install -q --retries 2 --timeout 20 matplotlib nmrglue pybind11 pytest 
     exit 77
 fi
 
+settings=()
+if [ -n "$build" ]; then
+    cmake --install "$build" --prefix "$work/prefix" > "$work/install.log"
+    settings=(-C cmake.define.NMRSIM_USE_INSTALLED=ON
+              -C "cmake.define.CMAKE_PREFIX_PATH=$work/prefix")
+fi
 start=$SECONDS
-pip install -q "$source"
-echo "pip install . from source: $((SECONDS - start)) s"
+pip install -q "${settings[@]}" "$source"
+echo "pip install .: $((SECONDS - start)) s"
 
 # From another folder, so that it is the installed package that is imported.
 cd "$work"

@@ -66,16 +66,16 @@ TEST_CASE("nmr-train: help and version") {
 
 TEST_CASE("nmr-train: from a file; the same seed gives the same model") {
     const Folder folder;
-    generate_short(folder.path("train.h5"), 200, 1);
+    generate_short(folder.path("train.h5"), 100, 1);
     const auto train = [&](const std::string& name) {
         const Outcome outcome =
             run("nmr-train", short_challenge({"--data", folder.path("train.h5"), "--epochs", "1",
-                                              "--batch", "32", "--noise", "1e-3:1e-2", "--threads",
-                                              "1", "--out", folder.path(name)}));
+                                              "--batch", "32", "--noise", "1e-3:1e-2", "--members",
+                                              "2", "--threads", "1", "--out", folder.path(name)}));
         require_trained(outcome);
         CHECK(outcome.out.empty());
-        CHECK_THAT(outcome.err, ContainsSubstring("200 curves are few to train on"));
-        // 180, as often as they have aliases.
+        CHECK_THAT(outcome.err, ContainsSubstring("100 curves are few to train on"));
+        // 90, as often as they have aliases.
         CHECK_THAT(outcome.err, ContainsSubstring("curves in all, which is next to nothing"));
         // A fit says whether the weights are the same; the file holds the training time too.
         const Outcome fit = run("nmr-fit", {folder.path(name), folder.path("train.h5"), "--quiet"});
@@ -90,7 +90,7 @@ TEST_CASE("nmr-train: --calibrate fits the widths anew and leaves the network as
     const Folder folder;
     const std::string first = folder.path("first"), second = folder.path("second");
     require_trained(
-        run("nmr-train", tiny_training({"--simulate", "6000", "--epochs", "2", "--out", first})));
+        run("nmr-train", tiny_training({"--simulate", "1000", "--epochs", "2", "--out", first})));
     generate_short(folder.path("test.h5"), 300, 2);
     const auto calibrate = [&](const std::vector<std::string>& more) {
         std::vector<std::string> arguments = short_challenge(
