@@ -67,8 +67,9 @@ void bind_measured(py::module_& module) {
         .def_property_readonly(
             "time_us",
             [](const EchoFit& self) {
-                const std::vector<double> times =
-                    nmrsim::acquisition_times_us({.acquisition = self.window});
+                nmrsim::Experiment window;
+                window.acquisition = self.window;
+                const std::vector<double> times = nmrsim::acquisition_times_us(window);
                 return py::array_t<double>(extent(times.size()), times.data());
             },
             "Their times on the model's axis, within its window [us], (points).")
