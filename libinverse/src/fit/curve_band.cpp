@@ -41,7 +41,7 @@ double largest_frequency_khz(const nmrsim::Experiment& experiment) {
                                     std::max(std::abs(extreme.interaction.alpha_plane_khz()),
                                              std::abs(extreme.interaction.alpha_z_khz)));
     }
-    return experiment.line.cutoff_khz + std::abs(experiment.line.centre_khz) + field_khz;
+    return nmrsim::largest_cut_khz(experiment) + std::abs(experiment.line.centre_khz) + field_khz;
 }
 
 }  // namespace nmrinverse

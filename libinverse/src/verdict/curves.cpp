@@ -79,7 +79,8 @@ std::vector<Stencil> stencils(const std::string& name, const std::vector<double>
             throw nmrsim::InputError(fmt::format(
                 "{}: samples at {:.6g} and {:.6g} us are too far apart for a line cut at {:g} kHz: "
                 "expected at most {:.3g} us",
-                name, from[upper - 1], from[upper], experiment.line.cutoff_khz, largest_us));
+                name, from[upper - 1], from[upper], nmrsim::largest_cut_khz(experiment),
+                largest_us));
         }
         Stencil stencil = {};
         stencil.first = static_cast<std::size_t>(
@@ -174,7 +175,7 @@ std::vector<double> Curves::times_us(std::size_t index) const {
 }
 
 double largest_spacing_us(const nmrsim::Experiment& experiment) {
-    return 1e3 / (kSamplesPerPeriod * experiment.line.cutoff_khz);
+    return 1e3 / (kSamplesPerPeriod * nmrsim::largest_cut_khz(experiment));
 }
 
 void append_curves(const InputCurves& input, const nmrsim::Experiment& experiment, Curves& curves) {

@@ -65,7 +65,7 @@ void check_times(const InputCurves& input, const nmrsim::Experiment& experiment,
         throw nmrsim::InputError(
             fmt::format("{}: samples {:.4g} us apart are too far apart for a line cut at {:g} kHz: "
                         "expected at most {:.3g} us",
-                        first_name, spacing, experiment.line.cutoff_khz, largest));
+                        first_name, spacing, nmrsim::largest_cut_khz(experiment), largest));
     }
     const bool covers =
         time_us.front() <= window.front() + slack && time_us.back() >= window.back() - slack;

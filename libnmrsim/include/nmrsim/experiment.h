@@ -14,6 +14,7 @@
 #include "nmrsim/prior.h"
 #include "nmrsim/relaxation.h"
 #include "nmrsim/sequence.h"
+#include "nmrsim/site.h"
 
 namespace nmrsim {
 
@@ -120,6 +121,7 @@ struct Experiment {
     Lattice lattice;  ///< not used by the uniform kernel
     Line line;
     Relaxation relaxation;
+    std::vector<Site> sites;  ///< kinds of spins; none: all are alike
     StartState start;
     Sequence sequence;
     PhaseCycle phase_cycle;
@@ -157,5 +159,8 @@ Acquisition counted_from_start(const Experiment& experiment, double later_us = 0
 
 /// Whether the coupling is the uniform kernel, which needs no lattice.
 bool is_uniform(const Experiment& experiment);
+
+/// Largest |offset| from line.centre_khz that the cuts leave to any site's spins [kHz].
+double largest_cut_khz(const Experiment& experiment);
 
 }  // namespace nmrsim

@@ -15,11 +15,15 @@ struct Pulse {
     double phase_deg = 0.0;    ///< phi [degree]: 0, 90, 180, 270 are x, y, -x, -y
     double duration_us = 0.0;  ///< 0: an ideal pulse; otherwise offsets and coupling act during it
                                ///< [us], >= 0
+
+    bool operator==(const Pulse&) const = default;
 };
 
 /// Free evolution under offsets, coupling and relaxation.
 struct Delay {
     double duration_us = 0.0;  ///< [us], >= 0
+
+    bool operator==(const Delay&) const = default;
 };
 
 using Event = std::variant<Pulse, Delay>;
@@ -44,6 +48,14 @@ struct SequenceName {
     std::string unit;  ///< "us", "degree", or "" of a plain number
 };
 
+/// Spins whose pulses are so strong.
+struct PulseStrength {
+    double strength = 1.0;  ///< over the nominal one, finite
+    double weight = 1.0;    ///< share of the spins in any unit, >= 0
+
+    bool operator==(const PulseStrength&) const = default;
+};
+
 /// A Hahn echo or any list of events. After the last event the spins evolve to the end of the
 /// acquisition. A sample at the very time of a pulse is taken after it.
 struct Sequence {
@@ -51,6 +63,11 @@ struct Sequence {
     /// Strength of the pulses: every flip angle acts times this, finite. A sweep of it is one of
     /// pulse strength for any sequence.
     double pulse_scale = 1.0;
+    /// Spins' pulses differ in strength: a Gaussian of this standard deviation about pulse_scale,
+    /// as a share of it, >= 0. Each spin's pulses are all of one strength.
+    double pulse_spread = 0.0;
+    /// In place of the Gaussian: the strengths that there are, over pulse_scale; none: 1 for all.
+    std::vector<PulseStrength> strengths = {};
     /// Of a sequence given as text with names (sequence_text.h), of which `program` follows.
     std::vector<SequenceName> names = {};
     std::string text = {};                     ///< what stands behind the names' own items
@@ -59,7 +76,7 @@ struct Sequence {
     void validate() const;
 };
 
-/// The events of a sequence, in order, pulse_scale multiplied in.
+/// The events of a sequence, in order, pulse_scale multiplied in; its spread is not.
 std::vector<Event> sequence_events(const Sequence& sequence);
 
 inline constexpr std::size_t kAllPulses = static_cast<std::size_t>(-1);

@@ -44,7 +44,8 @@ EnsembleNodes as_nodes(const Experiment& experiment, UniformNodes nodes, int lev
     const int count = static_cast<int>(nodes.weight.size());
     const double tolerance =
         std::max(tolerance_of(experiment) * std::pow(10.0, -level), kLeastTolerance);
-    return {count, line_stretch(count, tolerance), nodes.error, std::move(nodes.pieces), level};
+    return {count, line_stretch(count, tolerance), nodes.error, std::move(nodes.pieces.front()),
+            level};
 }
 
 }  // namespace

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <stdexcept>
 
 #include "model/acquisition.h"
+#include "model/spin_groups.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/series.h"
 #include "nmrsim/units.h"
@@ -90,6 +92,7 @@ void Experiment::validate() const {
     line.validate();
     relaxation.validate();
     sequence.validate();
+    validate_spin_groups(*this);
     phase_cycle.validate(sequence);
     validate_acquisition(*this);
     validate_accuracy(accuracy);
@@ -127,6 +130,14 @@ void Experiment::validate() const {
             throw std::invalid_argument(fmt::format("series[{}]: {}", i, error.what()));
         }
     }
+}
+
+double largest_cut_khz(const Experiment& experiment) {
+    double shift_khz = 0.0;
+    for (const Site& site : experiment.sites) {
+        shift_khz = std::max(shift_khz, std::abs(site.shift_khz));
+    }
+    return experiment.line.cutoff_khz + shift_khz;
 }
 
 bool is_uniform(const Experiment& experiment) {

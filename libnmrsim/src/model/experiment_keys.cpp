@@ -14,6 +14,7 @@
 #include "model/line_shape.h"
 #include "model/sequence_formula.h"
 #include "model/sequence_names.h"
+#include "model/site_keys.h"
 #include "model/toml_values.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/experiment_file.h"
@@ -35,10 +36,12 @@ constexpr std::pair<const char*, const char*> kOtherKeys[] = {{"interaction", "n
                                                               {"line", "renormalize"},
                                                               {"line", "spins"},
                                                               {"line", "table"},
+                                                              {"line", "sites"},
                                                               {"relaxation", "t1_us"},
                                                               {"relaxation", "t2_us"},
                                                               {"sequence", "events"},
                                                               {"sequence", "program"},
+                                                              {"sequence", "strengths"},
                                                               {"phase_cycle", "pulses"},
                                                               {"phase_cycle", "receiver"},
                                                               {"acquisition", "points"},
@@ -94,18 +97,55 @@ void set_relaxation_time(Relaxation& relaxation, std::string_view key, double ti
     relaxation.d_base = d_base;
 }
 
-/// [[offset_khz, weight], ...]
-std::vector<LinePoint> read_line_table(const toml::node& node) {
+/// [[..., ...], ...], each of them as a Pair; `of`: what a pair holds, for messages.
+template <class Pair>
+std::vector<Pair> read_pairs(const std::string& key, const std::string& of,
+                             const toml::node& node) {
     const auto* array = node.as_array();
-    if (!array) wrong_type("line.table", "an array of [offset_khz, weight]", node);
-    std::vector<LinePoint> points;
+    if (!array) wrong_type(key, ("an array of " + of).c_str(), node);
+    std::vector<Pair> pairs;
     for (const toml::node& entry : *array) {
-        const std::string where = fmt::format("line.table[{}]", points.size());
+        const std::string where = fmt::format("{}[{}]", key, pairs.size());
         const auto* pair = entry.as_array();
-        if (!pair || pair->size() != 2) wrong_type(where, "[offset_khz, weight]", entry);
-        points.push_back({read_real(where, *pair->get(0)), read_real(where, *pair->get(1))});
+        if (!pair || pair->size() != 2) wrong_type(where, of.c_str(), entry);
+        pairs.push_back({read_real(where, *pair->get(0)), read_real(where, *pair->get(1))});
     }
-    return points;
+    return pairs;
+}
+
+/// [{weight = ..., shift_khz = ..., ...}, ...]
+std::vector<Site> read_sites(const toml::node& node) {
+    const auto* array = node.as_array();
+    if (!array) wrong_type("line.sites", "an array of tables", node);
+    std::vector<Site> sites;
+    for (const toml::node& entry : *array) {
+        const std::string where = fmt::format("line.sites[{}]", sites.size());
+        const auto* table = entry.as_table();
+        if (!table) wrong_type(where, "a table {weight = ..., shift_khz = ..., ...}", entry);
+        std::vector<std::string> known = {"t1_us", "t2_us"};
+        Site site;
+        for (const SiteKey& key : site_keys()) {
+            known.emplace_back(key.name);
+            if (const auto* value = table->get(key.name)) {
+                key.set(site, read_real(fmt::format("{}.{}", where, key.name), *value));
+            }
+        }
+        check_keys(where, *table, known);
+        const auto *t1 = table->get("t1_us"), *t2 = table->get("t2_us");
+        if (!t1 != !t2) throw InputError(where + ": t1_us and t2_us must be given together");
+        if (t1 && (site.gamma1_per_s || site.gamma2_per_s || site.gamma3_per_s)) {
+            throw InputError(where + ": t1_us and t2_us say the same as the rates: keep one");
+        }
+        if (t1) {
+            const Relaxation own = relaxation_from_times(read_real(where + ".t1_us", *t1),
+                                                         read_real(where + ".t2_us", *t2));
+            site.gamma1_per_s = own.gamma1_per_s;
+            site.gamma2_per_s = own.gamma2_per_s;
+            site.gamma3_per_s = own.gamma3_per_s;
+        }
+        sites.push_back(site);
+    }
+    return sites;
 }
 
 std::vector<Event> read_events(const toml::node& node) {
@@ -338,7 +378,10 @@ void set_key(Experiment& e, const std::string& table, const std::string& key,
         Sequence sequence;
         sequence.program = read_events(node);
         sequence.validate();
-        e.sequence = sequence;
+        sequence.pulse_scale = e.sequence.pulse_scale;
+        sequence.pulse_spread = e.sequence.pulse_spread;
+        sequence.strengths = std::move(e.sequence.strengths);
+        e.sequence = std::move(sequence);
         return;
     }
     if (is("sequence.program")) return set_sequence(e, read_text(full, node));
@@ -365,7 +408,11 @@ void set_key(Experiment& e, const std::string& table, const std::string& key,
     } else if (is("line.shape")) {
         e.line.shape = LineShape(read_choice(full, node, line_shape_names()));
     } else if (is("line.table")) {
-        e.line.table = read_line_table(node);
+        e.line.table = read_pairs<LinePoint>(full, "[offset_khz, weight]", node);
+    } else if (is("line.sites")) {
+        e.sites = read_sites(node);
+    } else if (is("sequence.strengths")) {
+        e.sequence.strengths = read_pairs<PulseStrength>(full, "[strength, weight]", node);
     } else if (is("line.spins")) {
         const int spins = read_int(full, node);
         if (spins < 0) {

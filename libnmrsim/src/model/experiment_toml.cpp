@@ -6,6 +6,7 @@
 #include "model/acquisition.h"
 #include "model/line_shape.h"
 #include "model/sequence_names.h"
+#include "model/site_keys.h"
 #include "model/toml_values.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/parameters.h"
@@ -34,6 +35,29 @@ std::string toml_events(const std::vector<Event>& events) {
             text += fmt::format("    {{delay_us = {}}},\n",
                                 toml_real(std::get<Delay>(event).duration_us));
         }
+    }
+    return text + "]\n";
+}
+
+std::string toml_strengths(const std::vector<PulseStrength>& strengths) {
+    if (strengths.empty()) return "";
+    std::string text = "strengths = [\n";
+    for (const PulseStrength& one : strengths) {
+        text += fmt::format("    [{}, {}],\n", toml_real(one.strength), toml_real(one.weight));
+    }
+    return text + "]\n";
+}
+
+std::string toml_sites(const std::vector<Site>& sites) {
+    if (sites.empty()) return "";
+    std::string text = "sites = [\n";
+    for (const Site& site : sites) {
+        std::vector<std::string> items;
+        for (const SiteKey& key : site_keys()) {
+            const std::optional<double> value = key.get(site);
+            if (value) items.push_back(fmt::format("{} = {}", key.name, toml_real(*value)));
+        }
+        text += fmt::format("    {{{}}},\n", fmt::join(items, ", "));
     }
     return text + "]\n";
 }
@@ -84,14 +108,15 @@ std::string other_keys(const Experiment& e, std::string_view table) {
                                 toml_real(point.weight));
         }
         if (!e.line.table.empty()) text += "]\n";
-        return text;
+        return text + toml_sites(e.sites);
     }
     if (table == "sequence") {
         if (!e.sequence.names.empty()) {
-            return fmt::format("program = {}\n", toml_text(text_with_names(e.sequence)));
+            return fmt::format("program = {}\n", toml_text(text_with_names(e.sequence))) +
+                   toml_strengths(e.sequence.strengths);
         }
         const auto* events = std::get_if<std::vector<Event>>(&e.sequence.program);
-        return events ? toml_events(*events) : "";
+        return (events ? toml_events(*events) : "") + toml_strengths(e.sequence.strengths);
     }
     if (table == "acquisition") {
         const std::vector<AcquisitionWindow>& windows = e.acquisition.windows;

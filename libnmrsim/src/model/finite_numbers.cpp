@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "model/dead_time.h"
+#include "model/spin_groups.h"
 #include "nmrsim/units.h"
 
 namespace nmrsim {
@@ -14,8 +15,7 @@ constexpr double kRounding = 1e-4;
 /// |m| of any spin at any time: a spin neither grows beyond where it began nor beyond equilibrium.
 double largest_possible(const Experiment& experiment) {
     const StartState& start = experiment.start;
-    return std::max(std::hypot(start.mx, start.my, start.mz),
-                    std::abs(experiment.relaxation.equilibrium_mz()));
+    return std::max(std::hypot(start.mx, start.my, start.mz), largest_equilibrium_mz(experiment));
 }
 
 }  // namespace

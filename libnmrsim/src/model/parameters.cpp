@@ -29,6 +29,9 @@ bool has_exponent(const Experiment& e) {
     Kernel kernel = e.interaction.kernel;
     return exponent_of(kernel) != nullptr;
 }
+bool has_no_strengths(const Experiment& e) {
+    return is_uniform(e) && e.sequence.strengths.empty();
+}
 template <double Line::*width>
 bool line_has(const Experiment& e) {
     return has_width(e.line, width);
@@ -235,6 +238,7 @@ const Parameter kTable[] = {
     {"flip_duration_us", "sequence", "t_p1", "us", 0.0, kMostUs, "duration of the first pulse", get_hahn<5>, set_hahn<5>, is_hahn_echo, false},
     {"refocus_duration_us", "sequence", "t_p2", "us", 0.0, kMostUs, "duration of the second pulse", get_hahn<6>, set_hahn<6>, is_hahn_echo, false},
     {"pulse_scale", "sequence", "s_p", "", -100.0, 100.0, "strength of the pulses: every flip angle acts times this", FIELD(sequence.pulse_scale), always, false},
+    {"pulse_spread", "sequence", "sigma_p", "", 0.0, 10.0, "standard deviation of the pulses' strength over the spins, as a share of it", FIELD(sequence.pulse_spread), has_no_strengths, false},
     {"start_us", "acquisition", "t_0", "us", -kMostUs, kMostUs, "time of the first sample", FIELD(acquisition.start_us), has_one_window, false},
     {"stop_us", "acquisition", "t_1", "us", -kMostUs, kMostUs, "time of the last sample", FIELD(acquisition.stop_us), has_one_window, false},
     {"noise", "acquisition", "sigma", "", 0.0, 1e3, "standard deviation of the noise on each of Mx and My", FIELD(acquisition.noise), always, false},

@@ -24,6 +24,25 @@ void require_finite(const std::string& name, double value) {
     }
 }
 
+void validate_strengths(const Sequence& sequence) {
+    double sum = 0.0;
+    for (std::size_t i = 0; i < sequence.strengths.size(); ++i) {
+        const std::string name = fmt::format("strengths[{}]", i);
+        require_finite(name + " strength", sequence.strengths[i].strength);
+        require_not_negative(name + " weight", sequence.strengths[i].weight);
+        sum += sequence.strengths[i].weight;
+    }
+    if (sequence.strengths.empty()) return;
+    if (!(sum > 0.0) || !std::isfinite(sum)) {
+        throw std::invalid_argument(
+            fmt::format("sequence.strengths: the weights must sum to more than 0, got {}", sum));
+    }
+    if (sequence.pulse_spread > 0.0) {
+        throw std::invalid_argument(
+            "sequence.pulse_spread and sequence.strengths say the same: keep one");
+    }
+}
+
 /// From the end of the first pulse to the start of the second [us].
 double delay_of(const HahnEcho& echo) {
     return echo.tau_us - 0.5 * (echo.flip_duration_us + echo.refocus_duration_us);
@@ -33,6 +52,8 @@ double delay_of(const HahnEcho& echo) {
 
 void Sequence::validate() const {
     require_finite("pulse_scale", pulse_scale);
+    require_not_negative("pulse_spread", pulse_spread);
+    validate_strengths(*this);
     if (const auto* echo = std::get_if<HahnEcho>(&program)) {
         require_finite("flip_deg", echo->flip_deg);
         require_finite("refocus_ratio", echo->refocus_ratio);

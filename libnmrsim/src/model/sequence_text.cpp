@@ -342,6 +342,9 @@ ParsedSequence parse_sequence(std::string_view text) {
 
 void set_sequence(Experiment& experiment, std::string_view text) {
     ParsedSequence parsed = parse_sequence(text);
+    // A text has no strengths of single spins.
+    parsed.sequence.pulse_spread = experiment.sequence.pulse_spread;
+    parsed.sequence.strengths = std::move(experiment.sequence.strengths);
     experiment.sequence = std::move(parsed.sequence);
     Acquisition& acquisition = experiment.acquisition;
     if (parsed.window) {

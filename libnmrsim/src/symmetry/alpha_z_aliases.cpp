@@ -14,6 +14,7 @@
 #include <string_view>
 #include <variant>
 
+#include "model/spin_groups.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/prior.h"
 #include "nmrsim/simulate.h"
@@ -55,20 +56,20 @@ bool has_alpha_z_aliases(const Experiment& experiment) {
         return false;
     }
     // Unknowns that the symmetry outlasts.
-    constexpr std::array<std::string_view, 14> kHarmless = {
+    constexpr std::array<std::string_view, 15> kHarmless = {
         kAlphaZ,       "alpha_x_khz",   "half_width_khz",
         "flip_deg",    "refocus_ratio", "flip_phase_deg",
         "pulse_scale", "centre_khz",    "refocus_phase_deg",
         "gain",        "cutoff_khz",    "receiver_phase_deg",
-        "summed_khz",  "noise"};
+        "summed_khz",  "noise",         "pulse_spread"};
     const bool harmless =
         std::all_of(experiment.prior.begin(), experiment.prior.end(), [&](const PriorRange& range) {
             return std::find(kHarmless.begin(), kHarmless.end(), range.name) != kHarmless.end();
         });
-    const Relaxation& relaxation = experiment.relaxation;
+    // A site's own pulses turn it otherwise, but all see one Mz; its own rates would change that.
+    const double rate = fastest_rate(experiment);
     return harmless && alpha_z_column(experiment.prior) < experiment.prior.size() &&
-           !experiment.interaction.alpha_y_khz && experiment.phase_cycle.empty() &&
-           relaxation.longitudinal_rate() == 0.0 && relaxation.transverse_rate() == 0.0 &&
+           !experiment.interaction.alpha_y_khz && experiment.phase_cycle.empty() && rate == 0.0 &&
            first_sample_us(experiment) >= echo->tau_us;
 }
 

@@ -10,6 +10,7 @@
 
 #include "model/dead_time.h"
 #include "model/finite_numbers.h"
+#include "model/spin_groups.h"
 #include "uniform/uniform_answer.h"
 #include "uniform/uniform_curve.h"
 #include "uniform/uniform_error.h"
@@ -56,7 +57,8 @@ bool same_widths(const Line& a, const Line& b) {
 /// Nodes of each line and level, found as they are needed.
 class NodeLevels {
 public:
-    explicit NodeLevels(const Experiment& experiment) : experiment_(experiment) {}
+    /// Args: experiment: with the widest pulses of the batch.
+    explicit NodeLevels(Experiment experiment) : experiment_(std::move(experiment)) {}
 
     const UniformNodes& at(const Line& line, int level) {
         auto known = std::ranges::find_if(
@@ -79,7 +81,7 @@ private:
         Line line;
         std::vector<UniformNodes> nodes;  // (levels)
     };
-    const Experiment& experiment_;
+    const Experiment experiment_;
     std::deque<OfLine> lines_;
 };
 
@@ -100,7 +102,8 @@ Sorted sort_by_step(const Experiment& shared, std::span<const double> parameters
         {},
         {}};
     const StoredExperiment& stored = sorted.stored;
-    NodeLevels nodes_of_whole(shared), nodes_of_stored(stored.experiment);
+    const Experiment widest = with_widest_pulses(shared);
+    NodeLevels nodes_of_whole(widest), nodes_of_stored(stored.shortened(widest));
     std::vector<Bucket>& buckets = sorted.buckets;
     const bool set = shared.accuracy.nodes || shared.accuracy.steps_per_point;
     for (const std::size_t i : curves) {

@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstddef>
+#include <span>
 
 #include "model/derived_rows.h"
 #include "model/line_shape.h"
+#include "model/spin_groups.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/units.h"
 
@@ -13,11 +16,11 @@ namespace nmrsim {
 namespace {
 
 /// Rows of which a curve's numbers are linear: their differences are exact.
-constexpr std::array<std::string_view, 16> kLinear = {
-    "alpha_x_khz", "alpha_y_khz",   "alpha_z_khz",    "summed_khz",
-    "flip_deg",    "refocus_ratio", "flip_phase_deg", "refocus_phase_deg",
-    "pulse_scale", "noise",         "centre_khz",     "start_mx",
-    "start_my",    "start_mz",      "tau_us",         "refocus_deg"};
+constexpr std::array<std::string_view, 17> kLinear = {
+    "alpha_x_khz",   "alpha_y_khz",    "alpha_z_khz",       "summed_khz",  "flip_deg",
+    "refocus_ratio", "flip_phase_deg", "refocus_phase_deg", "pulse_scale", "noise",
+    "centre_khz",    "start_mx",       "start_my",          "start_mz",    "tau_us",
+    "refocus_deg",   "pulse_spread"};
 constexpr std::array<std::string_view, 5> kRates = {"gamma1_per_s", "gamma2_per_s", "gamma3_per_s",
                                                     "d", "d_base"};
 constexpr std::array<std::string_view, 2> kWidths = {"half_width_khz", "gaussian_half_width_khz"};
@@ -40,6 +43,7 @@ void for_each_pair(UniformNumbers& a, const UniformNumbers& b, const Use& use) {
     use(a.transverse_per_s, b.transverse_per_s);
     use(a.longitudinal_per_s, b.longitudinal_per_s);
     use(a.recovery_per_s, b.recovery_per_s);
+    use(a.pulse_spread, b.pulse_spread);
     for (std::size_t e = 0; e < a.pulse.size(); ++e) {
         use(a.pulse[e].flip_deg, b.pulse[e].flip_deg);
         use(a.pulse[e].phase_deg, b.pulse[e].phase_deg);
@@ -49,7 +53,7 @@ void for_each_pair(UniformNumbers& a, const UniformNumbers& b, const Use& use) {
 
 UniformNumbers numbers_of(const Experiment& experiment) {
     const Interaction& interaction = experiment.interaction;
-    const Relaxation& relaxation = experiment.relaxation;
+    const Relaxation relaxation = first_relaxation(experiment);
     UniformNumbers numbers;
     numbers.alpha_plane_hz = interaction.alpha_plane_khz() * kHzPerKhz;
     numbers.alpha_z_hz = interaction.alpha_z_khz * kHzPerKhz;
@@ -60,6 +64,7 @@ UniformNumbers numbers_of(const Experiment& experiment) {
     numbers.transverse_per_s = relaxation.transverse_rate();
     numbers.longitudinal_per_s = relaxation.longitudinal_rate();
     numbers.recovery_per_s = kSpinLength * (relaxation.gamma1_per_s - relaxation.gamma2_per_s);
+    numbers.pulse_spread = experiment.sequence.pulse_spread;
     for (const Event& event : sequence_events(experiment.sequence)) {
         const Pulse* pulse = std::get_if<Pulse>(&event);
         numbers.pulse.push_back(pulse ? *pulse : Pulse{0.0, 0.0});
@@ -68,9 +73,22 @@ UniformNumbers numbers_of(const Experiment& experiment) {
     return numbers;
 }
 
-std::shared_ptr<const UniformWeights> weights_of(const Line& line, const UniformNodes& nodes) {
+std::shared_ptr<const UniformWeights> weights_of(const Experiment& experiment,
+                                                 const UniformNodes& nodes) {
     auto result = std::make_shared<UniformWeights>();
-    result->weight = line_weights(line, nodes.offset_hz, nodes.length_hz);
+    const std::vector<SiteSpins> sites = site_spins(experiment);
+    std::vector<double> offset_hz;
+    for (const UniformBlock& block : nodes.blocks) {
+        const std::size_t count = block.end - block.begin;
+        offset_hz.assign(nodes.offset_hz.begin() + static_cast<std::ptrdiff_t>(block.begin),
+                         nodes.offset_hz.begin() + static_cast<std::ptrdiff_t>(block.end));
+        for (double& offset : offset_hz) offset -= block.shift_hz;
+        for (const double w :
+             line_weights(sites[block.site].line, offset_hz,
+                          std::span(nodes.length_hz).subspan(block.begin, count))) {
+            result->weight.push_back(w * block.share);
+        }
+    }
     for (const double w : result->weight) result->total += w;
     return result;
 }
@@ -79,7 +97,7 @@ std::shared_ptr<const UniformWeights> weights_of(const Line& line, const Uniform
 
 UniformCurve uniform_curve(const Experiment& experiment, const UniformNodes& nodes, bool own_line) {
     UniformCurve curve{numbers_of(experiment)};
-    if (own_line) curve.numbers.line = weights_of(experiment.line, nodes);
+    if (own_line) curve.numbers.line = weights_of(experiment, nodes);
     return curve;
 }
 
@@ -92,7 +110,7 @@ UniformNumbers uniform_tangent(const Experiment& experiment, const UniformNodes&
         Experiment other = experiment;
         shift_row(other, row, value + change);
         UniformNumbers numbers = numbers_of(other);
-        if (changes_line(parameter_name)) numbers.line = weights_of(other.line, nodes);
+        if (changes_line(parameter_name)) numbers.line = weights_of(other, nodes);
         return numbers;
     };
     // Central differences, of fourth order where they are not exact.

@@ -25,6 +25,7 @@ struct UniformNumbers {
     double transverse_per_s = 0.0;      ///< 1/T2
     double longitudinal_per_s = 0.0;    ///< 1/T1
     double recovery_per_s = 0.0;        ///< equilibrium mz over T1
+    double pulse_spread = 0.0;          ///< of the pulses' strength
     std::vector<Pulse> pulse = {};      ///< (events) flip angle and phase; zeros for delays
     std::vector<double> delay_us = {};  ///< (events) zeros for pulses [us]
     std::shared_ptr<const UniformWeights> line;  ///< null: the plan's; of a slope: none

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "model/line_shape.h"
+#include "model/spin_groups.h"
 #include "nmrsim/units.h"
 #include "uniform/uniform_plan.h"
 
@@ -64,13 +65,12 @@ double frame_rate(const Experiment& experiment) {
 double longest_spin(const Experiment& experiment) {
     const StartState& start = experiment.start;
     const double length = std::hypot(start.mx, start.my, start.mz);
-    return std::max(
-        {length, std::abs(experiment.relaxation.equilibrium_mz()), kLeastMagnitude * kSpinLength});
+    return std::max({length, largest_equilibrium_mz(experiment), kLeastMagnitude * kSpinLength});
 }
 
 double half_width_khz(const Experiment& experiment, const UniformNodes& nodes) {
     const bool measured = shape_of(experiment.line).widths.empty();
-    return measured ? nodes.half_width_khz : line_half_width_khz(experiment.line);
+    return measured ? nodes.half_width_khz : narrowest_half_width_khz(experiment);
 }
 
 double coupling_ratio(const Experiment& experiment, const UniformNodes& nodes) {
@@ -82,8 +82,9 @@ double uncoupled_magnitude(const Experiment& experiment, const UniformNodes& nod
     const std::vector<TimedPulse> pulses = timed_pulses(experiment);
     const double start_us = first_sample_us(experiment);
     const double stop_us = last_sample_us(experiment);
-    const double rate = experiment.relaxation.transverse_rate() * kSecondsPerUs;
-    const double longitudinal = experiment.relaxation.longitudinal_rate() * kSecondsPerUs;
+    const Relaxation relaxation = first_relaxation(experiment);
+    const double rate = relaxation.transverse_rate() * kSecondsPerUs;
+    const double longitudinal = relaxation.longitudinal_rate() * kSecondsPerUs;
     const double attenuation = last_pulse_attenuation(experiment);
     // The line's decay at the window's time nearest to `centre_us`, the window starting no earlier
     // than `after_us`.
@@ -98,7 +99,7 @@ double uncoupled_magnitude(const Experiment& experiment, const UniformNodes& nod
         return k < nodes.decay.size() ? nodes.decay[k] * std::min(left, 1.0) : 0.0;
     };
     const StartState& start = experiment.start;
-    const double rest = experiment.relaxation.equilibrium_mz();
+    const double rest = relaxation.equilibrium_mz();
     double largest = 0.0;
     double now_us = 0.0;
     double mz = start.mx == 0.0 && start.my == 0.0 ? std::abs(start.mz)
@@ -143,7 +144,7 @@ namespace {
 
 /// What relaxation leaves at the window's start of what the last pulse until `until_us` made.
 double attenuation_since(const Experiment& experiment, double until_us) {
-    const double rate = experiment.relaxation.transverse_rate() * kSecondsPerUs;
+    const double rate = first_relaxation(experiment).transverse_rate() * kSecondsPerUs;
     if (rate == 0.0) return 1.0;
     double last_us = 0.0;
     for (const TimedPulse& pulse : timed_pulses(experiment)) {

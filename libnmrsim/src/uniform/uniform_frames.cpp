@@ -131,20 +131,26 @@ void UniformFrames::end_segment(std::size_t row, std::size_t lane, double durati
 }
 
 TurnWithTangents UniformFrames::turn(std::size_t lane, std::size_t first_event,
-                                     std::size_t end_event) const {
+                                     std::size_t end_event, const UniformBlock& block) const {
     const auto end_phase = [&](std::size_t row) { return end_phase_[row * curves_.size() + lane]; };
     TurnWithTangents result;
     result.turn = turn_z(end_phase(0));
     for (std::size_t t = 1; t < rows_; ++t) {
         result.tangent.push_back(turn_z_tangent(end_phase(0), end_phase(t)));
     }
+    const UniformNumbers& curve = numbers(0, lane);
+    const double strength = block.strength_at(curve.pulse_spread);
     for (std::size_t e = first_event; e < end_event; ++e) {
-        const Pulse& pulse = numbers(0, lane).pulse[e];
+        Pulse pulse = curve.pulse[e];
+        pulse.flip_deg *= strength;
         const Matrix3 matrix = pulse_matrix(pulse);
         for (std::size_t t = 1; t < rows_; ++t) {
-            Matrix3& tangent = result.tangent[t - 1];
-            tangent = sum(product(matrix, tangent),
-                          product(pulse_tangent(pulse, numbers(t, lane).pulse[e]), result.turn));
+            const UniformNumbers& tangent = numbers(t, lane);
+            Pulse slope = tangent.pulse[e];
+            slope.flip_deg = strength * slope.flip_deg +
+                             block.strength_slope * tangent.pulse_spread * curve.pulse[e].flip_deg;
+            result.tangent[t - 1] = sum(product(matrix, result.tangent[t - 1]),
+                                        product(pulse_tangent(pulse, slope), result.turn));
         }
         result.turn = product(matrix, result.turn);
     }

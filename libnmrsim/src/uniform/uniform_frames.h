@@ -60,8 +60,10 @@ public:
 
     /// Keeps the phase of a row at the end of a segment, with what is added to it, for turn().
     void end_segment(std::size_t row, std::size_t lane, double duration_s, double added);
-    /// From the frame at the end of the last segment to the laboratory's, then these pulses.
-    TurnWithTangents turn(std::size_t lane, std::size_t first_event, std::size_t end_event) const;
+    /// From the frame at the end of the last segment to the laboratory's, then these pulses, as
+    /// strong as they are for a block's spins.
+    TurnWithTangents turn(std::size_t lane, std::size_t first_event, std::size_t end_event,
+                          const UniformBlock& block) const;
 
 private:
     std::span<const UniformCurve> curves_;

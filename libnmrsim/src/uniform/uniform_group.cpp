@@ -195,10 +195,11 @@ void UniformGroup<Real>::right_mz(const UniformSegment& segment) {
 }
 
 template <typename Real>
-void UniformGroup<Real>::pulses(const UniformSegment& segment) {
+void UniformGroup<Real>::turn_block(const UniformSegment& segment, const UniformBlock& block) {
     std::fill_n(matrix_, 9 * rows_ * lanes_, Real(0));
     for (std::size_t lane = 0; lane < curves_.size(); ++lane) {
-        const TurnWithTangents turn = frames_.turn(lane, segment.first_event, segment.end_event);
+        const TurnWithTangents turn =
+            frames_.turn(lane, segment.first_event, segment.end_event, block);
         for (std::size_t j = 0; j < 9; ++j) {
             matrix_[j * lanes_ + lane] = static_cast<Real>(turn.turn[j]);
             for (std::size_t t = 1; t < rows_; ++t) {
@@ -206,7 +207,13 @@ void UniformGroup<Real>::pulses(const UniformSegment& segment) {
             }
         }
     }
-    kernels_.turn(static_cast<int>(nodes_), static_cast<int>(tangents_), matrix_, state_);
+    kernels_.turn(static_cast<int>(block.end - block.begin), static_cast<int>(tangents_), matrix_,
+                  state_ + 3 * rows_ * block.begin * lanes_);
+}
+
+template <typename Real>
+void UniformGroup<Real>::pulses(const UniformSegment& segment) {
+    for (const UniformBlock& block : plan_.nodes.blocks) turn_block(segment, block);
     for (std::size_t t = 1; t < rows_; ++t) {
         for (std::size_t lane = 0; lane < curves_.size(); ++lane) {
             const double slope_s = start_slope_[t * curves_.size() + lane];

@@ -78,6 +78,7 @@ private:
     void right_mz(const UniformSegment& segment);
 
     void pulses(const UniformSegment& segment);
+    void turn_block(const UniformSegment& segment, const UniformBlock& block);
 
     /// The rows that a segment changes: a tangent that is zero and whose parameter does not drive
     /// it stays zero, as that of alpha_z does before the second pulse (the frame takes all of it).

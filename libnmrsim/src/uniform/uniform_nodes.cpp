@@ -6,11 +6,13 @@
 #include <deque>
 #include <limits>
 #include <mutex>
+#include <optional>
 #include <tuple>
 #include <utility>
 
 #include "model/line_distribution.h"
 #include "model/line_shape.h"
+#include "model/spin_groups.h"
 #include "nmrsim/units.h"
 #include "uniform/uniform_error.h"
 
@@ -38,32 +40,48 @@ std::vector<double> node_errors(const LineQuadrature& rule, const std::vector<do
     return error;
 }
 
-void take_rule(LineQuadrature rule, UniformNodes& nodes) {
-    for (const double w : rule.weight) nodes.total_weight += w;
-    nodes.offset_hz = std::move(rule.offset_hz);
-    nodes.weight = std::move(rule.weight);
-    nodes.length_hz = std::move(rule.length_hz);
-}
+/// The rule of one site's line.
+struct LineRule {
+    LineQuadrature rule;
+    std::vector<int> pieces;
+};
 
-UniformNodes as_nodes(LineQuadrature rule, const std::vector<double>& time_s, const Phasors& exact,
-                      bool even) {
-    UniformNodes nodes;
-    const std::vector<double> error = node_errors(rule, time_s, exact, even);
-    for (std::size_t j = 0; j < error.size(); ++j) {
-        nodes.error_at.emplace_back(time_s[j] / kSecondsPerUs, error[j]);
+/// Blocks of each site's spins, one for each strength of the pulses.
+void put_together(const std::vector<SiteSpins>& sites, const std::vector<LineRule>& rules,
+                  const std::vector<StrengthNode>& strengths, UniformNodes& nodes) {
+    for (std::size_t s = 0; s < sites.size(); ++s) {
+        const LineQuadrature& rule = rules[s].rule;
+        nodes.pieces.push_back(rules[s].pieces);
+        for (const StrengthNode& strength : strengths) {
+            UniformBlock block;
+            block.begin = nodes.weight.size();
+            block.end = block.begin + rule.weight.size();
+            block.site = s;
+            block.share = sites[s].share * strength.weight;
+            block.shift_hz = sites[s].shift_khz * kHzPerKhz;
+            block.strength = sites[s].pulse_scale * strength.strength;
+            block.strength_slope = sites[s].pulse_scale * strength.slope;
+            nodes.blocks.push_back(block);
+            for (std::size_t i = 0; i < rule.weight.size(); ++i) {
+                nodes.offset_hz.push_back(rule.offset_hz[i] + block.shift_hz);
+                nodes.weight.push_back(rule.weight[i] * block.share);
+            }
+            nodes.length_hz.insert(nodes.length_hz.end(), rule.length_hz.begin(),
+                                   rule.length_hz.end());
+        }
     }
-    std::ranges::sort(nodes.error_at);
-    nodes.error = std::ranges::max(error);
-    take_rule(std::move(rule), nodes);
-    return nodes;
+    for (const double w : nodes.weight) nodes.total_weight += w;
+    for (const double offset : nodes.offset_hz) {
+        nodes.reach_hz = std::max(nodes.reach_hz, std::abs(offset));
+    }
 }
 
 /// The longest step that the interpolation bears.
-double longest_step(const Line& line, const UniformNodes& nodes, double tolerance) {
+double longest_step(const Experiment& experiment, const UniformNodes& nodes, double tolerance) {
     double low = 0.0;
     // Nearer to the edge's Nyquist limit the formula above is too small.
     constexpr double kMostOfNyquist = 0.77;
-    double high = kMostOfNyquist / (2.0 * line_reach_hz(line));
+    double high = kMostOfNyquist / (2.0 * largest_site_offset_khz(experiment) * kHzPerKhz);
     for (int i = 0; i < 30; ++i) {
         const double middle = 0.5 * (low + high);
         const double error = interpolation_error(nodes, middle, false);
@@ -102,23 +120,22 @@ std::vector<std::vector<int>> panel_choices(const Line& line, double longest_s) 
     return choices;
 }
 
-UniformNodes find_nodes(const Experiment& experiment, double tolerance) {
-    const Line& line = experiment.line;
+/// Times at which nodes are compared with the line itself.
+std::vector<double> times_of_errors(double longest_s) {
     // Uncoupled spins say how many are enough: the coupled ones' dependence on the offset has the
     // same longest phase. Few nodes on a narrow line are off at short times, too.
     constexpr int kLate = 24, kEarly = 12;
-    const double longest_s = std::max(last_sample_us(experiment), 1e-3) * kSecondsPerUs;
     std::vector<double> time_s;
     time_s.reserve(kLate + kEarly);
     for (int j = 0; j < kLate; ++j) time_s.push_back(longest_s * (1.0 - 0.6 * j / kLate));
     for (int j = 0; j < kEarly; ++j) time_s.push_back(longest_s * 0.4 * j / kEarly);
-    const Phasors exact = line_phasor(line, time_s);
+    return time_s;
+}
+
+LineRule find_rule(const Line& line, const Phasors& exact, const std::vector<double>& time_s,
+                   double longest_s, double tolerance, std::optional<int> asked) {
     const bool even = shape_of(line).even;
-    if (experiment.accuracy.nodes) {
-        const int n = *experiment.accuracy.nodes;
-        LineQuadrature rule = line_quadrature(line, n, line_stretch(n, tolerance));
-        return as_nodes(std::move(rule), time_s, exact, even);
-    }
+    if (asked) return {line_quadrature(line, *asked, line_stretch(*asked, tolerance)), {}};
     const auto good = [&](const LineQuadrature& rule) {
         return std::ranges::max(node_errors(rule, time_s, exact, even)) <= kNodeShare * tolerance;
     };
@@ -166,8 +183,30 @@ UniformNodes find_nodes(const Experiment& experiment, double tolerance) {
             break;
         }
     }
-    UniformNodes nodes = as_nodes(std::move(best), time_s, exact, even);
-    nodes.pieces = std::move(pieces);
+    return {std::move(best), std::move(pieces)};
+}
+
+UniformNodes find_nodes(const Experiment& experiment, double tolerance) {
+    const double longest_s = std::max(last_sample_us(experiment), 1e-3) * kSecondsPerUs;
+    const std::vector<double> time_s = times_of_errors(longest_s);
+    const std::vector<SiteSpins> sites = site_spins(experiment);
+    std::vector<LineRule> rules;
+    std::vector<double> error(time_s.size(), 0.0);
+    for (const SiteSpins& site : sites) {
+        const Phasors exact = line_phasor(site.line, time_s);
+        rules.push_back(
+            find_rule(site.line, exact, time_s, longest_s, tolerance, experiment.accuracy.nodes));
+        const std::vector<double> own =
+            node_errors(rules.back().rule, time_s, exact, shape_of(site.line).even);
+        for (std::size_t j = 0; j < own.size(); ++j) error[j] += site.share * own[j];
+    }
+    UniformNodes nodes;
+    put_together(sites, rules, strength_rule(experiment.sequence, kNodeShare * tolerance), nodes);
+    for (std::size_t j = 0; j < error.size(); ++j) {
+        nodes.error_at.emplace_back(time_s[j] / kSecondsPerUs, error[j]);
+    }
+    std::ranges::sort(nodes.error_at);
+    nodes.error = std::ranges::max(error);
     return nodes;
 }
 
@@ -178,8 +217,12 @@ void fill_decay(const Experiment& experiment, UniformNodes& nodes) {
     std::vector<double> time_s;
     time_s.reserve(kTimes);
     for (int k = 0; k < kTimes; ++k) time_s.push_back(k * nodes.decay_spacing_us * kSecondsPerUs);
-    for (const std::complex<double>& value : line_phasor(experiment.line, time_s)) {
-        nodes.decay.push_back(std::abs(value));
+    nodes.decay.assign(kTimes, 0.0);
+    for (const SiteSpins& site : site_spins(experiment)) {
+        const Phasors phasors = line_phasor(site.line, time_s);
+        for (std::size_t k = 0; k < kTimes; ++k) {
+            nodes.decay[k] += site.share * std::abs(phasors[k]);
+        }
     }
     // The magnitude may pass through zero between the times.
     double later = 0.0;
@@ -191,8 +234,11 @@ void fill_decay(const Experiment& experiment, UniformNodes& nodes) {
 
 /// What the choice of nodes depends on.
 auto node_key(const Experiment& e, int level) {
-    return std::tuple(e.line, last_sample_us(e), e.accuracy.tolerance, e.accuracy.nodes.value_or(0),
-                      level);
+    // Pulses matter where their strength is spread.
+    const bool spread = e.sequence.pulse_spread != 0.0 || !e.sequence.strengths.empty();
+    return std::tuple(e.line, e.sites, spread ? sequence_events(e.sequence) : std::vector<Event>(),
+                      e.sequence.pulse_spread, e.sequence.strengths, last_sample_us(e),
+                      e.accuracy.tolerance, e.accuracy.nodes.value_or(0), level);
 }
 
 }  // namespace
@@ -228,8 +274,8 @@ UniformNodes uniform_nodes(const Experiment& experiment, int level) {
     const double tolerance =
         std::max(experiment.accuracy.tolerance * std::pow(10.0, -level), kLeastTolerance);
     UniformNodes nodes = find_nodes(experiment, tolerance);
-    nodes.half_width_khz = line_half_width_khz(experiment.line);
-    nodes.longest_step_s = longest_step(experiment.line, nodes, tolerance);
+    nodes.half_width_khz = narrowest_half_width_khz(experiment);
+    nodes.longest_step_s = longest_step(experiment, nodes, tolerance);
     fill_decay(experiment, nodes);
     const std::lock_guard lock(mutex);
     kept.emplace_front(key, nodes);
@@ -247,26 +293,37 @@ double UniformNodes::error_until(double time_us) const {
 }
 
 UniformNodes finer_nodes(const Experiment& experiment, const UniformPlan& plan, double factor) {
-    const Line& line = experiment.line;
     const UniformNodes& coarse = plan.nodes;
-    LineQuadrature rule;
-    UniformNodes nodes;
-    if (coarse.pieces.empty()) {
-        const double count = factor * static_cast<double>(coarse.weight.size());
-        const int n = static_cast<int>(std::ceil(count)) + 7;
-        const double tolerance = std::max(
-            experiment.accuracy.tolerance * std::pow(10.0, -plan.step.level - 1), kLeastTolerance);
-        rule = line_quadrature(line, n, line_stretch(n, tolerance));
-    } else {
-        // A third more panels, and the same longest phase of a piece over `factor`.
-        const double panels = std::ceil(4.0 / 3.0 * static_cast<double>(coarse.pieces.size()));
-        const double longest_s =
-            factor * std::max(last_sample_us(experiment), 1e-3) * kSecondsPerUs;
-        constexpr double kPhase = 48.0;  // [rad]
-        nodes.pieces = panel_pieces(line, static_cast<int>(panels), longest_s, kPhase);
-        rule = line_quadrature(line, nodes.pieces);
+    const double tolerance = std::max(
+        experiment.accuracy.tolerance * std::pow(10.0, -plan.step.level - 1), kLeastTolerance);
+    const std::vector<SiteSpins> sites = site_spins(experiment);
+    const std::size_t strengths = coarse.blocks.size() / sites.size();
+    std::vector<LineRule> rules;
+    for (std::size_t s = 0; s < sites.size(); ++s) {
+        const Line& line = sites[s].line;
+        const std::vector<int>& pieces = coarse.pieces[s];
+        LineRule rule;
+        if (pieces.empty()) {
+            const UniformBlock& block = coarse.blocks[s * strengths];
+            const double count = factor * static_cast<double>(block.end - block.begin);
+            const int n = static_cast<int>(std::ceil(count)) + 7;
+            rule.rule = line_quadrature(line, n, line_stretch(n, tolerance));
+        } else {
+            // A third more panels, and the same longest phase of a piece over `factor`.
+            const double panels = std::ceil(4.0 / 3.0 * static_cast<double>(pieces.size()));
+            const double longest_s =
+                factor * std::max(last_sample_us(experiment), 1e-3) * kSecondsPerUs;
+            constexpr double kPhase = 48.0;  // [rad]
+            rule.pieces = panel_pieces(line, static_cast<int>(panels), longest_s, kPhase);
+            rule.rule = line_quadrature(line, rule.pieces);
+        }
+        rules.push_back(std::move(rule));
     }
-    take_rule(std::move(rule), nodes);
+    UniformNodes nodes;
+    const bool spread = experiment.sequence.pulse_spread != 0.0;
+    put_together(sites, rules,
+                 strength_rule(experiment.sequence, static_cast<int>(strengths + (spread ? 2 : 0))),
+                 nodes);
     nodes.half_width_khz = coarse.half_width_khz;
     return nodes;
 }

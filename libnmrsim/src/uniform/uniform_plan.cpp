@@ -8,6 +8,7 @@
 #include <utility>
 #include <variant>
 
+#include "model/spin_groups.h"
 #include "nmrsim/units.h"
 #include "uniform/uniform_error.h"
 
@@ -270,7 +271,7 @@ UniformPlan uniform_plan(const std::vector<double>& time_us, UniformNodes nodes,
 }
 
 double settling_us(const Experiment& experiment, int level) {
-    const double width = kTwoPi * line_half_width_khz(experiment.line) * kHzPerKhz;
+    const double width = kTwoPi * narrowest_half_width_khz(experiment) * kHzPerKhz;
     return -std::log(quiet_rad(experiment, level)) / width / kSecondsPerUs;
 }
 

@@ -52,15 +52,30 @@ struct UniformSegment : UniformSpan {
     std::vector<double> weight;     ///< (samples, order)
 };
 
-/// The line's nodes, and how many of them the tolerance needs.
+/// Nodes [begin, end): spins of one site whose pulses are of one strength.
+struct UniformBlock {
+    std::size_t begin = 0, end = 0;
+    std::size_t site = 0;
+    double share = 1.0;           ///< of the spins
+    double shift_hz = 0.0;        ///< of their line [Hz]
+    double strength = 1.0;        ///< of their pulses where sequence.pulse_spread is 0
+    double strength_slope = 0.0;  ///< and how it changes with that
+
+    double strength_at(double spread) const { return strength + strength_slope * spread; }
+};
+
+/// The nodes of all lines, and how many of them the tolerance needs.
 struct UniformNodes {
-    std::vector<double> offset_hz;  ///< (nodes)
+    std::vector<double> offset_hz;  ///< (nodes) from line.centre_khz
     std::vector<double> weight;     ///< (nodes)
     std::vector<double> length_hz;  ///< (nodes) as LineQuadrature's
+    std::vector<UniformBlock> blocks;
     double total_weight = 0.0;
-    double half_width_khz = 0.0;  ///< of the line [kHz]
-    /// Of the panels where the rule is composite (line_quadrature()); empty: one rule over the cut.
-    std::vector<int> pieces;
+    double half_width_khz = 0.0;  ///< of the narrowest line [kHz]
+    double reach_hz = 0.0;        ///< largest |offset| [Hz]
+    /// (sites, panels) Of the panels where a site's rule is composite (line_quadrature()); empty:
+    /// one rule over the cut.
+    std::vector<std::vector<int>> pieces;
     double longest_step_s = 0.0;  ///< that the interpolation of samples bears [s]
     double error = 0.0;           ///< of M for uncoupled spins, |M| <= 1/2
     /// The same of each time looked at, ascending [us].

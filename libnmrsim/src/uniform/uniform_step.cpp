@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "model/line_shape.h"
+#include "model/spin_groups.h"
 #include "nmrsim/units.h"
 #include "uniform/uniform_error.h"
 
@@ -52,17 +53,15 @@ constexpr double kSingleShare = 1.1;
 
 /// How much wider than the line the signal's frequencies lie.
 double widened(const Experiment& experiment, const UniformNodes& nodes, double ratio) {
-    return 1.0 + kSpread * ratio * half_width_khz(experiment, nodes) / experiment.line.cutoff_khz;
+    const double edge_khz =
+        experiment.sites.empty() ? experiment.line.cutoff_khz : nodes.reach_hz / kHzPerKhz;
+    return 1.0 + kSpread * ratio * half_width_khz(experiment, nodes) / edge_khz;
 }
 
 /// |M| where spins as long as longest_spin() are as long as 1/2: shorter ones see a weaker
 /// coupling, and all else scales.
 double relative(const Experiment& experiment, double magnitude) {
     return magnitude * (kSpinLength / longest_spin(experiment));
-}
-
-double fastest_rate(const Relaxation& relaxation) {
-    return std::max(relaxation.longitudinal_rate(), relaxation.transverse_rate());
 }
 
 /// A line that a cut makes nearly a box lets go of the field slowly: roundings grow as with so many
@@ -77,8 +76,10 @@ constexpr double kFeltAlong = 1.5;
 /// Share of a Lorentzian, uncut, beyond three half widths.
 constexpr double kFarOfLorentzian = 0.2;
 
-/// How many times as strong a coupling's roundings the line's are.
-double felt_more(const Line& line, const UniformNodes& nodes) {
+/// How many times as strong a coupling's roundings the lines' are.
+double felt_more(const Experiment& experiment, const UniformNodes& nodes) {
+    if (!experiment.sites.empty()) return kOfBox;
+    const Line& line = experiment.line;
     const LineShapeRow& shape = shape_of(line);
     for (double Line::*width : shape.widths) {
         if (line.cutoff_khz < kFarCut * line.*width) return kOfBox;
@@ -96,9 +97,9 @@ double felt_more(const Line& line, const UniformNodes& nodes) {
 /// Rounding over the whole sequence, with what relaxation and the frame's phase add.
 double rounding_of(const Experiment& experiment, const UniformNodes& nodes, bool single,
                    double passes, double ratio, double magnitude, double step_s) {
-    const double growth = 0.5 * kInterpolationOrder * fastest_rate(experiment.relaxation) * step_s;
-    double felt = felt_more(experiment.line, nodes) * ratio;
-    if (experiment.relaxation.longitudinal_rate() > 0.0) {
+    const double growth = 0.5 * kInterpolationOrder * fastest_rate(experiment) * step_s;
+    double felt = felt_more(experiment, nodes) * ratio;
+    if (first_relaxation(experiment).longitudinal_rate() > 0.0) {
         felt *= kFeltAlong;
         magnitude /= kSpinAlong;
     }
@@ -155,7 +156,7 @@ UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes
     const double ratio = coupling_ratio(experiment, nodes);
     const double magnitude =
         relative(experiment, largest > 0.0 ? largest : uncoupled_magnitude(experiment, nodes));
-    const double rate = fastest_rate(experiment.relaxation);
+    const double rate = fastest_rate(experiment);
     const double most_s =
         rate > 0.0 ? kLargestLoss / rate : std::numeric_limits<double>::infinity();
     const int pulses = pulses_until(experiment, last_us);
@@ -215,7 +216,7 @@ double estimated_error(const Experiment& experiment, const UniformPlan& plan, do
     const double width = kTwoPi * half_width_khz(experiment, plan.nodes) * kHzPerKhz;
     // What the offsets alone do has decayed as the spins have.
     const double share = relative(experiment, largest) / last_pulse_attenuation(experiment);
-    const double rate = fastest_rate(experiment.relaxation);
+    const double rate = fastest_rate(experiment);
     return splitting_error(scheme, ratio, share, rate / width) *
                std::pow(width * step_s, scheme.order) +
            kOfPulses *

@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "model/line_shape.h"
+#include "model/spin_groups.h"
 #include "nmrsim/units.h"
 #include "uniform/uniform_error.h"
 
@@ -37,6 +38,15 @@ struct Stretch {
     bool stored() const { return followed_us < duration_us; }
 };
 
+/// Args: events: pulse_scale multiplied in.
+Sequence by_events(const Sequence& sequence, std::vector<Event> events) {
+    Sequence result;
+    result.program = std::move(events);
+    result.pulse_spread = sequence.pulse_spread;
+    result.strengths = sequence.strengths;
+    return result;
+}
+
 std::vector<Stretch> stretches_of(const std::vector<Event>& events) {
     std::vector<Stretch> stretches;
     for (std::size_t e = 0; e < events.size(); ++e) {
@@ -62,7 +72,7 @@ double coherence(const Line& line, double time_s) {
 /// What all combinations of the stored delays' phases leave of M at the last sample and before.
 double stored_error(const Experiment& experiment, const std::vector<double>& stored_us,
                     double others_us) {
-    const double rate = experiment.relaxation.transverse_rate() * kSecondsPerUs;
+    const double rate = first_relaxation(experiment).transverse_rate() * kSecondsPerUs;
     std::size_t combinations = 1;
     for (std::size_t k = 0; k < stored_us.size(); ++k) combinations *= 3;
     double error = 0.0;
@@ -76,8 +86,13 @@ double stored_error(const Experiment& experiment, const std::vector<double>& sto
             transverse_us += std::abs(sign) * duration_us;
         }
         const double time_us = std::abs(apart_us) - others_us;
-        const double left =
-            time_us > 0.0 ? coherence(experiment.line, time_us * kSecondsPerUs) : 1.0;
+        double left = 1.0;
+        if (time_us > 0.0) {
+            left = 0.0;
+            for (const SiteSpins& site : site_spins(experiment)) {
+                left += site.share * coherence(site.line, time_us * kSecondsPerUs);
+            }
+        }
         error = std::max(error, left * std::exp(-rate * transverse_us));
     }
     return kSpinLength * error;
@@ -130,7 +145,7 @@ StoredExperiment store(const Experiment& experiment, int patience, double allowe
         }
         result.rest_us[stretch.first_event] = stretch.duration_us - stretch.followed_us;
     }
-    result.experiment.sequence = {std::move(events), 1.0};
+    result.experiment.sequence = by_events(experiment.sequence, std::move(events));
     return result;
 }
 
@@ -148,7 +163,7 @@ Experiment StoredExperiment::shortened(const Experiment& other) const {
     for (std::size_t e = 0; e < events.size(); ++e) {
         if (std::holds_alternative<Delay>(events[e])) events[e] = cut[e];
     }
-    result.sequence = {std::move(events), 1.0};
+    result.sequence = by_events(other.sequence, std::move(events));
     result.acquisition = experiment.acquisition;
     return result;
 }

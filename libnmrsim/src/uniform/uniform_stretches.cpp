@@ -16,7 +16,7 @@ int UniformGroup<Real>::quiet_stretches(const Stepped& stepped, std::size_t lane
     }
     if (strength == 0.0) return most;
     const std::vector<double>& offset = plan_.nodes.offset_hz;
-    const double edge = std::max(std::abs(offset.front()), std::abs(offset.back()));
+    const double edge = plan_.nodes.reach_hz;
     const int looks = std::max(1, static_cast<int>(std::ceil(edge * stretch_s)));
     const double spacing_s = stretch_s / looks;
     const double decay = std::exp(-curve.numbers.transverse_per_s * spacing_s);
@@ -38,8 +38,9 @@ int UniformGroup<Real>::quiet_stretches(const Stepped& stepped, std::size_t lane
         sine[i] = decay * std::sin(angle);
     }
     const double noise = kSpinLength * plan_.nodes.total_weight * kNoise;
-    // Of a near box many spins ring together.
-    const bool few = kTwoPi * edge >= kFarCut * plan_.line_rate;
+    // Of a near box many spins ring together; each of several sites has edges of its own.
+    const bool few =
+        kTwoPi * edge >= kFarCut * plan_.line_rate && plan_.nodes.blocks.back().site == 0;
     const double ringing = few ? at_edge / everywhere : 1.0;
     double turned = 0.0;
     for (int stretch = 0; stretch < most; ++stretch) {

@@ -193,10 +193,44 @@ Traits random_traits(Chance& chance, Kind kind) {
     return traits;
 }
 
+/// Spins of several kinds: sites, strengths of the pulses, or both.
+void mix(Chance& chance, Experiment& e) {
+    const int what = chance.whole(0, 2);
+    if (what != 0) {
+        const bool relax = false;
+        for (int k = chance.whole(1, 3); k > 0; --k) {
+            Site site;
+            site.weight = chance.scaled(0.05, 5.0);
+            if (chance.with(0.7)) site.shift_khz = chance.sign() * chance.scaled(0.01, 300.0);
+            if (chance.with(0.5)) {
+                site.half_width_khz = e.line.half_width_khz * chance.scaled(0.2, 5.0);
+                site.gaussian_half_width_khz = e.line.gaussian_half_width_khz;
+            }
+            if (chance.with(0.4)) site.pulse_scale = chance.uniform(-2.0, 2.0);
+            if (relax && chance.with(0.7)) {
+                const Relaxation own = random_relaxation(chance);
+                site.gamma1_per_s = own.gamma1_per_s;
+                if (chance.with(0.7)) site.gamma2_per_s = own.gamma2_per_s;
+                if (chance.with(0.7)) site.gamma3_per_s = own.gamma3_per_s;
+            }
+            e.sites.push_back(site);
+        }
+    }
+    if (what == 1) return;
+    if (chance.with(0.7)) {
+        e.sequence.pulse_spread = chance.scaled(1e-3, 0.5);
+        return;
+    }
+    for (int k = chance.whole(1, 4); k > 0; --k) {
+        e.sequence.strengths.push_back({chance.uniform(-0.5, 2.0), chance.scaled(0.05, 1.0)});
+    }
+}
+
 Experiment random_experiment(Chance& chance, const Traits& traits) {
     Experiment e;
     const Kind kind = traits.kind;
-    const bool uniform = kind == Kind::uniform || kind == Kind::uniform_more || kind == Kind::spins;
+    const bool uniform = kind == Kind::uniform || kind == Kind::uniform_more ||
+                         kind == Kind::spins || kind == Kind::sites;
     e.line = random_line(chance, traits.shape);
     if (traits.shifted) {
         e.line.centre_khz = chance.sign() * e.line.cutoff_khz * chance.scaled(1e-3, 1.0);
@@ -208,6 +242,7 @@ Experiment random_experiment(Chance& chance, const Traits& traits) {
     e.relaxation = random_relaxation(chance);
     if (traits.started) e.start = random_start(chance);
     e.sequence = random_sequence(chance, traits.finite, traits.small, traits.long_delay);
+    if (kind == Kind::sites) mix(chance, e);
     e.acquisition = random_window(chance, e.sequence);
     receive(chance, e);
     demand(chance, e);
@@ -216,13 +251,14 @@ Experiment random_experiment(Chance& chance, const Traits& traits) {
 
 /// Rows that a batch may have as unknowns, and a derivative may be taken by.
 constexpr const char* kUnknowns[] = {"alpha_x_khz",   "alpha_z_khz", "flip_deg",
-                                     "refocus_ratio", "pulse_scale", "receiver_phase_deg"};
+                                     "refocus_ratio", "pulse_scale", "receiver_phase_deg",
+                                     "pulse_spread"};
 constexpr const char* kSlopes[] = {
     "alpha_x_khz", "alpha_y_khz",  "alpha_z_khz",       "alpha_x_khz",      "alpha_z_khz",
     "xi",          "exponent",     "s_weight",          "d_weight",         "half_width_khz",
     "centre_khz",  "gamma1_per_s", "gamma3_per_s",      "start_mx",         "flip_deg",
     "flip_deg",    "tau_us",       "refocus_phase_deg", "flip_duration_us", "pulse_scale",
-    "cutoff_khz",  "gain"};
+    "cutoff_khz",  "gain",         "pulse_spread"};
 
 bool moves_pulses(const std::string& name) {
     return name == "tau_us" || name.ends_with("_duration_us");
@@ -288,8 +324,8 @@ std::string path_of(const Experiment& e) {
 }
 
 Kind kind_of_draw(std::uint64_t seed, std::uint64_t index) {
-    // Uniform, plane, chain, volume, spins, uniform_more, lattice_more.
-    constexpr double kShares[kKinds] = {0.28, 0.17, 0.08, 0.09, 0.10, 0.18, 0.10};
+    // Uniform, plane, chain, volume, spins, uniform_more, lattice_more, sites.
+    constexpr double kShares[kKinds] = {0.22, 0.17, 0.08, 0.09, 0.10, 0.14, 0.10, 0.10};
     double left = Chance(seed, index).uniform(0.0, 1.0);
     int kind = 0;
     while (kind + 1 < kKinds && left >= kShares[kind]) left -= kShares[kind++];

@@ -11,11 +11,11 @@
 namespace differential {
 
 /// What an experiment is drawn as; each has its share of the draws.
-enum class Kind { uniform, plane, chain, volume, spins, uniform_more, lattice_more };
+enum class Kind { uniform, plane, chain, volume, spins, uniform_more, lattice_more, sites };
 
-inline constexpr const char* kKindNames[] = {"uniform", "plane",        "chain",       "volume",
-                                             "spins",   "uniform-more", "lattice-more"};
-inline constexpr int kKinds = 7;
+inline constexpr const char* kKindNames[] = {"uniform", "plane",        "chain",        "volume",
+                                             "spins",   "uniform-more", "lattice-more", "sites"};
+inline constexpr int kKinds = 8;
 
 /// An experiment and what is asked of it.
 struct Draw {

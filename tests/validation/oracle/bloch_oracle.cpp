@@ -31,9 +31,6 @@ struct BlochEquations {
     double alpha_y = 0.0;
     double alpha_z = 0.0;
     double larmor = 0.0;  ///< 2 pi nu_0 where the axes stand still, 0 where they turn along
-    double rate1 = 0.0;   ///< 1/T1 [1/us]
-    double rate2 = 0.0;   ///< 1/T2 [1/us]
-    double pump = 0.0;    ///< equilibrium mz over T1 [1/us]
     double drive = 0.0;   ///< of a pulse that takes time [rad/us]
     double drive_phase = 0.0;
     State field;  ///< w of each spin, laid out as the state
@@ -74,20 +71,25 @@ struct BlochEquations {
         double* dy = dx + n;
         double* dz = dy + n;
         for (std::size_t i = 0; i < n; ++i) {
-            const double bx = alpha_x * wx[i] + drive_x;
-            const double by = alpha_y * wy[i] + drive_y;
+            const double strength = spins.strength.empty() ? 1.0 : spins.strength[i];
+            const double bx = alpha_x * wx[i] + strength * drive_x;
+            const double by = alpha_y * wy[i] + strength * drive_y;
             const double bz = alpha_z * wz[i] + spins.offset[i] + larmor;
-            dx[i] = my[i] * bz - mz[i] * by - rate2 * mx[i];
-            dy[i] = mz[i] * bx - mx[i] * bz - rate2 * my[i];
-            dz[i] = mx[i] * by - my[i] * bx - rate1 * mz[i] + pump;
+            dx[i] = my[i] * bz - mz[i] * by - spins.rate2[i] * mx[i];
+            dy[i] = mz[i] * bx - mx[i] * bz - spins.rate2[i] * my[i];
+            dz[i] = mx[i] * by - my[i] * bx - spins.rate1[i] * mz[i] + spins.pump[i];
         }
     }
 
     /// About the fastest turn of a spin, without a drive [rad/us].
     double fastest(double coupling) const {
         double offset = 0.0;
+        double rate = 0.0;
         for (const double one : spins.offset) offset = std::max(offset, std::abs(one));
-        return offset + larmor + rate1 + rate2 +
+        for (std::size_t i = 0; i < spins.rate1.size(); ++i) {
+            rate = std::max(rate, spins.rate1[i] + spins.rate2[i]);
+        }
+        return offset + larmor + rate +
                0.5 * coupling * std::max({std::abs(alpha_x), std::abs(alpha_y), std::abs(alpha_z)});
     }
 };
@@ -105,10 +107,6 @@ BlochEquations equations_of(const Experiment& experiment, double refinement, dou
         // In the turning axes only their mean stands still.
         equations.alpha_x = equations.alpha_y = 0.5 * (equations.alpha_x + equations.alpha_y);
     }
-    const nmrsim::Relaxation& r = experiment.relaxation;
-    equations.rate1 = 1e-6 * (r.gamma1_per_s + r.gamma2_per_s);
-    equations.rate2 = 0.5e-6 * (r.gamma1_per_s + r.gamma2_per_s + r.gamma3_per_s);
-    equations.pump = 0.5e-6 * (r.gamma1_per_s - r.gamma2_per_s);
     equations.spins = spins_of(experiment, last_us, refinement);
     return equations;
 }
@@ -199,10 +197,13 @@ std::vector<double> sample_times(const Experiment& experiment) {
 
 /// Turns every spin by -angle about (cos phase, sin phase, 0): the motion dm/dt = m x B in a field
 /// along that axis.
-void turn(State& m, double angle, double phase) {
+///
+/// Args: strength: (spins) that the angle is times, or empty.
+void turn(State& m, double nominal, double phase, const std::vector<double>& strength) {
     const std::size_t n = m.size() / 3;
     const double ax = std::cos(phase), ay = std::sin(phase);
     for (std::size_t i = 0; i < n; ++i) {
+        const double angle = strength.empty() ? nominal : strength[i] * nominal;
         double& x = m[i];
         double& y = m[n + i];
         double& z = m[2 * n + i];
@@ -234,7 +235,9 @@ public:
         now_ = 0.0;
     }
 
-    void pulse(double angle, double phase) { turn(m_, angle, phase - equations_.larmor * now_); }
+    void pulse(double angle, double phase) {
+        turn(m_, angle, phase - equations_.larmor * now_, equations_.spins.strength);
+    }
 
     /// The field of a pulse from here on; 0: none.
     void drive(double rate, double phase) {

@@ -87,6 +87,72 @@ std::vector<double> coupling_table(const Experiment& experiment) {
     return table;
 }
 
+nmrsim::Line line_of(const Experiment& experiment, const nmrsim::Site& site) {
+    nmrsim::Line line = experiment.line;
+    if (site.half_width_khz) line.half_width_khz = *site.half_width_khz;
+    if (site.gaussian_half_width_khz) line.gaussian_half_width_khz = *site.gaussian_half_width_khz;
+    return line;
+}
+
+/// Strengths with their shares: of a Gaussian, evenly spaced ones with its density, which converge
+/// as the exponential of the square of their number.
+std::vector<nmrsim::PulseStrength> strengths_of(const nmrsim::Sequence& sequence,
+                                                double refinement) {
+    if (!sequence.strengths.empty()) return sequence.strengths;
+    if (sequence.pulse_spread == 0.0) return {{1.0, 1.0}};
+    double angle = 0.0;
+    for (const nmrsim::Event& event : nmrsim::sequence_events(sequence)) {
+        if (const auto* pulse = std::get_if<nmrsim::Pulse>(&event)) {
+            angle += std::abs(pulse->flip_deg) * std::numbers::pi / 180.0;
+        }
+    }
+    constexpr double kReach = 7.0;
+    const double spacing =
+        2.0 * std::numbers::pi / (8.0 + refinement * 1.5 * angle * sequence.pulse_spread);
+    const int half = static_cast<int>(std::ceil(kReach / spacing));
+    std::vector<nmrsim::PulseStrength> strengths;
+    for (int k = -half; k <= half; ++k) {
+        const double x = k * spacing;
+        strengths.push_back({1.0 + sequence.pulse_spread * x, std::exp(-0.5 * x * x)});
+    }
+    return strengths;
+}
+
+/// Rates of so many more spins.
+void add_rates(const Experiment& experiment, const nmrsim::Site& site, std::size_t count,
+               Spins& spins) {
+    const nmrsim::Relaxation& common = experiment.relaxation;
+    const double up = site.gamma1_per_s.value_or(common.gamma1_per_s);
+    const double down = site.gamma2_per_s.value_or(common.gamma2_per_s);
+    const double across = site.gamma3_per_s.value_or(common.gamma3_per_s);
+    spins.rate1.insert(spins.rate1.end(), count, 1e-6 * (up + down));
+    spins.rate2.insert(spins.rate2.end(), count, 0.5e-6 * (up + down + across));
+    spins.pump.insert(spins.pump.end(), count, 0.5e-6 * (up - down));
+}
+
+/// Every site's line, once for each strength of the pulses.
+void add_sites(const Experiment& experiment, double longest_us, double refinement, Spins& spins) {
+    std::vector<nmrsim::Site> sites = experiment.sites;
+    if (sites.empty()) sites.emplace_back();
+    const std::vector<nmrsim::PulseStrength> strengths =
+        strengths_of(experiment.sequence, refinement);
+    double all_sites = 0.0, all_strengths = 0.0;
+    for (const nmrsim::Site& site : sites) all_sites += site.weight;
+    for (const nmrsim::PulseStrength& one : strengths) all_strengths += one.weight;
+    for (const nmrsim::Site& site : sites) {
+        const LineRule rule = line_rule(line_of(experiment, site), longest_us, refinement);
+        for (const nmrsim::PulseStrength& one : strengths) {
+            const double share = site.weight / all_sites * one.weight / all_strengths;
+            for (std::size_t i = 0; i < rule.weight.size(); ++i) {
+                spins.offset.push_back(rule.offset_khz[i] + site.shift_khz);
+                spins.weight.push_back(share * rule.weight[i]);
+                spins.strength.push_back(site.pulse_scale * one.strength);
+            }
+            add_rates(experiment, site, rule.weight.size(), spins);
+        }
+    }
+}
+
 bool couples_all_alike(const Experiment& experiment) {
     return std::holds_alternative<nmrsim::UniformKernel>(experiment.interaction.kernel);
 }
@@ -114,9 +180,7 @@ Spins spins_of(const Experiment& experiment, double longest_us, double refinemen
     Spins spins;
     const nmrsim::Line& line = experiment.line;
     if (couples_all_alike(experiment) && line.spins == 0) {
-        LineRule rule = line_rule(line, longest_us, refinement);
-        spins.offset = std::move(rule.offset_khz);
-        spins.weight = std::move(rule.weight);
+        add_sites(experiment, longest_us, refinement, spins);
     } else {
         const Lattice& lattice = experiment.lattice;
         const bool drawn = couples_all_alike(experiment);
@@ -145,6 +209,7 @@ Spins spins_of(const Experiment& experiment, double longest_us, double refinemen
             }
         }
     }
+    if (spins.rate1.empty()) add_rates(experiment, {}, spins.offset.size(), spins);
     for (double& offset : spins.offset) {
         offset = kRadPerUsPerKhz * (offset + line.centre_khz);
     }
@@ -154,7 +219,13 @@ Spins spins_of(const Experiment& experiment, double longest_us, double refinemen
 double count_of_spins(const Experiment& experiment, double longest_us) {
     if (!couples_all_alike(experiment)) return experiment.lattice.sites();
     if (experiment.line.spins > 0) return experiment.line.spins;
-    return line_rule_nodes(experiment.line, longest_us);
+    const double strengths = static_cast<double>(strengths_of(experiment.sequence, 1.0).size());
+    if (experiment.sites.empty()) return strengths * line_rule_nodes(experiment.line, longest_us);
+    double count = 0.0;
+    for (const nmrsim::Site& site : experiment.sites) {
+        count += strengths * line_rule_nodes(line_of(experiment, site), longest_us);
+    }
+    return count;
 }
 
 double coupling_sum(const Experiment& experiment) {

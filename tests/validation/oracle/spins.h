@@ -10,10 +10,14 @@
 namespace oracle {
 
 struct Spins {
-    std::vector<double> offset;  ///< (spins) [rad/us]
-    std::vector<double> weight;  ///< (spins) in the mean
-    std::vector<double> pair;    ///< (spins, spins), entry j n + i: f of j on i; empty: f of j is
-                                 ///< its weight
+    std::vector<double> offset;    ///< (spins) [rad/us]
+    std::vector<double> weight;    ///< (spins) in the mean
+    std::vector<double> strength;  ///< (spins) of the pulses over the nominal; empty: 1
+    std::vector<double> rate1;     ///< (spins) 1/T1 [1/us]
+    std::vector<double> rate2;     ///< (spins) 1/T2 [1/us]
+    std::vector<double> pump;      ///< (spins) equilibrium mz over T1 [1/us]
+    std::vector<double> pair;      ///< (spins, spins), entry j n + i: f of j on i; empty: f of j is
+                                   ///< its weight
 };
 
 /// Args: longest_us, refinement: of line_rule(), where the spins are an integral over the line.

@@ -1,0 +1,19 @@
+/// What a site has of its own, by name.
+#pragma once
+
+#include <optional>
+#include <span>
+
+#include "nmrsim/site.h"
+
+namespace nmrsim {
+
+struct SiteKey {
+    const char* name;
+    void (*set)(Site&, double);
+    std::optional<double> (*get)(const Site&);
+};
+
+std::span<const SiteKey> site_keys();
+
+}  // namespace nmrsim

@@ -1,0 +1,235 @@
+#include "model/spin_groups.h"
+
+#include <fmt/format.h>
+
+#include <Eigen/Eigenvalues>
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <string_view>
+#include <variant>
+
+#include "model/line_distribution.h"
+#include "nmrsim/parameters.h"
+#include "nmrsim/units.h"
+
+namespace nmrsim {
+namespace {
+
+/// More strengths than this are a typing error.
+constexpr int kMostStrengths = 256;
+
+Line line_of(const Experiment& experiment, const Site& site) {
+    Line line = experiment.line;
+    line.half_width_khz = site.half_width_khz.value_or(line.half_width_khz);
+    line.gaussian_half_width_khz =
+        site.gaussian_half_width_khz.value_or(line.gaussian_half_width_khz);
+    return line;
+}
+
+Relaxation relaxation_of(const Experiment& experiment, const Site& site) {
+    Relaxation relaxation = experiment.relaxation;
+    relaxation.gamma1_per_s = site.gamma1_per_s.value_or(relaxation.gamma1_per_s);
+    relaxation.gamma2_per_s = site.gamma2_per_s.value_or(relaxation.gamma2_per_s);
+    relaxation.gamma3_per_s = site.gamma3_per_s.value_or(relaxation.gamma3_per_s);
+    return relaxation;
+}
+
+/// Nodes and weights for the mean over a standard normal distribution: eigenvalues of the Jacobi
+/// matrix (G. H. Golub, J. H. Welsch, Math. Comput. 23, 221 (1969)).
+std::vector<StrengthNode> normal_rule(int n) {
+    Eigen::VectorXd across(std::max(n - 1, 0));
+    for (int k = 1; k < n; ++k) across[k - 1] = std::sqrt(static_cast<double>(k));
+    Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver;
+    solver.computeFromTridiagonal(Eigen::VectorXd::Zero(n), across);
+    std::vector<StrengthNode> rule;
+    for (int k = 0; k < n; ++k) {
+        // The middle one of an odd number is 0.
+        const double node = 2 * k + 1 == n ? 0.0 : solver.eigenvalues()[k];
+        const double first = solver.eigenvectors()(0, k);
+        rule.push_back({1.0, node, first * first});
+    }
+    return rule;
+}
+
+/// Flip angles of all pulses, the signs that add most [rad].
+double all_angles(const Sequence& sequence) {
+    double sum = 0.0;
+    for (const Event& event : sequence_events(sequence)) {
+        if (const Pulse* pulse = std::get_if<Pulse>(&event)) {
+            sum += std::abs(pulse->flip_deg) * kRadiansPerDegree;
+        }
+    }
+    return sum;
+}
+
+/// Largest error of the mean of exp(i angle x) up to an angle.
+double normal_rule_error(const std::vector<StrengthNode>& rule, double most) {
+    constexpr int kAngles = 32;
+    double largest = 0.0;
+    for (int j = 1; j <= kAngles; ++j) {
+        const double angle = most * j / kAngles;
+        double sum = 0.0;
+        for (const StrengthNode& node : rule) sum += node.weight * std::cos(angle * node.slope);
+        largest = std::max(largest, std::abs(sum - std::exp(-0.5 * angle * angle)));
+    }
+    return largest;
+}
+
+void require(bool good, std::size_t site, const char* key, const char* bound, double value) {
+    if (good && std::isfinite(value)) return;
+    throw std::invalid_argument(
+        fmt::format("line.sites[{}].{} must be {}, got {}", site, key, bound, value));
+}
+
+}  // namespace
+
+bool has_spin_groups(const Experiment& experiment) {
+    const Sequence& sequence = experiment.sequence;
+    return !experiment.sites.empty() || sequence.pulse_spread != 0.0 || !sequence.strengths.empty();
+}
+
+bool relaxes_alike(const Experiment& experiment) {
+    return std::ranges::all_of(experiment.sites, [&](const Site& site) {
+        const Relaxation first = relaxation_of(experiment, experiment.sites.front());
+        const Relaxation own = relaxation_of(experiment, site);
+        return own.gamma1_per_s == first.gamma1_per_s && own.gamma2_per_s == first.gamma2_per_s &&
+               own.gamma3_per_s == first.gamma3_per_s;
+    });
+}
+
+std::vector<SiteSpins> site_spins(const Experiment& experiment) {
+    if (experiment.sites.empty()) {
+        return {{1.0, 0.0, 1.0, experiment.line, experiment.relaxation}};
+    }
+    double sum = 0.0;
+    for (const Site& site : experiment.sites) sum += site.weight;
+    std::vector<SiteSpins> spins;
+    for (const Site& site : experiment.sites) {
+        spins.push_back({site.weight / sum, site.shift_khz, site.pulse_scale,
+                         line_of(experiment, site), relaxation_of(experiment, site)});
+    }
+    return spins;
+}
+
+std::vector<StrengthNode> strength_rule(const Sequence& sequence, int nodes) {
+    if (sequence.strengths.empty()) return normal_rule(nodes);
+    double sum = 0.0;
+    for (const PulseStrength& one : sequence.strengths) sum += one.weight;
+    std::vector<StrengthNode> rule;
+    for (const PulseStrength& one : sequence.strengths) {
+        if (one.weight > 0.0) rule.push_back({one.strength, 0.0, one.weight / sum});
+    }
+    return rule;
+}
+
+std::vector<StrengthNode> strength_rule(const Sequence& sequence, double tolerance) {
+    if (!sequence.strengths.empty() || sequence.pulse_spread == 0.0) {
+        return strength_rule(sequence, 1);
+    }
+    const double most = sequence.pulse_spread * all_angles(sequence);
+    for (int n = 1; n <= kMostStrengths; n += n < 16 ? 1 : n / 8) {
+        std::vector<StrengthNode> rule = normal_rule(n);
+        if (normal_rule_error(rule, most) <= tolerance) return rule;
+    }
+    throw std::invalid_argument(fmt::format(
+        "sequence.pulse_spread = {:g}: pulses of {:.3g} degrees in all take more than "
+        "{} strengths to integrate over",
+        sequence.pulse_spread, all_angles(sequence) / kRadiansPerDegree, kMostStrengths));
+}
+
+Relaxation first_relaxation(const Experiment& experiment) {
+    if (experiment.sites.empty()) return experiment.relaxation;
+    return relaxation_of(experiment, experiment.sites.front());
+}
+
+double fastest_rate(const Experiment& experiment) {
+    double fastest = 0.0;
+    for (const SiteSpins& site : site_spins(experiment)) {
+        fastest = std::max(
+            {fastest, site.relaxation.longitudinal_rate(), site.relaxation.transverse_rate()});
+    }
+    return fastest;
+}
+
+double largest_equilibrium_mz(const Experiment& experiment) {
+    double largest = 0.0;
+    for (const SiteSpins& site : site_spins(experiment)) {
+        largest = std::max(largest, std::abs(site.relaxation.equilibrium_mz()));
+    }
+    return largest;
+}
+
+double narrowest_half_width_khz(const Experiment& experiment) {
+    if (experiment.sites.empty()) return line_half_width_khz(experiment.line);
+    double least = HUGE_VAL;
+    for (const SiteSpins& site : site_spins(experiment)) {
+        least = std::min(least, line_half_width_khz(site.line));
+    }
+    return least;
+}
+
+double largest_site_offset_khz(const Experiment& experiment) {
+    double largest = 0.0;
+    for (const SiteSpins& site : site_spins(experiment)) {
+        largest =
+            std::max(largest, std::abs(site.shift_khz) + line_reach_hz(site.line) / kHzPerKhz);
+    }
+    return largest;
+}
+
+Experiment with_widest_pulses(const Experiment& experiment) {
+    Experiment widest = experiment;
+    const auto spread = [](const Experiment& e) {
+        return e.sequence.pulse_spread * all_angles(e.sequence);
+    };
+    for (const PriorRange& range : experiment.prior) {
+        const Parameter& row = parameter(range.name);
+        if (row.categorical || std::string_view(row.table) != "sequence") continue;
+        Experiment low = widest, high = widest;
+        row.set(low, range.low);
+        row.set(high, range.high);
+        widest = spread(low) > spread(high) ? low : high;
+    }
+    return widest;
+}
+
+void validate_spin_groups(const Experiment& experiment) {
+    const auto positive = [](const std::optional<double>& value) { return !value || *value > 0.0; };
+    const auto a_rate = [](const std::optional<double>& value) { return !value || *value >= 0.0; };
+    for (std::size_t i = 0; i < experiment.sites.size(); ++i) {
+        const Site& site = experiment.sites[i];
+        require(site.weight > 0.0, i, "weight", "finite and > 0", site.weight);
+        require(true, i, "shift_khz", "finite", site.shift_khz);
+        require(true, i, "pulse_scale", "finite", site.pulse_scale);
+        require(positive(site.half_width_khz), i, "half_width_khz", "finite and > 0",
+                site.half_width_khz.value_or(1.0));
+        require(positive(site.gaussian_half_width_khz), i, "gaussian_half_width_khz",
+                "finite and > 0", site.gaussian_half_width_khz.value_or(1.0));
+        require(a_rate(site.gamma1_per_s), i, "gamma1_per_s", "finite and >= 0",
+                site.gamma1_per_s.value_or(0.0));
+        require(a_rate(site.gamma2_per_s), i, "gamma2_per_s", "finite and >= 0",
+                site.gamma2_per_s.value_or(0.0));
+        require(a_rate(site.gamma3_per_s), i, "gamma3_per_s", "finite and >= 0",
+                site.gamma3_per_s.value_or(0.0));
+    }
+    if (!has_spin_groups(experiment)) return;
+    const char* key = !experiment.sites.empty()               ? "line.sites"
+                      : experiment.sequence.strengths.empty() ? "sequence.pulse_spread"
+                                                              : "sequence.strengths";
+    const Interaction& interaction = experiment.interaction;
+    const bool turns_twice =
+        interaction.alpha_y_khz && *interaction.alpha_y_khz != interaction.alpha_x_khz;
+    const char* against = !is_uniform(experiment)     ? "the uniform kernel"
+                          : experiment.line.spins > 0 ? "line.spins = 0: an integral over the line"
+                          : turns_twice && (experiment.accuracy.magnus_order > 1 ||
+                                            experiment.accuracy.frame == Frame::laboratory)
+                              ? "the rotating frame at accuracy.magnus_order = 1"
+                          : has_finite_pulses(experiment.sequence) ? "pulses that take no time"
+                          : !relaxes_alike(experiment)             ? "one relaxation"
+                                                                   : nullptr;
+    if (against) throw std::invalid_argument(fmt::format("{} need {}", key, against));
+    if (is_uniform(experiment)) strength_rule(experiment.sequence, 1e-2);
+}
+
+}  // namespace nmrsim
