@@ -45,6 +45,7 @@
 #include "nmrsim/signal.h"
 #include "nmrsim/simulate.h"
 #include "nmrsim/simulation_cost.h"
+#include "nmrsim/site.h"
 #include "nmrsim/stop.h"
 #include "nmrsim/sweep.h"
 #include "nmrsim/threads.h"
