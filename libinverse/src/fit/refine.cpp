@@ -340,14 +340,16 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
             if (done || result.widenings == options.widenings) {
                 if (others_tried) break;
                 others_tried = true;
-                StartGroups others;
-                others.push_back(
-                    likelihood.alias_starts(end, chi_square + kAliasMargin * degrees, kAliases));
-                const VectorXd deviation = box_covariance(end.at).diagonal().cwiseSqrt();
-                if (deviation.maxCoeff() > kBroad) others.push_back({given.begin(), portion});
-                if (others.front().empty() && others.size() == 1) break;
+                const std::vector<VectorXd> aliases =
+                    likelihood.alias_starts(end, chi_square + kAliasMargin * degrees, kAliases);
+                const bool broad =
+                    box_covariance(end.at).diagonal().cwiseSqrt().maxCoeff() > kBroad;
+                if (aliases.empty() && !broad) break;
                 search.add(ends);
-                search.follow(others, kept, Freedom::as_asked, /*to_the_end=*/true);
+                // Each by itself: aliases begin far above the others, and of many the worse half is
+                // soon dropped.
+                if (!aliases.empty()) search.follow({aliases}, kept, Freedom::as_asked, true);
+                if (broad) search.follow({{given.begin(), portion}}, kept, Freedom::as_asked, true);
                 continue;
             }
             search.add(ends);
