@@ -66,6 +66,12 @@ public:
     /// Returns: places where the echo may be, more than 2 us apart, the best first, six at most.
     std::vector<FoundEcho> find(const MeasuredRecord& record, int attempt = 0) const;
 
+    /// An echo where a fit says that it is, with draws of what the proposal makes of it there.
+    ///
+    /// Args: guess: the fit's parameters, the first of the starts.
+    FoundEcho at(const MeasuredRecord& record, double shift_us, std::complex<double> factor,
+                 std::span<const double> guess) const;
+
     const nmrsim::Experiment& experiment() const;
 
 private:
@@ -81,7 +87,10 @@ struct EchoFit {
     nmrsim::Acquisition window;
     std::vector<float> signal;  ///< (2, points): these samples, divided by the echo's factor
     double noise = 0.0;         ///< of `signal`, in units of M
-    Refinement fit;             ///< of `signal`; its factor and time zero come on top of the echo's
+    std::vector<double> noise_correlation;  ///< as NoiseEstimate's
+    double noise_uncertainty = 0.0;         ///< likewise
+    bool noise_from_residual = false;       ///< of this fit; otherwise the record's own
+    Refinement fit;  ///< of `signal`; its factor and time zero come on top of the echo's
 
     /// The measurement is this times the model's curve.
     std::complex<double> factor() const { return echo.factor * fit.factor; }
@@ -90,9 +99,10 @@ struct EchoFit {
 };
 
 /// Finds an echo and fits it at the record's own times, at each place in turn until one is met
-/// within its noise.
-///
-/// Where none is within 3.5 standard deviations of chi-square, the best of all is returned.
+/// without doubt, chi-square being at most one standard deviation too large; otherwise the best of
+/// all places is returned, sought anew among more draws where none is within 3.5. Noise that is
+/// coloured and has no tail is then taken from what the fit leaves, where that is stationary, and
+/// the fit goes on by it.
 ///
 /// Args: record: as EchoFinder::find(). options: its noise is the record's; what the receiver
 /// leaves open is fitted where it says so. Uniform kernel only. Throws: std::invalid_argument as

@@ -3,6 +3,7 @@
 
 #include <complex>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -39,10 +40,19 @@ NoiseEstimate noise_outside(std::span<const float> signal, double low, double hi
 /// outside the curve's band by four standard deviations at most, which is taken instead where it is
 /// known better. Where they are correlated, as signal is too, it is below a twentieth, each quarter
 /// holds 8 effective numbers, and the noise outside the band falls with the frequency: a receiver's
-/// filter leaves no step at the end of the curve's band. Otherwise the noise outside the band, as
-/// if white.
+/// filter leaves no step at the end of the curve's band. A longer tail is looked at where the
+/// shortest is none of that. Otherwise the noise outside the band, as if white; where that falls
+/// with the frequency, carried on into the band as behind a filter of one pole, its variance hardly
+/// known.
 ///
 /// Args: signal: (2, points), at least 16 points. low, high: as for noise_outside().
 NoiseEstimate tail_noise(std::span<const float> signal, double low, double high = 0.5);
+
+/// The noise that a fit leaves of a curve, all of whose samples are as a tail's then; none where
+/// they are not noise (of a curve that does not fit, most is left where the curve is).
+///
+/// Args: residual: (2, points). largest: |M| of the curve. before: what was known of it.
+std::optional<NoiseEstimate> residual_noise(std::span<const float> residual, double largest,
+                                            const NoiseEstimate& before);
 
 }  // namespace nmrinverse

@@ -5,10 +5,10 @@
 #include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <stdexcept>
 
-#include "nmrinverse/refine.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/prior.h"
 #include "nmrsim/random.h"
@@ -29,8 +29,11 @@ using Eigen::VectorXcf;
 constexpr double kCoarse_us = 0.5;
 /// The filters need not be better than this.
 constexpr double kTolerance = 1e-2;
-/// A window that holds less of the record's energy than this share of the best one is passed over.
-constexpr double kLeastEnergy = 0.5;
+/// A window holds more than noise where its energy is so many standard deviations above noise's;
+/// one with less than this share of the largest energy, of what noise leaves, is passed over. (What
+/// rings down after a pulse may be a thousand times an echo.)
+constexpr double kAboveNoise = 5.0;
+constexpr double kLeastEnergy = 1e-3;
 /// Candidates kept from round to round, of each microsecond of shifts: many that explain much in a
 /// wrong place must not crowd out the right one.
 constexpr int kKept = 64;
@@ -41,23 +44,15 @@ constexpr double kSamePlace_us = 2.0;
 constexpr std::size_t kPlaces = 6;
 constexpr int kLooks = 4;
 
-/// Times that an echo is sought, from the second on among so many times more draws of the prior.
-constexpr int kAttempts = 2;
+/// From the second attempt on so many times more draws of the prior, and looks of the network.
 constexpr int kMoreDraws = 4;
-/// Widenings of the search at each place, before the best one gets all that are allowed.
-constexpr int kFirstWidenings = 1;
-constexpr int kLastWidenings = 5;
-/// A chi-square that is at most so many of its standard deviations too large ends the search.
-constexpr double kConsistent = 3.5;
-/// Times of a record are rounded to this share of its spacing.
-constexpr double kRounded = 1e-3;
 
 /// A draw with the shift and the factor that fit it best.
 struct Candidate {
     std::vector<double> parameters;
     double shift_us = 0.0;
     std::complex<double> factor = 1.0;
-    double explained = 0.0;  ///< energy, in the record's unit squared
+    double explained = 0.0;  ///< share of the energy of the record there
 };
 
 /// Best factor for correlation c and energy e of a filter, and the energy that it explains.
@@ -107,6 +102,11 @@ struct EchoFinder::Bank {
     double spacing_us = 0.0;         ///< of those
     std::vector<double> parameters;  ///< (bank, unknowns)
     MatrixXcf filters;               ///< (sparse points, bank)
+
+    /// Of the record's noise, at samples this far apart.
+    static double sigma(const MeasuredRecord& record, double spacing_us) {
+        return record.noise.white() * std::sqrt(record.spacing_us() / spacing_us);
+    }
 
     /// Draws of the prior, (count, unknowns); more of them from the second attempt on.
     std::vector<double> drawn(int attempt) const {
@@ -162,16 +162,25 @@ struct EchoFinder::Bank {
         return y;
     }
 
-    /// The best shift and factor of each filter.
+    /// The best shift and factor of each filter: those that explain the largest share of what the
+    /// record holds there, however much that is.
+    ///
+    /// Args: sigma: noise of the record at the sparse times.
     std::vector<Candidate> matched(const MatrixXcf& bank, std::span<const double> all,
-                                   const VectorXcf& y, double first_us) const {
+                                   const VectorXcf& y, double sigma, double first_us) const {
         const Eigen::Index n = bank.rows(), lags = y.size() - n + 1;
         Eigen::VectorXd energy(lags);
         for (Eigen::Index q = 0; q < lags; ++q) energy(q) = y.segment(q, n).squaredNorm();
+        energy = energy.cwiseMax(std::numeric_limits<double>::min());
         const double most = energy.maxCoeff();
+        const double samples = static_cast<double>(n);
+        const double noise = 2.0 * sigma * sigma * samples;
+        const double least =
+            std::min(most, noise + std::max(kAboveNoise * noise / std::sqrt(samples),
+                                            kLeastEnergy * (most - noise)));
         std::vector<Eigen::Index> worth;
         for (Eigen::Index q = 0; q < lags; ++q) {
-            if (energy(q) >= kLeastEnergy * most) worth.push_back(q);
+            if (energy(q) >= least) worth.push_back(q);
         }
         MatrixXcf windows(n, static_cast<Eigen::Index>(worth.size()));
         for (std::size_t i = 0; i < worth.size(); ++i) {
@@ -185,7 +194,8 @@ struct EchoFinder::Bank {
             const double e = bank.col(d).squaredNorm();
             const auto explained = [&](Eigen::Index i) {
                 const std::complex<double> c(product(d, i));
-                return explained_by(best_factor(c, e, options), c, e);
+                const double all_there = energy(worth[static_cast<std::size_t>(i)]);
+                return explained_by(best_factor(c, e, options), c, e) / all_there;
             };
             Candidate& candidate = result[static_cast<std::size_t>(d)];
             Eigen::Index best = 0;
@@ -215,12 +225,13 @@ struct EchoFinder::Bank {
     }
 
     /// The best candidates, not too many from one place; places in `pool`, which is sorted.
-    std::vector<std::size_t> looked_at(const std::vector<Candidate>& pool) const {
+    std::vector<std::size_t> looked_at(const std::vector<Candidate>& pool, int attempt) const {
+        const int more = attempt == 0 ? 1 : kMoreDraws;
         std::vector<std::size_t> chosen;
         std::map<long, int> looks;
         for (std::size_t i = 0; i < pool.size(); ++i) {
-            if (chosen.size() == static_cast<std::size_t>(options.hypotheses)) break;
-            if (++looks[std::lround(pool[i].shift_us)] <= kLooks) chosen.push_back(i);
+            if (chosen.size() == static_cast<std::size_t>(more * options.hypotheses)) break;
+            if (++looks[std::lround(pool[i].shift_us)] <= more * kLooks) chosen.push_back(i);
         }
         return chosen;
     }
@@ -265,13 +276,35 @@ const nmrsim::Experiment& EchoFinder::experiment() const {
     return bank_->experiment;
 }
 
+FoundEcho EchoFinder::at(const MeasuredRecord& record, double shift_us, std::complex<double> factor,
+                         std::span<const double> guess) const {
+    const Bank& bank = *bank_;
+    FoundEcho place;
+    // No farther than the record covers the window.
+    const double first = record.time_us.front() - bank.times.front();
+    const double last = record.time_us.back() - bank.times.back();
+    place.shift_us = std::min(std::max(shift_us, first), std::max(first, last));
+    place.factor = factor;
+    place.signal = bank.curve({{}, place.shift_us, factor, 0.0}, record.time_us, record.signal);
+    place.starts.assign(guess.begin(), guess.end());
+    if (bank.proposal) {
+        const double sigma = bank.sigma(record, nmrsim::even_spacing_us(bank.times));
+        const std::vector<double> drawn =
+            bank.proposal(place.signal, std::vector{sigma / std::abs(factor)}, kStarts,
+                          bank.options.seed, bank.options.threads);
+        place.starts.insert(place.starts.end(), drawn.begin(), drawn.end());
+    }
+    return place;
+}
+
 std::vector<FoundEcho> EchoFinder::find(const MeasuredRecord& record, int attempt) const {
     const Bank& bank = *bank_;
     const EchoOptions& options = bank.options;
     const std::span<const double> time_us = record.time_us;
     const std::span<const float> signal = record.signal;
     const double model_spacing = nmrsim::even_spacing_us(bank.times);
-    const double sigma = record.noise.white() * std::sqrt(record.spacing_us() / model_spacing);
+    const double sigma = bank.sigma(record, model_spacing);
+    const double sparse_sigma = bank.sigma(record, bank.spacing_us);
     double first_us = 0.0;
     const VectorXcf y = bank.record(time_us, signal, first_us);
     if (y.size() < bank.filters.rows()) {
@@ -284,16 +317,15 @@ std::vector<FoundEcho> EchoFinder::find(const MeasuredRecord& record, int attemp
     };
     std::vector<Candidate> pool;
     if (attempt == 0) {
-        pool = bank.matched(bank.filters, bank.parameters, y, first_us);
+        pool = bank.matched(bank.filters, bank.parameters, y, sparse_sigma, first_us);
     } else {
         const std::vector<double> drawn = bank.drawn(attempt);
-        pool = bank.matched(bank.simulated(drawn), drawn, y, first_us);
+        pool = bank.matched(bank.simulated(drawn), drawn, y, sparse_sigma, first_us);
     }
     std::stable_sort(pool.begin(), pool.end(), better);
-    const std::size_t points = bank.times.size();
     const int rounds = bank.proposal ? options.rounds : 0;
     for (int round = 0; round < rounds; ++round) {
-        const std::vector<std::size_t> looked_at = bank.looked_at(pool);
+        const std::vector<std::size_t> looked_at = bank.looked_at(pool, attempt);
         std::vector<float> curves;
         std::vector<double> noise;
         for (const std::size_t h : looked_at) {
@@ -304,7 +336,8 @@ std::vector<FoundEcho> EchoFinder::find(const MeasuredRecord& record, int attemp
         const std::vector<double> samples =
             bank.proposal(curves, noise, static_cast<std::size_t>(options.draws),
                           options.seed + static_cast<std::uint64_t>(round), options.threads);
-        std::vector<Candidate> fresh = bank.matched(bank.simulated(samples), samples, y, first_us);
+        std::vector<Candidate> fresh =
+            bank.matched(bank.simulated(samples), samples, y, sparse_sigma, first_us);
         pool.insert(pool.end(), fresh.begin(), fresh.end());
         std::stable_sort(pool.begin(), pool.end(), better);
         std::map<long, int> kept;
@@ -321,11 +354,7 @@ std::vector<FoundEcho> EchoFinder::find(const MeasuredRecord& record, int attemp
         found.shift_us = best.shift_us;
         found.factor = best.factor;
         found.signal = bank.curve(best, time_us, signal);
-        double energy = 0.0;
-        for (const float m : found.signal) energy += static_cast<double>(m) * m;
-        // The sums of `explained` are over the sparse samples.
-        energy *= static_cast<double>(bank.sparse_times.size()) / static_cast<double>(points);
-        found.explained = std::min(1.0, best.explained / (energy * std::norm(best.factor)));
+        found.explained = std::min(1.0, best.explained);
         for (std::size_t i = first; i < pool.size(); ++i) {
             if (std::abs(pool[i].shift_us - best.shift_us) > kSamePlace_us) continue;
             taken[i] = true;
@@ -336,70 +365,6 @@ std::vector<FoundEcho> EchoFinder::find(const MeasuredRecord& record, int attemp
         places.push_back(std::move(found));
     }
     return places;
-}
-
-namespace {
-
-/// The record's samples within the experiment's window at an echo's place.
-EchoFit at_place(const nmrsim::Experiment& experiment, const MeasuredRecord& record,
-                 const FoundEcho& place) {
-    const nmrsim::Acquisition whole = nmrsim::counted_from_start(experiment);
-    const double spacing = record.spacing_us();
-    const double first_us = record.time_us.front() - place.shift_us;
-    const double least = static_cast<double>(record.margin);
-    const double most = static_cast<double>(record.points() - 1 - record.margin);
-    const double first =
-        std::max(least, std::ceil((whole.start_us - first_us) / spacing - kRounded));
-    const double last = std::min(most, std::floor((whole.stop_us - first_us) / spacing + kRounded));
-    EchoFit fit;
-    fit.echo = place;
-    fit.window = whole;
-    fit.window.start_us = std::max(0.0, first_us + first * spacing);
-    fit.window.stop_us = first_us + last * spacing;
-    fit.window.points = static_cast<int>(last - first) + 1;
-    fit.noise = record.noise.sigma / std::abs(place.factor);
-    const auto begin = static_cast<std::size_t>(first), end = static_cast<std::size_t>(last) + 1;
-    const std::size_t points = record.points();
-    fit.signal.resize(2 * (end - begin));
-    for (std::size_t i = begin; i < end; ++i) {
-        const std::complex<double> m =
-            std::complex<double>(record.signal[i], record.signal[points + i]) / place.factor;
-        fit.signal[i - begin] = static_cast<float>(m.real());
-        fit.signal[end - begin + i - begin] = static_cast<float>(m.imag());
-    }
-    return fit;
-}
-
-}  // namespace
-
-EchoFit fit_echo(const EchoFinder& finder, const MeasuredRecord& record,
-                 const RefineOptions& options) {
-    RefineOptions used = options;
-    used.noise_correlation = record.noise.correlation;
-    used.noise_uncertainty = record.noise.uncertainty;
-    EchoFit best;
-    const auto refined = [&](const FoundEcho& place, int widenings) {
-        EchoFit next = at_place(finder.experiment(), record, place);
-        nmrsim::Experiment experiment = finder.experiment();
-        experiment.acquisition = next.window;
-        used.noise = next.noise;
-        used.widenings = widenings;
-        used.drawn = std::max(1, options.drawn / (widenings < options.widenings ? 4 : 1));
-        next.fit = refine(experiment, next.signal, place.starts, used);
-        const auto per_degree = [](const EchoFit& fit) {
-            return fit.fit.chi_square / fit.fit.degrees;
-        };
-        if (best.signal.empty() || per_degree(next) < per_degree(best)) best = std::move(next);
-        const double above = best.fit.chi_square - best.fit.degrees;
-        return above <= kConsistent * best.fit.chi_square_deviation;
-    };
-    for (int attempt = 0; attempt < kAttempts; ++attempt) {
-        for (const FoundEcho& place : finder.find(record, attempt)) {
-            if (refined(place, std::min(kFirstWidenings, options.widenings))) return best;
-        }
-    }
-    refined(FoundEcho(best.echo), std::min(kLastWidenings, options.widenings));
-    return best;
 }
 
 }  // namespace nmrinverse

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <numbers>
 #include <numeric>
 #include <optional>
 #include <vector>
@@ -28,6 +29,11 @@ constexpr double kSure = 5.0;
 /// A longer tail's variance, of a sample and of a slow curve, is at most so many of the shortest
 /// one's deviations above that one's.
 constexpr double kLonger = 2.0;
+/// Noise that is carried on from outside the curve's band into it: its variance is hardly known,
+/// its correlation is followed from this one down.
+constexpr double kContinuedUncertainty = 1.0;
+constexpr double kLargestRho = 0.98;
+constexpr double kLeastRho = 0.01;
 
 /// Relative standard deviation of white()^2: of a sum over so many lags.
 double white_uncertainty(const NoiseEstimate& noise) {
@@ -45,14 +51,55 @@ bool falls(std::span<const float> signal, double low, double high) {
            kDecay * std::hypot(lower.uncertainty, upper.uncertainty);
 }
 
-/// The last `tail` samples, if they are noise. Args: scatter: outside the curve's band.
-std::optional<NoiseEstimate> noise_of(std::span<const float> signal, std::size_t tail,
-                                      const NoiseEstimate& scatter) {
+double largest_of(std::span<const float> signal) {
     const std::size_t points = signal.size() / 2;
     double most = 0.0;
     for (std::size_t i = 0; i < points; ++i) {
         most = std::max(most, std::hypot(static_cast<double>(signal[i]), signal[points + i]));
     }
+    return most;
+}
+
+/// Mean over low ... high [turns a sample] of the spectrum of noise whose correlation is rho to the
+/// power of the lag, of variance 1; white noise has 1.
+double one_pole(double rho, double low, double high) {
+    // The integral of (1 - rho^2) / (1 - 2 rho cos w + rho^2) is 2 atan((1 + rho) / (1 - rho)
+    // tan(w / 2)).
+    const auto integral = [rho](double f) {
+        const double half = std::numbers::pi * std::min(f, 0.5 - 1e-12);
+        return 2.0 * std::atan((1.0 + rho) / (1.0 - rho) * std::tan(half));
+    };
+    return (integral(high) - integral(low)) / (2.0 * std::numbers::pi * (high - low));
+}
+
+/// Noise that falls outside the curve's band, carried on into it as that of a filter of one pole.
+NoiseEstimate continued(std::span<const float> signal, double low, double high,
+                        const NoiseEstimate& scatter) {
+    const double middle = 0.5 * (low + high);
+    const double below = noise_outside(signal, low, middle).sigma;
+    const double above = noise_outside(signal, middle, high).sigma;
+    const double wanted = std::pow(below / above, 2);
+    double least = 0.0, most = kLargestRho;
+    for (int i = 0; i < 60; ++i) {
+        const double rho = 0.5 * (least + most);
+        const double ratio = one_pole(rho, low, middle) / one_pole(rho, middle, high);
+        (ratio < wanted ? least : most) = rho;
+    }
+    NoiseEstimate result = scatter;
+    result.sigma = below / std::sqrt(one_pole(least, low, middle));
+    result.uncertainty = std::max(scatter.uncertainty, kContinuedUncertainty);
+    const std::size_t longest = signal.size() / 8;
+    for (double r = least; r > kLeastRho && result.correlation.size() < longest; r *= least) {
+        result.correlation.push_back(r);
+    }
+    return result;
+}
+
+/// The last `tail` samples, if they are noise. Args: scatter: outside the curve's band. most: the
+/// largest |M| of the curve.
+std::optional<NoiseEstimate> noise_of(std::span<const float> signal, std::size_t tail,
+                                      const NoiseEstimate& scatter, double most) {
+    const std::size_t points = signal.size() / 2;
     std::vector<double> values;  // (2, tail), less the mean
     double mean[2] = {};
     for (std::size_t part = 0; part < 2; ++part) {
@@ -111,6 +158,7 @@ NoiseEstimate tail_noise(std::span<const float> signal, double low, double high)
     const std::size_t points = signal.size() / 2;
     NoiseEstimate scatter = noise_outside(signal, low, high);
     scatter.coloured = falls(signal, low, high);
+    const double most_of_all = largest_of(signal);
     NoiseEstimate result = scatter;
     const auto variances = [](const NoiseEstimate& noise) {
         return std::array{noise.sigma * noise.sigma, noise.white() * noise.white()};
@@ -120,7 +168,7 @@ NoiseEstimate tail_noise(std::span<const float> signal, double low, double high)
     for (const std::size_t share : {8, 4, 2}) {
         const std::size_t tail = std::max(kFewestSamples, points / share);
         if (points < 2 * tail) break;
-        const std::optional<NoiseEstimate> noise = noise_of(signal, tail, scatter);
+        const std::optional<NoiseEstimate> noise = noise_of(signal, tail, scatter, most_of_all);
         // A short tail that is taken for no noise may be so by chance; a longer one tells better.
         if (!noise && !result.from_tail) continue;
         if (!noise || variances(*noise)[0] > most[0] || variances(*noise)[1] > most[1]) break;
@@ -137,7 +185,18 @@ NoiseEstimate tail_noise(std::span<const float> signal, double low, double high)
         result.uncertainty = scatter.uncertainty;
         result.from_tail = false;
     }
+    if (scatter.coloured && !result.from_tail) result = continued(signal, low, high, scatter);
     return result;
+}
+
+std::optional<NoiseEstimate> residual_noise(std::span<const float> residual, double largest,
+                                            const NoiseEstimate& before) {
+    std::optional<NoiseEstimate> noise = noise_of(residual, residual.size() / 2, before, largest);
+    if (noise) {
+        noise->from_tail = false;
+        noise->offset = 0.0;
+    }
+    return noise;
 }
 
 }  // namespace nmrinverse

@@ -21,20 +21,22 @@ namespace {
 /// A time zero this near to the end of its range (a share of it) may lie beyond.
 constexpr double kAtEnd = 0.99;
 
+std::string alike_in_words(const std::vector<double>& correlation) {
+    if (correlation.empty()) return "";
+    return fmt::format(", one sample in {:.3g} independent", square_excess(correlation));
+}
+
 std::string noise_in_words(const MeasuredRecord& record, bool given) {
     const NoiseEstimate& noise = record.noise;
     const double tail_us = static_cast<double>(noise.samples) * record.spacing_us();
-    const std::string from = given             ? "as given"
-                             : noise.from_tail ? fmt::format("from the tail of {:.4g} us", tail_us)
-                             : noise.coloured
-                                 ? "from what lies above the curve's band, where it is not white: "
-                                   "more of it may lie within"
-                                 : "from what lies above the curve's band";
-    const std::string alike =
-        noise.correlation.empty()
-            ? ""
-            : fmt::format(", one sample in {:.3g} independent", square_excess(noise.correlation));
-    return fmt::format("noise {:.3g} a sample, {}{}", noise.sigma, from, alike);
+    const std::string from =
+        given             ? "as given"
+        : noise.from_tail ? fmt::format("from the tail of {:.4g} us", tail_us)
+        : noise.coloured  ? "from what lies above the curve's band, where it is not white, as "
+                            "if behind a filter of one pole"
+                          : "from what lies above the curve's band";
+    return fmt::format("noise {:.3g} a sample, {}{}", noise.sigma, from,
+                       alike_in_words(noise.correlation));
 }
 
 double phase_deg(std::complex<double> factor) {
@@ -103,6 +105,11 @@ void say_fit(const std::string& name, const nmrsim::Experiment& experiment,
                     record.points(), record.spacing_us(),
                     record.step > 1 ? fmt::format(", low-passed from {}", points_read) : "",
                     fit.window.points));
+    if (fit.noise_from_residual) {
+        say(fmt::format("{}: noise {:.3g} a sample, from what the fit leaves{}", name,
+                        fit.noise * std::abs(fit.echo.factor),
+                        alike_in_words(fit.noise_correlation)));
+    }
     say(fmt::format("{}: chi-square {:.5g} of {:.5g}{}", name, fit.fit.chi_square, fit.fit.degrees,
                     fit.fit.within_noise() ? "" : ", not within the noise"));
 }
@@ -150,6 +157,8 @@ MeasuredFits fit_measured(std::span<const InputCurves> inputs, const nmrsim::Exp
                 throw nmrsim::InputError(name + ": no noise found: expected some, or its size");
             }
             EchoFit fit = fit_echo(finder, record, fitting);
+            const bool guessed =
+                noise == 0.0 && found.coloured && !found.from_tail && !fit.noise_from_residual;
             const bool at_end =
                 std::abs(fit.fit.time_zero_us) > kAtEnd * fitting.time_zero_range_us;
             say_fit(name, experiment, record, time_us.size(), fit, finding, say);
@@ -177,9 +186,12 @@ MeasuredFits fit_measured(std::span<const InputCurves> inputs, const nmrsim::Exp
                 Curves::Own{fit.window.start_us, fit.window.stop_us, fit.signal}));
             result.noise.push_back(found);
             result.noise.back().sigma = fit.noise;
-            result.doubt.emplace_back(clipped  ? "clipped by the receiver"
-                                      : at_end ? "time zero at the end of its range"
-                                               : "");
+            result.noise.back().correlation = fit.noise_correlation;
+            result.noise.back().uncertainty = fit.noise_uncertainty;
+            result.doubt.emplace_back(clipped   ? "clipped by the receiver"
+                                      : at_end  ? "time zero at the end of its range"
+                                      : guessed ? "noise that is not white was not seen alone"
+                                                : "");
             result.fits.push_back(std::move(fit));
             const double share =
                 static_cast<double>(result.fits.size()) / static_cast<double>(count);
