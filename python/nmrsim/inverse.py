@@ -20,7 +20,7 @@ try:
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         "nmrsim was built without LibTorch: install libtorch-dev and build it again with "
-        "pip install . -C cmake.define.NMRSIM_BUILD_INVERSE=ON"
+        "pip install . --config-settings=cmake.define.NMRSIM_BUILD_INVERSE=ON"
     ) from error
 
 __all__ = [

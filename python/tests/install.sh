@@ -21,8 +21,8 @@ fi
 settings=()
 if [ -n "$build" ]; then
     cmake --install "$build" --prefix "$work/prefix" > "$work/install.log"
-    settings=(-C cmake.define.NMRSIM_USE_INSTALLED=ON
-              -C "cmake.define.CMAKE_PREFIX_PATH=$work/prefix")
+    settings=(--config-settings=cmake.define.NMRSIM_USE_INSTALLED=ON
+              "--config-settings=cmake.define.CMAKE_PREFIX_PATH=$work/prefix")
 fi
 start=$SECONDS
 pip install -q "${settings[@]}" "$source"
