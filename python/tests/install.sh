@@ -22,7 +22,7 @@ settings=()
 if [ -n "$build" ]; then
     cmake --install "$build" --prefix "$work/prefix" > "$work/install.log"
     settings=(--config-settings=cmake.define.NMRSIM_USE_INSTALLED=ON
-              "--config-settings=cmake.define.CMAKE_PREFIX_PATH=$work/prefix")
+              "--config-settings=cmake.define.nmrsim_ROOT=$work/prefix")
 fi
 start=$SECONDS
 pip install -q "${settings[@]}" "$source"
