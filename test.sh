@@ -7,6 +7,7 @@ python=()
 if [ -x /usr/bin/python3 ]; then python=(-DPython_EXECUTABLE=/usr/bin/python3); fi
 build -DNMRSIM_BUILD_TESTS=ON -DNMRSIM_BUILD_PYTHON=ON "${python[@]}"
 say "Testing"
+export OMP_WAIT_POLICY=passive  # for tests run side by side, see tests/CMakeLists.txt
 ctest --test-dir build --output-on-failure -LE slow -j "$(nproc)" "$@"
 say "Testing what others build of the sources"
 ctest --test-dir build --output-on-failure -L builds

@@ -11,7 +11,8 @@ add_test(NAME consume
                  -D PKG_CONFIG=${PKG_CONFIG_EXECUTABLE}
                  "-D LIBRARY_FLAGS=${CMAKE_CXX_FLAGS}" -D CONFIG=$<CONFIG>
                  -P ${CMAKE_CURRENT_SOURCE_DIR}/consume/consume.cmake)
-set_tests_properties(consume PROPERTIES LABELS consume TIMEOUT 280)
+set_tests_properties(consume PROPERTIES LABELS consume TIMEOUT 280
+                     ENVIRONMENT "${NMRSIM_BESIDE_OTHERS}")
 
 # And as part of another project's build, shared. Compiles libnmrsim anew, unoptimised.
 add_test(NAME embed
