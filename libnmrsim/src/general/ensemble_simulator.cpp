@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "general/ensemble_refinement.h"
+#include "model/dead_time.h"
 #include "model/line_shape.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/units.h"
@@ -56,11 +57,8 @@ bool needs_ensemble(const Experiment& experiment) {
                line.centre_khz != 0.0 || experiment.lattice.nz > 1) {
         return true;
     }
-    for (const Event& event : sequence_events(experiment.sequence)) {
-        const auto* pulse = std::get_if<Pulse>(&event);
-        if (pulse && pulse->duration_us > 0.0) return true;
-    }
-    return false;
+    return is_uniform(experiment) ? samples_pulses(experiment)
+                                  : has_finite_pulses(experiment.sequence);
 }
 
 Signal simulate_ensemble(const Experiment& experiment) {

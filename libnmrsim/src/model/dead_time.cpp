@@ -51,6 +51,22 @@ std::vector<std::size_t> dead_samples(const Experiment& experiment) {
     return dead;
 }
 
+bool samples_pulses(const Experiment& experiment) {
+    if (!has_finite_pulses(experiment.sequence)) return false;
+    const std::vector<double> times = acquisition_times_us(experiment);
+    const double slack_us = kSameTime * (1.0 + times.back());
+    double now_us = 0.0;
+    for (const Event& event : sequence_events(experiment.sequence)) {
+        const auto* pulse = std::get_if<Pulse>(&event);
+        const double from_us = now_us;
+        now_us += pulse ? pulse->duration_us : std::get<Delay>(event).duration_us;
+        if (!pulse || pulse->duration_us == 0.0) continue;
+        const auto next = std::ranges::lower_bound(times, from_us - slack_us);
+        if (next != times.end() && *next < now_us - slack_us) return true;
+    }
+    return false;
+}
+
 double heard_peak(const Experiment& experiment, const Signal& signal) {
     double largest = 0.0;
     for_each_heard(dead_samples(experiment), signal.points(), [&](std::size_t k) {

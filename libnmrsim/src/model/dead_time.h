@@ -31,4 +31,7 @@ double heard_difference(const Experiment& experiment, const Signal& a, const Sig
 double relative_difference(const Experiment& experiment, const Signal& signal, const Signal& better,
                            double least);
 
+/// Whether a sample lies within a pulse that takes time; one at its very start does.
+bool samples_pulses(const Experiment& experiment);
+
 }  // namespace nmrsim

@@ -5,10 +5,13 @@
 #include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <stdexcept>
 #include <string_view>
 #include <variant>
 
+#include "model/dead_time.h"
+#include "model/derived_rows.h"
 #include "model/line_distribution.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/units.h"
@@ -72,6 +75,21 @@ double normal_rule_error(const std::vector<StrengthNode>& rule, double most) {
         double sum = 0.0;
         for (const StrengthNode& node : rule) sum += node.weight * std::cos(angle * node.slope);
         largest = std::max(largest, std::abs(sum - std::exp(-0.5 * angle * angle)));
+    }
+    return largest;
+}
+
+/// Each unknown of the sequence at that end of its range where `size` is larger.
+template <class Size>
+Experiment with_largest(const Experiment& experiment, const Size& size) {
+    Experiment largest = experiment;
+    for (const PriorRange& range : experiment.prior) {
+        const Parameter& row = parameter(range.name);
+        if (std::string_view(row.table) != "sequence" || !row.applies(largest)) continue;
+        Experiment low = largest, high = largest;
+        shift_row(low, row, range.low);
+        shift_row(high, row, range.high);
+        largest = size(low) > size(high) ? low : high;
     }
     return largest;
 }
@@ -179,19 +197,46 @@ double largest_site_offset_khz(const Experiment& experiment) {
 }
 
 Experiment with_widest_pulses(const Experiment& experiment) {
-    Experiment widest = experiment;
-    const auto spread = [](const Experiment& e) {
+    return with_largest(experiment, [](const Experiment& e) {
         return e.sequence.pulse_spread * all_angles(e.sequence);
-    };
-    for (const PriorRange& range : experiment.prior) {
-        const Parameter& row = parameter(range.name);
-        if (row.categorical || std::string_view(row.table) != "sequence") continue;
-        Experiment low = widest, high = widest;
-        row.set(low, range.low);
-        row.set(high, range.high);
-        widest = spread(low) > spread(high) ? low : high;
+    });
+}
+
+LargestTurns largest_turns(const Experiment& experiment) {
+    const Experiment largest =
+        with_largest(experiment, [](const Experiment& e) { return all_angles(e.sequence); });
+    const Sequence widest = with_widest_pulses(experiment).sequence;
+    constexpr double kDeviations = 6.0;  // what lies farther out has no weight
+    double strength = 1.0 + kDeviations * widest.pulse_spread, scale = 0.0;
+    for (const PulseStrength& one : widest.strengths) {
+        strength = std::max(strength, std::abs(one.strength));
     }
-    return widest;
+    for (const SiteSpins& site : site_spins(experiment)) {
+        scale = std::max(scale, std::abs(site.pulse_scale));
+    }
+    LargestTurns turns;
+    for (const Event& event : sequence_events(largest.sequence)) {
+        const Pulse* pulse = std::get_if<Pulse>(&event);
+        const double angle = pulse ? std::abs(pulse->flip_deg) * kRadiansPerDegree : 0.0;
+        turns.pulse_rad.push_back(strength * scale * angle);
+    }
+    // Args: names: rows that say it.
+    const auto most_khz = [&](double own, std::initializer_list<std::string_view> names) {
+        double most = std::abs(own);
+        for (const PriorRange& range : experiment.prior) {
+            if (std::ranges::find(names, range.name) == names.end()) continue;
+            most = std::max({most, std::abs(range.low), std::abs(range.high)});
+        }
+        return most;
+    };
+    const Interaction& interaction = experiment.interaction;
+    constexpr double kPerUs = kTwoPi * kHzPerKhz * kSecondsPerUs;
+    turns.centre_rad_per_us = kPerUs * most_khz(experiment.line.centre_khz, {"centre_khz"});
+    turns.coupling_rad_per_us =
+        kPerUs * kSpinLength *
+        (most_khz(interaction.alpha_plane_khz(), {"alpha_x_khz", "alpha_y_khz", "summed_khz"}) +
+         most_khz(interaction.alpha_z_khz, {"alpha_z_khz"}));
+    return turns;
 }
 
 void validate_spin_groups(const Experiment& experiment) {
@@ -225,9 +270,9 @@ void validate_spin_groups(const Experiment& experiment) {
                           : turns_twice && (experiment.accuracy.magnus_order > 1 ||
                                             experiment.accuracy.frame == Frame::laboratory)
                               ? "the rotating frame at accuracy.magnus_order = 1"
-                          : has_finite_pulses(experiment.sequence) ? "pulses that take no time"
-                          : !relaxes_alike(experiment)             ? "one relaxation"
-                                                                   : nullptr;
+                          : samples_pulses(experiment) ? "a window outside of pulses that take time"
+                          : !relaxes_alike(experiment) ? "one relaxation"
+                                                       : nullptr;
     if (against) throw std::invalid_argument(fmt::format("{} need {}", key, against));
     if (is_uniform(experiment)) strength_rule(experiment.sequence, 1e-2);
 }

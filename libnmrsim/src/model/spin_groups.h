@@ -55,6 +55,15 @@ double narrowest_half_width_khz(const Experiment& experiment);
 /// Largest |offset| from line.centre_khz at which any site can have spins [kHz].
 double largest_site_offset_khz(const Experiment& experiment);
 
+/// The most that pulses, the line's centre and the coupling to M of 1/2 turn any spins by, whatever
+/// the unknowns are.
+struct LargestTurns {
+    std::vector<double> pulse_rad = {};  ///< (events) 0 for delays
+    double centre_rad_per_us = 0.0;
+    double coupling_rad_per_us = 0.0;
+};
+LargestTurns largest_turns(const Experiment& experiment);
+
 /// The experiment with those ends of its prior's ranges under which the pulses' spread and angles
 /// are largest.
 Experiment with_widest_pulses(const Experiment& experiment);

@@ -133,7 +133,8 @@ SpinExperiment spin_experiment(const Experiment& experiment) {
     if (e.prior.empty() && !experiment.prior.empty()) {
         spins.placeholder = true;
         const Parameter& row = parameter("alpha_x_khz");
-        e.prior.push_back({row.name, row.lower, row.upper});
+        const double value = row.get(experiment);
+        e.prior.push_back({row.name, value, value});
     }
     return spins;
 }

@@ -13,6 +13,7 @@
 #include "lattice/lattice_simulator.h"
 #include "model/dead_time.h"
 #include "model/finite_numbers.h"
+#include "model/spin_groups.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/threads.h"
 #include "uniform/uniform_answer.h"
@@ -30,6 +31,8 @@ bool beyond_first_order(const Accuracy& accuracy) {
 /// plans.
 bool shares_uniform_plans(const Experiment& experiment) {
     return is_uniform(experiment) && !needs_ensemble(experiment) &&
+           // Where pulses that take time move, they may meet samples.
+           !(has_finite_pulses(experiment.sequence) && OwnUnknowns(experiment.prior).times) &&
            !beyond_first_order(experiment.accuracy) &&
            std::all_of(experiment.prior.begin(), experiment.prior.end(),
                        [&](const PriorRange& range) {
@@ -117,6 +120,12 @@ SignalJacobian differentiate_unchecked(const Experiment& experiment,
             return shares_plan(experiment, row.name) && !moves_samples(experiment, row.name) &&
                    name != "noise" && row.applies(experiment);
         });
+    if (!by_kernel && has_spin_groups(experiment)) {
+        throw std::invalid_argument(
+            "derivatives of ensembles with line.sites or pulses of several strengths are by "
+            "couplings, angles, rates, the line's widths and centre, the start state, tau_us and "
+            "names of the sequence");
+    }
     if (!by_kernel) return simulate_ensemble_with_jacobian(experiment, parameters, threads);
     return answer_uniform(experiment, parameters);
 }

@@ -190,7 +190,11 @@ SignalJacobian agreed(const Task& task, std::span<const std::string> parameters,
         in_vain = c.difference > 0.5 * before ? in_vain + 1 : 0;
         before = c.difference;
         if (error <= allowed || in_vain == kMostInVain || runs == kMostRuns) {
-            if (!parameters.empty()) fine = run(task, plan, parameters);
+            if (!parameters.empty()) {
+                // What a coupling amplifies, derivatives have more of.
+                plan = task.finer(plan, more_steps_of(plan), kMoreNodes);
+                fine = run(task, plan, parameters);
+            }
             fine.signal.estimated_error = c.peak > 0.0 ? error / c.peak : 0.0;
             return fine;
         }

@@ -23,8 +23,9 @@ namespace {
 /// Curves that share a plan, and which they are.
 struct Bucket {
     UniformStep step;
-    Line line;    ///< that the nodes are made for
-    bool stored;  ///< whether long delays are shortened
+    Line line;      ///< that the nodes are made for
+    double spread;  ///< of the pulses' strength, likewise
+    bool stored;    ///< whether long delays are shortened
     std::vector<std::size_t> index;
     std::vector<double> expected;  ///< largest |M| that the step was chosen for
     /// (curves, segments) where times are the curves' own.
@@ -49,28 +50,35 @@ Line line_of_nodes(Line line) {
     return line;
 }
 
+/// The spread of the pulses' strength whose nodes do for this one: as large or a little larger.
+double spread_of_nodes(double spread) {
+    return spread > 0.0 ? std::exp2(0.5 * std::ceil(2.0 * std::log2(spread))) : 0.0;
+}
+
 bool same_widths(const Line& a, const Line& b) {
     return a.half_width_khz == b.half_width_khz &&
            a.gaussian_half_width_khz == b.gaussian_half_width_khz;
 }
 
-/// Nodes of each line and level, found as they are needed.
+/// Nodes of each line, spread and level, found as they are needed.
 class NodeLevels {
 public:
     /// Args: experiment: with the widest pulses of the batch.
     explicit NodeLevels(Experiment experiment) : experiment_(std::move(experiment)) {}
 
-    const UniformNodes& at(const Line& line, int level) {
-        auto known = std::ranges::find_if(
-            lines_, [&](const OfLine& one) { return same_widths(one.line, line); });
+    const UniformNodes& at(const Line& line, double spread, int level) {
+        auto known = std::ranges::find_if(lines_, [&](const OfLine& one) {
+            return same_widths(one.line, line) && one.spread == spread;
+        });
         if (known == lines_.end()) {
-            lines_.push_back({line, std::vector<UniformNodes>(kMostLevels)});
+            lines_.push_back({line, spread, std::vector<UniformNodes>(kMostLevels)});
             known = std::prev(lines_.end());
         }
         UniformNodes& nodes = known->nodes[static_cast<std::size_t>(level)];
         if (nodes.weight.empty()) {
             Experiment experiment = experiment_;
             experiment.line = line;
+            experiment.sequence.pulse_spread = spread;
             nodes = uniform_nodes(experiment, level);
         }
         return nodes;
@@ -79,6 +87,7 @@ public:
 private:
     struct OfLine {
         Line line;
+        double spread;
         std::vector<UniformNodes> nodes;  // (levels)
     };
     const Experiment experiment_;
@@ -116,15 +125,16 @@ Sorted sort_by_step(const Experiment& shared, std::span<const double> parameters
             continue;
         }
         const Line line = own.line ? line_of_nodes(one.line) : shared.line;
-        double magnitude = uncoupled_magnitude(one, nodes_of_stored.at(line, 0));
+        const double spread = spread_of_nodes(one.sequence.pulse_spread);
+        double magnitude = uncoupled_magnitude(one, nodes_of_stored.at(line, spread, 0));
         const bool stores = !stored.rest_us.empty() && stored.keeps_tolerance(magnitude);
         if (!stores && !stored.rest_us.empty()) {
             one = whole;
-            magnitude = uncoupled_magnitude(one, nodes_of_whole.at(line, 0));
+            magnitude = uncoupled_magnitude(one, nodes_of_whole.at(line, spread, 0));
         }
         NodeLevels& nodes = stores ? nodes_of_stored : nodes_of_whole;
-        const int level = uniform_level(one, nodes.at(line, 0), magnitude);
-        const UniformStep step = uniform_step(one, nodes.at(line, level), level, magnitude);
+        const int level = uniform_level(one, nodes.at(line, spread, 0), magnitude);
+        const UniformStep step = uniform_step(one, nodes.at(line, spread, level), level, magnitude);
         std::vector<UniformSpan> spans;
         if (own.times) spans = uniform_spans(one, level);
         const bool long_stretch = std::ranges::any_of(spans, &UniformSpan::long_stretch);
@@ -135,10 +145,11 @@ Sorted sort_by_step(const Experiment& shared, std::span<const double> parameters
         auto bucket = std::find_if(buckets.begin(), buckets.end(), [&](const Bucket& b) {
             return b.step == step && b.stored == stores &&
                    (b.spans.empty() || alike(b.spans.front(), spans, step.step_s)) &&
-                   same_widths(b.line, line);
+                   same_widths(b.line, line) && b.spread == spread;
         });
         if (bucket == buckets.end()) {
-            bucket = buckets.insert(buckets.end(), {step, line, stores, {}, {}, {}, {}, {}});
+            bucket =
+                buckets.insert(buckets.end(), {step, line, spread, stores, {}, {}, {}, {}, {}});
         }
         bucket->index.push_back(i);
         bucket->expected.push_back(set ? 0.0 : magnitude);
@@ -146,7 +157,7 @@ Sorted sort_by_step(const Experiment& shared, std::span<const double> parameters
     }
     for (Bucket& bucket : buckets) {
         NodeLevels& nodes = bucket.stored ? nodes_of_stored : nodes_of_whole;
-        const UniformNodes& of_bucket = nodes.at(bucket.line, bucket.step.level);
+        const UniformNodes& of_bucket = nodes.at(bucket.line, bucket.spread, bucket.step.level);
         UniformPlan plan;
         if (own.times) {
             plan = uniform_plan(acquisition_times_us(shared), of_bucket, bucket.step, bucket.spans);

@@ -147,6 +147,8 @@ UniformNumbers uniform_tangent(const Experiment& experiment, const UniformNodes&
 
 bool shares_plan(const Experiment& experiment, std::string_view parameter_name) {
     if (changes_line(parameter_name)) return !shape_of(experiment.line).kinks_hz;
+    // A name may stand in a pulse's duration.
+    if (!parameter(parameter_name).getter && has_finite_pulses(experiment.sequence)) return false;
     return holds(kLinear, parameter_name) || changes_relaxation(parameter_name) ||
            changes_times(parameter_name);
 }

@@ -46,7 +46,9 @@ std::vector<TimedPulse> timed_pulses(const Experiment& experiment) {
     if (transverse > 0.0) pulses.push_back({0.0, std::atan2(transverse, start.mz)});
     for (const Event& event : sequence_events(experiment.sequence)) {
         if (const Pulse* pulse = std::get_if<Pulse>(&event)) {
-            pulses.push_back({now_us, pulse->flip_deg * kRadiansPerDegree});
+            pulses.push_back(
+                {now_us + 0.5 * pulse->duration_us, pulse->flip_deg * kRadiansPerDegree});
+            now_us += pulse->duration_us;
         } else {
             now_us += std::get<Delay>(event).duration_us;
         }

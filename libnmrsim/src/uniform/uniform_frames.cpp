@@ -130,6 +130,11 @@ void UniformFrames::end_segment(std::size_t row, std::size_t lane, double durati
     start_phase_[row * curves_.size() + lane] = 0.0;
 }
 
+void UniformFrames::stand(std::size_t row, std::size_t lane) {
+    end_phase_[row * curves_.size() + lane] = 0.0;
+    start_phase_[row * curves_.size() + lane] = 0.0;
+}
+
 TurnWithTangents UniformFrames::turn(std::size_t lane, std::size_t first_event,
                                      std::size_t end_event, const UniformBlock& block) const {
     const auto end_phase = [&](std::size_t row) { return end_phase_[row * curves_.size() + lane]; };

@@ -44,6 +44,10 @@ UniformRun UniformGroup<Real>::run(std::span<Out> signal) {
         const UniformSegment& segment = plan_.segments[j];
         enter(j);
         pulses(segment);
+        if (segment.driven) {
+            drive(segment);
+            continue;
+        }
         evolve(segment, tables_.segments[j]);
         if (segment.end_sample > segment.first_sample) {
             if (own_steps_ && !segment.last) {
@@ -216,8 +220,9 @@ void UniformGroup<Real>::pulses(const UniformSegment& segment) {
     for (const UniformBlock& block : plan_.nodes.blocks) turn_block(segment, block);
     for (std::size_t t = 1; t < rows_; ++t) {
         for (std::size_t lane = 0; lane < curves_.size(); ++lane) {
+            // A pulse moves as a whole.
             const double slope_s = start_slope_[t * curves_.size() + lane];
-            if (slope_s != 0.0) move(t, lane, -slope_s);
+            if (slope_s != 0.0 && !segment.driven) move(t, lane, -slope_s);
         }
     }
     const std::vector<double> sum = sum_of_z();

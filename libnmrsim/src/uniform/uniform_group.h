@@ -29,7 +29,8 @@ inline double half_tangent(double angle) {
 template <typename Real>
 struct Workspace {
     AlignedArray<Real> state, stepped, saved, kept, record, stepped_record, reversed, lane_values,
-        weight, stepped_weight, loss, turns, own_strength, aligned, shift, phasor, slope, signal;
+        weight, stepped_weight, loss, turns, own_strength, aligned, shift, phasor, slope, signal,
+        pulse_values, pulse_turns;
 };
 
 /// One group of curves on its way through the sequence.
@@ -79,6 +80,9 @@ private:
 
     void pulses(const UniformSegment& segment);
     void turn_block(const UniformSegment& segment, const UniformBlock& block);
+
+    /// A pulse that takes time.
+    void drive(const UniformSegment& segment);
 
     /// The rows that a segment changes: a tangent that is zero and whose parameter does not drive
     /// it stays zero, as that of alpha_z does before the second pulse (the frame takes all of it).

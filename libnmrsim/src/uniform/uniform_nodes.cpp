@@ -186,6 +186,12 @@ LineRule find_rule(const Line& line, const Phasors& exact, const std::vector<dou
     return {std::move(best), std::move(pieces)};
 }
 
+/// How much what is off in Mz turns the frame until the last sample, 1 at least [rad].
+double largest_frame_turn(const Experiment& experiment) {
+    return std::max(1.0,
+                    largest_turns(experiment).coupling_rad_per_us * last_sample_us(experiment));
+}
+
 UniformNodes find_nodes(const Experiment& experiment, double tolerance) {
     const double longest_s = std::max(last_sample_us(experiment), 1e-3) * kSecondsPerUs;
     const std::vector<double> time_s = times_of_errors(longest_s);
@@ -201,7 +207,10 @@ UniformNodes find_nodes(const Experiment& experiment, double tolerance) {
         for (std::size_t j = 0; j < own.size(); ++j) error[j] += site.share * own[j];
     }
     UniformNodes nodes;
-    put_together(sites, rules, strength_rule(experiment.sequence, kNodeShare * tolerance), nodes);
+    put_together(
+        sites, rules,
+        strength_rule(experiment.sequence, kNodeShare * tolerance / largest_frame_turn(experiment)),
+        nodes);
     for (std::size_t j = 0; j < error.size(); ++j) {
         nodes.error_at.emplace_back(time_s[j] / kSecondsPerUs, error[j]);
     }
@@ -237,8 +246,9 @@ auto node_key(const Experiment& e, int level) {
     // Pulses matter where their strength is spread.
     const bool spread = e.sequence.pulse_spread != 0.0 || !e.sequence.strengths.empty();
     return std::tuple(e.line, e.sites, spread ? sequence_events(e.sequence) : std::vector<Event>(),
-                      e.sequence.pulse_spread, e.sequence.strengths, last_sample_us(e),
-                      e.accuracy.tolerance, e.accuracy.nodes.value_or(0), level);
+                      spread ? largest_turns(e).coupling_rad_per_us : 0.0, e.sequence.pulse_spread,
+                      e.sequence.strengths, last_sample_us(e), e.accuracy.tolerance,
+                      e.accuracy.nodes.value_or(0), level);
 }
 
 }  // namespace

@@ -33,6 +33,11 @@ struct UniformSpan {
     int end_sample = 0;
     bool last = false;          ///< nothing needs the state at its end
     bool long_stretch = false;  ///< may be followed in closed form
+    bool driven = false;        ///< during a pulse, the event `end_event`
+    /// Of a pulse, angles by which it and the line's centre turn spins, and M of 1/2 does: the most
+    /// that the experiment's unknowns allow [rad].
+    double turn_rad = 0.0;
+    double coupling_rad = 0.0;
 };
 
 /// Free evolution in steps.
@@ -166,7 +171,7 @@ bool alike(const std::vector<UniformSpan>& a, const std::vector<UniformSpan>& b,
 /// A plan for curves whose delays are their own. In the last segment all steps are as long, and as
 /// many as the latest sample takes. What a curve gives does not depend on the others.
 ///
-/// Args: curves: (curves, segments), alike, none with a long stretch.
+/// Args: curves: (curves, segments), alike, none with a long stretch or a pulse that takes time.
 UniformPlan uniform_plan(const std::vector<double>& time_us, UniformNodes nodes, UniformStep step,
                          std::span<const std::vector<UniformSpan>> curves);
 

@@ -114,8 +114,9 @@ int pulses_until(const Experiment& experiment, double stop_us) {
     for (const Event& event : sequence_events(experiment.sequence)) {
         if (const Delay* delay = std::get_if<Delay>(&event)) {
             now_us += delay->duration_us;
-        } else if (now_us <= stop_us) {
-            ++pulses;
+        } else {
+            if (now_us <= stop_us) ++pulses;
+            now_us += std::get<Pulse>(event).duration_us;
         }
     }
     return pulses;

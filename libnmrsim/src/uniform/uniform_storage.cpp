@@ -32,6 +32,7 @@ constexpr std::size_t kMostStored = 6;
 /// Delays between two groups of pulses.
 struct Stretch {
     std::size_t first_event = 0, end_event = 0;
+    double pulses_us = 0.0;  ///< of the pulses before it
     double duration_us = 0.0;
     double followed_us = 0.0;
 
@@ -49,10 +50,17 @@ Sequence by_events(const Sequence& sequence, std::vector<Event> events) {
 
 std::vector<Stretch> stretches_of(const std::vector<Event>& events) {
     std::vector<Stretch> stretches;
+    double pulses_us = 0.0;
     for (std::size_t e = 0; e < events.size(); ++e) {
         const Delay* delay = std::get_if<Delay>(&events[e]);
-        if (!delay) continue;
-        if (stretches.empty() || stretches.back().end_event < e) stretches.push_back({e, e, 0, 0});
+        if (!delay) {
+            pulses_us += std::get<Pulse>(events[e]).duration_us;
+            continue;
+        }
+        if (stretches.empty() || stretches.back().end_event < e) {
+            stretches.push_back({e, e, pulses_us, 0, 0});
+            pulses_us = 0.0;
+        }
         stretches.back().end_event = e + 1;
         stretches.back().duration_us += delay->duration_us;
     }
@@ -114,7 +122,8 @@ StoredExperiment store(const Experiment& experiment, int patience, double allowe
         std::vector<double> stored_us;
         double end_us = 0.0, now_us = 0.0, cut_us = 0.0;  // now: of the shortened sequence
         for (Stretch& stretch : stretches) {
-            end_us += stretch.duration_us;
+            end_us += stretch.pulses_us + stretch.duration_us;
+            now_us += stretch.pulses_us;
             stretch.followed_us = stretch.duration_us;
             const double followed_us =
                 std::pow(kPatience, patience) * (kSettlings * settling + kEchoes * now_us);

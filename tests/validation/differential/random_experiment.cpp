@@ -290,6 +290,10 @@ std::string row_that_applies(Chance& chance, const Experiment& e, const char* co
         // An ideal pulse has no field that would act for a time.
         if (name == "flip_duration_us" && !(parameter(name).get(e) > 0.0)) continue;
         if (moves_pulses(name) && samples_a_pulse(e)) continue;
+        // Of several kinds of spins there are derivatives by what moves neither cut nor pulse.
+        const bool groups =
+            !e.sites.empty() || !e.sequence.strengths.empty() || e.sequence.pulse_spread > 0.0;
+        if (groups && (name == "cutoff_khz" || name == "flip_duration_us")) continue;
         return name;
     }
 }
