@@ -108,6 +108,29 @@ double error_of(const Experiment& one, std::span<const float> curve) {
 
 }  // namespace
 
+TEST_CASE("a width that hardly matters has a derivative near zero") {
+    // A line that has not begun to dephase: its weights' slopes all but cancel.
+    Experiment e = plain_echo();
+    e.interaction.alpha_x_khz = 0.0;
+    e.line.shape = LineShape::gaussian;
+    e.line.half_width_khz = 0.07;
+    e.line.cutoff_khz = 2.3;
+    e.accuracy.tolerance = 2e-4;
+    e.sequence.program = std::vector<Event>{Pulse{90.0, 90.0}};
+    e.acquisition = {0.0, 8.0, 13, 0.0};
+    const std::vector<std::string> width{"half_width_khz"};
+    const SignalJacobian jacobian = simulate_with_jacobian(e, width);
+    e.prior = {{"half_width_khz", 0.05, 0.1}};
+    const std::vector<double> value{0.07};
+    std::vector<float> signal(2 * 13), slopes(2 * 13);
+    simulate_batch_with_jacobian(e, value, signal, slopes);
+    for (std::size_t k = 0; k < 13; ++k) {
+        // As a share of the width: at most the tolerance of |M| = 1/2.
+        CHECK(0.07 * std::abs(jacobian.dmx[0][k]) < 1e-4);
+        CHECK(0.07 * std::abs(slopes[k]) < 1e-4);
+    }
+}
+
 TEST_CASE("lines, shifts and start states are those of the general simulator", "[uniform]") {
     const std::string what = GENERATE("centre", "polarised", "start", "voigt", "table", "relaxing");
     const Experiment e = laboratory_echo(what);

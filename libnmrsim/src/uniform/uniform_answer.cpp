@@ -66,6 +66,13 @@ struct Task {
         add_rests(stored, plan);
         return plan;
     }
+    /// The plan with nodes that are exact enough for how the line's weights change, too.
+    UniformPlan on_better_nodes(const UniformPlan& coarse) const {
+        UniformPlan plan = uniform_plan(
+            followed(), uniform_nodes(followed(), level_of_slopes(coarse.step.level)), coarse.step);
+        add_rests(stored, plan);
+        return plan;
+    }
     UniformPlan finer(const UniformPlan& coarse, double more_steps, double more_nodes) const {
         UniformPlan plan = finer_plan(followed(), coarse, more_steps, more_nodes);
         add_rests(stored, plan);
@@ -212,6 +219,9 @@ SignalJacobian answer(const Task& task, std::span<const std::string> parameters)
     const Experiment& experiment = task.followed();
     const double tolerance = std::max(experiment.accuracy.tolerance, kLeastTolerance);
     UniformPlan plan = task.plan(1.0);
+    if (std::ranges::any_of(parameters, changes_line) && !experiment.accuracy.nodes) {
+        plan = task.on_better_nodes(plan);
+    }
     if (experiment.accuracy.nodes || experiment.accuracy.steps_per_point) {
         SignalJacobian result = run(task, plan, parameters);
         result.signal.estimated_error =

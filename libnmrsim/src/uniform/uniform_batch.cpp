@@ -100,9 +100,9 @@ struct Sorted {
     std::vector<std::size_t> alone;  ///< curves that need runs of their own
 };
 
-/// Args: curves: which of the parameters' rows.
+/// Args: curves: which of the parameters' rows. slopes: whether tangents are wanted.
 Sorted sort_by_step(const Experiment& shared, std::span<const double> parameters,
-                    std::span<const std::size_t> curves, int patience) {
+                    std::span<const std::size_t> curves, int patience, bool slopes) {
     const std::size_t unknowns = shared.prior.size();
     const OwnUnknowns own(shared.prior);
     // Where delays, line and relaxation are the same in all of them.
@@ -157,7 +157,9 @@ Sorted sort_by_step(const Experiment& shared, std::span<const double> parameters
     }
     for (Bucket& bucket : buckets) {
         NodeLevels& nodes = bucket.stored ? nodes_of_stored : nodes_of_whole;
-        const UniformNodes& of_bucket = nodes.at(bucket.line, bucket.spread, bucket.step.level);
+        const UniformNodes& of_bucket = nodes.at(
+            bucket.line, bucket.spread,
+            slopes && own.line && !set ? level_of_slopes(bucket.step.level) : bucket.step.level);
         UniformPlan plan;
         if (own.times) {
             plan = uniform_plan(acquisition_times_us(shared), of_bucket, bucket.step, bucket.spans);
@@ -268,7 +270,7 @@ std::vector<std::size_t> run_some(const Experiment& shared, std::span<const doub
     const std::size_t row_size = 3 * sample_count(shared);
     const std::size_t points = sample_count(shared);
     const std::vector<std::size_t> dead = dead_samples(shared);
-    const Sorted sorted = sort_by_step(shared, parameters, curves, patience);
+    const Sorted sorted = sort_by_step(shared, parameters, curves, patience, !tangents.empty());
     const std::vector<Task> tasks = tasks_of(sorted);
     const std::vector<Part> parts =
         parts_of(tasks, tangents.size(), static_cast<std::size_t>(threads));

@@ -141,6 +141,12 @@ int uniform_level(const Experiment& experiment, const UniformNodes& nodes, doubl
 
 inline constexpr int kMostLevels = 5;
 
+/// The level of nodes on which a line's weights may be differentiated, where those of `level` do
+/// for the curve: a slope's weights sum to less than they are, and miss more of it.
+inline int level_of_slopes(int level) {
+    return level + 1 < kMostLevels ? level + 1 : level;
+}
+
 /// The cheapest scheme and step that keep the tolerance for this experiment's coupling (or
 /// accuracy.steps_per_point), on nodes of `level`. Steps come in a few sizes only, so that curves
 /// can share a plan.
