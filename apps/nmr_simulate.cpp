@@ -32,21 +32,6 @@ std::string list_of_experiments() {
     return text;
 }
 
-/// What noise leaves of each parameter: "parameter,unit,value,bound", one a line, the bound a
-/// standard deviation.
-std::string bound_table(const nmrsim::Experiment& experiment,
-                        const nmrsim::SignalJacobian& jacobian) {
-    const std::vector<double> deviations = nmrsim::cramer_rao_deviations(
-        nmrsim::fisher_information(jacobian, experiment.acquisition.noise));
-    std::string text = "parameter,unit,value,bound\n";
-    for (std::size_t k = 0; k < deviations.size(); ++k) {
-        const nmrsim::Parameter& row = nmrsim::parameter(jacobian.parameters[k]);
-        text += fmt::format("{},{},{},{:.6g}\n", row.name, row.unit, row.get(experiment),
-                            deviations[k]);
-    }
-    return text;
-}
-
 /// What looks wrong at either end of the sweep, each line once.
 std::vector<std::string> sweep_warnings(nmrsim::Experiment experiment,
                                         const nmrsim::SweepRange& range) {
@@ -170,7 +155,7 @@ int main(int argc, char** argv) {
             }
             const nmrsim::SignalJacobian jacobian =
                 nmrsim::simulate_with_jacobian(experiment, names, common.threads);
-            table = bound_table(experiment, jacobian);
+            table = nmrsim::bounds_to_csv(experiment, jacobian);
             csv = nmrsim::curve_to_csv(experiment, jacobian.signal);
             estimated_error = jacobian.signal.estimated_error;
             figure = nmrinverse::curve_figure(experiment, jacobian.signal);

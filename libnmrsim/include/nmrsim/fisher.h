@@ -34,4 +34,8 @@ Eigen::MatrixXd cramer_rao_bound(const FisherInformation& information);
 /// The standard deviations from it, (k).
 std::vector<double> cramer_rao_deviations(const FisherInformation& information);
 
+/// What acquisition.noise leaves of each parameter of the Jacobian, "parameter,unit,value,bound" one
+/// a line, the bound a standard deviation.
+std::string bounds_to_csv(const Experiment& experiment, const SignalJacobian& jacobian);
+
 }  // namespace nmrsim

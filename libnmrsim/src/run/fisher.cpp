@@ -7,6 +7,8 @@
 #include <limits>
 #include <stdexcept>
 
+#include "nmrsim/parameters.h"
+
 namespace nmrsim {
 
 FisherInformation fisher_information(const SignalJacobian& jacobian, double noise) {
@@ -71,6 +73,18 @@ std::vector<double> cramer_rao_deviations(const FisherInformation& information) 
         deviations.push_back(std::sqrt(covariance(a, a)));
     }
     return deviations;
+}
+
+std::string bounds_to_csv(const Experiment& experiment, const SignalJacobian& jacobian) {
+    const std::vector<double> deviations =
+        cramer_rao_deviations(fisher_information(jacobian, experiment.acquisition.noise));
+    std::string text = "parameter,unit,value,bound\n";
+    for (std::size_t k = 0; k < deviations.size(); ++k) {
+        const Parameter& row = parameter(jacobian.parameters[k]);
+        text += fmt::format("{},{},{},{:.6g}\n", row.name, row.unit, row.get(experiment),
+                            deviations[k]);
+    }
+    return text;
 }
 
 }  // namespace nmrsim
