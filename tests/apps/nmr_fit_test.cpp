@@ -446,7 +446,7 @@ TEST_CASE("nmr-fit: --measured finds, scales and fits an echo, and says what it 
     REQUIRE(outcome.status == 0);
     for (const char* words :
          {"2126 points, spacing 0.08 us, from 2 to 172 us; times in ms as the file", "noise ",
-          "echo found at 81.9", "gain 0.0", "receiver phase 1", "low-passed from 2126",
+          "echo found at 81.9", "gain 0.0", "receiver phase 120", "low-passed from 2126",
           "chi-square "}) {
         INFO(words);
         CHECK(outcome.err.find(words) != outcome.err.npos);
