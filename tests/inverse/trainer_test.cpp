@@ -18,7 +18,6 @@
 #include "model/tensor_file.h"
 #include "nmrsim/dataset_file.h"
 #include "nmrsim/errors.h"
-#include "training/calibrating_curves.h"
 #include "training/curve_pace.h"
 #include "training/training_data.h"
 #include "training_problem.h"
@@ -584,35 +583,6 @@ TEST_CASE("Widths are fitted on curves that chose nothing", "[trainer]") {
     CHECK(model.record().calibrated_on == "192 held-out curves that chose nothing");
     save_model(model, folder.file("model"));
     CHECK(load_model(folder.file("model")).record().calibrated_on == model.record().calibrated_on);
-}
-
-TEST_CASE("Curves that calibrate are shown as their aliases, one after the other", "[trainer]") {
-    nmrsim::Experiment experiment = nmrsim::load_experiment("challenge-2021");
-    experiment.acquisition.points = 64;
-    const nmrsim::Dataset data = nmrsim::generate_dataset(experiment, 30, 5);
-    const Reduction reduction{make_low_pass(64, 1)};
-    Curves held_out = reduced(data, reduction, 1);
-    CalibratingCurves taken = taken_from(held_out);
-    REQUIRE(taken.distinct == 22);
-    nmrsim::Dataset rows = data;
-    rows.parameters.resize(22 * 3);
-    rows.signal.resize(22 * 2 * 64);
-    const Curves alone = taken.curves;
-    take_aliases(rows, reduction, 7, 1, taken);
-    CHECK(taken.distinct == 22);
-    CHECK(taken.told == "22 held-out curves that chose nothing, by their aliases");
-    REQUIRE(taken.curves.count() == 6 * 22);
-    int others = 0;
-    for (std::int64_t row = 0; row < taken.curves.count(); ++row) {
-        // Of the same alpha_x and theta, all curves before any of them comes again.
-        const auto was = alone.unknowns[row % 22], is = taken.curves.unknowns[row];
-        CHECK(torch::equal(was[0], is[0]));
-        CHECK(torch::equal(was[2], is[2]));
-        others += !torch::equal(was[1], is[1]);
-        CHECK(is[1].item<double>() >= 0.0);
-        CHECK(is[1].item<double>() <= 1.0);
-    }
-    CHECK(others > 60);  // there are eight a curve, of which one is itself
 }
 
 TEST_CASE("Fresh curves, too, say what is far from the training set", "[trainer]") {

@@ -73,11 +73,10 @@ EmbeddingReference embedding_reference(const torch::Tensor& embedding);
 /// Fits the calibration on curves that were not trained on, at every level of noise.
 ///
 /// Args: reduced: (count, 2, samples), low-passed, without the noise and the receiver that are put
-/// on here. truth: (count, unknowns), unit-box coordinates. distinct: curves that all of these are
-/// made of: no more are counted as telling anything. seed: of noise and receiver.
+/// on here. truth: (count, unknowns), unit-box coordinates. seed: of those.
 Calibration calibrated_on(const Features& features, PosteriorNet& net,
                           const ReceiverSpread& receiver, const torch::Tensor& reduced,
-                          const torch::Tensor& truth, std::int64_t distinct, std::uint64_t seed,
+                          const torch::Tensor& truth, std::uint64_t seed,
                           const torch::Device& device);
 
 /// The members' standard deviations times the one of 1, 1.5, 1.5^2, ... under which each unknown's

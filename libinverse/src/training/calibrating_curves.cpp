@@ -8,9 +8,7 @@
 #include <cmath>
 #include <vector>
 
-#include "nmrsim/alpha_z_aliases.h"
 #include "nmrsim/simulate.h"
-#include "training/training_random.h"
 
 namespace nmrinverse {
 namespace {
@@ -26,10 +24,6 @@ constexpr double kFreshShare = 0.05;
 // needs fewer than the end of an interval that one in twenty lies beyond.
 constexpr std::int64_t kWantedOfHeldOut = 1000;
 constexpr std::int64_t kMostOfHeldOut = 8192;
-// Each curve that was taken is shown as so many of its aliases, drawn one by one; none of more
-// curves than these.
-constexpr int kAliasesEach = 6;
-constexpr std::int64_t kFewForAliases = 2000;
 
 // A data set's curves are the experiment's where so many of them differ by less than this share
 // from what is simulated, and by their noise, whose power is known to this share.
@@ -115,8 +109,8 @@ CalibratingCurves fresh_curves(const nmrsim::Experiment& experiment, const Reduc
         if (peers.size == 1 ? late : peers.largest(late) != 0) break;
     }
     Curves all{torch::cat(curves), torch::cat(unknowns)};
-    const std::int64_t count = all.count();
-    return {std::move(all), fmt::format("{} fresh curves", count), count};
+    std::string told = fmt::format("{} fresh curves", all.count());
+    return {std::move(all), std::move(told)};
 }
 
 CalibratingCurves taken_from(Curves& held_out) {
@@ -125,31 +119,10 @@ CalibratingCurves taken_from(Curves& held_out) {
     if (some == 0) return {};
     CalibratingCurves taken{
         {held_out.reduced.slice(0, 0, some).clone(), held_out.unknowns.slice(0, 0, some).clone()},
-        fmt::format("{} held-out curves that chose nothing", some),
-        some};
+        fmt::format("{} held-out curves that chose nothing", some)};
     held_out.reduced = held_out.reduced.slice(0, some).clone();
     held_out.unknowns = held_out.unknowns.slice(0, some).clone();
     return taken;
-}
-
-void take_aliases(const nmrsim::Dataset& rows, const Reduction& reduction, std::uint64_t seed,
-                  int threads, CalibratingCurves& taken) {
-    if (taken.distinct == 0 || taken.distinct > kFewForAliases) return;
-    std::vector<std::int64_t> begins;
-    const Curves all =
-        reduced(nmrsim::with_alpha_z_aliases(rows, threads, &begins), reduction, threads);
-    nmrsim::CounterRandom random = random_for(Purpose::calibrating_aliases, seed, 0);
-    std::vector<std::int64_t> drawn;
-    for (int time = 0; time < kAliasesEach; ++time) {
-        for (std::size_t c = 0; c + 1 < begins.size(); ++c) {
-            const auto aliases = static_cast<double>(begins[c + 1] - begins[c]);
-            drawn.push_back(begins[c] + static_cast<std::int64_t>(random.uniform() * aliases));
-        }
-    }
-    const torch::Tensor positions = torch::tensor(drawn, torch::kLong);
-    taken.curves = {all.reduced.index_select(0, positions),
-                    all.unknowns.index_select(0, positions)};
-    taken.told += ", by their aliases";
 }
 
 }  // namespace nmrinverse

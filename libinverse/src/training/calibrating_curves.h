@@ -12,8 +12,7 @@ namespace nmrinverse {
 /// Without noise that is put on by the training, and without the receiver's freedom.
 struct CalibratingCurves {
     Curves curves;
-    std::string told;           ///< which they are, a few words
-    std::int64_t distinct = 0;  ///< curves of which these are all made
+    std::string told;  ///< which they are, a few words
 };
 
 /// Of so many curves that are held out, those that calibrate; the others choose.
@@ -37,13 +36,5 @@ CalibratingCurves fresh_curves(const nmrsim::Experiment& experiment, const Reduc
 
 /// Parts held-out curves that lie in no order. Returns: those that calibrate.
 CalibratingCurves taken_from(Curves& held_out);
-
-/// Puts aliases of alpha_z in the place of curves that were taken: each several times, as one that
-/// is drawn among its aliases as in the training. They tell more of the network's errors than the
-/// curves alone do.
-///
-/// Args: rows: the curves that were taken, as a data set. seed: of the draws.
-void take_aliases(const nmrsim::Dataset& rows, const Reduction& reduction, std::uint64_t seed,
-                  int threads, CalibratingCurves& taken);
 
 }  // namespace nmrinverse

@@ -35,8 +35,8 @@ constexpr double kLargestInSweep = 1.6;
 constexpr int kStepsInSweep = 3;  // each way
 // The factor of all at a level of noise.
 constexpr TriedFactors kTriedAtLevel{4.0, 8};
-// As many curves as tell a scale and a floor; what follows mends them on all curves.
-constexpr std::int64_t kMostForScale = 600;
+// As many curves as tell a scale and a floor.
+constexpr std::int64_t kMostForScale = 1500;
 
 // Times that the densities are looked at, about: at all levels of noise, and at each.
 constexpr double kLooks = 250.0;
@@ -111,10 +111,9 @@ Calibration joined(const std::vector<Calibration>& levels) {
 /// Fits the factors of one level of noise by where the estimates lie.
 class EstimateFactors {
 public:
-    /// Args: answer: at that level. fewest: curves that tell of a part. trial: what its widths are
-    /// so far; one factor by noise each.
+    /// Args: answer: at that level. trial: what its widths are so far; one factor by noise each.
     EstimateFactors(const PosteriorNet& net, const NetworkAnswer& answer,
-                    const torch::Tensor& truth, std::int64_t fewest, const Calibration& trial)
+                    const torch::Tensor& truth, const Calibration& trial)
         : net_(net), answer_(answer), truth_(truth), trial_(trial) {
         const std::size_t unknowns = trial_.size();
         for (UnknownCalibration& unknown : trial_) unknown.by_estimate.resize(unknowns);
@@ -127,7 +126,7 @@ public:
             for (int p = 0; p < kParts; ++p) {
                 const torch::Tensor rows =
                     (p + 1 < kParts ? part.eq(p) : part.ge(p)).nonzero().flatten();
-                parts.push_back(rows.size(0) >= fewest ? rows : torch::Tensor());
+                parts.push_back(rows.size(0) >= kFewestInPart ? rows : torch::Tensor());
             }
             const bool all = std::all_of(parts.begin(), parts.end(),
                                          [](const torch::Tensor& rows) { return rows.defined(); });
@@ -180,7 +179,7 @@ private:
 // The mixture of several members' cumulatives is bent with each of theirs: it takes some rounds.
 constexpr int kRounds = 4;
 // Fewer curves than this beyond a share say nothing of where it ends.
-constexpr double kFewestBeyond = 10.0;
+constexpr double kFewestBeyond = 4.0;
 // Intervals hold more than their share by so many standard deviations of what that many curves
 // tell, those of 99% and more, whose ends are the standard deviations', by so many.
 constexpr double kDoubt = 0.5;
@@ -196,10 +195,11 @@ constexpr double kLargestLogit = 36.0;
 constexpr double kLeastStep = 1.02;
 
 /// Bends the cumulatives so that central intervals hold the shares that they should, and a little
-/// more where few curves tell, `count` of them.
+/// more where few curves tell.
 Calibration with_shares(const PosteriorNet& net, const NetworkAnswer& answer,
-                        const torch::Tensor& truth, double count, Calibration trial) {
+                        const torch::Tensor& truth, Calibration trial) {
     constexpr std::size_t kEnds = UnknownCalibration::kLevelKnots;
+    const auto count = static_cast<double>(truth.size(0));
     std::vector<double> ends, asked;
     for (const double share : UnknownCalibration::kShares) {
         if (count * (1.0 - share) < kFewestBeyond) break;
@@ -251,13 +251,11 @@ Calibration with_shares(const PosteriorNet& net, const NetworkAnswer& answer,
 
 Calibration calibrated_on(const Features& features, PosteriorNet& net,
                           const ReceiverSpread& receiver, const torch::Tensor& reduced,
-                          const torch::Tensor& truth, std::int64_t distinct, std::uint64_t seed,
+                          const torch::Tensor& truth, std::uint64_t seed,
                           const torch::Device& device) {
     torch::NoGradGuard no_grad;
     const auto unknowns = static_cast<std::size_t>(truth.size(1));
     const std::int64_t count = truth.size(0);
-    const auto tell = static_cast<double>(std::min(count, distinct));
-    const std::int64_t fewest_in_part = kFewestInPart * count / std::min(count, distinct);
     const torch::Generator random = generator(seed, 0, Purpose::calibration);
     const auto answer_at = [&](const torch::Tensor& levels) {
         return run_network(features, net,
@@ -271,7 +269,7 @@ Calibration calibrated_on(const Features& features, PosteriorNet& net,
     Calibration calibration = fit_calibration(
         unknowns, static_cast<std::size_t>(some),
         [&](const Calibration& trial) { return surprise_of(net, mixed, trial, true_of_some); });
-    if (tell < kFewestCurves) return with_shares(net, mixed, true_of_some, tell, calibration);
+    if (count < kFewestCurves) return with_shares(net, mixed, truth, calibration);
     const FeatureSpec& spec = features.spec();
     const int knots = spec.noise_is_input() ? kKnots : 1;
     std::vector<Calibration> fitted;  // (knots), with one factor by noise each
@@ -292,15 +290,14 @@ Calibration calibrated_on(const Features& features, PosteriorNet& net,
         Calibration own = calibration;
         for (std::size_t k = 0; k < unknowns; ++k) own[k].by_noise = {factors[k]};
         fitted.push_back(
-            with_shares(net, answer, truth, tell,
-                        EstimateFactors(net, answer, truth, fewest_in_part, own).fitted()));
+            with_shares(net, answer, truth, EstimateFactors(net, answer, truth, own).fitted()));
     }
     return joined(fitted);
 }
 
-CalibrationTime calibration_time(const Features& features, PosteriorNet& net,
-                                 const torch::Tensor& reduced, const torch::Tensor& truth,
-                                 const torch::Device& device) {
+double calibration_seconds(const Features& features, PosteriorNet& net,
+                           const torch::Tensor& reduced, const torch::Tensor& truth,
+                           const torch::Device& device) {
     torch::NoGradGuard no_grad;
     const std::int64_t few = std::min<std::int64_t>(512, truth.size(0));
     const torch::Tensor noise = torch::full({few}, features.spec().noise_high);
@@ -319,9 +316,10 @@ CalibrationTime calibration_time(const Features& features, PosteriorNet& net,
         look += std::chrono::duration<double>(end - middle).count() / kTimes;
     }
     const double knots = features.spec().noise_is_input() ? kKnots : 1;
-    const auto of_few = static_cast<double>(few);
-    const auto for_scale = static_cast<double>(std::min(truth.size(0), kMostForScale));
-    return {kLooks * for_scale * look / of_few, knots * (network + kLooksAtLevel * look) / of_few};
+    const auto all = static_cast<double>(truth.size(0));
+    const double looks =
+        kLooks * std::min(all, static_cast<double>(kMostForScale)) + kLooksAtLevel * knots * all;
+    return (knots * all * network + looks * look) / static_cast<double>(few);
 }
 
 Calibration widened_calibration(const PosteriorNet& net, const NetworkAnswer& answer,
@@ -378,7 +376,7 @@ Model calibrate(const Model& model, const nmrsim::Dataset& data,
     }
     state->record.calibrated_on = fmt::format("{} curves told", data.count());
     state->calibration = calibrated_on(state->features, state->net, receiver, curves.reduced,
-                                       curves.unknowns, curves.count(), seed, state->device);
+                                       curves.unknowns, seed, state->device);
     return Model(std::move(state));
 }
 

@@ -31,7 +31,7 @@ constexpr std::int64_t kScaleCurves = 2048;
 // Simulated curves that are held out lie beyond all that train.
 constexpr std::uint64_t kHeldOutIndex = std::uint64_t{1} << 48;
 // Where no other curves calibrate, so many are held out, up to this share of all.
-constexpr double kWantedHeldOut = 1000.0;
+constexpr double kWantedHeldOut = 500.0;
 constexpr double kMostHeldOut = 0.2;
 // Curves of a data set that are looked at for whether more of them can be simulated.
 constexpr std::size_t kLookedAt = 2048;
@@ -220,14 +220,9 @@ Model train_at_hand(const nmrsim::Dataset& data, std::vector<LearntCurves> learn
         to_use = picked(curves, to_learn);
     }
     Curves held_out_curves = picked(curves, order.slice(0, 0, held_out));
-    CalibratingCurves to_calibrate =
-        calibrating(experiment, anew, reduction, options, peers, options.threads, held_out_curves);
-    if (aliased && !anew) {
-        take_aliases(rows_of(data, order.slice(0, 0, to_calibrate.distinct)), reduction,
-                     options.seed, options.threads, to_calibrate);
-    }
     Training training(std::move(state), options, report, peers, start);
-    training.calibrate_on(std::move(to_calibrate));
+    training.calibrate_on(
+        calibrating(experiment, anew, reduction, options, peers, options.threads, held_out_curves));
     return training.run(to_use, std::move(held_out_curves));
 }
 

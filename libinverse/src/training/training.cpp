@@ -113,19 +113,18 @@ double Training::calibrate_within(double seconds) {
     Curves& curves = calibrating_.curves;
     const std::int64_t all = curves.count();
     if (all == 0) return 0.0;
-    CalibrationTime time =
-        calibration_time(state_.model->features, probe_, curves.reduced, curves.unknowns, device_);
-    if (!alone()) {
-        // The same for all, whose clocks differ.
-        const torch::Tensor both =
-            summed(torch::tensor({time.once, time.each_curve})) / peers_.size;
-        time = {both[0].item<double>(), both[1].item<double>()};
+    double needed = calibration_seconds(state_.model->features, probe_, curves.reduced,
+                                        curves.unknowns, device_);
+    // The same for all, whose clocks differ.
+    if (!alone()) needed = summed(torch::full({1}, needed)).item<double>() / peers_.size;
+    const auto borne = static_cast<std::int64_t>(static_cast<double>(all) * seconds / needed);
+    if (borne < all) {
+        const std::int64_t left = std::min(all, std::max(kFewestCalibrating, borne));
+        curves.reduced = curves.reduced.slice(0, 0, left);
+        curves.unknowns = curves.unknowns.slice(0, 0, left);
+        needed *= static_cast<double>(left) / static_cast<double>(all);
     }
-    const auto borne = static_cast<std::int64_t>((seconds - time.once) / time.each_curve);
-    const std::int64_t left = std::min(all, std::max(kFewestCalibrating, borne));
-    curves.reduced = curves.reduced.slice(0, 0, left);
-    curves.unknowns = curves.unknowns.slice(0, 0, left);
-    return time.of(left);
+    return needed;
 }
 
 /// What calibration takes does not depend on what the network has learnt.
@@ -304,14 +303,13 @@ void Training::save_checkpoint() {
 
 /// Of all curves that were not learnt from, which are few where curves are: (n, width).
 torch::Tensor Training::embedding_of_unlearnt(const NetworkAnswer& held_out) {
-    if (calibrating_.curves.count() == 0) return held_out.embedding[0];
-    const std::int64_t count = std::min(calibrating_.curves.count(), calibrating_.distinct);
+    const Curves& curves = calibrating_.curves;
+    if (curves.count() == 0) return held_out.embedding[0];
     const Features& features = state_.model->features;
     const torch::Generator random = generator(options_.seed, 1, Purpose::calibration);
-    const torch::Tensor noise = noise_levels(features.spec(), count, random);
+    const torch::Tensor noise = noise_levels(features.spec(), curves.count(), random);
     const torch::Tensor seen =
-        disturbed(features, options_.receiver,
-                  calibrating_.curves.reduced.slice(0, 0, count).to(device_), noise, random);
+        disturbed(features, options_.receiver, curves.reduced.to(device_), noise, random);
     const NetworkAnswer answer = run_network(features, probe_, seen, noise, device_);
     return torch::cat({held_out.embedding[0], answer.embedding[0]});
 }
@@ -329,14 +327,13 @@ Model Training::finish() {
     }
     const std::int64_t left = calibrating_.curves.count();
     const bool own = left > 0;
-    model.calibration =
-        calibrated_on(model.features, probe_, options_.receiver,
-                      own ? calibrating_.curves.reduced : held_out_clean_,
-                      own ? calibrating_.curves.unknowns : held_out_.unknowns,
-                      own ? calibrating_.distinct : held_out_.count(), options_.seed, device_);
+    model.calibration = calibrated_on(model.features, probe_, options_.receiver,
+                                      own ? calibrating_.curves.reduced : held_out_clean_,
+                                      own ? calibrating_.curves.unknowns : held_out_.unknowns,
+                                      options_.seed, device_);
     model.record.calibrated_on =
         own ? calibrating_.told : fmt::format("{} held-out curves", held_out_.count());
-    if (left < std::min(all_calibrating_, calibrating_.distinct)) {
+    if (left < all_calibrating_) {
         model.record.calibrated_on = fmt::format("{} of {}", left, model.record.calibrated_on);
     }
     model.reference = embedding_reference(embedding_of_unlearnt(answer));

@@ -10,13 +10,12 @@
 namespace nmrinverse {
 
 enum class Purpose {
-    split,               ///< which curves are held out
-    order,               ///< of the curves in one epoch or chunk, and what is done to them
-    order_again,         ///< the same by the step, once all simulated curves are there
-    windows,             ///< which curves a window of a large data set holds
-    held_out_noise,      ///< noise and receiver of held-out curves
-    calibration,         ///< of those that calibrate
-    calibrating_aliases  ///< which alias of each of these
+    split,           ///< which curves are held out
+    order,           ///< of the curves in one epoch or chunk, and what is done to them
+    order_again,     ///< the same by the step, once all simulated curves are there
+    windows,         ///< which curves a window of a large data set holds
+    held_out_noise,  ///< noise and receiver of held-out curves
+    calibration      ///< of those that calibrate
 };
 
 /// Numbers for one purpose at one place, index < 2^56.
