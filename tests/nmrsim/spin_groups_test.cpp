@@ -30,11 +30,11 @@ Experiment echo() {
     return e;
 }
 
+/// Of M+ and of Mz.
 double farthest_apart(const Signal& a, const Signal& b) {
-    double largest = 0.0;
+    double largest = largest_difference(a, b);
     for (std::size_t k = 0; k < a.points(); ++k) {
-        largest = std::max({largest, std::abs(a.mx[k] - b.mx[k]), std::abs(a.my[k] - b.my[k]),
-                            std::abs(a.mz[k] - b.mz[k])});
+        largest = std::max(largest, std::abs(a.mz[k] - b.mz[k]));
     }
     return largest;
 }

@@ -10,6 +10,8 @@ namespace nmrsim {
 
 struct SiteKey {
     const char* name;
+    const char* bound;  ///< of a finite value, for messages: "finite and > 0"
+    bool (*within)(double);
     void (*set)(Site&, double);
     std::optional<double> (*get)(const Site&);
 };

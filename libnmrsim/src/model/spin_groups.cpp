@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <initializer_list>
+#include <optional>
 #include <stdexcept>
 #include <string_view>
 #include <variant>
@@ -13,6 +14,7 @@
 #include "model/dead_time.h"
 #include "model/derived_rows.h"
 #include "model/line_distribution.h"
+#include "model/site_keys.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/units.h"
 
@@ -94,17 +96,30 @@ Experiment with_largest(const Experiment& experiment, const Size& size) {
     return largest;
 }
 
-void require(bool good, std::size_t site, const char* key, const char* bound, double value) {
-    if (good && std::isfinite(value)) return;
-    throw std::invalid_argument(
-        fmt::format("line.sites[{}].{} must be {}, got {}", site, key, bound, value));
+void validate_site(const Site& site, std::size_t place) {
+    for (const SiteKey& key : site_keys()) {
+        const std::optional<double> value = key.get(site);
+        if (!value || (std::isfinite(*value) && key.within(*value))) continue;
+        throw std::invalid_argument(fmt::format("line.sites[{}].{} must be {}, got {}", place,
+                                                key.name, key.bound, *value));
+    }
+}
+
+/// Calls use(relaxation) for that of each site.
+template <class Use>
+void for_each_relaxation(const Experiment& experiment, const Use& use) {
+    if (experiment.sites.empty()) return use(experiment.relaxation);
+    for (const Site& site : experiment.sites) use(relaxation_of(experiment, site));
 }
 
 }  // namespace
 
+bool has_strengths(const Sequence& sequence) {
+    return sequence.pulse_spread != 0.0 || !sequence.strengths.empty();
+}
+
 bool has_spin_groups(const Experiment& experiment) {
-    const Sequence& sequence = experiment.sequence;
-    return !experiment.sites.empty() || sequence.pulse_spread != 0.0 || !sequence.strengths.empty();
+    return !experiment.sites.empty() || has_strengths(experiment.sequence);
 }
 
 bool relaxes_alike(const Experiment& experiment) {
@@ -163,18 +178,17 @@ Relaxation first_relaxation(const Experiment& experiment) {
 
 double fastest_rate(const Experiment& experiment) {
     double fastest = 0.0;
-    for (const SiteSpins& site : site_spins(experiment)) {
-        fastest = std::max(
-            {fastest, site.relaxation.longitudinal_rate(), site.relaxation.transverse_rate()});
-    }
+    for_each_relaxation(experiment, [&](const Relaxation& relaxation) {
+        fastest = std::max({fastest, relaxation.longitudinal_rate(), relaxation.transverse_rate()});
+    });
     return fastest;
 }
 
 double largest_equilibrium_mz(const Experiment& experiment) {
     double largest = 0.0;
-    for (const SiteSpins& site : site_spins(experiment)) {
-        largest = std::max(largest, std::abs(site.relaxation.equilibrium_mz()));
-    }
+    for_each_relaxation(experiment, [&](const Relaxation& relaxation) {
+        largest = std::max(largest, std::abs(relaxation.equilibrium_mz()));
+    });
     return largest;
 }
 
@@ -240,23 +254,8 @@ LargestTurns largest_turns(const Experiment& experiment) {
 }
 
 void validate_spin_groups(const Experiment& experiment) {
-    const auto positive = [](const std::optional<double>& value) { return !value || *value > 0.0; };
-    const auto a_rate = [](const std::optional<double>& value) { return !value || *value >= 0.0; };
     for (std::size_t i = 0; i < experiment.sites.size(); ++i) {
-        const Site& site = experiment.sites[i];
-        require(site.weight > 0.0, i, "weight", "finite and > 0", site.weight);
-        require(true, i, "shift_khz", "finite", site.shift_khz);
-        require(true, i, "pulse_scale", "finite", site.pulse_scale);
-        require(positive(site.half_width_khz), i, "half_width_khz", "finite and > 0",
-                site.half_width_khz.value_or(1.0));
-        require(positive(site.gaussian_half_width_khz), i, "gaussian_half_width_khz",
-                "finite and > 0", site.gaussian_half_width_khz.value_or(1.0));
-        require(a_rate(site.gamma1_per_s), i, "gamma1_per_s", "finite and >= 0",
-                site.gamma1_per_s.value_or(0.0));
-        require(a_rate(site.gamma2_per_s), i, "gamma2_per_s", "finite and >= 0",
-                site.gamma2_per_s.value_or(0.0));
-        require(a_rate(site.gamma3_per_s), i, "gamma3_per_s", "finite and >= 0",
-                site.gamma3_per_s.value_or(0.0));
+        validate_site(experiment.sites[i], i);
     }
     if (!has_spin_groups(experiment)) return;
     const char* key = !experiment.sites.empty()               ? "line.sites"
@@ -274,7 +273,7 @@ void validate_spin_groups(const Experiment& experiment) {
                           : !relaxes_alike(experiment) ? "one relaxation"
                                                        : nullptr;
     if (against) throw std::invalid_argument(fmt::format("{} need {}", key, against));
-    if (is_uniform(experiment)) strength_rule(experiment.sequence, 1e-2);
+    strength_rule(experiment.sequence, 1e-2);
 }
 
 }  // namespace nmrsim

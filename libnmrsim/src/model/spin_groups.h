@@ -8,6 +8,9 @@
 
 namespace nmrsim {
 
+/// Whether spins' pulses are of several strengths.
+bool has_strengths(const Sequence& sequence);
+
 /// Whether spins differ in more than their offset.
 bool has_spin_groups(const Experiment& experiment);
 

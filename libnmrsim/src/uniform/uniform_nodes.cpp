@@ -244,7 +244,7 @@ void fill_decay(const Experiment& experiment, UniformNodes& nodes) {
 /// What the choice of nodes depends on.
 auto node_key(const Experiment& e, int level) {
     // Pulses matter where their strength is spread.
-    const bool spread = e.sequence.pulse_spread != 0.0 || !e.sequence.strengths.empty();
+    const bool spread = has_strengths(e.sequence);
     return std::tuple(e.line, e.sites, spread ? sequence_events(e.sequence) : std::vector<Event>(),
                       spread ? largest_turns(e).coupling_rad_per_us : 0.0, e.sequence.pulse_spread,
                       e.sequence.strengths, last_sample_us(e), e.accuracy.tolerance,
