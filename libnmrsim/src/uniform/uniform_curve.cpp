@@ -145,6 +145,20 @@ UniformNumbers uniform_tangent(const Experiment& experiment, const UniformNodes&
     return slope;
 }
 
+Pulse pulse_on(const UniformBlock& block, const UniformNumbers& curve, std::size_t event) {
+    Pulse pulse = curve.pulse[event];
+    pulse.flip_deg *= block.strength_at(curve.pulse_spread);
+    return pulse;
+}
+
+Pulse pulse_slope_on(const UniformBlock& block, const UniformNumbers& curve,
+                     const UniformNumbers& tangent, std::size_t event) {
+    Pulse slope = tangent.pulse[event];
+    slope.flip_deg = block.strength_at(curve.pulse_spread) * slope.flip_deg +
+                     block.strength_slope * tangent.pulse_spread * curve.pulse[event].flip_deg;
+    return slope;
+}
+
 bool shares_plan(const Experiment& experiment, std::string_view parameter_name) {
     if (changes_line(parameter_name)) return !shape_of(experiment.line).kinks_hz;
     // A name may stand in a pulse's duration.

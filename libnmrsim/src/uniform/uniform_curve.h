@@ -46,6 +46,11 @@ UniformCurve uniform_curve(const Experiment& experiment, const UniformNodes& nod
 UniformNumbers uniform_tangent(const Experiment& experiment, const UniformNodes& nodes,
                                std::string_view parameter_name);
 
+/// A pulse, the event `event`, as it acts on a block's spins, and how it changes with a parameter.
+Pulse pulse_on(const UniformBlock& block, const UniformNumbers& curve, std::size_t event);
+Pulse pulse_slope_on(const UniformBlock& block, const UniformNumbers& curve,
+                     const UniformNumbers& tangent, std::size_t event);
+
 /// Whether a parameter may differ between curves of one plan (but for the size of the step).
 bool shares_plan(const Experiment& experiment, std::string_view parameter_name);
 

@@ -144,16 +144,11 @@ TurnWithTangents UniformFrames::turn(std::size_t lane, std::size_t first_event,
         result.tangent.push_back(turn_z_tangent(end_phase(0), end_phase(t)));
     }
     const UniformNumbers& curve = numbers(0, lane);
-    const double strength = block.strength_at(curve.pulse_spread);
     for (std::size_t e = first_event; e < end_event; ++e) {
-        Pulse pulse = curve.pulse[e];
-        pulse.flip_deg *= strength;
+        const Pulse pulse = pulse_on(block, curve, e);
         const Matrix3 matrix = pulse_matrix(pulse);
         for (std::size_t t = 1; t < rows_; ++t) {
-            const UniformNumbers& tangent = numbers(t, lane);
-            Pulse slope = tangent.pulse[e];
-            slope.flip_deg = strength * slope.flip_deg +
-                             block.strength_slope * tangent.pulse_spread * curve.pulse[e].flip_deg;
+            const Pulse slope = pulse_slope_on(block, curve, numbers(t, lane), e);
             result.tangent[t - 1] = sum(product(matrix, result.tangent[t - 1]),
                                         product(pulse_tangent(pulse, slope), result.turn));
         }

@@ -277,17 +277,13 @@ void turn(int nodes, int tangents, const Real* matrix, Real* state_pointer) {
     const V<Real>* r = vectors(matrix);
     V<Real>* state = vectors(state_pointer);
     const int rows = 1 + tangents;
-    const auto times = [](const V<Real>* a, const Vector3<Real>& v) -> Vector3<Real> {
-        return {a[0] * v.x + a[1] * v.y + a[2] * v.z, a[3] * v.x + a[4] * v.y + a[5] * v.z,
-                a[6] * v.x + a[7] * v.y + a[8] * v.z};
-    };
     for (int i = 0; i < nodes; ++i) {
         V<Real>* m = state + 3 * rows * i;
         const Vector3<Real> before{m[0], m[1], m[2]};
         for (int t = tangents; t >= 0; --t) {
-            Vector3<Real> v = times(r, {m[3 * t], m[3 * t + 1], m[3 * t + 2]});
+            Vector3<Real> v = times<Real>(r, {m[3 * t], m[3 * t + 1], m[3 * t + 2]});
             if (t > 0) {
-                const Vector3<Real> change = times(r + 9 * t, before);
+                const Vector3<Real> change = times<Real>(r + 9 * t, before);
                 v = {v.x + change.x, v.y + change.y, v.z + change.z};
             }
             m[3 * t] = v.x;

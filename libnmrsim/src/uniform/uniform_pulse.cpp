@@ -45,10 +45,6 @@ void UniformGroup<Real>::drive(const UniformSegment& segment) {
     };
     for (std::size_t lane = 0; lane < curves_.size(); ++lane) {
         const UniformNumbers& curve = frames_.numbers(0, lane);
-        const Pulse& pulse = curve.pulse[segment.end_event];
-        const double steps = static_cast<double>(segment.steps);
-        const double cosine = std::cos(pulse.phase_deg * kRadiansPerDegree);
-        const double sine = std::sin(pulse.phase_deg * kRadiansPerDegree);
         for (std::size_t t = 0; t < rows_; ++t) {
             const UniformNumbers& one = frames_.numbers(t, lane);
             put(common, 4 * t, lane, kTwoPi * one.centre_hz * h);
@@ -58,21 +54,18 @@ void UniformGroup<Real>::drive(const UniformSegment& segment) {
             put(strength, 2 * t, lane, -kTwoPi * one.alpha_plane_hz * h);
             put(strength, 2 * t + 1, lane, -kTwoPi * one.alpha_z_hz * h);
             for (std::size_t b = 0; b < blocks.size(); ++b) {
-                const double scale =
-                    blocks[b].strength_at(curve.pulse_spread) * kRadiansPerDegree / steps;
-                double x = scale * pulse.flip_deg * cosine, y = scale * pulse.flip_deg * sine;
+                const Pulse pulse = pulse_on(blocks[b], curve, segment.end_event);
+                const double cosine = std::cos(pulse.phase_deg * kRadiansPerDegree);
+                const double sine = std::sin(pulse.phase_deg * kRadiansPerDegree);
+                double along = pulse.flip_deg, across = 0.0;
                 if (t > 0) {
-                    const Pulse& slope = one.pulse[segment.end_event];
-                    const double turn = slope.phase_deg * kRadiansPerDegree;
-                    const double more = blocks[b].strength_slope * one.pulse_spread *
-                                        kRadiansPerDegree / steps * pulse.flip_deg;
-                    const double along = scale * slope.flip_deg + more;
-                    const double dx = along * cosine - turn * y, dy = along * sine + turn * x;
-                    x = dx;
-                    y = dy;
+                    const Pulse slope = pulse_slope_on(blocks[b], curve, one, segment.end_event);
+                    along = slope.flip_deg;
+                    across = pulse.flip_deg * slope.phase_deg * kRadiansPerDegree;
                 }
-                put(field, 2 * (rows_ * b + t), lane, x);
-                put(field, 2 * (rows_ * b + t) + 1, lane, y);
+                const double step = kRadiansPerDegree / segment.steps;
+                put(field, 2 * (rows_ * b + t), lane, step * (along * cosine - across * sine));
+                put(field, 2 * (rows_ * b + t) + 1, lane, step * (along * sine + across * cosine));
             }
         }
     }

@@ -98,12 +98,6 @@ void fill_turns(const UniformPulseSteps<Real>& job, int nodes) {
     }
 }
 
-template <typename Real>
-inline Vector3<Real> times(const V<Real>* a, const Vector3<Real>& v) {
-    return {a[0] * v.x + a[1] * v.y + a[2] * v.z, a[3] * v.x + a[4] * v.y + a[5] * v.z,
-            a[6] * v.x + a[7] * v.y + a[8] * v.z};
-}
-
 template <typename Real, int kTangents>
 void run(const UniformPulseSteps<Real>& job) {
     constexpr int kRows = 1 + kTangents;

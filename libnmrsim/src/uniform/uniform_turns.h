@@ -51,6 +51,13 @@ inline Vector3<Real> cross(const Vector3<Real>& a, const Vector3<Real>& b) {
     return {a.y * b.z - a.z * b.y, a.z * b.x - a.x * b.z, a.x * b.y - a.y * b.x};
 }
 
+/// Of a matrix, row by row.
+template <typename Real>
+inline Vector3<Real> times(const V<Real>* a, const Vector3<Real>& v) {
+    return {a[0] * v.x + a[1] * v.y + a[2] * v.z, a[3] * v.x + a[4] * v.y + a[5] * v.z,
+            a[6] * v.x + a[7] * v.y + a[8] * v.z};
+}
+
 template <typename Real>
 inline Vector3<Real> apply(const Turn<Real>& r, const Vector3<Real>& v) {
     return {v.x + r.xx * v.x + r.xy * v.y + r.xz * v.z, v.y + r.yx * v.x + r.yy * v.y + r.yz * v.z,
