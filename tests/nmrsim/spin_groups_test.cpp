@@ -221,4 +221,11 @@ TEST_CASE("what sites and strengths cannot be is said with its place") {
     e.sequence.strengths = {{1.0, 1.0}};
     e.interaction.kernel = GaussianKernel{};
     CHECK(refusal(e) == "sequence.strengths need the uniform kernel");
+    e = echo();
+    e.line.spins = 10;
+    e.prior = {{"pulse_spread", 0.0, 0.1}};
+    CHECK(refusal(e) == "prior.pulse_spread needs line.spins = 0: an integral over the line");
+    e.prior.clear();
+    e.sequence.pulse_spread = 0.1;
+    CHECK(refusal(e) == "sequence.pulse_spread needs line.spins = 0: an integral over the line");
 }

@@ -96,6 +96,21 @@ Experiment with_largest(const Experiment& experiment, const Size& size) {
     return largest;
 }
 
+/// What the experiment lacks to hold sites and strengths of the pulses; nullptr if nothing.
+const char* spin_groups_need(const Experiment& experiment) {
+    const Interaction& interaction = experiment.interaction;
+    const bool turns_twice =
+        interaction.alpha_y_khz && *interaction.alpha_y_khz != interaction.alpha_x_khz;
+    return !is_uniform(experiment)     ? "the uniform kernel"
+           : experiment.line.spins > 0 ? "line.spins = 0: an integral over the line"
+           : turns_twice && (experiment.accuracy.magnus_order > 1 ||
+                             experiment.accuracy.frame == Frame::laboratory)
+               ? "the rotating frame at accuracy.magnus_order = 1"
+           : samples_pulses(experiment) ? "a window outside of pulses that take time"
+           : !relaxes_alike(experiment) ? "one relaxation"
+                                        : nullptr;
+}
+
 void validate_site(const Site& site, std::size_t place) {
     for (const SiteKey& key : site_keys()) {
         const std::optional<double> value = key.get(site);
@@ -257,22 +272,16 @@ void validate_spin_groups(const Experiment& experiment) {
     for (std::size_t i = 0; i < experiment.sites.size(); ++i) {
         validate_site(experiment.sites[i], i);
     }
-    if (!has_spin_groups(experiment)) return;
-    const char* key = !experiment.sites.empty()               ? "line.sites"
-                      : experiment.sequence.strengths.empty() ? "sequence.pulse_spread"
-                                                              : "sequence.strengths";
-    const Interaction& interaction = experiment.interaction;
-    const bool turns_twice =
-        interaction.alpha_y_khz && *interaction.alpha_y_khz != interaction.alpha_x_khz;
-    const char* against = !is_uniform(experiment)     ? "the uniform kernel"
-                          : experiment.line.spins > 0 ? "line.spins = 0: an integral over the line"
-                          : turns_twice && (experiment.accuracy.magnus_order > 1 ||
-                                            experiment.accuracy.frame == Frame::laboratory)
-                              ? "the rotating frame at accuracy.magnus_order = 1"
-                          : samples_pulses(experiment) ? "a window outside of pulses that take time"
-                          : !relaxes_alike(experiment) ? "one relaxation"
-                                                       : nullptr;
-    if (against) throw std::invalid_argument(fmt::format("{} need {}", key, against));
+    const bool unknown = std::ranges::any_of(
+        experiment.prior, [](const PriorRange& range) { return range.name == "pulse_spread"; });
+    if (!has_spin_groups(experiment) && !unknown) return;
+    if (const char* missing = spin_groups_need(experiment)) {
+        const char* subject = !experiment.sites.empty()                ? "line.sites need"
+                              : !experiment.sequence.strengths.empty() ? "sequence.strengths need"
+                              : unknown                                ? "prior.pulse_spread needs"
+                                        : "sequence.pulse_spread needs";
+        throw std::invalid_argument(fmt::format("{} {}", subject, missing));
+    }
     strength_rule(experiment.sequence, 1e-2);
 }
 

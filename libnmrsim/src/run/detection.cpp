@@ -1,6 +1,7 @@
 #include "run/detection.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "model/dead_time.h"
 #include "model/finite_numbers.h"
@@ -134,7 +135,8 @@ SpinExperiment spin_experiment(const Experiment& experiment) {
         spins.placeholder = true;
         const Parameter& row = parameter("alpha_x_khz");
         const double value = row.get(experiment);
-        e.prior.push_back({row.name, value, value});
+        const double beside = std::nextafter(value, value < row.upper ? row.upper : row.lower);
+        e.prior.push_back({row.name, std::min(value, beside), std::max(value, beside)});
     }
     return spins;
 }

@@ -282,6 +282,16 @@ bool samples_a_pulse(const Experiment& e) {
     return false;
 }
 
+bool can_spread_pulses(Experiment e) {
+    e.sequence.pulse_spread = 0.1;
+    try {
+        e.validate();
+    } catch (const std::invalid_argument&) {
+        return false;
+    }
+    return true;
+}
+
 template <std::size_t n>
 std::string row_that_applies(Chance& chance, const Experiment& e, const char* const (&rows)[n]) {
     for (;;) {
@@ -290,6 +300,7 @@ std::string row_that_applies(Chance& chance, const Experiment& e, const char* co
         // An ideal pulse has no field that would act for a time.
         if (name == "flip_duration_us" && !(parameter(name).get(e) > 0.0)) continue;
         if (moves_pulses(name) && samples_a_pulse(e)) continue;
+        if (name == "pulse_spread" && !can_spread_pulses(e)) continue;
         // Of several kinds of spins there are derivatives by what moves neither cut nor pulse.
         const bool groups =
             !e.sites.empty() || !e.sequence.strengths.empty() || e.sequence.pulse_spread > 0.0;
