@@ -61,15 +61,17 @@ struct Task {
 
     const Experiment& followed() const { return stored.experiment; }
 
-    UniformPlan plan(double hope) const {
-        UniformPlan plan = uniform_plan(followed(), 0.0, hope);
+    /// Args: magnitude: as uniform_plan()'s.
+    UniformPlan plan(double hope, double magnitude) const {
+        UniformPlan plan = uniform_plan(followed(), magnitude, hope, stored.longest_us);
         add_rests(stored, plan);
         return plan;
     }
     /// The plan with nodes that are exact enough for how the line's weights change, too.
     UniformPlan on_better_nodes(const UniformPlan& coarse) const {
+        const int level = level_of_slopes(coarse.step.level);
         UniformPlan plan = uniform_plan(
-            followed(), uniform_nodes(followed(), level_of_slopes(coarse.step.level)), coarse.step);
+            followed(), uniform_nodes(followed(), level, stored.longest_us), coarse.step);
         add_rests(stored, plan);
         return plan;
     }
@@ -174,6 +176,22 @@ double rounding(const Experiment& experiment, const UniformPlan& plan) {
            (1.0 + std::log10(1.0 + ratio));
 }
 
+/// Whether the curve is smaller than the plan was made for: then both of two runs may miss it
+/// alike.
+///
+/// Args: magnitude: receives how large it is, where it is smaller.
+bool is_smaller(const Task& task, const UniformPlan& plan, const Signal& signal,
+                double& magnitude) {
+    const double peak = heard_peak(task.asked, signal);
+    if (!(peak > 0.0) ||
+        uniform_level(task.followed(), uniform_nodes(task.followed(), 0, task.stored.longest_us),
+                      peak) <= plan.step.level) {
+        return false;
+    }
+    magnitude = peak;
+    return true;
+}
+
 /// The finer of the first two runs that agree to the tolerance, with its estimate.
 ///
 /// Args: coarse: of `plan`; receives the plan of what is returned.
@@ -218,10 +236,13 @@ SignalJacobian agreed(const Task& task, std::span<const std::string> parameters,
 SignalJacobian answer(const Task& task, std::span<const std::string> parameters) {
     const Experiment& experiment = task.followed();
     const double tolerance = std::max(experiment.accuracy.tolerance, kLeastTolerance);
-    UniformPlan plan = task.plan(1.0);
-    if (std::ranges::any_of(parameters, changes_line) && !experiment.accuracy.nodes) {
-        plan = task.on_better_nodes(plan);
-    }
+    double magnitude = 0.0;
+    const auto first_plan = [&] {
+        UniformPlan plan = task.plan(1.0, magnitude);
+        const bool slopes = std::ranges::any_of(parameters, changes_line);
+        return slopes && !experiment.accuracy.nodes ? task.on_better_nodes(plan) : plan;
+    };
+    UniformPlan plan = first_plan();
     if (experiment.accuracy.nodes || experiment.accuracy.steps_per_point) {
         SignalJacobian result = run(task, plan, parameters);
         result.signal.estimated_error =
@@ -231,6 +252,10 @@ SignalJacobian answer(const Task& task, std::span<const std::string> parameters)
     if (plan.step.calibrated) {
         long passes = 0;
         SignalJacobian result = run(task, plan, parameters, passes);
+        if (is_smaller(task, plan, result.signal, magnitude)) {
+            plan = first_plan();
+            result = run(task, plan, parameters, passes);
+        }
         if (flops(plan, passes) > kDear) {
             const double estimate =
                 estimated_error(experiment, plan, heard_peak(task.asked, result.signal));
@@ -255,9 +280,13 @@ SignalJacobian answer(const Task& task, std::span<const std::string> parameters)
             return result;
         }
     }
-    plan = task.plan(kHope);
-    plan.step.single = false;
-    SignalJacobian coarse = run(task, plan, {});
+    const auto coarse_run = [&] {
+        plan = task.plan(kHope, magnitude);
+        plan.step.single = false;
+        return run(task, plan, {});
+    };
+    SignalJacobian coarse = coarse_run();
+    if (is_smaller(task, plan, coarse.signal, magnitude)) coarse = coarse_run();
     SignalJacobian result = agreed(task, parameters, std::move(coarse), plan);
     if (experiment.accuracy.precision != Precision::single) return result;
     plan.step.single = true;

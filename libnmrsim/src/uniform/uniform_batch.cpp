@@ -63,8 +63,9 @@ bool same_widths(const Line& a, const Line& b) {
 /// Nodes of each line, spread and level, found as they are needed.
 class NodeLevels {
 public:
-    /// Args: experiment: with the widest pulses of the batch.
-    explicit NodeLevels(Experiment experiment) : experiment_(std::move(experiment)) {}
+    /// Args: experiment: with the widest pulses of the batch. longest_us: as uniform_nodes()'s.
+    NodeLevels(Experiment experiment, double longest_us)
+        : experiment_(std::move(experiment)), longest_us_(longest_us) {}
 
     const UniformNodes& at(const Line& line, double spread, int level) {
         auto known = std::ranges::find_if(lines_, [&](const OfLine& one) {
@@ -79,7 +80,7 @@ public:
             Experiment experiment = experiment_;
             experiment.line = line;
             experiment.sequence.pulse_spread = spread;
-            nodes = uniform_nodes(experiment, level);
+            nodes = uniform_nodes(experiment, level, longest_us_);
         }
         return nodes;
     }
@@ -91,6 +92,7 @@ private:
         std::vector<UniformNodes> nodes;  // (levels)
     };
     const Experiment experiment_;
+    const double longest_us_;
     std::deque<OfLine> lines_;
 };
 
@@ -107,12 +109,11 @@ Sorted sort_by_step(const Experiment& shared, std::span<const double> parameters
     const OwnUnknowns own(shared.prior);
     // Where delays, line and relaxation are the same in all of them.
     Sorted sorted{
-        own.delays() ? StoredExperiment{shared, {}, 0.0} : store_long_delays(shared, patience),
-        {},
-        {}};
+        own.delays() ? StoredExperiment{shared} : store_long_delays(shared, patience), {}, {}};
     const StoredExperiment& stored = sorted.stored;
     const Experiment widest = with_widest_pulses(shared);
-    NodeLevels nodes_of_whole(widest), nodes_of_stored(stored.shortened(widest));
+    NodeLevels nodes_of_whole(widest, 0.0),
+        nodes_of_stored(stored.shortened(widest), stored.longest_us);
     std::vector<Bucket>& buckets = sorted.buckets;
     const bool set = shared.accuracy.nodes || shared.accuracy.steps_per_point;
     for (const std::size_t i : curves) {

@@ -1,5 +1,6 @@
 #include "uniform/uniform_frames.h"
 
+#include <array>
 #include <cmath>
 
 #include "nmrsim/units.h"
@@ -13,8 +14,17 @@ struct DecayFunctions {
     double second = 0.5, second_slope = -1.0 / 6.0;
 };
 
+/// 1 / k!
+constexpr auto kInverseFactorial = [] {
+    std::array<double, 22> values{1.0};
+    for (std::size_t k = 1; k < values.size(); ++k) {
+        values[k] = values[k - 1] / static_cast<double>(k);
+    }
+    return values;
+}();
+
 DecayFunctions decay_functions(double x) {
-    constexpr double kFewTerms = 0.5;
+    constexpr double kFewTerms = 0.5, kFewerTerms = 1e-3;
     if (x == 0.0) return {};
     DecayFunctions f;
     if (std::abs(x) > kFewTerms) {
@@ -26,15 +36,12 @@ DecayFunctions decay_functions(double x) {
     }
     // Sums of (-x)^k / (k + 1)! and (-x)^k / (k + 2)!.
     f = {0.0, 0.0, 0.0, 0.0};
-    double power = 1.0, slope = 0.0, factorial = 1.0;
-    for (int k = 0; k < 18; ++k) {
-        factorial *= k + 1.0;
-        f.first += power / factorial;
-        f.first_slope += slope / factorial;
-        f.second += power / (factorial * (k + 2.0));
-        f.second_slope += slope / (factorial * (k + 2.0));
-        slope = -(k + 1.0) * power;
-        power *= -x;
+    for (std::size_t k = std::abs(x) > kFewerTerms ? 18 : 6; k-- > 0;) {
+        const double slope = -static_cast<double>(k + 1);
+        f.first = kInverseFactorial[k + 1] - x * f.first;
+        f.first_slope = slope * kInverseFactorial[k + 2] - x * f.first_slope;
+        f.second = kInverseFactorial[k + 2] - x * f.second;
+        f.second_slope = slope * kInverseFactorial[k + 3] - x * f.second_slope;
     }
     return f;
 }

@@ -200,6 +200,7 @@ private:
     std::vector<double> step_s_;      // (curves) of the current segment [s]
     std::vector<double> start_slope_, end_slope_;  // (rows, curves) of its times [s]
     std::vector<double> free_;                     // (5, nodes) of quiet_stretches()
+    double free_spacing_s_ = 0.0;                  // of what in it is no curve's own
     UniformRun result_;
 };
 

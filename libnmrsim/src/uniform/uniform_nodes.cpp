@@ -192,8 +192,8 @@ double largest_frame_turn(const Experiment& experiment) {
                     largest_turns(experiment).coupling_rad_per_us * last_sample_us(experiment));
 }
 
-UniformNodes find_nodes(const Experiment& experiment, double tolerance) {
-    const double longest_s = std::max(last_sample_us(experiment), 1e-3) * kSecondsPerUs;
+UniformNodes find_nodes(const Experiment& experiment, double tolerance, double longest_us) {
+    const double longest_s = longest_us * kSecondsPerUs;
     const std::vector<double> time_s = times_of_errors(longest_s);
     const std::vector<SiteSpins> sites = site_spins(experiment);
     std::vector<LineRule> rules;
@@ -207,6 +207,7 @@ UniformNodes find_nodes(const Experiment& experiment, double tolerance) {
         for (std::size_t j = 0; j < own.size(); ++j) error[j] += site.share * own[j];
     }
     UniformNodes nodes;
+    nodes.longest_us = longest_us;
     put_together(
         sites, rules,
         strength_rule(experiment.sequence, kNodeShare * tolerance / largest_frame_turn(experiment)),
@@ -222,7 +223,7 @@ UniformNodes find_nodes(const Experiment& experiment, double tolerance) {
 /// How a free decay falls, up to the longest time.
 void fill_decay(const Experiment& experiment, UniformNodes& nodes) {
     constexpr int kTimes = 257;
-    nodes.decay_spacing_us = std::max(last_sample_us(experiment), 1e-3) / (kTimes - 1);
+    nodes.decay_spacing_us = nodes.longest_us / (kTimes - 1);
     std::vector<double> time_s;
     time_s.reserve(kTimes);
     for (int k = 0; k < kTimes; ++k) time_s.push_back(k * nodes.decay_spacing_us * kSecondsPerUs);
@@ -242,12 +243,12 @@ void fill_decay(const Experiment& experiment, UniformNodes& nodes) {
 }
 
 /// What the choice of nodes depends on.
-auto node_key(const Experiment& e, int level) {
+auto node_key(const Experiment& e, int level, double longest_us) {
     // Pulses matter where their strength is spread.
     const bool spread = has_strengths(e.sequence);
     return std::tuple(e.line, e.sites, spread ? sequence_events(e.sequence) : std::vector<Event>(),
                       spread ? largest_turns(e).coupling_rad_per_us : 0.0, e.sequence.pulse_spread,
-                      e.sequence.strengths, last_sample_us(e), e.accuracy.tolerance,
+                      e.sequence.strengths, last_sample_us(e), longest_us, e.accuracy.tolerance,
                       e.accuracy.nodes.value_or(0), level);
 }
 
@@ -268,13 +269,14 @@ double interpolation_error(const UniformNodes& nodes, double step_s, bool near_n
     return kSpinLength * sum;
 }
 
-UniformNodes uniform_nodes(const Experiment& experiment, int level) {
+UniformNodes uniform_nodes(const Experiment& experiment, int level, double longest_us) {
+    if (longest_us == 0.0) longest_us = std::max(last_sample_us(experiment), 1e-3);
     // The search costs as much as a few curves: the last answers are kept.
-    using Key = decltype(node_key(experiment, level));
+    using Key = decltype(node_key(experiment, level, longest_us));
     constexpr std::size_t kKept = 64;
     static std::mutex mutex;
     static std::deque<std::pair<Key, UniformNodes>> kept;
-    const Key key = node_key(experiment, level);
+    const Key key = node_key(experiment, level, longest_us);
     {
         const std::lock_guard lock(mutex);
         for (const auto& [known, nodes] : kept) {
@@ -283,7 +285,7 @@ UniformNodes uniform_nodes(const Experiment& experiment, int level) {
     }
     const double tolerance =
         std::max(experiment.accuracy.tolerance * std::pow(10.0, -level), kLeastTolerance);
-    UniformNodes nodes = find_nodes(experiment, tolerance);
+    UniformNodes nodes = find_nodes(experiment, tolerance, longest_us);
     nodes.half_width_khz = narrowest_half_width_khz(experiment);
     nodes.longest_step_s = longest_step(experiment, nodes, tolerance);
     fill_decay(experiment, nodes);
@@ -321,8 +323,7 @@ UniformNodes finer_nodes(const Experiment& experiment, const UniformPlan& plan, 
         } else {
             // A third more panels, and the same longest phase of a piece over `factor`.
             const double panels = std::ceil(4.0 / 3.0 * static_cast<double>(pieces.size()));
-            const double longest_s =
-                factor * std::max(last_sample_us(experiment), 1e-3) * kSecondsPerUs;
+            const double longest_s = factor * coarse.longest_us * kSecondsPerUs;
             constexpr double kPhase = 48.0;  // [rad]
             rule.pieces = panel_pieces(line, static_cast<int>(panels), longest_s, kPhase);
             rule.rule = line_quadrature(line, rule.pieces);
@@ -335,6 +336,7 @@ UniformNodes finer_nodes(const Experiment& experiment, const UniformPlan& plan, 
                  strength_rule(experiment.sequence, static_cast<int>(strengths + (spread ? 2 : 0))),
                  nodes);
     nodes.half_width_khz = coarse.half_width_khz;
+    nodes.longest_us = factor * coarse.longest_us;
     return nodes;
 }
 

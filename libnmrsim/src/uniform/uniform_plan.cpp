@@ -17,7 +17,7 @@ namespace {
 
 // Share of the tolerance by which M may turn spins while they are followed in closed form.
 constexpr double kQuietShare = 0.3;
-constexpr double kQuieter = 0.1;  // in a finer plan
+constexpr double kQuieter = 0.3;  // in a finer plan
 
 // Stretches of fewer settling times than this are stepped through; looks at M are so many in one.
 constexpr double kShortStretch = 4.0;
@@ -322,10 +322,11 @@ UniformPlan uniform_plan(const Experiment& experiment, UniformNodes nodes, Unifo
     return laid_out(experiment, std::move(nodes), step, nullptr, 1.0);
 }
 
-UniformPlan uniform_plan(const Experiment& experiment, double magnitude, double hope) {
-    UniformNodes nodes = uniform_nodes(experiment);
+UniformPlan uniform_plan(const Experiment& experiment, double magnitude, double hope,
+                         double longest_us) {
+    UniformNodes nodes = uniform_nodes(experiment, 0, longest_us);
     const int level = uniform_level(experiment, nodes, magnitude);
-    if (level > 0) nodes = uniform_nodes(experiment, level);
+    if (level > 0) nodes = uniform_nodes(experiment, level, longest_us);
     const UniformStep step = uniform_step(experiment, nodes, level, magnitude, hope);
     return uniform_plan(experiment, std::move(nodes), step);
 }

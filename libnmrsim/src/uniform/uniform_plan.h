@@ -51,8 +51,10 @@ struct UniformSegment : UniformSpan {
     /// Steps after which it is asked whether M is still to be heard of; where not, the rest is
     /// turned in closed form. 0: never.
     int steps_between_looks = 0;
-    /// What follows the steps: of it Mz alone is kept (StoredExperiment) [us].
+    /// What follows the steps: of it Mz alone is kept (StoredExperiment), if M stays quiet for so
+    /// long after them [us].
     double rest_us = 0.0;
+    double quiet_us = 0.0;
     std::vector<int> first_record;  ///< (samples), from the record `steps_before` before the start
     std::vector<double> weight;     ///< (samples, order)
 };
@@ -78,6 +80,7 @@ struct UniformNodes {
     double total_weight = 0.0;
     double half_width_khz = 0.0;  ///< of the narrowest line [kHz]
     double reach_hz = 0.0;        ///< largest |offset| [Hz]
+    double longest_us = 0.0;      ///< time in which spins' phases may go apart [us]
     /// (sites, panels) Of the panels where a site's rule is composite (line_quadrature()); empty:
     /// one rule over the cut.
     std::vector<std::vector<int>> pieces;
@@ -121,7 +124,10 @@ struct UniformPlan {
 
 /// Nodes for the experiment's line, longest time and tolerance (or accuracy.nodes), for echoes of
 /// 10^-level of the full magnetization: the tolerance is a share of the echo.
-UniformNodes uniform_nodes(const Experiment& experiment, int level = 0);
+///
+/// Args, here and below: longest_us: time in which spins' phases may go apart; 0: until the last
+/// sample [us].
+UniformNodes uniform_nodes(const Experiment& experiment, int level = 0, double longest_us = 0.0);
 
 /// More nodes for the plan's line, `factor` times as many, of which none is where one of the plan's
 /// is.
@@ -185,7 +191,8 @@ UniformPlan uniform_plan(const std::vector<double>& time_us, UniformNodes nodes,
 UniformPlan uniform_plan(const Experiment& experiment, UniformNodes nodes, UniformStep step);
 
 /// The plan of one experiment alone, with its own nodes and step.
-UniformPlan uniform_plan(const Experiment& experiment, double magnitude = 0.0, double hope = 1.0);
+UniformPlan uniform_plan(const Experiment& experiment, double magnitude = 0.0, double hope = 1.0,
+                         double longest_us = 0.0);
 
 /// A plan in double precision with other nodes, some `more_nodes` times as many, and in each
 /// segment at least `more_steps` times as many steps: what it gives tells how exact the coarser one

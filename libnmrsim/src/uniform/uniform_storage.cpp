@@ -19,9 +19,12 @@ constexpr double kStorageShare = 0.2;
 
 /// M has fallen, and its echoes have come, after so many settling times and so many times what came
 /// before the delay; a delay is cut where at least so many times as much remains.
-constexpr double kSettlings = 2.5, kEchoes = 2.0, kWorth = 3.0;
+constexpr double kSettlings = 2.5, kEchoes = 2.0, kWorth = 1.5;
 /// Each patience gives so many times as much.
 constexpr double kPatience = 2.0;
+
+/// M is to stay quiet for this share of what is left of a delay after it.
+constexpr double kQuietAfter = 0.25;
 
 /// Looks at M in what is left of a delay.
 constexpr int kLeastLooks = 8;
@@ -108,7 +111,7 @@ double stored_error(const Experiment& experiment, const std::vector<double>& sto
 
 /// Args: allowed: error of M.
 StoredExperiment store(const Experiment& experiment, int patience, double allowed) {
-    StoredExperiment result{experiment, {}, 0.0};
+    StoredExperiment result{experiment};
     const double settling = settling_us(experiment);
     if (experiment.accuracy.nodes || experiment.accuracy.steps_per_point ||
         !shape_of(experiment.line).coherence) {
@@ -121,6 +124,8 @@ StoredExperiment store(const Experiment& experiment, int patience, double allowe
     for (;;) {
         std::vector<double> stored_us;
         double end_us = 0.0, now_us = 0.0, cut_us = 0.0;  // now: of the shortened sequence
+        double stored_for_us = 0.0;                       // of it, what phases do not go apart by
+        result.longest_us = 0.0;
         for (Stretch& stretch : stretches) {
             end_us += stretch.pulses_us + stretch.duration_us;
             now_us += stretch.pulses_us;
@@ -132,11 +137,15 @@ StoredExperiment store(const Experiment& experiment, int patience, double allowe
                 stretch.followed_us = followed_us;
                 stored_us.push_back(stretch.duration_us);
                 cut_us += stretch.duration_us - followed_us;
+                result.longest_us = std::max(
+                    result.longest_us, now_us - stored_for_us + (1.0 + kQuietAfter) * followed_us);
+                stored_for_us += followed_us;
             }
             now_us += stretch.followed_us;
         }
-        if (stored_us.empty()) return {experiment, {}, 0.0};
+        if (stored_us.empty()) return {experiment};
         const double others_us = last_sample_us(experiment) - cut_us;
+        result.longest_us = std::max(result.longest_us, others_us - stored_for_us);
         result.error = stored_us.size() <= kMostStored
                            ? stored_error(experiment, stored_us, others_us)
                            : kSpinLength;
@@ -178,13 +187,14 @@ Experiment StoredExperiment::shortened(const Experiment& other) const {
 }
 
 StoredExperiment store_long_delays(const Experiment& experiment, int patience) {
-    if (patience > kMostPatience) return {experiment, {}, 0.0};
+    if (patience > kMostPatience) return {experiment};
     double magnitude = kSpinLength;
     for (;;) {
         StoredExperiment stored =
             store(experiment, patience, kStorageShare * experiment.accuracy.tolerance * magnitude);
         if (stored.rest_us.empty()) return stored;
-        magnitude = uncoupled_magnitude(stored.experiment, uniform_nodes(stored.experiment));
+        magnitude = uncoupled_magnitude(stored.experiment,
+                                        uniform_nodes(stored.experiment, 0, stored.longest_us));
         if (stored.keeps_tolerance(magnitude)) return stored;
     }
 }
@@ -196,7 +206,9 @@ void add_rests(const StoredExperiment& stored, UniformPlan& plan) {
         for (std::size_t e = segment.end_event; e < plan.segments[j + 1].first_event; ++e) {
             segment.rest_us += stored.rest_us[e];
         }
-        if (segment.rest_us > 0.0 && segment.steps_between_looks == 0) {
+        if (segment.rest_us == 0.0) continue;
+        segment.quiet_us = kQuietAfter * segment.duration_us;
+        if (segment.steps_between_looks == 0) {
             segment.steps_between_looks = std::max(1, segment.steps / kLeastLooks);
         }
     }

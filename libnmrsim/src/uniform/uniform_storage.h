@@ -16,9 +16,12 @@ namespace nmrsim {
 
 /// An experiment whose long delays are shortened to what is followed step by step.
 struct StoredExperiment {
-    Experiment experiment;        ///< its window moved with the delays
-    std::vector<double> rest_us;  ///< (events) what was cut from each delay [us]; empty: nothing
-    double error = 0.0;           ///< of M by what is transverse, |M| <= 1/2
+    Experiment experiment;  ///< its window moved with the delays
+    std::vector<double> rest_us =
+        {};              ///< (events) what was cut from each delay [us]; empty: nothing
+    double error = 0.0;  ///< of M by what is transverse, |M| <= 1/2
+    /// Time in which spins' phases may go apart; 0: until the last sample [us].
+    double longest_us = 0.0;
 
     /// Another one with the same delays, shortened as this one is.
     Experiment shortened(const Experiment& other) const;

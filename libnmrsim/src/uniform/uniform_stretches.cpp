@@ -23,26 +23,31 @@ int UniformGroup<Real>::quiet_stretches(const Stepped& stepped, std::size_t lane
     free_.resize(5 * nodes_);
     double *x = free_.data(), *y = x + nodes_, *cosine = y + nodes_, *sine = cosine + nodes_,
            *inside = sine + nodes_;
+    if (free_spacing_s_ != spacing_s) {
+        free_spacing_s_ = spacing_s;
+        for (std::size_t i = 0; i < nodes_; ++i) {
+            const double share = offset[i] / edge, rest = 1.0 - share * share;
+            inside[i] = rest * rest * rest * rest;
+            const double angle = kTwoPi * offset[i] * spacing_s;
+            cosine[i] = std::cos(angle);
+            sine[i] = std::sin(angle);
+        }
+    }
     double at_edge = 0.0, everywhere = 0.0;
     for (std::size_t i = 0; i < nodes_; ++i) {
-        const double share = offset[i] / edge;
-        inside[i] = std::pow(1.0 - share * share, 4);
         const double weight = std::abs(weight_of(0, lane, i));
         everywhere += weight;
-        if (std::abs(share) > kNearEdge) at_edge += weight;
+        if (std::abs(offset[i]) > kNearEdge * edge) at_edge += weight;
         const Real* m = lane_of(stepped.state, stepped.rows, i, 0, lane);
         x[i] = static_cast<double>(m[0]);
         y[i] = static_cast<double>(m[lanes_]);
-        const double angle = kTwoPi * offset[i] * spacing_s;
-        cosine[i] = decay * std::cos(angle);
-        sine[i] = decay * std::sin(angle);
     }
     const double noise = kSpinLength * plan_.nodes.total_weight * kNoise;
     // Of a near box many spins ring together; each of several sites has edges of its own.
     const bool few =
         kTwoPi * edge >= kFarCut * plan_.line_rate && plan_.nodes.blocks.back().site == 0;
     const double ringing = few ? at_edge / everywhere : 1.0;
-    double turned = 0.0;
+    double turned = 0.0, left = 1.0;
     for (int stretch = 0; stretch < most; ++stretch) {
         throw_if_stopped();
         for (int look = 0; look < looks; ++look) {
@@ -56,7 +61,9 @@ int UniformGroup<Real>::quiet_stretches(const Stepped& stepped, std::size_t lane
                 y[i] = cosine[i] * y[i] - sine[i] * x[i];
                 x[i] = next;
             }
-            const double magnitude = std::hypot(sum_x, sum_y) + ringing * std::hypot(all_x, all_y);
+            const double magnitude =
+                left * (std::hypot(sum_x, sum_y) + ringing * std::hypot(all_x, all_y));
+            left *= decay;
             if (magnitude > noise) turned += strength * magnitude * spacing_s;
             if (turned > plan_.quiet_rad) return stretch;
         }
@@ -119,11 +126,8 @@ void UniformGroup<Real>::steps_with_looks(const Stepped& stepped,
     const int stretches = segment.steps / between, first = segment.steps % between;
     const double stretch_s = between * segment.step_s;
     const double end_s = segment.duration_us * kSecondsPerUs;
-    const double after_s = plan_.time_us.back() * kSecondsPerUs -
-                           (segment.start_us + segment.duration_us) * kSecondsPerUs;
     const bool stores = segment.rest_us > 0.0;
-    // What the nodes are made for is the time until the last sample.
-    const int beyond = stores ? static_cast<int>(std::ceil(after_s / stretch_s)) : 0;
+    const int beyond = static_cast<int>(segment.quiet_us * kSecondsPerUs / stretch_s);
     const std::size_t entries = nodes_ * 3 * stepped.rows;
     Real* kept = work_.kept.at_least(entries * lanes_);
     std::vector<int> left(curves_.size(), stretches);
