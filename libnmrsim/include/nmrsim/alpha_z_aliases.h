@@ -1,6 +1,6 @@
 /// Which alpha_z an echo cannot tell apart but by a turn: a symmetry of the Hahn echo.
 ///
-/// Uniform kernel, alpha_x = alpha_y, ideal pulses, no relaxation: between pulses Mz is constant,
+/// Uniform kernel, alpha_x = alpha_y, ideal pulses, no relaxation along z: between pulses Mz is constant,
 /// and alpha_z does nothing but turn all spins about z at 2 pi alpha_z Mz. An alpha_z that is
 /// larger by 1 / (tau Mz) turns them once more before the second pulse, which meets the same state;
 /// after it M+ turns faster by a rate that is known. See docs/theory.md.

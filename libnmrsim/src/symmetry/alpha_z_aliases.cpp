@@ -56,20 +56,34 @@ bool has_alpha_z_aliases(const Experiment& experiment) {
         return false;
     }
     // Unknowns that the symmetry outlasts.
-    constexpr std::array<std::string_view, 15> kHarmless = {
-        kAlphaZ,       "alpha_x_khz",   "half_width_khz",
-        "flip_deg",    "refocus_ratio", "flip_phase_deg",
-        "pulse_scale", "centre_khz",    "refocus_phase_deg",
-        "gain",        "cutoff_khz",    "receiver_phase_deg",
-        "summed_khz",  "noise",         "pulse_spread"};
+    constexpr std::array<std::string_view, 17> kHarmless = {kAlphaZ,
+                                                            "alpha_x_khz",
+                                                            "half_width_khz",
+                                                            "flip_deg",
+                                                            "refocus_ratio",
+                                                            "flip_phase_deg",
+                                                            "pulse_scale",
+                                                            "centre_khz",
+                                                            "refocus_phase_deg",
+                                                            "gain",
+                                                            "cutoff_khz",
+                                                            "receiver_phase_deg",
+                                                            "summed_khz",
+                                                            "noise",
+                                                            "pulse_spread",
+                                                            "gamma3_per_s",
+                                                            "d"};
     const bool harmless =
         std::all_of(experiment.prior.begin(), experiment.prior.end(), [&](const PriorRange& range) {
             return std::find(kHarmless.begin(), kHarmless.end(), range.name) != kHarmless.end();
         });
-    // A site's own pulses turn it otherwise, but all see one Mz; its own rates would change that.
-    const double rate = fastest_rate(experiment);
+    // A site's own pulses turn it otherwise, but all see one Mz; rates along z would change that.
+    const std::vector<SiteSpins> sites = site_spins(experiment);
+    const bool lasting = std::all_of(sites.begin(), sites.end(), [](const SiteSpins& site) {
+        return site.relaxation.longitudinal_rate() == 0.0;
+    });
     return harmless && alpha_z_column(experiment.prior) < experiment.prior.size() &&
-           !experiment.interaction.alpha_y_khz && experiment.phase_cycle.empty() && rate == 0.0 &&
+           !experiment.interaction.alpha_y_khz && experiment.phase_cycle.empty() && lasting &&
            first_sample_us(experiment) >= echo->tau_us;
 }
 
@@ -77,7 +91,7 @@ AlphaZAlias alpha_z_alias(const Experiment& experiment, double tolerance) {
     if (!has_alpha_z_aliases(experiment)) {
         throw std::invalid_argument(
             "alpha_z has aliases only in Hahn echoes of the uniform kernel with ideal pulses, "
-            "alpha_x = alpha_y, no relaxation, and a window after the second pulse");
+            "alpha_x = alpha_y, no relaxation along z, and a window after the second pulse");
     }
     const double tau_us = std::get<HahnEcho>(experiment.sequence.program).tau_us;
     Experiment around = experiment;
