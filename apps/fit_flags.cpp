@@ -47,13 +47,14 @@ void add_fit_flags(CLI::App& app, FitFlags& flags) {
                           ->check(positive_number())
                           ->type_name("US");
     app.add_flag("--measured", flags.fit.measured,
-                 "The curves are measured: find the echo, take the noise from the tail, fit gain, "
-                 "receiver phase and time zero with the rest (implies --refine)");
+                 "The curves are measured: find the echo, take the noise from the record, fit "
+                 "gain, receiver phase, offset and time zero with the rest (implies --refine)");
     app.add_flag("--no-align", flags.no_align,
                  "With --measured: the files' times count from the first pulse");
     app.add_flag("--no-gain", flags.no_gain,
                  "With --measured: the curves are in units of M, gain 1");
     app.add_flag("--no-phase", flags.no_phase, "With --measured: the receiver's phase is 0");
+    app.add_flag("--no-offset", flags.no_offset, "With --measured: the receiver adds no constant");
     app.add_flag("--joint", flags.fit.joint,
                  "One fit of all curves, of one material: common unknowns are one for all (implies "
                  "--refine)");
@@ -72,8 +73,8 @@ void add_fit_flags(CLI::App& app, FitFlags& flags) {
 void FitFlags::settle() {
     fit.refine = fit.refine || names_experiment(model);
     const auto refuse = [](const char* what) { throw std::invalid_argument(what); };
-    if (!fit.measured && (no_align || no_gain || no_phase)) {
-        refuse("--no-align, --no-gain and --no-phase need --measured");
+    if (!fit.measured && (no_align || no_gain || no_phase || no_offset)) {
+        refuse("--no-align, --no-gain, --no-phase and --no-offset need --measured");
     }
     if (!per_curve->empty() && !fit.joint) refuse("--per-curve needs --joint");
     if (fit.refines() && !fit.measured && !(fit.noise > 0.0)) {
@@ -94,6 +95,7 @@ void FitFlags::settle() {
     fit.align = !no_align;
     fit.fit_gain = fit.measured ? !no_gain : fit_gain;
     fit.fit_phase = fit.measured ? !no_phase : fit_phase;
+    fit.fit_offset = fit.measured && !no_offset;
     fit.fit_time_zero = !time_zero->empty();
     if (fit.fit_time_zero) fit.time_zero_range_us = time_zero_us;
     if (!check->empty()) fit.check = checked;

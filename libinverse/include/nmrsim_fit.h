@@ -16,14 +16,16 @@ typedef struct nmrsim_fit_options {
     /** Standard deviation of the noise on each of Mx and My of a sample, > 0. 0: not known, which
      * measured curves alone may say. */
     double noise;
-    /** Not 0: the curves are as an instrument left them. The echo is sought, the noise and the
-     * receiver's offset are taken from the tail, the clock is fitted. */
+    /** Not 0: the curves are as an instrument left them. The echo is sought, the noise is taken from
+     * the record, the receiver's offset and the clock are fitted. */
     int measured;
     /** Of measured curves. Not 0: the echo may lie at any shift. */
     int align;
     /** Whether gain and phase of the receiver are unknown; -1: of measured curves alone. */
     int fit_gain;
     int fit_phase;
+    /** Whether there is a constant beside the curve; -1: of measured curves alone. */
+    int fit_offset;
     /** The clock may be off by so much [us]; 0: it is right, or what suits measured curves. */
     double time_zero_range_us;
     /** Of all draws. */
@@ -35,7 +37,7 @@ typedef struct nmrsim_fit_options {
 /** A fit's verdict: met within the noise, of use with care, or not what the curve says. */
 enum { NMRSIM_FIT_OK = 0, NMRSIM_FIT_CAUTION = 1, NMRSIM_FIT_REJECT = 2 };
 
-/** Noise not known, alignment on, gain and phase -1, the rest 0. NULL is fine. */
+/** Noise not known, alignment on, gain, phase and offset -1, the rest 0. NULL is fine. */
 NMRSIM_API void nmrsim_fit_defaults(nmrsim_fit_options* options);
 
 /** Fits curves by an experiment of the uniform kernel, whose prior names the unknowns.

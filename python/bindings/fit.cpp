@@ -88,6 +88,7 @@ FitOptions options_of(const py::dict& given) {
     set("align", options.align);
     set("fit_gain", options.fit_gain);
     set("fit_phase", options.fit_phase);
+    set("fit_offset", options.fit_offset);
     set("fit_time_zero", options.fit_time_zero);
     set("time_zero_range_us", options.time_zero_range_us);
     set("joint", options.joint);

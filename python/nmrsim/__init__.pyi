@@ -274,6 +274,7 @@ def fit(
     align: bool = True,
     fit_gain: bool | None = None,
     fit_phase: bool | None = None,
+    fit_offset: bool | None = None,
     fit_time_zero: bool = False,
     time_zero_range_us: float | None = None,
     joint: bool = False,

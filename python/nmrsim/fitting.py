@@ -60,6 +60,7 @@ def fit(
     align=True,
     fit_gain=None,
     fit_phase=None,
+    fit_offset=None,
     fit_time_zero=False,
     time_zero_range_us=None,
     joint=False,
@@ -74,18 +75,21 @@ def fit(
     Args:
         by: an Experiment of the uniform kernel, fitted from draws of its prior, for which no
             network is needed; or a trained nmrsim.inverse.Model, whose answer is refined where asked.
-        curves: a Signal or a list of them, each at its own times; complex M (points) or (n, points),
+        curves: a Signal or a list of them, each at its own times (measured, of an experiment that is
+            a series, its records in order); complex M (points) or (n, points),
             or Mx and My, (2, points) or (n, 2, points); or names of files, as nmr-fit reads them.
         time_us: of arrays; None: the experiment's times [us].
         noise: standard deviation on each of Mx and My; 0: not known. Fits need it, unless measured.
         refine: follow a model's estimates down to the best fit. Implied by the next two and by an
             Experiment.
         measured: the curves are as an instrument left them: the echo is sought, the noise taken from
-            the tail, gain, phase and clock are fitted.
+            the record, gain, phase, offset and clock are fitted.
         joint: one fit of all curves, of one material; each has its own of the unknowns per_curve.
         align: of measured curves, the echo may lie at any shift.
         fit_gain, fit_phase: the receiver's; None: of measured curves alone.
-        fit_time_zero: the clock, within +- time_zero_range_us (None: 1, or 2 for measured curves).
+        fit_offset: a constant beside the curve, likewise; of a series one in each record.
+        fit_time_zero: the clock, within +- time_zero_range_us (None: 1; of measured
+            curves 2, four samples or 1 / (8 half widths), whichever is most).
         check: fit each curve to judge a network's answer; None: where that can be done, up to 64.
         samples: draws of each posterior to return.
         seed: of all draws.
@@ -100,6 +104,7 @@ def fit(
         align=align,
         fit_gain=fit_gain,
         fit_phase=fit_phase,
+        fit_offset=fit_offset,
         fit_time_zero=fit_time_zero,
         time_zero_range_us=time_zero_range_us,
         joint=joint,

@@ -466,10 +466,10 @@ TEST_CASE("nmr-fit: --measured finds, scales and fits an echo, and says what it 
     CHECK(steps[0]["gain"].get<double>() == Approx(0.02).epsilon(0.05));
     // The model's zero is at -118 us of the file's clock.
     CHECK(steps[0]["shift_us"].get<double>() == Approx(-118.0).margin(0.1));
-    // Every other sample of the window's 136.1 us, less six that are fitted.
+    // Every other sample of the window's 136.1 us, less eight that are fitted.
     CHECK(steps[0]["spacing_us"].get<double>() == Approx(0.16));
     CHECK(steps[0]["points"].get<int>() == Approx(851).margin(1));
-    CHECK(steps[0]["degrees"].get<double>() == 2 * steps[0]["points"].get<int>() - 6);
+    CHECK(steps[0]["degrees"].get<double>() == 2 * steps[0]["points"].get<int>() - 8);
 }
 
 TEST_CASE("nmr-fit: --joint fits a sweep with common unknowns", "[slow]") {

@@ -3,7 +3,9 @@
 #include <cmath>
 #include <complex>
 #include <cstdint>
+#include <limits>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "catch_compat.h"
@@ -12,6 +14,7 @@
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/prior.h"
 #include "nmrsim/random.h"
+#include "nmrsim/series.h"
 #include "nmrsim/simulate.h"
 
 using namespace nmrinverse;
@@ -144,4 +147,129 @@ TEST_CASE("coloured noise without a tail is known by what the fit leaves") {
     // would be some 15.
     CHECK(z2 > 0.2);
     CHECK(z2 < 3.0);
+}
+
+namespace {
+
+/// An echo of the owner's own kind, whose record ends before the window, with noise and an offset.
+nmrsim::Experiment own_echo() {
+    nmrsim::Experiment own =
+        nmrsim::load_experiment(std::string(NMRSIM_FIELD_FILES) + "/owner.toml");
+    own.accuracy.tolerance = 1e-5;
+    return own;
+}
+
+/// Simulated records with gain 30, phase 2 rad, an offset, and a clock that is `late_us` late.
+std::vector<MeasuredRecord> records_of(const nmrsim::Experiment& series, double late_us,
+                                       double sigma) {
+    std::vector<MeasuredRecord> result;
+    std::uint64_t seed = 1;
+    for (const nmrsim::Experiment& record : nmrsim::series_records(series)) {
+        const nmrsim::Signal echo = nmrsim::simulate(record);
+        nmrsim::CounterRandom random(++seed, 0, nmrsim::RandomStream::noise);
+        std::vector<double> time_us;
+        std::vector<float> signal(2 * echo.points());
+        const std::complex<double> offset(0.02, -0.01 * static_cast<double>(seed));
+        for (std::size_t i = 0; i < echo.points(); ++i) {
+            time_us.push_back(echo.time_us[i] + late_us);
+            const std::complex<double> noise(sigma * random.normal(), sigma * random.normal());
+            const std::complex<double> m =
+                std::polar(30.0, 2.0) *
+                (std::complex<double>(echo.mx[i], echo.my[i]) + offset + noise);
+            signal[i] = static_cast<float>(m.real());
+            signal[echo.points() + i] = static_cast<float>(m.imag());
+        }
+        result.push_back(measured_record(time_us, signal, record));
+    }
+    return result;
+}
+
+EchoFit fitted(const nmrsim::Experiment& experiment, const std::vector<MeasuredRecord>& records) {
+    EchoOptions options;
+    options.threads = 1;
+    const EchoFinder finder(experiment, {}, options);
+    RefineOptions fitting;
+    fitting.fit_gain = fitting.fit_phase = fitting.fit_time_zero = fitting.fit_offset = true;
+    fitting.time_zero_range_us = clock_range_us(experiment, records.front().spacing_us());
+    fitting.threads = 1;
+    return fit_echo(finder, records, fitting);
+}
+
+void check_home(const EchoFit& fit, const std::vector<double>& truth) {
+    CHECK(fit.fit.within_noise(4.0));
+    for (std::size_t k = 0; k < truth.size(); ++k) {
+        const double z = (fit.fit.estimate[k] - truth[k]) / fit.fit.deviations()[k];
+        CAPTURE(k, z);
+        CHECK(std::abs(z) < 5.0);
+    }
+}
+
+}  // namespace
+
+TEST_CASE("a record with an offset that begins late and ends early is fitted without a network") {
+    const nmrsim::Experiment own = own_echo();
+    const std::vector<double> truth{12.0, 30.0, 60.0};
+    nmrsim::Experiment acquired = nmrsim::with_parameters(own, truth);
+    acquired.acquisition.start_us = 66.0;
+    acquired.acquisition.stop_us = 180.0;
+    acquired.acquisition.points = 229;
+    const std::vector<MeasuredRecord> records = records_of(acquired, 9.3, 1e-3);
+    const EchoFit fit = fitted(own, records);
+    check_home(fit, truth);
+    CHECK(std::abs(fit.shift_us() - 9.3) < 0.2);
+    CHECK(std::abs(fit.factor() - std::polar(30.0, 2.0)) < 1.0);
+    // What the record's own tail says of the offset and what the fit adds.
+    const std::complex<double> offset = records.front().noise.offset + fit.offset.front();
+    CHECK(std::abs(offset / std::polar(30.0, 2.0) - std::complex<double>(0.02, -0.02)) < 1e-3);
+}
+
+TEST_CASE("records of a series are fitted as one, each with its own noise and offset") {
+    nmrsim::Experiment own = own_echo();
+    own.prior.push_back({"gamma3_per_s", 0.0, 2e4});
+    for (const double tau : {40.0, 60.0, 90.0}) {
+        own.series.push_back({{{"sequence.tau_us", std::to_string(tau)},
+                               {"acquisition.start_us", std::to_string(1.2 * tau)},
+                               {"acquisition.stop_us", std::to_string(2.9 * tau)},
+                               {"acquisition.points", "200"}}});
+    }
+    const std::vector<double> truth{12.0, 30.0, 60.0, 7e3};
+    std::vector<MeasuredRecord> records =
+        records_of(nmrsim::with_parameters(own, truth), -3.1, 1e-3);
+    const EchoFit fit = fitted(own, records);
+    check_home(fit, truth);
+    CHECK(fit.series.size() == 3);
+    CHECK(fit.offset.size() == 3);
+    CHECK(fit.relative_noise.size() == fit.signal.size() / 2);
+    CHECK(std::abs(fit.shift_us() + 3.1) < 0.2);
+    // An echo's height against tau says the rate.
+    CHECK(fit.fit.deviations()[3] < 1e3);
+    records.pop_back();
+    CHECK_THROWS_WITH(fitted(own, records), ContainsSubstring("expected 3 records"));
+}
+
+TEST_CASE("samples count by their relative noise") {
+    nmrsim::Experiment own = own_echo();
+    own.prior = {{"alpha_x_khz", 0.0, 40.0}};
+    nmrsim::Signal echo = nmrsim::simulate(nmrsim::with_parameters(own, std::vector{12.0}));
+    const std::size_t points = echo.points();
+    nmrsim::add_noise(echo, 1e-3, 5, 0);
+    std::vector<float> signal(echo.mx.begin(), echo.mx.end());
+    signal.insert(signal.end(), echo.my.begin(), echo.my.end());
+    // A spike that counts for nothing.
+    signal[40] += 3.0f;
+    RefineOptions options;
+    options.noise = 1e-3;
+    options.threads = 1;
+    options.relative_noise.assign(points, 1.0);
+    options.relative_noise[40] = std::numeric_limits<double>::infinity();
+    const Refinement alike = refine(own, signal, std::vector{11.0}, options);
+    CHECK(std::abs(alike.estimate[0] - 12.0) < 5.0 * alike.deviations()[0]);
+    CHECK(alike.within_noise(4.0));
+    CHECK(alike.degrees == Approx(2.0 * static_cast<double>(points - 1) - 1.0));
+    for (double& relative : options.relative_noise) relative *= 4.0;
+    const Refinement noisier = refine(own, signal, std::vector{11.0}, options);
+    CHECK(noisier.deviations()[0] == Approx(4.0 * alike.deviations()[0]).epsilon(1e-2));
+    options.relative_noise.pop_back();
+    CHECK_THROWS_WITH(refine(own, signal, std::vector{11.0}, options),
+                      ContainsSubstring("relative_noise"));
 }

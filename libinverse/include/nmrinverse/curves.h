@@ -48,6 +48,9 @@ struct Curves {
         std::vector<float> signal;  ///< (2, points)
         /// White noise of `Curves::signal` at low frequencies over that of these samples.
         double noise_share = 1.0;
+        /// Of a series: its records, each with its window, and the times of all samples [us].
+        std::vector<nmrsim::SeriesRecord> series = {};
+        std::vector<double> time_us = {};
     };
     /// (count), or none: curves that were sampled at other times than time_us; null for the others.
     std::vector<std::shared_ptr<const Own>> own;

@@ -33,11 +33,13 @@ struct FitOptions {
     /// The curves are as an instrument left them: the echo is sought, the noise and the receiver's
     /// offset are taken from the tail, the clock is fitted.
     bool measured = false;
-    bool align = true;                   ///< of measured curves: the echo may lie at any shift
-    std::optional<bool> fit_gain = {};   ///< gain of the receiver; empty: of measured curves alone
-    std::optional<bool> fit_phase = {};  ///< its phase, likewise
-    bool fit_time_zero = false;          ///< the clock's zero; of measured curves it always is
-    /// Within +- this [us], > 0; empty: 2 about where a measured echo was found, 1 otherwise.
+    bool align = true;                    ///< of measured curves: the echo may lie at any shift
+    std::optional<bool> fit_gain = {};    ///< gain of the receiver; empty: of measured curves alone
+    std::optional<bool> fit_phase = {};   ///< its phase, likewise
+    std::optional<bool> fit_offset = {};  ///< a constant beside the curve, likewise
+    bool fit_time_zero = false;           ///< the clock's zero; of measured curves it always is
+    /// Within +- this [us], > 0; empty: clock_range_us() about where a measured echo was found, 1
+    /// otherwise.
     std::optional<double> time_zero_range_us = {};
     bool joint = false;  ///< one fit of all curves, at least two, of one material
     std::vector<std::string> per_curve = {"flip_deg"};  ///< unknowns that each has its own of then
@@ -79,7 +81,8 @@ struct FitResult {
 /// Fits curves of an experiment from 1,024 draws of its prior: no network is needed.
 ///
 /// Args: experiment: its prior names the unknowns; uniform kernel, nothing drawn. inputs: as
-/// read_curves() returns them. Throws: std::invalid_argument for options or an experiment that
+/// read_curves() returns them; of a series, one curve of all its samples or, measured, its records
+/// in order, which make one curve. Throws: std::invalid_argument for options or an experiment that
 /// cannot be fitted; nmrsim::InputError, naming the curve, for times that cannot be used;
 /// nmrsim::Stopped where `progress` says so.
 FitResult fit(const nmrsim::Experiment& experiment, std::span<const InputCurves> inputs,

@@ -20,6 +20,9 @@ struct RefineOptions {
     /// Of the noise at lags of 1, 2, ... samples, each within -1 ... 1; empty: it is white. See
     /// noise_correlation.h.
     std::vector<double> noise_correlation;
+    /// (points): each sample's standard deviation over `noise`, > 0; infinite: the sample does not
+    /// count. Empty: all are alike.
+    std::vector<double> relative_noise;
     /// Relative standard deviation of noise^2, where it is an estimate: >= 0.
     double noise_uncertainty = 0.0;
     int screened = 64;    ///< starts that are screened at first, >= 1; the others where none fits
@@ -33,6 +36,7 @@ struct RefineOptions {
     double final_tolerance = 0.0;
     bool fit_gain = false;            ///< a real factor > 0 of the curve is unknown too
     bool fit_phase = false;           ///< a phase of the receiver is unknown too
+    bool fit_offset = false;          ///< a constant beside the curve, of each record its own
     bool fit_time_zero = false;       ///< the clock's zero is unknown too
     double time_zero_range_us = 1.0;  ///< within +- this [us], > 0
     std::uint64_t seed = 0;           ///< of the starts that are drawn

@@ -30,6 +30,7 @@ nmrinverse::FitOptions options_of(const nmrsim_fit_options& given) {
     options.align = given.align != 0;
     options.fit_gain = three_way(given.fit_gain);
     options.fit_phase = three_way(given.fit_phase);
+    options.fit_offset = three_way(given.fit_offset);
     if (given.time_zero_range_us != 0.0) {
         options.fit_time_zero = true;
         options.time_zero_range_us = given.time_zero_range_us;
@@ -71,7 +72,7 @@ void nmrsim_fit_defaults(nmrsim_fit_options* options) {
     if (!options) return;
     *options = {};
     options->align = 1;
-    options->fit_gain = options->fit_phase = -1;
+    options->fit_gain = options->fit_phase = options->fit_offset = -1;
 }
 
 int nmrsim_fit(const nmrsim_experiment* experiment, const nmrsim_fit_options* options,

@@ -43,13 +43,10 @@ std::vector<VectorXd> CurveLikelihood::alias_starts(const Fit& fit, double most,
     const nmrsim::PriorRange& range = prior[static_cast<std::size_t>(column)];
     const double period = alias.period_khz / (range.high - range.low);  // in the box
     const double tau_us = std::get<nmrsim::HahnEcho>(own.sequence.program).tau_us;
-    const double first_us = nmrsim::first_sample_us(experiment_);
 
     const Eigen::Index n = x_.size();
-    VectorXd time_us(n);
-    for (Eigen::Index i = 0; i < n; ++i) {
-        time_us(i) = first_us + static_cast<double>(simulated_sample(i)) * spacing_us_ - tau_us;
-    }
+    VectorXd time_us = Eigen::Map<const VectorXd>(time_us_.data(), n);
+    time_us.array() -= tau_us;
     VectorXd data(2 * n);
     data << x_, y_;
     const VectorXd best = fit.at.residual * options_.noise + data;  // the model's curve
@@ -66,8 +63,13 @@ std::vector<VectorXd> CurveLikelihood::alias_starts(const Fit& fit, double most,
         const VectorXd cosine = phase.array().cos(), sine = phase.array().sin();
         VectorXd model = best;
         turn_each(cosine, sine, model);
+        take_offset(model.head(n), model.tail(n));
         MatrixXd slopes = *fit.at.slopes;
-        for (Eigen::Index a = 0; a < slopes.cols(); ++a) turn_each(cosine, sine, slopes.col(a));
+        for (Eigen::Index a = 0; a < slopes.cols(); ++a) {
+            auto slope = slopes.col(a);
+            turn_each(cosine, sine, slope);
+            take_offset(slope.head(n), slope.tail(n));
+        }
         const Linearised there =
             linearised(Freedom::as_asked, std::move(model), std::move(slopes), nullptr);
         VectorXd position = fit.position;

@@ -5,17 +5,14 @@
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
-#include <variant>
 
-#include "fit/curve_band.h"
 #include "fit/interpolation.h"
 #include "fit/linear_algebra.h"
 #include "fit/receiver_freedom.h"
 #include "nmrinverse/noise_correlation.h"
 #include "nmrsim/sensitivity.h"
-#include "nmrsim/sequence.h"
+#include "nmrsim/series.h"
 #include "nmrsim/simulate.h"
-#include "nmrsim/units.h"
 
 namespace nmrinverse {
 namespace {
@@ -32,33 +29,6 @@ constexpr double kLeastGain = 1e-3;
 
 /// Samples that are simulated at a time: bounds the memory of a large screening.
 constexpr std::size_t kBlockSamples = std::size_t{1} << 21;
-
-/// Times at which the curve may jump: pulses, and the ends of the receiver's dead times [us].
-std::vector<double> jumps_us(const nmrsim::Experiment& experiment) {
-    std::vector<double> jumps;
-    double time = 0.0;
-    for (const nmrsim::Event& event : nmrsim::sequence_events(experiment.sequence)) {
-        if (const auto* delay = std::get_if<nmrsim::Delay>(&event)) {
-            time += delay->duration_us;
-            continue;
-        }
-        jumps.push_back(time);
-        time += std::get<nmrsim::Pulse>(event).duration_us;
-        jumps.push_back(time);
-        jumps.push_back(time + experiment.acquisition.dead_time_us);
-    }
-    return jumps;
-}
-
-/// Most that a curve may turn between samples that it is interpolated from [rad]: what turns so
-/// fast is missed by 2e-4 of itself (fit/interpolation.h).
-constexpr double kLargestTurn = 0.8;
-
-/// Simulated samples for each of a curve's, so that it can be read between them.
-int steps_between(const nmrsim::Experiment& experiment, double spacing_us) {
-    const double turn = nmrsim::kTwoPi * 1e-3 * largest_frequency_khz(experiment) * spacing_us;
-    return std::max(1, static_cast<int>(std::ceil(turn / kLargestTurn)));
-}
 
 /// Chi-square with a freedom means the same minimum as without below this phase [rad] and so many
 /// turns over the window.
@@ -91,10 +61,13 @@ void check_curve(const nmrsim::Experiment& experiment, std::span<const float> si
         throw std::invalid_argument(fmt::format(
             "refine: {} samples do not fit Mx and My of {} points", signal.size(), points));
     }
-    if (options.fit_time_zero &&
-        (points < 2 || !experiment.acquisition.windows.empty() || !experiment.series.empty())) {
-        throw std::invalid_argument(fmt::format(
-            "fit_time_zero needs at least 2 points, in one window of one record, got {}", points));
+    if (!options.relative_noise.empty() && options.relative_noise.size() != points) {
+        throw std::invalid_argument(fmt::format("relative_noise must be of {} points, got {}",
+                                                points, options.relative_noise.size()));
+    }
+    if (options.fit_time_zero && (points < 2 || !experiment.acquisition.windows.empty())) {
+        throw std::invalid_argument(
+            fmt::format("fit_time_zero needs at least 2 points, in one window, got {}", points));
     }
     if (!std::all_of(signal.begin(), signal.end(), [](float m) { return std::isfinite(m); })) {
         throw std::invalid_argument("refine: samples must be finite");
@@ -107,48 +80,24 @@ CurveLikelihood::CurveLikelihood(const nmrsim::Experiment& experiment,
       options_(options),
       unknowns_(experiment.prior.size()),
       dimensions_(unknowns_ + (options.fit_time_zero ? 1 : 0)) {
-    nmrsim::Acquisition& window = experiment_.acquisition;
-    const std::size_t points = nmrsim::sample_count(experiment);
-    spacing_us_ = nmrsim::sample_spacing_us(experiment);
-    double first_us = nmrsim::first_sample_us(experiment);
-    std::vector<double> jumps;
-    double reach_us = 0.0;
-    if (options.fit_time_zero) {
-        // The model's curve is interpolated: it must be there, and smooth, as far as it is shifted
-        // and the interpolation reaches.
-        const int steps = steps_between(experiment, spacing_us_);
-        steps_ = static_cast<std::size_t>(steps);
-        spacing_us_ /= steps;
-        const int after = static_cast<int>(std::ceil(options.time_zero_range_us / spacing_us_)) +
-                          static_cast<int>(kInterpolationPoints) / 2;
-        const int before = std::min(after, static_cast<int>(std::floor(first_us / spacing_us_)));
-        reach_us = after * spacing_us_;
-        first_us = std::max(0.0, first_us - before * spacing_us_);
-        window = nmrsim::counted_from_start(experiment);
-        window.start_us = first_us;
-        window.points = (window.points - 1) * steps + 1 + before + after;
-        window.stop_us = window.start_us + (window.points - 1) * spacing_us_;
-        padding_ = static_cast<std::size_t>(before);
-        jumps = jumps_us(experiment);
-        jumps.push_back(0.0);
-    }
-    simulated_points_ = nmrsim::sample_count(experiment_);
-    for (std::size_t i = 0; i < points; ++i) {
-        const double time = first_us + static_cast<double>(i * steps_ + padding_) * spacing_us_;
-        const bool smooth = std::none_of(jumps.begin(), jumps.end(), [&](double jump) {
-            return std::abs(time - jump) <= reach_us;
-        });
-        if (smooth) samples_.push_back(i);
+    std::vector<nmrsim::Experiment> records = nmrsim::series_records(experiment);
+    std::size_t before = 0;
+    for (std::size_t r = 0; r < records.size(); ++r) {
+        const std::size_t points = nmrsim::sample_count(records[r]);
+        add_record(records[r], signal, before);
+        if (options.fit_time_zero && experiment.series.empty()) {
+            experiment_.acquisition = records[r].acquisition;
+        } else if (options.fit_time_zero) {
+            nmrsim::set_window(experiment_.series[r], records[r].acquisition);
+        }
+        before += points;
     }
     const Eigen::Index n = static_cast<Eigen::Index>(samples_.size());
-    x_.resize(n);
-    y_.resize(n);
-    for (Eigen::Index i = 0; i < n; ++i) {
-        const std::size_t k = samples_[static_cast<std::size_t>(i)];
-        x_(i) = static_cast<double>(signal[k]);
-        y_(i) = static_cast<double>(signal[points + k]);
-        peak_ = std::max(peak_, std::hypot(x_(i), y_(i)));
-    }
+    x_.conservativeResize(n);
+    y_.conservativeResize(n);
+    if (!options.relative_noise.empty()) weight_.conservativeResize(n);
+    weigh(x_, y_);
+    for (Eigen::Index i = 0; i < n; ++i) peak_ = std::max(peak_, std::hypot(x_(i), y_(i)));
     VectorXd both(2 * n);
     both << x_, y_;
     excess_ = excess_along({both.data(), static_cast<std::size_t>(2 * n)}, options_.noise,
@@ -157,8 +106,9 @@ CurveLikelihood::CurveLikelihood(const nmrsim::Experiment& experiment,
 }
 
 double CurveLikelihood::degrees() const {
+    const double offsets = options_.fit_offset ? 2.0 * static_cast<double>(records_.size()) : 0.0;
     return 2.0 * static_cast<double>(samples_.size()) / excess_ - static_cast<double>(dimensions_) -
-           (options_.fit_gain ? 1.0 : 0.0) - (options_.fit_phase ? 1.0 : 0.0);
+           (options_.fit_gain ? 1.0 : 0.0) - (options_.fit_phase ? 1.0 : 0.0) - offsets;
 }
 
 double CurveLikelihood::chi_square_deviation() const {
@@ -233,30 +183,28 @@ void CurveLikelihood::read(const float* curve, double time_zero_us, Eigen::Ref<V
                            Eigen::Ref<VectorXd> y) const {
     const float* mx = curve;
     const float* my = curve + simulated_points_;
-    if (!options_.fit_time_zero) {
-        for (Eigen::Index i = 0; i < x.size(); ++i) {
+    for (const Record& record : records_) {
+        const Stencil stencil = shift_stencil(time_zero_us / record.spacing_us);
+        for (Eigen::Index i = record.first; i < record.first + record.count; ++i) {
             const std::size_t k = samples_[static_cast<std::size_t>(i)];
-            x(i) = static_cast<double>(mx[k]);
-            y(i) = static_cast<double>(my[k]);
+            x(i) = options_.fit_time_zero ? stencil.value(mx, k) : static_cast<double>(mx[k]);
+            y(i) = options_.fit_time_zero ? stencil.value(my, k) : static_cast<double>(my[k]);
         }
-        return;
     }
-    const Stencil stencil = shift_stencil(time_zero_us / spacing_us_);
-    for (Eigen::Index i = 0; i < x.size(); ++i) {
-        const std::size_t k = simulated_sample(i);
-        x(i) = stencil.value(mx, k);
-        y(i) = stencil.value(my, k);
-    }
+    weigh(x, y);
 }
 
 void CurveLikelihood::read_slope(const float* curve, double time_zero_us, Eigen::Ref<VectorXd> x,
                                  Eigen::Ref<VectorXd> y) const {
-    const Stencil stencil = shift_stencil(time_zero_us / spacing_us_);
-    for (Eigen::Index i = 0; i < x.size(); ++i) {
-        const std::size_t k = simulated_sample(i);
-        x(i) = stencil.derivative(curve, k) / spacing_us_;
-        y(i) = stencil.derivative(curve + simulated_points_, k) / spacing_us_;
+    for (const Record& record : records_) {
+        const Stencil stencil = shift_stencil(time_zero_us / record.spacing_us);
+        for (Eigen::Index i = record.first; i < record.first + record.count; ++i) {
+            const std::size_t k = samples_[static_cast<std::size_t>(i)];
+            x(i) = stencil.derivative(curve, k) / record.spacing_us;
+            y(i) = stencil.derivative(curve + simulated_points_, k) / record.spacing_us;
+        }
     }
+    weigh(x, y);
 }
 
 Complex CurveLikelihood::factor(Complex product, double square, bool any_phase) const {
@@ -354,6 +302,14 @@ std::vector<VectorXd> CurveLikelihood::residuals(std::span<const VectorXd> posit
         result[p].tail(n) = (model.tail(n) - y_) / options_.noise;
     }
     return result;
+}
+
+Complex CurveLikelihood::factor_at(const VectorXd& position, double tolerance) {
+    const std::vector<float> signal = simulated({&position, 1}, tolerance);
+    const Eigen::Index n = x_.size();
+    VectorXd model(2 * n);
+    read(signal.data(), time_zero_us(position), model.head(n), model.tail(n));
+    return factor(correlation(model, x_, y_), model.squaredNorm(), options_.fit_phase);
 }
 
 Linearised CurveLikelihood::linearised(Freedom freedom, VectorXd model, MatrixXd columns,

@@ -24,7 +24,8 @@ void check_curve(const nmrsim::Experiment& experiment, std::span<const float> si
                  const RefineOptions& options);
 
 /// Gaussian likelihood of one curve on the unit box: the prior's unknowns first, then time zero
-/// where it is fitted. Gain and phase, where fitted, take their best values at each position.
+/// where it is fitted. Gain, phase and each record's constant offset, where fitted, take their best
+/// values at each position.
 class CurveLikelihood {
 public:
     CurveLikelihood(const nmrsim::Experiment& experiment, std::span<const float> signal,
@@ -63,6 +64,9 @@ public:
     std::vector<Eigen::VectorXd> residuals(std::span<const Eigen::VectorXd> positions,
                                            double tolerance, Freedom freedom = Freedom::as_asked);
 
+    /// The receiver's factor at a position.
+    std::complex<double> factor_at(const Eigen::VectorXd& position, double tolerance);
+
     /// Starts at the aliases of alpha_z (nmrsim/alpha_z_aliases.h) of a fit, each moved by the step
     /// that its turned curve and derivatives predict to be best; none where there is no such
     /// symmetry. Costs one simulation.
@@ -73,10 +77,17 @@ public:
 
 private:
     std::vector<double> simulated_parameters(std::span<const Eigen::VectorXd> positions) const;
-    /// Where sample i of those that count stands among the simulated ones.
-    std::size_t simulated_sample(Eigen::Index i) const {
-        return samples_[static_cast<std::size_t>(i)] * steps_ + padding_;
-    }
+    /// The samples that count of one record of a series, or of all.
+    struct Record {
+        Eigen::Index first = 0, count = 0;
+        double spacing_us = 0.0;  ///< of simulated samples
+    };
+    /// Takes a record's samples; widens its window where time zero is fitted.
+    void add_record(nmrsim::Experiment& record, std::span<const float> signal, std::size_t before);
+    /// Samples over their relative noise, less what a constant in each record explains of them
+    /// where the receiver's offset is fitted.
+    void weigh(Eigen::Ref<Eigen::VectorXd> x, Eigen::Ref<Eigen::VectorXd> y) const;
+    void take_offset(Eigen::Ref<Eigen::VectorXd> x, Eigen::Ref<Eigen::VectorXd> y) const;
     void read(const float* curve, double time_zero_us, Eigen::Ref<Eigen::VectorXd> x,
               Eigen::Ref<Eigen::VectorXd> y) const;
     void read_slope(const float* curve, double time_zero_us, Eigen::Ref<Eigen::VectorXd> x,
@@ -92,14 +103,14 @@ private:
     RefineOptions options_;
     std::size_t unknowns_;
     std::size_t dimensions_;
-    std::size_t simulated_points_;
-    std::size_t padding_ = 0;           ///< simulated samples before the curve's first one
-    std::size_t steps_ = 1;             ///< simulated samples from one of the curve to the next
-    std::vector<std::size_t> samples_;  ///< of the curve that count
-    Eigen::VectorXd x_, y_;             ///< (samples) the curve
+    std::size_t simulated_points_ = 0;
+    std::vector<Record> records_;
+    std::vector<std::size_t> samples_;  ///< of the simulated ones, those that count
+    std::vector<double> time_us_;       ///< (samples)
+    Eigen::VectorXd weight_;            ///< (samples), where noise is not alike
+    Eigen::VectorXd x_, y_;             ///< (samples) the curve, weighed
     double peak_ = 0.0;
-    double excess_ = 1.0;      ///< variance of a slow curve's noise over that of its samples
-    double spacing_us_ = 0.0;  ///< of simulated samples
+    double excess_ = 1.0;  ///< variance of a slow curve's noise over that of its samples
     std::size_t simulations_ = 0;
     double corrected_ = 0.0;  ///< the tolerance whose simulations are
     std::vector<Eigen::VectorXd> references_;

@@ -265,6 +265,12 @@ void RefineOptions::validate() const {
                 fmt::format("noise_correlation must be within -1 and 1, got {}", r));
         }
     }
+    for (const double relative : relative_noise) {
+        if (!(relative > 0.0)) {
+            throw std::invalid_argument(
+                fmt::format("relative_noise must be > 0, got {}", relative));
+        }
+    }
     positive("time_zero_range_us", time_zero_range_us);
     at_least("screened", 1, screened);
     at_least("refined", 1, refined);
@@ -303,7 +309,9 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
     used.screening_tolerance = tolerances.screening;
     const double fine = tolerances.fine;
     // Noise may be more than the caller thinks: to widen the search is of no use then.
-    const double more = signal.size() >= 32 ? estimated_noise(signal) / options.noise : 1.0;
+    const bool alike = options.relative_noise.empty() && experiment.series.empty();
+    const double more =
+        alike && signal.size() >= 32 ? estimated_noise(signal) / options.noise : 1.0;
     const auto limit = [&](double deviations) {
         return std::max(1.0, more * more) *
                (degrees + deviations * likelihood.chi_square_deviation());
@@ -366,7 +374,8 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
     const std::vector<ValleyPoint> floors = follow_valleys(likelihood, ends, used, fine);
     const Fit& end = ends.front();
     result.estimate = likelihood.parameters(end.position);
-    result.factor = end.at.factor;
+    // The last steps went on from where end.at.factor was the best.
+    result.factor = likelihood.factor_at(end.position, fine);
     result.time_zero_us = likelihood.time_zero_us(end.position);
     result.chi_square = end.at.chi_square;
     result.degrees = degrees;

@@ -1,15 +1,19 @@
 // From an echo that was found to its fit.
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <complex>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <vector>
 
 #include "nmrinverse/measured_echo.h"
 #include "nmrinverse/refine.h"
 #include "nmrsim/prior.h"
+#include "nmrsim/series.h"
 #include "nmrsim/simulate.h"
 
 namespace nmrinverse {
@@ -20,6 +24,12 @@ constexpr int kAttempts = 2;
 /// Widenings of the search at each place, before the best one gets all that are allowed.
 constexpr int kFirstWidenings = 1;
 constexpr int kLastWidenings = 5;
+/// Starts of a place that are followed at first.
+constexpr int kFirstFollowed = 16;
+/// A time zero beyond this share of its range is at its end.
+constexpr double kAtEnd = 0.9;
+/// Fitted to other samples then, it is as good within so many deviations of chi-square.
+constexpr double kSlack = 1.0;
 /// Times that a fit that does not meet the curve begins anew where it ended.
 constexpr int kRecentred = 3;
 /// A chi-square that is at most so many of its standard deviations too large ends the search at
@@ -30,55 +40,80 @@ constexpr double kConsistent = 3.5;
 /// Times of a record are rounded to this share of its spacing.
 constexpr double kRounded = 1e-3;
 
-/// The record's samples within the experiment's window at an echo's place.
-EchoFit at_place(const nmrsim::Experiment& experiment, const MeasuredRecord& record,
-                 const FoundEcho& place) {
-    const nmrsim::Acquisition whole = nmrsim::counted_from_start(experiment);
+/// The samples of a record within its experiment's window at an echo's place, on the model's axis.
+struct Part {
+    nmrsim::Acquisition window;
+    std::size_t first = 0, past = 0;  ///< of the record's samples
+};
+
+Part part_of(const nmrsim::Experiment& experiment, const MeasuredRecord& record, double shift_us) {
+    Part part;
+    part.window = nmrsim::counted_from_start(experiment);
     const double spacing = record.spacing_us();
-    const double first_us = record.time_us.front() - place.shift_us;
-    const double least = static_cast<double>(record.margin);
+    const double first_us = record.time_us.front() - shift_us;
+    const double least =
+        std::max(static_cast<double>(record.margin), std::ceil(-first_us / spacing - kRounded));
     const double most = static_cast<double>(record.points() - 1 - record.margin);
     const double first =
-        std::max(least, std::ceil((whole.start_us - first_us) / spacing - kRounded));
-    const double last = std::min(most, std::floor((whole.stop_us - first_us) / spacing + kRounded));
+        std::max(least, std::ceil((part.window.start_us - first_us) / spacing - kRounded));
+    const double last =
+        std::min(most, std::floor((part.window.stop_us - first_us) / spacing + kRounded));
+    if (!(last > first)) {
+        throw std::invalid_argument(
+            fmt::format("{}: no samples within {:.6g} to {:.6g} us, the experiment's window",
+                        experiment.name, part.window.start_us, part.window.stop_us));
+    }
+    part.window.start_us = std::max(0.0, first_us + first * spacing);
+    part.window.stop_us = first_us + last * spacing;
+    part.window.points = static_cast<int>(last - first) + 1;
+    part.first = static_cast<std::size_t>(first);
+    part.past = static_cast<std::size_t>(last) + 1;
+    return part;
+}
+
+/// The records' samples within the experiment's windows at an echo's place.
+EchoFit at_place(const nmrsim::Experiment& experiment, std::span<const MeasuredRecord> records,
+                 const FoundEcho& place) {
+    const std::vector<nmrsim::Experiment> each = nmrsim::series_records(experiment);
     EchoFit fit;
     fit.echo = place;
-    fit.window = whole;
-    fit.window.start_us = std::max(0.0, first_us + first * spacing);
-    fit.window.stop_us = first_us + last * spacing;
-    fit.window.points = static_cast<int>(last - first) + 1;
-    fit.noise = record.noise.sigma / std::abs(place.factor);
-    fit.noise_correlation = record.noise.correlation;
-    fit.noise_uncertainty = record.noise.uncertainty;
-    const auto begin = static_cast<std::size_t>(first), end = static_cast<std::size_t>(last) + 1;
-    const std::size_t points = record.points();
-    fit.signal.resize(2 * (end - begin));
-    for (std::size_t i = begin; i < end; ++i) {
-        const std::complex<double> m =
-            std::complex<double>(record.signal[i], record.signal[points + i]) / place.factor;
-        fit.signal[i - begin] = static_cast<float>(m.real());
-        fit.signal[end - begin + i - begin] = static_cast<float>(m.imag());
+    fit.series = experiment.series;
+    std::vector<Part> parts;
+    std::size_t all = 0;
+    double square = 0.0;
+    for (std::size_t r = 0; r < records.size(); ++r) {
+        parts.push_back(part_of(each[r], records[r], place.shift_us));
+        const std::size_t points = parts.back().past - parts.back().first;
+        all += points;
+        square += static_cast<double>(points) * std::pow(records[r].noise.sigma, 2);
+        if (!fit.series.empty()) nmrsim::set_window(fit.series[r], parts.back().window);
+    }
+    fit.window = parts.front().window;
+    fit.offset.assign(records.size(), 0.0);
+    const double sigma = std::sqrt(square / static_cast<double>(all));
+    fit.noise = sigma / std::abs(place.factor);
+    if (records.size() == 1) fit.noise_correlation = records.front().noise.correlation;
+    fit.signal.resize(2 * all);
+    std::size_t at = 0;
+    for (std::size_t r = 0; r < records.size(); ++r) {
+        const MeasuredRecord& record = records[r];
+        fit.noise_uncertainty = std::max(fit.noise_uncertainty, record.noise.uncertainty);
+        for (std::size_t i = parts[r].first; i < parts[r].past; ++i, ++at) {
+            const std::complex<double> m =
+                std::complex<double>(record.signal[i], record.signal[record.points() + i]) /
+                place.factor;
+            fit.signal[at] = static_cast<float>(m.real());
+            fit.signal[all + at] = static_cast<float>(m.imag());
+            if (records.size() > 1) fit.relative_noise.push_back(record.noise.sigma / sigma);
+        }
     }
     return fit;
 }
 
-/// The echo fitted where it was found, under the noise as it is known.
-void fit_there(const nmrsim::Experiment& experiment, std::span<const double> starts,
-               RefineOptions options, EchoFit& fit) {
-    nmrsim::Experiment acquired = experiment;
-    acquired.acquisition = fit.window;
-    options.noise = fit.noise;
-    options.noise_correlation = fit.noise_correlation;
-    options.noise_uncertainty = fit.noise_uncertainty;
-    fit.fit = refine(acquired, fit.signal, starts, options);
-}
-
 /// What the fit leaves of the curve, (2, points).
 std::vector<float> residual_of(const nmrsim::Experiment& experiment, const EchoFit& fit) {
-    nmrsim::Experiment best = nmrsim::with_parameters(experiment, fit.fit.estimate);
-    best.acquisition = fit.window;
-    best.acquisition.start_us = std::max(0.0, fit.window.start_us + fit.fit.time_zero_us);
-    best.acquisition.stop_us += fit.fit.time_zero_us;
+    const nmrsim::Experiment best = nmrsim::with_later_samples(
+        fit.acquired(nmrsim::with_parameters(experiment, fit.fit.estimate)), fit.fit.time_zero_us);
     const nmrsim::Signal model = nmrsim::simulate(best, 1);
     std::vector<float> residual = fit.signal;
     for (std::size_t i = 0; i < model.points(); ++i) {
@@ -88,6 +123,39 @@ std::vector<float> residual_of(const nmrsim::Experiment& experiment, const EchoF
         residual[model.points() + i] -= static_cast<float>(m.imag());
     }
     return residual;
+}
+
+/// Takes the mean of what the fit leaves of each record out of it.
+void take_offset(const nmrsim::Experiment& experiment, EchoFit& fit) {
+    const std::vector<float> residual = residual_of(experiment, fit);
+    const std::size_t all = fit.signal.size() / 2;
+    std::size_t first = 0;
+    const std::vector<nmrsim::Experiment> records =
+        nmrsim::series_records(fit.acquired(experiment));
+    for (std::size_t r = 0; r < records.size(); ++r) {
+        const std::size_t past = first + nmrsim::sample_count(records[r]);
+        std::complex<double> mean = 0.0;
+        for (std::size_t i = first; i < past; ++i) {
+            mean += std::complex<double>(residual[i], residual[all + i]) /
+                    static_cast<double>(past - first);
+        }
+        for (std::size_t i = first; i < past; ++i) {
+            fit.signal[i] -= static_cast<float>(mean.real());
+            fit.signal[all + i] -= static_cast<float>(mean.imag());
+        }
+        fit.offset[r] += fit.echo.factor * mean;
+        first = past;
+    }
+}
+
+/// The echo fitted where it was found, under the noise as it is known.
+void fit_there(const nmrsim::Experiment& experiment, std::span<const double> starts,
+               RefineOptions options, EchoFit& fit) {
+    options.noise = fit.noise;
+    options.noise_correlation = fit.noise_correlation;
+    options.noise_uncertainty = fit.noise_uncertainty;
+    options.relative_noise = fit.relative_noise;
+    fit.fit = refine(fit.acquired(experiment), fit.signal, starts, options);
 }
 
 /// Of noise that is not white and was not seen alone, the fit itself leaves the best record: fits
@@ -102,6 +170,7 @@ void learn_noise(const nmrsim::Experiment& experiment, const NoiseEstimate& know
     }
     NoiseEstimate before = known;
     before.sigma = fit.noise;
+    if (options.fit_offset) take_offset(experiment, fit);
     const std::optional<NoiseEstimate> noise =
         residual_noise(residual_of(experiment, fit), largest, before);
     if (!noise) return;
@@ -115,30 +184,52 @@ void learn_noise(const nmrsim::Experiment& experiment, const NoiseEstimate& know
 
 }  // namespace
 
-EchoFit fit_echo(const EchoFinder& finder, const MeasuredRecord& record,
+nmrsim::Experiment EchoFit::acquired(nmrsim::Experiment experiment) const {
+    if (series.empty()) experiment.acquisition = window;
+    experiment.series = series;
+    return experiment;
+}
+
+EchoFit fit_echo(const EchoFinder& finder, std::span<const MeasuredRecord> records,
                  const RefineOptions& options) {
     RefineOptions used = options;
     EchoFit best;
-    const auto refined = [&](const FoundEcho& place, int widenings) {
-        EchoFit next = at_place(finder.experiment(), record, place);
+    const auto refined = [&](const FoundEcho& place, int widenings, bool again) {
+        EchoFit next = at_place(finder.experiment(), records, place);
         used.widenings = widenings;
-        used.drawn = std::max(1, options.drawn / (widenings < options.widenings ? 4 : 1));
+        const bool first_look = widenings < options.widenings;
+        used.drawn = std::max(1, options.drawn / (first_look ? 4 : 1));
+        used.refined = first_look ? std::min(options.refined, kFirstFollowed) : options.refined;
         fit_there(finder.experiment(), place.starts, used, next);
         const auto per_degree = [](const EchoFit& fit) {
             return fit.fit.chi_square / fit.fit.degrees;
         };
-        if (best.signal.empty() || per_degree(next) < per_degree(best)) best = std::move(next);
+        const double slack = kSlack * next.fit.chi_square_deviation / next.fit.degrees;
+        const bool better =
+            best.signal.empty() || per_degree(next) < per_degree(best) + (again ? slack : 0.0);
+        if (better) best = std::move(next);
+        return better;
+    };
+    // A fit whose time zero is at the end of its range goes on from there.
+    const auto centred = [&](const FoundEcho& place, int widenings) {
+        bool better = refined(place, widenings, false);
+        for (int round = 0; better && round < kRecentred; ++round) {
+            if (std::abs(best.fit.time_zero_us) < kAtEnd * options.time_zero_range_us) break;
+            better = refined(finder.at(records, best.shift_us(), best.factor(), best.fit.estimate),
+                             0, true);
+        }
     };
     const auto within = [&](double deviations) {
         const double above = best.fit.chi_square - best.fit.degrees;
         return above <= deviations * best.fit.chi_square_deviation;
     };
     // Noise that is hardly known says of no place that it is the right one.
-    const bool guessed = record.noise.coloured && !record.noise.from_tail;
+    const NoiseEstimate& noise = records.front().noise;
+    const bool guessed = records.size() == 1 && noise.coloured && !noise.from_tail;
     const auto search = [&] {
         for (int attempt = 0; attempt < kAttempts; ++attempt) {
-            for (const FoundEcho& place : finder.find(record, attempt)) {
-                refined(place, std::min(kFirstWidenings, options.widenings));
+            for (const FoundEcho& place : finder.find(records, attempt)) {
+                centred(place, std::min(kFirstWidenings, options.widenings));
                 if (!guessed && within(kSure)) return;
             }
             if (within(kConsistent)) return;
@@ -146,15 +237,16 @@ EchoFit fit_echo(const EchoFinder& finder, const MeasuredRecord& record,
         // From where the best one ended: the echo may lie beyond the range of its time zero.
         for (int round = 0; round < kRecentred; ++round) {
             const double before = best.fit.chi_square;
-            refined(finder.at(record, best.shift_us(), best.factor(), best.fit.estimate),
-                    std::min(kFirstWidenings, options.widenings));
+            refined(finder.at(records, best.shift_us(), best.factor(), best.fit.estimate),
+                    std::min(kFirstWidenings, options.widenings), false);
             if (within(kConsistent)) return;
             if (!(best.fit.chi_square < before)) break;
         }
-        refined(FoundEcho(best.echo), std::min(kLastWidenings, options.widenings));
+        refined(FoundEcho(best.echo), std::min(kLastWidenings, options.widenings), false);
     };
     search();
-    if (guessed) learn_noise(finder.experiment(), record.noise, options, best);
+    if (guessed) learn_noise(finder.experiment(), noise, options, best);
+    if (options.fit_offset) take_offset(finder.experiment(), best);
     return best;
 }
 

@@ -159,7 +159,10 @@ std::span<const float> Curves::samples(std::size_t index) const {
 }
 
 nmrsim::Experiment Curves::experiment_of(std::size_t index, nmrsim::Experiment experiment) const {
-    if (const Own* there = own_of(index)) {
+    const Own* there = own_of(index);
+    if (there != nullptr && !there->series.empty()) {
+        experiment.series = there->series;
+    } else if (there != nullptr) {
         experiment.acquisition.origin = nmrsim::TimeOrigin::start;
         experiment.acquisition.windows.clear();
         experiment.acquisition.start_us = there->start_us;
@@ -170,7 +173,9 @@ nmrsim::Experiment Curves::experiment_of(std::size_t index, nmrsim::Experiment e
 }
 
 std::vector<double> Curves::times_us(std::size_t index) const {
-    if (own_of(index) == nullptr) return time_us;
+    const Own* there = own_of(index);
+    if (there == nullptr) return time_us;
+    if (!there->series.empty()) return there->time_us;
     return nmrsim::acquisition_times_us(experiment_of(index, {}));
 }
 

@@ -32,8 +32,7 @@ constexpr std::size_t kJudgedDraws = 8;
 constexpr std::uint64_t kPriorDraws = std::uint64_t{1} << 32;
 /// Curves whose answers are checked by fits unasked: as many as take some seconds.
 constexpr std::size_t kCheckedUnasked = 64;
-/// Time zeros are sought within this of where a measured echo was found, and of 0 [us].
-constexpr double kMeasuredRange_us = 2.0;
+/// Time zeros of curves that are not measured are sought within this of 0 [us].
 constexpr double kClockRange_us = 1.0;
 /// Noise above the training's by so much is worth a word.
 constexpr double kMuchNoise = 1.05;
@@ -101,8 +100,8 @@ public:
         fitting_.fit_gain = options.fit_gain.value_or(options.measured);
         fitting_.fit_phase = options.fit_phase.value_or(options.measured);
         fitting_.fit_time_zero = options.fit_time_zero || options.measured;
-        fitting_.time_zero_range_us = options.time_zero_range_us.value_or(
-            options.measured ? kMeasuredRange_us : kClockRange_us);
+        fitting_.fit_offset = options.fit_offset.value_or(options.measured);
+        fitting_.time_zero_range_us = options.time_zero_range_us.value_or(kClockRange_us);
         fitting_.seed = options.seed;
         fitting_.threads = options.threads;
         if (learnt == nullptr) {
@@ -160,12 +159,13 @@ private:
         finding.align = options_.align;
         finding.gain = fitting_.fit_gain;
         finding.phase = fitting_.fit_phase;
+        finding.offset = fitting_.fit_offset;
         finding.seed = options_.seed;
         finding.threads = options_.threads;
         measured_ = fit_measured(
             inputs, experiment_, learnt_ ? learnt_->proposal : EchoProposal(), finding,
-            options_.noise, fitting_, [this](const std::string& line) { say(line); },
-            reporting("refining"));
+            options_.noise, fitting_, options_.time_zero_range_us,
+            [this](const std::string& line) { say(line); }, reporting("refining"));
         result_.curves = readable_ = measured_->curves;
         result_.steps = std::move(measured_->steps);
         judging_.noise_of = measured_->noise;
@@ -251,6 +251,8 @@ private:
         jointly.refine = fitting_;
         if (measured_) {
             jointly.refine.noise = RefineOptions().noise;
+            jointly.refine.time_zero_range_us = *std::max_element(
+                measured_->time_zero_range_us.begin(), measured_->time_zero_range_us.end());
             for (const NoiseEstimate& one : measured_->noise) {
                 jointly.noise.push_back(one.sigma);
                 jointly.noise_correlation.push_back(one.correlation);
@@ -277,6 +279,8 @@ private:
             fitting_.noise = measured_->noise[c].sigma;
             fitting_.noise_correlation = measured_->noise[c].correlation;
             fitting_.noise_uncertainty = measured_->noise[c].uncertainty;
+            fitting_.relative_noise = measured_->fits[c].relative_noise;
+            fitting_.time_zero_range_us = measured_->time_zero_range_us[c];
             append_refinement(readable_.experiment_of(c, experiment_), readable_.samples(c),
                               measured_->fits[c].fit, fitting_, refined_, options_.samples);
         }

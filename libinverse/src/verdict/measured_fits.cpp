@@ -12,6 +12,7 @@
 #include "nmrinverse/verdict.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/resampling.h"
+#include "nmrsim/series.h"
 #include "nmrsim/simulate.h"
 #include "nmrsim/units.h"
 
@@ -43,40 +44,89 @@ double phase_deg(std::complex<double> factor) {
     return std::arg(factor) / nmrsim::kRadiansPerDegree;
 }
 
-/// Throws nmrsim::InputError for times that cannot be used. Args: window: the model's times [us].
-void check_times(const InputCurves& input, const nmrsim::Experiment& experiment,
-                 const std::vector<double>& window, bool keep_times) {
-    const std::vector<double>& time_us = input.curves.time_us;
+/// Samples in a period of the line's cut that do where a curve is fitted at its own times.
+constexpr double kFewestPerPeriod = 2.5;
+constexpr std::size_t kFewestPoints = 64;
+
+/// Throws nmrsim::InputError for times that cannot be used. Args: covered: the record must cover
+/// the experiment's window, which a network reads; keep_times: at its own times.
+void check_times(const std::string& name, const std::vector<double>& time_us,
+                 const nmrsim::Experiment& experiment, bool covered, bool keep_times) {
+    const std::vector<double> window = nmrsim::acquisition_times_us(experiment);
     const double spacing = nmrsim::even_spacing_us(time_us);
     // Times in text files are rounded.
     const double slack =
         1e-4 * (window.back() - window.front()) / static_cast<double>(window.size());
     const double length_us = window.back() - window.front() - slack;
-    const std::string& first_name = input.names.front();
     if (!(spacing > 0.0)) {
-        throw nmrsim::InputError(first_name + ": a measured curve needs evenly spaced times");
+        throw nmrsim::InputError(name + ": a measured curve needs evenly spaced times");
     }
-    if (time_us.back() - time_us.front() < length_us || time_us.size() < 64) {
+    if (time_us.size() < kFewestPoints) {
+        throw nmrsim::InputError(fmt::format("{}: expected at least {} samples, found {}", name,
+                                             kFewestPoints, time_us.size()));
+    }
+    if (covered && time_us.back() - time_us.front() < length_us) {
         throw nmrsim::InputError(fmt::format(
-            "{}: expected at least 64 samples over {:.6g} us, the length of the model's window, "
-            "found {} over {:.6g} us",
-            first_name, length_us, time_us.size(), time_us.back() - time_us.front()));
+            "{}: expected samples over {:.6g} us, the length of the model's window, found {} over "
+            "{:.6g} us",
+            name, length_us, time_us.size(), time_us.back() - time_us.front()));
     }
-    const double largest = largest_spacing_us(experiment);
+    const double cut_khz = nmrsim::largest_cut_khz(experiment);
+    const double largest =
+        covered ? largest_spacing_us(experiment) : 1e3 / (kFewestPerPeriod * cut_khz);
     if (spacing > largest) {
         throw nmrsim::InputError(
             fmt::format("{}: samples {:.4g} us apart are too far apart for a line cut at {:g} kHz: "
                         "expected at most {:.3g} us",
-                        first_name, spacing, nmrsim::largest_cut_khz(experiment), largest));
+                        name, spacing, cut_khz, largest));
     }
     const bool covers =
         time_us.front() <= window.front() + slack && time_us.back() >= window.back() - slack;
-    if (keep_times && !covers) {
+    const bool meets = time_us.front() < window.back() && time_us.back() > window.front();
+    if (keep_times && !(covered ? covers : meets)) {
         throw nmrsim::InputError(fmt::format(
-            "{}: not to be aligned, so expected times that cover {:.6g} to {:.6g} us, the "
-            "model's window",
-            first_name, window.front(), window.back()));
+            "{}: not to be aligned, so expected times that {} {:.6g} to {:.6g} us, the {}'s window",
+            name, covered ? "cover" : "meet", window.front(), window.back(),
+            covered ? "model" : "experiment"));
     }
+}
+
+/// One record of the inputs.
+struct Source {
+    const InputCurves* input;
+    std::size_t index;
+
+    const std::string& name() const { return input->names[index]; }
+    const std::vector<double>& time_us() const { return input->curves.time_us; }
+    std::span<const float> signal() const {
+        const std::size_t row = 2 * time_us().size();
+        return std::span(input->curves.signal).subspan(index * row, row);
+    }
+};
+
+/// What is fitted as one: each record by itself, or those of a series.
+std::vector<std::vector<Source>> sources_of(std::span<const InputCurves> inputs,
+                                            std::size_t in_series) {
+    std::vector<Source> all;
+    for (const InputCurves& input : inputs) {
+        for (std::size_t c = 0; c < input.curves.count(); ++c) all.push_back({&input, c});
+    }
+    std::vector<std::vector<Source>> result;
+    if (in_series > 0) {
+        if (all.size() != in_series) {
+            throw nmrsim::InputError(
+                fmt::format("{}: expected {} records, as many as the series has, found {}",
+                            inputs.empty() ? "" : inputs.front().name, in_series, all.size()));
+        }
+        return {all};
+    }
+    for (const Source& source : all) result.push_back({source});
+    return result;
+}
+
+std::string name_of(const std::vector<Source>& sources) {
+    const std::string& first = sources.front().name();
+    return sources.size() == 1 ? first : fmt::format("{} and {} more", first, sources.size() - 1);
 }
 
 /// Where a Hahn echo has its echo; of another sequence, the window's middle [us].
@@ -88,8 +138,9 @@ double echo_us(const nmrsim::Experiment& experiment) {
 
 /// Says what was found and what a fit made of it.
 void say_fit(const std::string& name, const nmrsim::Experiment& experiment,
-             const MeasuredRecord& record, std::size_t points_read, const EchoFit& fit,
-             const EchoOptions& finding, const Say& say) {
+             const std::vector<MeasuredRecord>& records, std::size_t points_read,
+             const EchoFit& fit, const EchoOptions& finding, const Say& say) {
+    const MeasuredRecord& record = records.front();
     if (finding.align) {
         say(fmt::format(
             "{}: echo found at {:.5g} us, where the model has it at {:.5g} us: times "
@@ -101,10 +152,18 @@ void say_fit(const std::string& name, const nmrsim::Experiment& experiment,
     say(fmt::format("{}: gain {:.4g}{}, receiver phase {:.4g} deg{}", name, std::abs(fit.factor()),
                     finding.gain ? "" : " kept", phase_deg(fit.factor()),
                     finding.phase ? "" : " kept"));
-    say(fmt::format("{}: {} samples {:.4g} us apart{}, {} of them in the model's window", name,
+    if (finding.offset) {
+        for (std::size_t r = 0; r < records.size(); ++r) {
+            const std::complex<double> offset = records[r].noise.offset + fit.offset[r];
+            say(fmt::format("{}: the receiver's offset {:.4g} {:+.4g}i{}", name, offset.real(),
+                            offset.imag(),
+                            records.size() > 1 ? fmt::format(" in record {}", r + 1) : ""));
+        }
+    }
+    say(fmt::format("{}: {} samples {:.4g} us apart{}, {} {} in the model's window", name,
                     record.points(), record.spacing_us(),
                     record.step > 1 ? fmt::format(", low-passed from {}", points_read) : "",
-                    fit.window.points));
+                    fit.signal.size() / 2, records.size() > 1 ? "of all records" : "of them"));
     if (fit.noise_from_residual) {
         say(fmt::format("{}: noise {:.3g} a sample, from what the fit leaves{}", name,
                         fit.noise * std::abs(fit.echo.factor),
@@ -118,85 +177,103 @@ void say_fit(const std::string& name, const nmrsim::Experiment& experiment,
 
 MeasuredFits fit_measured(std::span<const InputCurves> inputs, const nmrsim::Experiment& experiment,
                           const EchoProposal& proposal, const EchoOptions& finding, double noise,
-                          RefineOptions fitting, const Say& say,
-                          const std::function<bool(double)>& progress) {
+                          RefineOptions fitting, std::optional<double> time_zero_range_us,
+                          const Say& say, const std::function<bool(double)>& progress) {
     fitting.fit_gain = finding.gain;
     fitting.fit_phase = finding.phase;
+    fitting.fit_offset = finding.offset;
     fitting.fit_time_zero = true;
-    std::size_t count = 0;
-    const std::vector<double> window = nmrsim::acquisition_times_us(experiment);
-    for (const InputCurves& input : inputs) {
-        count += input.curves.count();
-        check_times(input, experiment, window, !finding.align);
+    const std::vector<nmrsim::Experiment> in_series = nmrsim::series_records(experiment);
+    const auto jobs = sources_of(inputs, experiment.series.size());
+    for (const std::vector<Source>& sources : jobs) {
+        for (std::size_t r = 0; r < sources.size(); ++r) {
+            check_times(sources[r].name(), sources[r].time_us(), in_series[r], bool{proposal},
+                        !finding.align);
+        }
     }
     for (const InputCurves& input : inputs) {
         say(input.name + ": " + nmrsim::axis_in_words(input.curves));
     }
     const EchoFinder finder(experiment, proposal, finding);
     MeasuredFits result;
-    result.curves.time_us = window;
+    result.curves.time_us = nmrsim::acquisition_times_us(experiment);
     nlohmann::json steps = nlohmann::json::array();
-    for (const InputCurves& input : inputs) {
-        const std::vector<double>& time_us = input.curves.time_us;
-        const std::size_t row = 2 * time_us.size();
-        for (std::size_t c = 0; c < input.curves.count(); ++c) {
-            const std::string& name = input.names[c];
-            const std::span<const float> signal =
-                std::span(input.curves.signal).subspan(c * row, row);
-            const bool clipped = longest_clipped_run(signal) >= kClippedRun;
-            if (clipped) say(name + ": the largest samples are equal: clipped by the receiver");
-            const MeasuredRecord record = measured_record(time_us, signal, experiment, noise);
-            const NoiseEstimate& found = record.noise;
-            const std::string noise_words = noise_in_words(record, noise > 0.0);
-            say(name + ": " + noise_words);
-            if (found.offset != 0.0) {
-                say(fmt::format("{}: the receiver's offset {:.4g} {:+.4g}i taken out", name,
-                                found.offset.real(), found.offset.imag()));
+    for (const std::vector<Source>& sources : jobs) {
+        const std::string name = name_of(sources);
+        std::vector<MeasuredRecord> records;
+        std::vector<std::string> noise_words;
+        bool clipped = false;
+        for (std::size_t r = 0; r < sources.size(); ++r) {
+            const Source& source = sources[r];
+            if (longest_clipped_run(source.signal()) >= kClippedRun) {
+                clipped = true;
+                say(source.name() + ": the largest samples are equal: clipped by the receiver");
             }
-            if (!(found.sigma > 0.0)) {
-                throw nmrsim::InputError(name + ": no noise found: expected some, or its size");
+            records.push_back(
+                measured_record(source.time_us(), source.signal(), in_series[r], noise));
+            noise_words.push_back(noise_in_words(records.back(), noise > 0.0));
+            say(source.name() + ": " + noise_words.back());
+            if (!(records.back().noise.sigma > 0.0)) {
+                throw nmrsim::InputError(source.name() +
+                                         ": no noise found: expected some, or its size");
             }
-            EchoFit fit = fit_echo(finder, record, fitting);
-            const bool guessed =
-                noise == 0.0 && found.coloured && !found.from_tail && !fit.noise_from_residual;
-            const bool at_end =
-                std::abs(fit.fit.time_zero_us) > kAtEnd * fitting.time_zero_range_us;
-            say_fit(name, experiment, record, time_us.size(), fit, finding, say);
-            steps.push_back({{"curve", name},
-                             {"axis", nmrsim::axis_in_words(input.curves)},
-                             {"noise", found.sigma},
-                             {"noise_from", noise_words},
-                             {"noise_correlation", found.correlation},
-                             {"offset", {found.offset.real(), found.offset.imag()}},
-                             {"clipped", clipped},
-                             {"aligned", finding.align},
-                             {"shift_us", fit.shift_us()},
-                             {"time_zero_us", fit.fit.time_zero_us},
-                             {"gain", std::abs(fit.factor())},
-                             {"receiver_phase_deg", phase_deg(fit.factor())},
-                             {"spacing_us", record.spacing_us()},
-                             {"low_passed_from_us", nmrsim::even_spacing_us(time_us)},
-                             {"points", fit.window.points},
-                             {"chi_square", fit.fit.chi_square},
-                             {"degrees", fit.fit.degrees}});
-            result.curves.names.push_back(name);
-            result.curves.signal.insert(result.curves.signal.end(), fit.echo.signal.begin(),
-                                        fit.echo.signal.end());
-            result.curves.own.push_back(std::make_shared<const Curves::Own>(
-                Curves::Own{fit.window.start_us, fit.window.stop_us, fit.signal}));
-            result.noise.push_back(found);
-            result.noise.back().sigma = fit.noise;
-            result.noise.back().correlation = fit.noise_correlation;
-            result.noise.back().uncertainty = fit.noise_uncertainty;
-            result.doubt.emplace_back(clipped   ? "clipped by the receiver"
-                                      : at_end  ? "time zero at the end of its range"
-                                      : guessed ? "noise that is not white was not seen alone"
-                                                : "");
-            result.fits.push_back(std::move(fit));
-            const double share =
-                static_cast<double>(result.fits.size()) / static_cast<double>(count);
-            if (!progress(share)) return result;
         }
+        const MeasuredRecord& first = records.front();
+        fitting.time_zero_range_us =
+            time_zero_range_us.value_or(clock_range_us(experiment, first.spacing_us()));
+        EchoFit fit = fit_echo(finder, records, fitting);
+        const NoiseEstimate& found = first.noise;
+        const bool guessed = records.size() == 1 && noise == 0.0 && found.coloured &&
+                             !found.from_tail && !fit.noise_from_residual;
+        const bool at_end = std::abs(fit.fit.time_zero_us) > kAtEnd * fitting.time_zero_range_us;
+        say_fit(name, in_series.front(), records, sources.front().time_us().size(), fit, finding,
+                say);
+        std::vector<std::vector<double>> offsets;
+        for (std::size_t r = 0; r < records.size(); ++r) {
+            const std::complex<double> offset = records[r].noise.offset + fit.offset[r];
+            offsets.push_back({offset.real(), offset.imag()});
+        }
+        steps.push_back({{"curve", name},
+                         {"axis", nmrsim::axis_in_words(sources.front().input->curves)},
+                         {"noise", found.sigma},
+                         {"noise_from", noise_words.front()},
+                         {"noise_correlation", found.correlation},
+                         {"offset", offsets.front()},
+                         {"clipped", clipped},
+                         {"aligned", finding.align},
+                         {"shift_us", fit.shift_us()},
+                         {"time_zero_us", fit.fit.time_zero_us},
+                         {"gain", std::abs(fit.factor())},
+                         {"receiver_phase_deg", phase_deg(fit.factor())},
+                         {"spacing_us", first.spacing_us()},
+                         {"low_passed_from_us", nmrsim::even_spacing_us(sources.front().time_us())},
+                         {"points", fit.signal.size() / 2},
+                         {"chi_square", fit.fit.chi_square},
+                         {"degrees", fit.fit.degrees}});
+        if (records.size() > 1) steps.back()["offsets"] = offsets;
+        result.curves.names.push_back(name);
+        result.curves.signal.insert(result.curves.signal.end(), fit.echo.signal.begin(),
+                                    fit.echo.signal.end());
+        auto own = std::make_shared<Curves::Own>(
+            Curves::Own{fit.window.start_us, fit.window.stop_us, fit.signal});
+        if (!fit.series.empty()) {
+            own->series = fit.series;
+            own->time_us = nmrsim::acquisition_times_us(fit.acquired(experiment));
+        }
+        result.curves.own.push_back(std::move(own));
+        result.noise.push_back(found);
+        result.noise.back().sigma = fit.noise;
+        result.noise.back().correlation = fit.noise_correlation;
+        result.noise.back().uncertainty = fit.noise_uncertainty;
+        result.time_zero_range_us.push_back(fitting.time_zero_range_us);
+        result.doubt.emplace_back(clipped   ? "clipped by the receiver"
+                                  : at_end  ? "time zero at the end of its range"
+                                  : guessed ? "noise that is not white was not seen alone"
+                                            : "");
+        result.fits.push_back(std::move(fit));
+        const double share =
+            static_cast<double>(result.fits.size()) / static_cast<double>(jobs.size());
+        if (!progress(share)) return result;
     }
     result.steps = steps.dump(2) + "\n";
     return result;

@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "nmrsim/prior.h"
+#include "nmrsim/series.h"
 #include "nmrsim/simulate.h"
 
 namespace nmrinverse {
@@ -145,14 +146,6 @@ void require_fitting(const JudgeOptions& options, std::size_t count, std::size_t
     }
 }
 
-/// The experiment as the curve's clock shows it.
-nmrsim::Experiment shifted(nmrsim::Experiment experiment, double time_zero_us) {
-    if (time_zero_us == 0.0) return experiment;
-    experiment.acquisition = nmrsim::counted_from_start(experiment, time_zero_us);
-    experiment.acquisition.start_us = std::max(0.0, experiment.acquisition.start_us);
-    return experiment;
-}
-
 /// The experiment so exact that the simulation's error is a tenth of the noise.
 nmrsim::Experiment fine_for(nmrsim::Experiment experiment, double noise) {
     // |M| is at most 1/2.
@@ -265,7 +258,7 @@ Judgements judge(const Curves& curves, const Predictions& estimates,
         std::vector<float> simulated(count * each * row);
         nmrsim::Experiment acquired = curves.experiment_of(begin, experiment);
         if (!options.time_zero_us.empty()) {
-            acquired = shifted(std::move(acquired), options.time_zero_us[begin]);
+            acquired = nmrsim::with_later_samples(std::move(acquired), options.time_zero_us[begin]);
         }
         const std::size_t done = nmrsim::simulate_batch(
             acquired, parameters, seeds, simulated, options.threads, [&](std::size_t now) {

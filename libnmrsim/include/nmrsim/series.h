@@ -27,6 +27,12 @@ std::vector<Experiment> series_records(const Experiment& experiment);
 /// Throws: InputError, "records.csv:3: expected 2 values, found 1".
 std::vector<SeriesRecord> read_series(const std::string& path);
 
+/// Gives a record this window, in place of any it has: one of even times.
+void set_window(SeriesRecord& record, const Acquisition& window);
+
+/// The experiment with its samples, of all records, so much later; none before the start.
+Experiment with_later_samples(Experiment experiment, double later_us);
+
 /// Part `record` of a curve of a series.
 /// Args: records: of the curve, as series_records() gives them.
 Signal record_of(const Signal& signal, const std::vector<Experiment>& records, std::size_t record);

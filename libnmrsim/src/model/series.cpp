@@ -98,6 +98,39 @@ std::vector<Experiment> series_records(const Experiment& experiment) {
     return records;
 }
 
+void set_window(SeriesRecord& record, const Acquisition& window) {
+    std::erase_if(record.settings, [](const auto& setting) {
+        constexpr std::string_view kOwn[] = {"start_us", "stop_us", "dwell_us", "points", "origin"};
+        return std::any_of(std::begin(kOwn), std::end(kOwn), [&](std::string_view name) {
+            return setting.first == fmt::format("acquisition.{}", name);
+        });
+    });
+    const std::string_view origin = window.origin == TimeOrigin::start   ? "start"
+                                    : window.origin == TimeOrigin::pulse ? "pulse"
+                                                                         : "echo";
+    for (const auto& [name, value] : {std::pair{"points", fmt::format("{}", window.points)},
+                                      std::pair{"origin", fmt::format("\"{}\"", origin)},
+                                      std::pair{"start_us", fmt::format("{}", window.start_us)},
+                                      std::pair{"stop_us", fmt::format("{}", window.stop_us)}}) {
+        record.settings.emplace_back(fmt::format("acquisition.{}", name), value);
+    }
+}
+
+Experiment with_later_samples(Experiment experiment, double later_us) {
+    if (later_us == 0.0) return experiment;
+    const std::vector<Experiment> records = series_records(experiment);
+    for (std::size_t r = 0; r < records.size(); ++r) {
+        Acquisition later = counted_from_start(records[r], later_us);
+        later.start_us = std::max(0.0, later.start_us);
+        if (experiment.series.empty()) {
+            experiment.acquisition = later;
+        } else {
+            set_window(experiment.series[r], later);
+        }
+    }
+    return experiment;
+}
+
 std::vector<SeriesRecord> read_series(const std::string& path) {
     constexpr std::size_t kMostRecords = 100'000;
     LineReader reader(path);
