@@ -264,7 +264,7 @@ std::vector<std::complex<double>> line_phasor(const Line& line, std::span<const 
     for (const auto field : shape_of(line).widths) width = std::max(width, line.*field);
     const double peak = width > 0.0 ? reach / (width * kHzPerKhz) : 0.0;
     const double nodes = 64.0 + phase + 40.0 * peak;
-    constexpr double kMostGlobal = 1024.0;  // beyond it a rule over the whole cut is slow to make
+    constexpr double kMostGlobal = 16384.0;
     const LineQuadrature rule =
         nodes <= kMostGlobal
             ? line_quadrature(line, static_cast<int>(nodes))

@@ -91,9 +91,8 @@ double longest_step(const Experiment& experiment, const UniformNodes& nodes, dou
     return low;
 }
 
-/// One rule over the whole cut is made in the square of its nodes: beyond so many, panels are
-/// cheaper.
-constexpr int kMostGlobalNodes = 1024;
+/// Beyond so many nodes of one rule over the whole cut, panels.
+constexpr int kMostGlobalNodes = 16384;
 /// A rule of so few nodes needs no panels to compare with.
 constexpr std::size_t kFewNodes = 512;
 
@@ -270,7 +269,7 @@ double interpolation_error(const UniformNodes& nodes, double step_s, bool near_n
 }
 
 UniformNodes uniform_nodes(const Experiment& experiment, int level, double longest_us) {
-    if (longest_us == 0.0) longest_us = std::max(last_sample_us(experiment), 1e-3);
+    if (longest_us == 0.0) longest_us = std::max(last_sample_us(experiment), kLeastTimeUs);
     // The search costs as much as a few curves: the last answers are kept.
     using Key = decltype(node_key(experiment, level, longest_us));
     constexpr std::size_t kKept = 64;
