@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "base/required_time.h"
@@ -39,6 +40,10 @@ constexpr double kMarginOfFirst = 2.0, kMarginOfEstimate = 3.0;
 /// The next run aims at this share of the tolerance.
 constexpr double kAim = 0.25;
 
+/// Phases of a train of pulses go apart for so many times its longest delay, at first; where that
+/// was too little, for kMoreOfTrain times as long.
+constexpr double kOfTrain = 4.0, kMoreOfTrain = 2.0;
+
 /// Below this no double follows |M|.
 constexpr double kLeastError = 1e-13;
 
@@ -50,8 +55,10 @@ constexpr int kMostRuns = 16, kMostInVain = 2;
 constexpr double kDear = 2e9, kFewTolerances = 3.0;
 
 double flops(const UniformPlan& plan, long passes) {
-    constexpr double kOfPass = 20.0;  // per node
-    return kOfPass * static_cast<double>(plan.nodes.weight.size()) * static_cast<double>(passes);
+    constexpr double kOfPass = 20.0;  // per node, or as many as lie side by side
+    const double lanes = can_lie_side_by_side(plan) ? uniform_lanes(plan.step.single) : 1.0;
+    return kOfPass * static_cast<double>(plan.nodes.weight.size()) / lanes *
+           static_cast<double>(passes);
 }
 
 /// What is asked for, and what is followed in its place.
@@ -61,9 +68,35 @@ struct Task {
 
     const Experiment& followed() const { return stored.experiment; }
 
+    /// Time in which spins' phases may go apart.
+    double longest_us() const {
+        return stored.longest_us > 0.0 ? stored.longest_us
+                                       : std::max(last_sample_us(followed()), kLeastTimeUs);
+    }
+
+    /// Of a train most phases go apart between two pulses alone; what a coupling and angles other
+    /// than 180 degrees make of the others, runs on more nodes tell.
+    double first_longest_us() const {
+        if (!is_train(followed())) return longest_us();
+        double longest_us = 0.0, between_us = 0.0;
+        for (const Event& event : sequence_events(followed().sequence)) {
+            const Delay* delay = std::get_if<Delay>(&event);
+            between_us = delay ? between_us + delay->duration_us : 0.0;
+            longest_us = std::max(longest_us, between_us);
+        }
+        return std::min(this->longest_us(), kOfTrain * longest_us);
+    }
+
     /// Args: magnitude: as uniform_plan()'s.
     UniformPlan plan(double hope, double magnitude) const {
-        UniformPlan plan = uniform_plan(followed(), magnitude, hope, stored.longest_us);
+        UniformPlan plan = uniform_plan(followed(), magnitude, hope, first_longest_us());
+        add_rests(stored, plan);
+        return plan;
+    }
+    /// The steps of a plan that looked no farther, with phases that go apart for so long.
+    UniformPlan with_longer_phases(const UniformPlan& coarse, double longest_us) const {
+        UniformPlan plan = uniform_plan(
+            followed(), uniform_nodes(followed(), coarse.step.level, longest_us), coarse.step);
         add_rests(stored, plan);
         return plan;
     }
@@ -71,7 +104,7 @@ struct Task {
     UniformPlan on_better_nodes(const UniformPlan& coarse) const {
         const int level = level_of_slopes(coarse.step.level);
         UniformPlan plan = uniform_plan(
-            followed(), uniform_nodes(followed(), level, stored.longest_us), coarse.step);
+            followed(), uniform_nodes(followed(), level, coarse.nodes.longest_us), coarse.step);
         add_rests(stored, plan);
         return plan;
     }
@@ -106,7 +139,8 @@ SignalJacobian run_in(const Experiment& experiment, const UniformPlan& plan,
             curve.tangents.push_back(uniform_tangent(experiment, plan.nodes, parameters[next + t]));
         }
         std::vector<double> all((1 + n) * 3 * points);
-        const UniformRun made = run_uniform<Real, double>(tables, std::span(&curve, 1), all);
+        const UniformRun made =
+            run_uniform<Real, double>(tables, std::span(&curve, 1), all, UniformLanes::nodes);
         if (made.loud.front()) throw CannotStore{true};
         passes = made.passes;
         const auto part = [&](std::size_t row, std::size_t component) {
@@ -184,12 +218,32 @@ bool is_smaller(const Task& task, const UniformPlan& plan, const Signal& signal,
                 double& magnitude) {
     const double peak = heard_peak(task.asked, signal);
     if (!(peak > 0.0) ||
-        uniform_level(task.followed(), uniform_nodes(task.followed(), 0, task.stored.longest_us),
+        uniform_level(task.followed(), uniform_nodes(task.followed(), 0, plan.nodes.longest_us),
                       peak) <= plan.step.level) {
         return false;
     }
     magnitude = peak;
     return true;
+}
+
+/// The run of a train on the first nodes that say what those before them did.
+///
+/// Args: fine: on `plan`'s nodes; receives the better one, as `plan` its plan. allowed: difference.
+///
+/// Returns: whether there was a better one.
+bool follow_more_phases(const Task& task, UniformPlan& plan, SignalJacobian& fine, double allowed) {
+    bool any = false;
+    while (plan.nodes.longest_us < task.longest_us()) {
+        any = true;
+        UniformPlan more = task.with_longer_phases(
+            plan, std::min(task.longest_us(), kMoreOfTrain * plan.nodes.longest_us));
+        SignalJacobian better = run(task, more, {});
+        const double difference = Comparison(task, fine.signal, better.signal).difference;
+        plan = std::move(more);
+        fine = std::move(better);
+        if (difference <= allowed) break;
+    }
+    return any;
 }
 
 /// The finer of the first two runs that agree to the tolerance, with its estimate.
@@ -222,6 +276,15 @@ SignalJacobian agreed(const Task& task, std::span<const std::string> parameters,
             }
             fine.signal.estimated_error = c.peak > 0.0 ? error / c.peak : 0.0;
             return fine;
+        }
+        if (follow_more_phases(task, plan, fine, kAim * allowed)) {
+            // Nothing is known of the steps yet.
+            more_steps = more_steps_of(plan);
+            more_nodes = kMoreNodes;
+            before = HUGE_VAL;
+            in_vain = 0;
+            coarse = std::move(fine);
+            continue;
         }
         const double needed = std::pow(error / (kAim * allowed), 1.0 / plan.step.scheme->order);
         more_steps = std::isfinite(needed) ? std::clamp(needed, more_steps_of(plan), kMostSteps)

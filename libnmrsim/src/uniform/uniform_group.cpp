@@ -6,7 +6,8 @@ namespace nmrsim {
 
 template <typename Real>
 UniformGroup<Real>::UniformGroup(const UniformTables<Real>& tables,
-                                 std::span<const UniformCurve> curves, Workspace<Real>& work)
+                                 std::span<const UniformCurve> curves, UniformLanes lanes,
+                                 Workspace<Real>& work)
     : tables_(tables),
       plan_(tables.plan),
       curves_(curves),
@@ -17,10 +18,13 @@ UniformGroup<Real>::UniformGroup(const UniformTables<Real>& tables,
       tangents_(curves.front().tangents.size()),
       rows_(1 + tangents_),
       own_steps_(!curves.front().spans.empty()),
-      relaxation_(relaxation_of(curves, own_steps_)),
+      across_(lanes == UniformLanes::nodes && curves.size() == 1 && !own_steps_ &&
+              can_lie_side_by_side(plan_)),
+      vectors_(across_ ? (nodes_ + lanes_ - 1) / lanes_ : nodes_),
+      relaxation_(relaxation_of(curves, own_steps_ || across_)),
       work_(work) {
-    state_ = work.state.at_least(nodes_ * 3 * rows_ * lanes_);
-    saved_ = work.saved.at_least(nodes_ * 3 * rows_ * lanes_);
+    state_ = work.state.at_least(vectors_ * 3 * rows_ * lanes_);
+    saved_ = work.saved.at_least(vectors_ * 3 * rows_ * lanes_);
     result_.loud.assign(curves.size(), false);
     strength_ = work.lane_values.at_least(12 * rows_ * lanes_);
     total_z_ = strength_ + rows_ * lanes_;
@@ -29,8 +33,8 @@ UniformGroup<Real>::UniformGroup(const UniformTables<Real>& tables,
     std::fill_n(strength_, 3 * rows_ * lanes_, Real(0));
     std::memset(state_, 0, state_bytes());
     if (relaxation_ != UniformRelaxation::none) {
-        weight_ = work.weight.at_least(nodes_ * rows_ * lanes_);
-        std::fill_n(weight_, nodes_ * rows_ * lanes_, Real(0));
+        weight_ = work.weight.at_least(vectors_ * rows_ * lanes_);
+        std::fill_n(weight_, vectors_ * rows_ * lanes_, Real(0));
     }
     for (std::size_t t = 0; t < rows_; ++t) {
         for (std::size_t lane = 0; lane < curves.size(); ++lane) set_out(t, lane);
@@ -134,7 +138,7 @@ void UniformGroup<Real>::leave() {
 
 template <typename Real>
 UniformRelaxation UniformGroup<Real>::relaxation_of(std::span<const UniformCurve> curves,
-                                                    bool own_steps) {
+                                                    bool own_alone) {
     bool relaxes = false, own = false;
     for (const UniformCurve& curve : curves) {
         relaxes = relaxes || curve.numbers.transverse_per_s != 0.0 ||
@@ -145,7 +149,7 @@ UniformRelaxation UniformGroup<Real>::relaxation_of(std::span<const UniformCurve
                   (tangent.line && curve.numbers.recovery_per_s != 0.0);
         }
     }
-    if (own || (own_steps && relaxes)) return UniformRelaxation::own;
+    if (own || (own_alone && relaxes)) return UniformRelaxation::own;
     return relaxes ? UniformRelaxation::same : UniformRelaxation::none;
 }
 
@@ -153,8 +157,8 @@ template <typename Real>
 void UniformGroup<Real>::set_out(std::size_t row, std::size_t lane) {
     const UniformNumbers& curve = frames_.numbers(0, lane);
     const UniformNumbers& one = frames_.numbers(row, lane);
-    strength_[row * lanes_ + lane] = static_cast<Real>(-kTwoPi * one.alpha_plane_hz);
-    total_weight_[row * lanes_ + lane] = static_cast<Real>(frames_.total_weight(row, lane));
+    put(strength_ + row * lanes_, lane, -kTwoPi * one.alpha_plane_hz);
+    put(total_weight_ + row * lanes_, lane, frames_.total_weight(row, lane));
     for (std::size_t k = 0; k < 3; ++k) {
         if (curve.start[k] == 0.0 && (row == 0 || one.start[k] == 0.0)) continue;
         for (std::size_t i = 0; i < nodes_; ++i) {
@@ -164,18 +168,18 @@ void UniformGroup<Real>::set_out(std::size_t row, std::size_t lane) {
         }
     }
     for (std::size_t i = 0; weight_ && i < nodes_; ++i) {
-        weight_[(rows_ * i + row) * lanes_ + lane] = static_cast<Real>(weight_of(row, lane, i));
+        weight_[place(rows_, 1, i, row, lane)] = static_cast<Real>(weight_of(row, lane, i));
     }
 }
 
 template <typename Real>
 std::vector<double> UniformGroup<Real>::sum_of_z() const {
     std::vector<double> sum(rows_ * lanes_, 0.0);
-    for (std::size_t i = 0; i < nodes_; ++i) {
+    for (std::size_t i = 0; i < vectors_; ++i) {
         for (std::size_t t = 0; t < rows_; ++t) {
             const Real* z = state_ + (3 * (rows_ * i + t) + 2) * lanes_;
             for (std::size_t lane = 0; lane < lanes_; ++lane) {
-                sum[t * lanes_ + lane] += static_cast<double>(z[lane]);
+                sum[t * lanes_ + (across_ ? 0 : lane)] += static_cast<double>(z[lane]);
             }
         }
     }
@@ -205,13 +209,14 @@ void UniformGroup<Real>::turn_block(const UniformSegment& segment, const Uniform
         const TurnWithTangents turn =
             frames_.turn(lane, segment.first_event, segment.end_event, block);
         for (std::size_t j = 0; j < 9; ++j) {
-            matrix_[j * lanes_ + lane] = static_cast<Real>(turn.turn[j]);
+            put(matrix_ + j * lanes_, lane, turn.turn[j]);
             for (std::size_t t = 1; t < rows_; ++t) {
-                matrix_[(9 * t + j) * lanes_ + lane] = static_cast<Real>(turn.tangent[t - 1][j]);
+                put(matrix_ + (9 * t + j) * lanes_, lane, turn.tangent[t - 1][j]);
             }
         }
     }
-    kernels_.turn(static_cast<int>(block.end - block.begin), static_cast<int>(tangents_), matrix_,
+    const std::size_t count = across_ ? vectors_ : block.end - block.begin;
+    kernels_.turn(static_cast<int>(count), static_cast<int>(tangents_), matrix_,
                   state_ + 3 * rows_ * block.begin * lanes_);
 }
 
@@ -240,9 +245,11 @@ void UniformGroup<Real>::pulses(const UniformSegment& segment) {
 }
 
 template UniformGroup<float>::UniformGroup(const UniformTables<float>&,
-                                           std::span<const UniformCurve>, Workspace<float>&);
+                                           std::span<const UniformCurve>, UniformLanes,
+                                           Workspace<float>&);
 template UniformGroup<double>::UniformGroup(const UniformTables<double>&,
-                                            std::span<const UniformCurve>, Workspace<double>&);
+                                            std::span<const UniformCurve>, UniformLanes,
+                                            Workspace<double>&);
 template UniformRun UniformGroup<float>::run(std::span<float>);
 template UniformRun UniformGroup<float>::run(std::span<double>);
 template UniformRun UniformGroup<double>::run(std::span<float>);

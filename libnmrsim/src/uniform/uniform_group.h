@@ -38,13 +38,28 @@ template <typename Real>
 class UniformGroup {
 public:
     UniformGroup(const UniformTables<Real>& tables, std::span<const UniformCurve> curves,
-                 Workspace<Real>& work);
+                 UniformLanes lanes, Workspace<Real>& work);
 
     template <typename Out>
     UniformRun run(std::span<Out> signal);
 
 private:
-    std::size_t state_bytes() const { return nodes_ * 3 * rows_ * lanes_ * sizeof(Real); }
+    std::size_t state_bytes() const { return vectors_ * 3 * rows_ * lanes_ * sizeof(Real); }
+
+    /// Where a node's value stands in (nodes, rows, components)[lanes].
+    std::size_t place(std::size_t rows, std::size_t components, std::size_t node, std::size_t row,
+                      std::size_t lane) const {
+        const std::size_t vector = across_ ? node / lanes_ : node;
+        return components * (rows * vector + row) * lanes_ + (across_ ? node % lanes_ : lane);
+    }
+    /// Puts what is a curve's into its lane.
+    void put(Real* lanes, std::size_t lane, double value) const {
+        if (across_) {
+            std::fill_n(lanes, lanes_, static_cast<Real>(value));
+        } else {
+            lanes[lane] = static_cast<Real>(value);
+        }
+    }
 
     /// The times of a segment, which may be the curves' own.
     void enter(std::size_t j);
@@ -59,7 +74,8 @@ private:
 
     void leave();
 
-    static UniformRelaxation relaxation_of(std::span<const UniformCurve> curves, bool own_steps);
+    /// Args: own_alone: whether the kernel knows none but the curves' own.
+    static UniformRelaxation relaxation_of(std::span<const UniformCurve> curves, bool own_alone);
 
     /// Weight of a node in a curve, or how it changes.
     double weight_of(std::size_t row, std::size_t lane, std::size_t node) const {
@@ -132,7 +148,7 @@ private:
     /// Of the curve in one lane, the nodes' states at one moment.
     Real* lane_of(Real* state, std::size_t rows, std::size_t node, std::size_t row,
                   std::size_t lane) const {
-        return state + (3 * (rows * node + row)) * lanes_ + lane;
+        return state + place(rows, 3, node, row, lane);
     }
 
     /// How many of the next `most` stretches of `stretch_s` pass before M of freely turning spins
@@ -182,8 +198,10 @@ private:
     std::size_t lanes_;
     std::size_t nodes_;
     std::size_t tangents_;
-    std::size_t rows_;  // 1 + tangents: the curve, then its tangents
-    bool own_steps_;    // the curves' times are their own
+    std::size_t rows_;     // 1 + tangents: the curve, then its tangents
+    bool own_steps_;       // the curves' times are their own
+    bool across_;          // one curve, its nodes side by side
+    std::size_t vectors_;  // of each component of the nodes
     UniformRelaxation relaxation_;
     Workspace<Real>& work_;
     Real* state_ = nullptr;           // (nodes, rows, 3)[lanes]

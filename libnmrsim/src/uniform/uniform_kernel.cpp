@@ -9,6 +9,17 @@ namespace nmrsim {
 namespace NMRSIM_ISA {
 namespace {
 
+/// The sum over the lanes, in each of them.
+template <typename Real>
+inline V<Real> sum_over_lanes(V<Real> v) {
+    for (int apart = kLanes<Real> / 2; apart > 0; apart /= 2) {
+        V<Real> other;
+        for (int lane = 0; lane < kLanes<Real>; ++lane) other[lane] = v[lane ^ apart];
+        v += other;
+    }
+    return v;
+}
+
 /// The coupling turn, then each node's own offset turn, and the sums after it: 11 fused
 /// multiply-adds a node without relaxation, and 15 more a tangent.
 template <typename Real, UniformRelaxation kRelaxation, bool kOwnSteps, int kTangents>
@@ -85,6 +96,12 @@ inline void pass_over_nodes(const UniformPass<Real>& pass, const UniformSteps<Re
                    {v.x + qy * turned.z, v.y - qx * turned.z, v.z + qx * turned.y - qy * turned.x});
         }
     }
+    if constexpr (kOwnSteps) {
+        for (int t = 0; job.across && t <= kTangents; ++t) {
+            sum_x[t] = sum_over_lanes<Real>(sum_x[t]);
+            sum_y[t] = sum_over_lanes<Real>(sum_y[t]);
+        }
+    }
     const V<Real>* total = vectors(job.total_weight);
     const V<Real> curve_z = mean.z[0];
     for (int t = 0; t <= kTangents; ++t) {
@@ -128,6 +145,10 @@ void run_steps_with(const UniformSteps<Real>& job) {
             mean.x[t] += state[3 * ((1 + kTangents) * i + t)];
             mean.y[t] += state[3 * ((1 + kTangents) * i + t) + 1];
         }
+    }
+    for (int t = 0; job.across && t <= kTangents; ++t) {
+        mean.x[t] = sum_over_lanes<Real>(mean.x[t]);
+        mean.y[t] = sum_over_lanes<Real>(mean.y[t]);
     }
     Frame<Real, kTangents> frame;
     const auto keep_record = [&](int step) {

@@ -49,6 +49,9 @@ struct UniformSteps {
     Real last_coupling = 0;                   ///< coupling turn that ends a step [s]
     UniformRelaxation relaxation = UniformRelaxation::none;
     bool own_steps = false;  ///< offset turns are the curves' own; relaxation is none or own
+    /// One curve, whose nodes lie side by side: (nodes)[lanes] are as many times `lanes` of them,
+    /// and whatever is a curve's stands in each lane. With own_steps.
+    bool across = false;
     /// (nodes)[lanes] of each curve's line, or own: (nodes, 1 + t)[lanes]; where mz is regained.
     const Real* weight = nullptr;
     const Real* total_weight = nullptr;  ///< (1 + t)[lanes] sum of it

@@ -20,6 +20,9 @@ inline constexpr double kLeastTolerance = 1e-13;
 /// nearly a box of it.
 inline constexpr double kFarCut = 4.0;
 
+/// Nodes are made for a time, however early the last sample [us].
+inline constexpr double kLeastTimeUs = 1e-3;
+
 /// Share of the tolerance that the line's nodes may use.
 inline constexpr double kNodeShare = 0.1;
 
@@ -138,6 +141,9 @@ UniformNodes finer_nodes(const Experiment& experiment, const UniformPlan& plan, 
 /// Args: near_nyquist: count how much more it is toward the Nyquist limit, as a curve's estimate
 /// does.
 double interpolation_error(const UniformNodes& nodes, double step_s, bool near_nyquist);
+
+/// Whether there are more pulses than the choice of steps is calibrated for.
+bool is_train(const Experiment& experiment);
 
 /// The level of nodes that the experiment's echo needs, 0 to kMostLevels - 1. `nodes` are those of
 /// level 0.

@@ -1,5 +1,6 @@
 #include "uniform/uniform_simulator.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/instruction_set.h"
@@ -11,18 +12,18 @@ namespace {
 template <typename Real>
 PassTables<Real> make_tables(const UniformPlan& plan, double step_s) {
     const SplittingScheme& scheme = *plan.step.scheme;
-    const std::size_t nodes = plan.nodes.weight.size();
+    const std::size_t nodes = plan.nodes.weight.size(), size = padded(nodes);
     const std::size_t passes = scheme.offset.size();
     PassTables<Real> tables;
     tables.pass.resize(passes);
-    tables.values.resize(2 * nodes * passes);
+    tables.values.resize(2 * size * passes);
     tables.last_coupling = static_cast<Real>(scheme.coupling[passes] * step_s);
     for (std::size_t p = 0; p < passes; ++p) {
         UniformPass<Real>& pass = tables.pass[p];
         const double h = scheme.offset[p] * step_s;
         tables.time_s.push_back(h);
-        Real* turn_tan = &tables.values[2 * nodes * p];
-        Real* turn_sin = turn_tan + nodes;
+        Real* turn_tan = &tables.values[2 * size * p];
+        Real* turn_sin = turn_tan + size;
         // The scheme is a palindrome: a pass whose twin has come already uses the twin's table.
         const std::size_t twin = passes - 1 - p;
         if (twin < p) {
@@ -61,6 +62,11 @@ int uniform_lanes(bool single_precision) {
     return single_precision ? uniform_kernels<float>().lanes : uniform_kernels<double>().lanes;
 }
 
+bool can_lie_side_by_side(const UniformPlan& plan) {
+    return plan.nodes.blocks.size() == 1 &&
+           std::ranges::none_of(plan.segments, &UniformSegment::driven);
+}
+
 template <typename Real>
 UniformTables<Real> uniform_tables(UniformPlan plan) {
     UniformTables<Real> tables;
@@ -79,21 +85,21 @@ UniformTables<Real> uniform_tables(UniformPlan plan) {
 
 template <typename Real, typename Out>
 UniformRun run_uniform(const UniformTables<Real>& tables, std::span<const UniformCurve> curves,
-                       std::span<Out> signal) {
+                       std::span<Out> signal, UniformLanes lanes) {
     thread_local Workspace<Real> work;
-    UniformGroup<Real> group(tables, curves, work);
+    UniformGroup<Real> group(tables, curves, lanes, work);
     return group.run(signal);
 }
 
 template UniformTables<float> uniform_tables(UniformPlan);
 template UniformTables<double> uniform_tables(UniformPlan);
 template UniformRun run_uniform(const UniformTables<float>&, std::span<const UniformCurve>,
-                                std::span<float>);
+                                std::span<float>, UniformLanes);
 template UniformRun run_uniform(const UniformTables<float>&, std::span<const UniformCurve>,
-                                std::span<double>);
+                                std::span<double>, UniformLanes);
 template UniformRun run_uniform(const UniformTables<double>&, std::span<const UniformCurve>,
-                                std::span<float>);
+                                std::span<float>, UniformLanes);
 template UniformRun run_uniform(const UniformTables<double>&, std::span<const UniformCurve>,
-                                std::span<double>);
+                                std::span<double>, UniformLanes);
 
 }  // namespace nmrsim

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "base/aligned_array.h"
 #include "nmrsim/experiment.h"
 #include "uniform/uniform_curve.h"
 #include "uniform/uniform_kernel.h"
@@ -21,7 +22,7 @@ struct PassTables {
     std::vector<UniformPass<Real>> pass;  ///< point into `values`; no losses
     std::vector<double> time_s;           ///< (passes) of the offset turns
     Real last_coupling = 0;
-    std::vector<Real> values;
+    AlignedArray<Real> values;  ///< each table padded()
 };
 
 template <typename Real>
@@ -48,13 +49,23 @@ struct UniformRun {
     std::vector<bool> loud;
 };
 
+/// What lies side by side in the lanes.
+enum class UniformLanes {
+    curves,
+    nodes,  ///< of one curve
+};
+
+/// Whether nodes of one curve can lie side by side.
+bool can_lie_side_by_side(const UniformPlan& plan);
+
 /// Simulates up to uniform_lanes() curves on the calling thread. What a curve gives does not depend
-/// on its neighbours.
+/// on its neighbours, and up to rounding not on `lanes`: where the nodes of one curve cannot lie
+/// side by side, curves do.
 ///
 /// Args: signal: (curves, 1 + tangents, 3, points), receives Mx, My and Mz of each curve, then
 /// their tangents.
 template <typename Real, typename Out>
 UniformRun run_uniform(const UniformTables<Real>& tables, std::span<const UniformCurve> curves,
-                       std::span<Out> signal);
+                       std::span<Out> signal, UniformLanes lanes = UniformLanes::curves);
 
 }  // namespace nmrsim

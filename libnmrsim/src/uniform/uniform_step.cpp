@@ -150,6 +150,10 @@ double largest_share(std::span<const double> shares) {
 
 }  // namespace
 
+bool is_train(const Experiment& experiment) {
+    return pulses_until(experiment, last_sample_us(experiment)) > kCalibratedPulses;
+}
+
 int uniform_level(const Experiment& experiment, const UniformNodes& nodes, double magnitude) {
     if (experiment.accuracy.nodes) return 0;
     const double tolerance = std::max(experiment.accuracy.tolerance, kLeastTolerance);
@@ -178,8 +182,7 @@ UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes
     const double rate = fastest_rate(experiment);
     const double most_s =
         rate > 0.0 ? kLargestLoss / rate : std::numeric_limits<double>::infinity();
-    const bool calibrated =
-        ratio <= kCalibratedRatio && pulses_until(experiment, last_us) <= kCalibratedPulses;
+    const bool calibrated = ratio <= kCalibratedRatio && !is_train(experiment);
     const auto chosen = [&](const SplittingScheme& scheme, double step_s) {
         // However short the window, the interpolation of a sample takes its records.
         const double steps = std::max(last_us * kSecondsPerUs / step_s, 1.0 * kInterpolationOrder);

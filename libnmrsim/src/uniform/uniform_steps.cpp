@@ -14,7 +14,7 @@ std::vector<std::size_t> UniformGroup<Real>::moving_rows() const {
             return std::all_of(lanes, lanes + lanes_, [](Real v) { return v == Real(0); });
         };
         bool still = zero(strength_ + t * lanes_) && !relaxes_by(t);
-        for (std::size_t i = 0; i < nodes_ && still; ++i) {
+        for (std::size_t i = 0; i < vectors_ && still; ++i) {
             for (std::size_t k = 0; k < 3; ++k) {
                 still = still && zero(state_ + (3 * (rows_ * i + t) + k) * lanes_);
             }
@@ -86,10 +86,10 @@ std::vector<UniformPass<Real>> UniformGroup<Real>::passes_of(const UniformSegmen
                     along = -change.kept;
                     gain = change.gain;
                 }
-                Real* values = of_pass + 3 * r * lanes_ + lane;
-                values[0] = static_cast<Real>(across);
-                values[lanes_] = static_cast<Real>(along);
-                values[2 * lanes_] = static_cast<Real>(gain);
+                Real* values = of_pass + 3 * r * lanes_;
+                put(values, lane, across);
+                put(values + lanes_, lane, along);
+                put(values + 2 * lanes_, lane, gain);
             }
         }
     }
@@ -131,7 +131,7 @@ void UniformGroup<Real>::steps(const Stepped& stepped, const Direction& tables, 
                                Real* record) {
     constexpr double kMostWork = 3e7;  // nodes and passes of all rows
     const double work =
-        static_cast<double>(nodes_ * tables.pass.size()) * static_cast<double>(stepped.rows);
+        static_cast<double>(vectors_ * tables.pass.size()) * static_cast<double>(stepped.rows);
     const int most = std::max(1, static_cast<int>(kMostWork / work));
     const std::size_t record_size = 2 * stepped.rows * lanes_;
     do {
@@ -147,14 +147,15 @@ template <typename Real>
 void UniformGroup<Real>::part_of_steps(const Stepped& stepped, const Direction& tables, int count,
                                        Real* record) {
     UniformSteps<Real> job;
-    job.nodes = static_cast<int>(nodes_);
+    job.nodes = static_cast<int>(vectors_);
     job.tangents = static_cast<int>(stepped.rows - 1);
     job.passes = static_cast<int>(tables.pass.size());
     job.steps = count;
     job.pass = tables.pass.data();
     job.last_coupling = tables.last_coupling;
     job.relaxation = relaxation_;
-    job.own_steps = tables.own_steps;
+    job.own_steps = tables.own_steps || across_;
+    job.across = across_;
     job.weight = stepped.weight;
     job.total_weight = stepped.total_weight;
     job.strength = stepped.strength;
@@ -174,14 +175,14 @@ void UniformGroup<Real>::evolve(const UniformSegment& segment, const SegmentTabl
     stepped.mz.resize(rows * lanes_);
     for (std::size_t r = 0; r < rows; ++r) {
         for (std::size_t lane = 0; lane < curves_.size(); ++lane) {
-            stepped.mz[r * lanes_ + lane] = static_cast<Real>(frames_.mz(moving[r], lane));
+            put(&stepped.mz[r * lanes_], lane, frames_.mz(moving[r], lane));
         }
     }
     if (rows < rows_) {
-        stepped.state = work_.stepped.at_least((nodes_ * 3 + 2) * rows * lanes_);
-        stepped.strength = stepped.state + nodes_ * 3 * rows * lanes_;
+        stepped.state = work_.stepped.at_least((vectors_ * 3 + 2) * rows * lanes_);
+        stepped.strength = stepped.state + vectors_ * 3 * rows * lanes_;
         Real* total_weight = stepped.strength + rows * lanes_;
-        pack(moving, rows_, nodes_, 3 * lanes_, state_, stepped.state);
+        pack(moving, rows_, vectors_, 3 * lanes_, state_, stepped.state);
         pack(moving, rows_, 1, lanes_, strength_, stepped.strength);
         pack(moving, rows_, 1, lanes_, total_weight_, total_weight);
         stepped.total_weight = total_weight;
@@ -190,8 +191,8 @@ void UniformGroup<Real>::evolve(const UniformSegment& segment, const SegmentTabl
     const std::vector<std::size_t> weighted =
         relaxation_ == UniformRelaxation::own ? moving : std::vector<std::size_t>{0};
     if (weight_ && weighted.size() < rows_) {
-        Real* packed = work_.stepped_weight.at_least(nodes_ * weighted.size() * lanes_);
-        pack(weighted, rows_, nodes_, lanes_, weight_, packed);
+        Real* packed = work_.stepped_weight.at_least(vectors_ * weighted.size() * lanes_);
+        pack(weighted, rows_, vectors_, lanes_, weight_, packed);
         stepped.weight = packed;
     }
     const std::size_t losses = 3 * rows * lanes_ * tables.forward.pass.size();
@@ -218,7 +219,7 @@ void UniformGroup<Real>::evolve(const UniformSegment& segment, const SegmentTabl
             }
         }
     }
-    const std::size_t state_bytes = nodes_ * 3 * rows * lanes_ * sizeof(Real);
+    const std::size_t state_bytes = vectors_ * 3 * rows * lanes_ * sizeof(Real);
     const auto restart = [&] { std::copy(stepped.mz.begin(), stepped.mz.end(), stepped.total_z); };
     const bool sampled = segment.end_sample > segment.first_sample;
     const std::size_t record_size = 2 * rows * lanes_;
@@ -250,7 +251,7 @@ void UniformGroup<Real>::evolve(const UniformSegment& segment, const SegmentTabl
     }
     record_ = record;
     if (rows == rows_) return;
-    unpack(moving, rows_, nodes_, 3 * lanes_, stepped.state, state_);
+    unpack(moving, rows_, vectors_, 3 * lanes_, stepped.state, state_);
     if (!sampled) return;
     record_ = work_.record.at_least(records * 2 * rows_ * lanes_);
     std::fill_n(record_, records * 2 * rows_ * lanes_, Real(0));

@@ -113,8 +113,7 @@ void UniformGroup<Real>::turn_freely(const Stepped& stepped, const std::vector<s
         }
     }
     for (std::size_t r = 0; r < moving.size(); ++r) {
-        stepped.total_z[r * lanes_ + lane] =
-            static_cast<Real>(frames_.mz_at(moving[r], lane, to_s));
+        put(stepped.total_z + r * lanes_, lane, frames_.mz_at(moving[r], lane, to_s));
     }
 }
 
@@ -128,10 +127,14 @@ void UniformGroup<Real>::steps_with_looks(const Stepped& stepped,
     const double end_s = segment.duration_us * kSecondsPerUs;
     const bool stores = segment.rest_us > 0.0;
     const int beyond = static_cast<int>(segment.quiet_us * kSecondsPerUs / stretch_s);
-    const std::size_t entries = nodes_ * 3 * stepped.rows;
+    const std::size_t entries = vectors_ * 3 * stepped.rows;
     Real* kept = work_.kept.at_least(entries * lanes_);
     std::vector<int> left(curves_.size(), stretches);
     const auto copy_lane = [&](const Real* from, Real* to, std::size_t lane) {
+        if (across_) {
+            std::copy_n(from, entries * lanes_, to);
+            return;
+        }
         for (std::size_t k = 0; k < entries; ++k) to[k * lanes_ + lane] = from[k * lanes_ + lane];
     };
     steps(stepped, tables, first, nullptr);
