@@ -221,6 +221,26 @@ TEST_CASE("an alias that fits within the noise does not hide the one that fits b
     check_home(fit, truth);
 }
 
+TEST_CASE("an alias that turns slowly is tried however far off it is foretold", "[refine]") {
+    // Where alpha_z is large a turn more goes with another theta: its linear prediction is a
+    // chi-square of 40,000 and more, of some 1,700 that it reaches. The wrong one of the first has
+    // one that its scatter allows; the second's coupling is weak, so that the predicted step is far
+    // too long.
+    const nmrsim::Experiment e = task();
+    RefineOptions options;
+    options.noise = kNoise;
+    options.widenings = 0;
+    for (const auto& [truth, start] :
+         std::vector<std::pair<std::vector<double>, std::vector<double>>>{
+             {{77.7088, 291.6047, 43.9225}, {77.6437, 262.0090, 43.7680}},
+             {{6.9786, 268.7400, 40.8450}, {8.2159, 300.0, 41.0767}}}) {
+        CAPTURE(truth);
+        const Refinement fit = refine(e, noisy_curve(e, truth, 4), start, options);
+        CHECK(fit.within_noise());
+        check_home(fit, truth);
+    }
+}
+
 TEST_CASE("a valley that bends is followed to its floor's lowest point and to its ends",
           "[refine]") {
     // Near 90 degrees only alpha_z cos(theta) shows. Steps of the second-order model make no way

@@ -67,13 +67,15 @@ public:
     /// The receiver's factor at a position.
     std::complex<double> factor_at(const Eigen::VectorXd& position, double tolerance);
 
-    /// Starts at the aliases of alpha_z (nmrsim/alpha_z_aliases.h) of a fit, each moved by the step
-    /// that its turned curve and derivatives predict to be best; none where there is no such
-    /// symmetry. Costs one simulation.
+    /// Starts at the aliases of alpha_z (nmrsim/alpha_z_aliases.h) of a fit; none where there is no
+    /// such symmetry. Costs one simulation.
     ///
     /// Args: fit: with residual and slopes. most: chi-square that a start is predicted to reach at
-    /// most. Returns: the best `kept` of them, best first.
-    std::vector<Eigen::VectorXd> alias_starts(const Fit& fit, double most, std::size_t kept);
+    /// most by its turned curve and derivatives; ten times that where it turns so slowly that the
+    /// prediction may be far off. Returns: of the best `kept` those that turn fast, moved by the
+    /// step that is predicted to be best, and those that turn slowly; empty groups are left out.
+    std::vector<std::vector<Eigen::VectorXd>> alias_starts(const Fit& fit, double most,
+                                                           std::size_t kept);
 
 private:
     std::vector<double> simulated_parameters(std::span<const Eigen::VectorXd> positions) const;

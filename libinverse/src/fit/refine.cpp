@@ -348,7 +348,7 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
             if (done || result.widenings == options.widenings) {
                 if (others_tried) break;
                 others_tried = true;
-                const std::vector<VectorXd> aliases =
+                const StartGroups aliases =
                     likelihood.alias_starts(end, chi_square + kAliasMargin * degrees, kAliases);
                 const bool broad =
                     box_covariance(end.at).diagonal().cwiseSqrt().maxCoeff() > kBroad;
@@ -356,7 +356,9 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
                 search.add(ends);
                 // Each by itself: aliases begin far above the others, and of many the worse half is
                 // soon dropped.
-                if (!aliases.empty()) search.follow({aliases}, kept, Freedom::as_asked, true);
+                for (const std::vector<VectorXd>& group : aliases) {
+                    search.follow({group}, kept, Freedom::as_asked, true);
+                }
                 if (broad) search.follow({{given.begin(), portion}}, kept, Freedom::as_asked, true);
                 continue;
             }
