@@ -10,6 +10,7 @@
 
 #include "catch_compat.h"
 #include "nmrsim/experiment.h"
+#include "nmrsim/run_time.h"
 #include "nmrsim/sensitivity.h"
 #include "nmrsim/signal.h"
 #include "nmrsim/simulate.h"
@@ -86,6 +87,22 @@ TEST_CASE("a curve that is heard where it is faint alone keeps its tolerance") {
     }
     REQUIRE(peak < 2e-5);
     CHECK(largest_difference(signal, exact) <= 4e-4 * peak);
+}
+
+TEST_CASE("a curve that has died to what doubles round is not run on nodes for what is left") {
+    Experiment e;
+    e.interaction.alpha_x_khz = -0.45;
+    e.interaction.alpha_z_khz = 0.0;
+    e.line.half_width_khz = 0.03;
+    e.line.cutoff_khz = 16.0;
+    e.relaxation = {1500.0, 0.0, 15000.0};
+    e.sequence.program = std::vector<Event>{Pulse{90.0}};
+    e.acquisition = {7200.0, 7200.0, 1};
+    e.accuracy.tolerance = 2e-6;
+    const double before_s = longest_curve_s();
+    set_longest_curve_s(2.0);
+    CHECK_NOTHROW(simulate(e));
+    set_longest_curve_s(before_s);
 }
 
 TEST_CASE("a train is right on nodes that do not follow every phase") {

@@ -211,14 +211,14 @@ double rounding(const Experiment& experiment, const UniformPlan& plan) {
 }
 
 /// Whether the curve is smaller than the plan was made for: then both of two runs may miss it
-/// alike.
+/// alike. One that no double follows to the tolerance is as large as one that doubles just follow.
 ///
 /// Args: magnitude: receives how large it is, where it is smaller.
 bool is_smaller(const Task& task, const UniformPlan& plan, const Signal& signal,
                 double& magnitude) {
-    const double peak = heard_peak(task.asked, signal);
-    if (!(peak > 0.0) ||
-        uniform_level(task.followed(), uniform_nodes(task.followed(), 0, plan.nodes.longest_us),
+    const double tolerance = std::max(task.followed().accuracy.tolerance, kLeastTolerance);
+    const double peak = std::max(heard_peak(task.asked, signal), kLeastError / tolerance);
+    if (uniform_level(task.followed(), uniform_nodes(task.followed(), 0, plan.nodes.longest_us),
                       peak) <= plan.step.level) {
         return false;
     }
