@@ -9,12 +9,17 @@
 using namespace nmrsim;
 
 TEST_CASE("samples are even and include both ends") {
-    const std::vector<double> times = acquisition_times_us({.acquisition = {1.0, 4.0, 7}});
+    const auto times_of = [](const Acquisition& acquisition) {
+        Experiment experiment;
+        experiment.acquisition = acquisition;
+        return acquisition_times_us(experiment);
+    };
+    const std::vector<double> times = times_of({1.0, 4.0, 7});
     REQUIRE(times.size() == 7);
     for (int i = 0; i < 7; ++i) CHECK(times[static_cast<std::size_t>(i)] == 1.0 + 0.5 * i);
     // The last one is exact even where the spacing is not.
-    CHECK(acquisition_times_us({.acquisition = {0.1, 0.7, 856}}).back() == 0.7);
-    CHECK(acquisition_times_us({.acquisition = {3.0, 3.0, 1}}) == std::vector<double>{3.0});
+    CHECK(times_of({0.1, 0.7, 856}).back() == 0.7);
+    CHECK(times_of({3.0, 3.0, 1}) == std::vector<double>{3.0});
 }
 
 TEST_CASE("only the uniform kernel needs no lattice") {

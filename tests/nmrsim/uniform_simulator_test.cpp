@@ -306,7 +306,9 @@ TEST_CASE("a batch keeps its tolerance where three pulses make much of a small e
     e.interaction.kernel = UniformKernel{};
     e.interaction.alpha_x_khz = -0.55;
     e.interaction.alpha_z_khz = 65.9;
-    e.line = {.shape = LineShape::gaussian, .half_width_khz = 0.091, .cutoff_khz = 1.7};
+    e.line.shape = LineShape::gaussian;
+    e.line.half_width_khz = 0.091;
+    e.line.cutoff_khz = 1.7;
     e.sequence.program =
         std::vector<Event>{Pulse{180.0, 180.0}, Delay{99.6},        Pulse{180.0, 180.0},
                            Delay{39.6},         Pulse{90.0, 180.0}, Delay{69.5}};

@@ -89,11 +89,11 @@ std::string sibling_of_times(hid_t file, const std::string& group, const std::st
         std::string prefix, signal, found;
     } search{group.empty() ? "" : group + "/", signal, ""};
     const auto look = [](hid_t at, const char* name, const H5L_info_t*, void* data) -> herr_t {
-        auto& search = *static_cast<Search*>(data);
-        const std::string path = search.prefix + name;
-        if (path == search.signal || !unit_of_time_name(name)) return 0;
+        auto& so_far = *static_cast<Search*>(data);
+        const std::string path = so_far.prefix + name;
+        if (path == so_far.signal || !unit_of_time_name(name)) return 0;
         const Hdf5Handle set(H5Dopen2(at, name, H5P_DEFAULT), H5Dclose);
-        if (set.valid() && (search.found.empty() || name == kTimes)) search.found = path;
+        if (set.valid() && (so_far.found.empty() || name == kTimes)) so_far.found = path;
         return 0;
     };
     hsize_t next = 0;
