@@ -40,8 +40,8 @@ py::array_t<double> derivative(const SignalJacobian& jacobian) {
     return rows(jacobian.*field, jacobian.signal.points());
 }
 
-py::tuple batch(const Experiment& given, const Input<double>& parameters, const Names& names,
-                int threads) {
+py::tuple batch_with_jacobian(const Experiment& given, const Input<double>& parameters,
+                              const Names& names, int threads) {
     const Experiment experiment = with_unknowns(given, names);
     require_columns(parameters, experiment);
     const py::ssize_t points = extent(nmrsim::sample_count(experiment));
@@ -88,8 +88,8 @@ void bind_sensitivity(py::module_& module) {
 Args: names: rows of the table of parameters; the prior's unknowns where None. threads: 0 for all
 cores.
 Raises: ValueError for a parameter that no curve depends on or that does not apply.)");
-    module.def("simulate_batch_with_jacobian", &batch, py::arg("experiment"), py::arg("parameters"),
-               py::arg("names") = py::none(), py::arg("threads") = 0,
+    module.def("simulate_batch_with_jacobian", &batch_with_jacobian, py::arg("experiment"),
+               py::arg("parameters"), py::arg("names") = py::none(), py::arg("threads") = 0,
                R"(The same for many parameter sets on all cores. Releases the GIL.
 
 Args: as simulate_batch().

@@ -22,8 +22,8 @@ namespace {
 
 using nmrsim::Signal;
 
-Signal from_arrays(const Input<double>& time_us, const Input<double>& mx, const Input<double>& my,
-                   const std::optional<Input<double>>& mz) {
+Signal signal_from_arrays(const Input<double>& time_us, const Input<double>& mx,
+                          const Input<double>& my, const std::optional<Input<double>>& mz) {
     const auto column = [&](const char* name, const Input<double>& array) {
         if (array.ndim() != 1 || array.size() != time_us.size()) {
             throw py::value_error(fmt::format("{} must have the shape ({},) of time_us, got {}",
@@ -57,7 +57,7 @@ void bind_signal(py::module_& module) {
     py::class_<Signal>(module, "Signal", R"(A curve: ensemble means of (Ix, Iy, Iz), 1/2 at most.
 
 The arrays, (points) float64, are the Signal's own memory and keep it alive.)")
-        .def(py::init(&from_arrays), py::arg("time_us"), py::arg("mx"), py::arg("my"),
+        .def(py::init(&signal_from_arrays), py::arg("time_us"), py::arg("mx"), py::arg("my"),
              py::arg("mz") = py::none(), "A curve from arrays (points), copied; mz is 0 if None.")
         .def_property_readonly("time_us", &column<&Signal::time_us>,
                                "From the start of the sequence, (points) [us].")

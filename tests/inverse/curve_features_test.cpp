@@ -29,7 +29,7 @@ torch::Tensor tone(int samples, int bin, double size) {
     return (size * torch::stack({phase.cos(), phase.sin()})).unsqueeze(0).to(torch::kFloat32);
 }
 
-double largest(const torch::Tensor& tensor) {
+double largest_size(const torch::Tensor& tensor) {
     return tensor.abs().max().item<double>();
 }
 
@@ -43,11 +43,11 @@ TEST_CASE("A tone fills one bin of the spectrum and turns evenly", "[features]")
     const torch::Tensor inputs = features.inputs(tone(samples, bin, 0.3), torch::Tensor());
     REQUIRE(inputs.sizes() == torch::IntArrayRef({1, 7 * samples + 1}));
     const torch::Tensor channels = inputs.slice(1, 0, 7 * samples).reshape({7, samples});
-    CHECK(largest(channels[2] - 1.0) < 1e-5);  // |m| over its root mean square
+    CHECK(largest_size(channels[2] - 1.0) < 1e-5);  // |m| over its root mean square
     // Damped by 0.03^2 where |m| is 1.
     const double angle = nmrsim::kTwoPi * bin / samples;
-    CHECK(largest(channels[3] - std::cos(angle) / 1.0009) < 1e-4);
-    CHECK(largest(channels[4] - std::sin(angle) / 1.0009) < 1e-4);
+    CHECK(largest_size(channels[3] - std::cos(angle) / 1.0009) < 1e-4);
+    CHECK(largest_size(channels[4] - std::sin(angle) / 1.0009) < 1e-4);
     const torch::Tensor power = channels[5].square() + channels[6].square();
     CHECK(std::abs(power[samples / 2 + bin].item<double>() - samples) < 1e-3);
     CHECK(std::abs(power.sum().item<double>() - samples) < 1e-3);  // Parseval
@@ -66,17 +66,17 @@ TEST_CASE("Phase-free features do not depend on the receiver's phase", "[feature
     const torch::Tensor none;
     const torch::Tensor inputs = features.inputs(curve, none);
     // Single precision, some ten operations on numbers near 1.
-    CHECK(largest(inputs - features.inputs(turned, none)) < 1e-5);
+    CHECK(largest_size(inputs - features.inputs(turned, none)) < 1e-5);
     // Features of all of the curve do.
     spec = FeatureSpec();
     spec.low_pass = make_low_pass(100, 4);
     const Features all(spec);
-    CHECK(largest(all.inputs(curve, none) - all.inputs(turned, none)) > 0.1);
+    CHECK(largest_size(all.inputs(curve, none) - all.inputs(turned, none)) > 0.1);
     // A curve of modulus 1 has the logarithm of 1 and the floor.
     spec = phase_free_features();
     spec.low_pass = make_low_pass(64, 1);
     const torch::Tensor flat = Features(spec).inputs(tone(64, 3, 0.2), none).slice(1, 0, 64);
-    CHECK(largest(flat - std::log(1.06)) < 1e-5);
+    CHECK(largest_size(flat - std::log(1.06)) < 1e-5);
 }
 
 TEST_CASE("The curve's size shows in one number only", "[features]") {
@@ -86,7 +86,7 @@ TEST_CASE("The curve's size shows in one number only", "[features]") {
     const torch::Tensor one = features.inputs(0.1 * curve, torch::Tensor());
     const torch::Tensor two = features.inputs(0.2 * curve, torch::Tensor());
     const std::int64_t last = one.size(1) - 1;
-    CHECK(largest(one.slice(1, 0, last) - two.slice(1, 0, last)) < 1e-4);
+    CHECK(largest_size(one.slice(1, 0, last) - two.slice(1, 0, last)) < 1e-4);
     CHECK(std::abs((two - one)[0][last].item<double>() - std::log(2.0)) < 1e-4);
 }
 
@@ -131,7 +131,7 @@ TEST_CASE("Plain features are the curve's numbers on one scale", "[features]") {
         };
         return steps(inputs.slice(1, c * samples, (c + 1) * samples)) / steps(curves.select(1, c));
     };
-    CHECK(largest(factor(0) / factor(1) - 1.0) < 1e-3);
+    CHECK(largest_size(factor(0) / factor(1) - 1.0) < 1e-3);
     const double spread = inputs.slice(1, samples, 2 * samples).std(false).item<double>();
     CHECK(std::abs(spread - 1.0) < 1e-2);
 }
@@ -167,7 +167,7 @@ TEST_CASE("Noise after the low-pass has the covariance of filtered noise", "[fea
     const torch::Tensor covariance = factor.t().matmul(factor);
     std::vector<float> matrix = low_pass_matrix(spec.low_pass);
     const torch::Tensor filter = torch::from_blob(matrix.data(), {samples, 60});
-    CHECK(largest(covariance - filter.matmul(filter.t())) < 1e-6);
+    CHECK(largest_size(covariance - filter.matmul(filter.t())) < 1e-6);
 }
 
 TEST_CASE("The noise level is an input where a range was trained", "[features]") {
@@ -178,7 +178,7 @@ TEST_CASE("The noise level is an input where a range was trained", "[features]")
     const torch::Tensor curve = tone(32, 2, 0.2).repeat({4, 1, 1});
     const torch::Tensor inputs = features.inputs(curve, torch::tensor({1e-4f, 1e-3f, 1e-2f, 1.0f}));
     const torch::Tensor level = inputs.select(1, inputs.size(1) - 1);
-    CHECK(largest(level - torch::tensor({-1.0f, 0.0f, 1.0f, 1.0f})) < 1e-5);  // beyond it: its end
+    CHECK(largest_size(level - torch::tensor({-1.0f, 0.0f, 1.0f, 1.0f})) < 1e-5);  // beyond it: its end
 }
 
 TEST_CASE("A feature spec survives its text form; a broken one is refused", "[features]") {
@@ -213,7 +213,7 @@ TEST_CASE("Orthogonalised matrices keep their directions and lose their sizes", 
         const torch::Tensor result = orthogonalised(u.matmul(torch::diag(sizes)).matmul(v.t()));
         const torch::Tensor inner = u.t().matmul(result).matmul(v);  // diagonal: same directions
         const torch::Tensor diagonal = inner.diagonal();
-        CHECK(largest(inner - torch::diag(diagonal)) < 1e-3);
+        CHECK(largest_size(inner - torch::diag(diagonal)) < 1e-3);
         CHECK(diagonal.min().item<double>() > 0.3);
         CHECK(diagonal.max().item<double>() < 1.3);
     }

@@ -18,7 +18,7 @@ namespace {
 /// Rosenbrock's valley, its minimum 0 at (1, 1), on [0, 1] x [0, 1] as x = low + width u.
 Linearise rosenbrock(double low, double width) {
     return [=](std::span<const VectorXd> positions, std::span<const Freedom>) {
-        std::vector<Evaluation> result;
+        std::vector<Linearisations> result;
         for (const VectorXd& u : positions) {
             const double x = low + width * u(0), y = low + width * u(1);
             VectorXd residual(2);
@@ -26,7 +26,7 @@ Linearise rosenbrock(double low, double width) {
             MatrixXd jacobian(2, 2);
             jacobian << -20.0 * x, 10.0, -1.0, 0.0;
             jacobian *= width;
-            Evaluation at;
+            Linearisations at;
             at.free.chi_square = residual.squaredNorm();
             at.free.information = jacobian.transpose() * jacobian;
             at.free.gradient = jacobian.transpose() * residual;
@@ -72,8 +72,8 @@ TEST_CASE("a minimum outside the box is met at its edge", "[levenberg_marquardt]
 
 TEST_CASE("a start without a finite chi-square is given up", "[levenberg_marquardt]") {
     const Linearise broken = [](std::span<const VectorXd> positions, std::span<const Freedom>) {
-        std::vector<Evaluation> result(positions.size());
-        for (Evaluation& at : result) at.free.chi_square = std::nan("");
+        std::vector<Linearisations> result(positions.size());
+        for (Linearisations& at : result) at.free.chi_square = std::nan("");
         return result;
     };
     std::vector<Fit> fits{fit_from(0.5, 0.5)};

@@ -18,7 +18,7 @@ torch::Tensor random_numbers(std::int64_t count, double spread) {
     return spread * torch::randn({count, spline_parameters(kBins)}, torch::kFloat64);
 }
 
-double largest(const torch::Tensor& values) {
+double largest_value(const torch::Tensor& values) {
     return values.abs().max().item<double>();
 }
 
@@ -29,8 +29,8 @@ TEST_CASE("A spline of zeros is the identity", "[spline]") {
     const MonotoneSpline spline =
         make_monotone_spline(torch::zeros({101, spline_parameters(kBins)}, torch::kFloat64), kBins);
     const SplineValue value = evaluate(spline, x);
-    CHECK(largest(value.y - x) < 1e-14);
-    CHECK(largest(value.log_slope) < 1e-13);
+    CHECK(largest_value(value.y - x) < 1e-14);
+    CHECK(largest_value(value.log_slope) < 1e-13);
 }
 
 TEST_CASE("A spline rises from 0 to 1, and its inverse takes it back", "[spline]") {
@@ -43,11 +43,11 @@ TEST_CASE("A spline rises from 0 to 1, and its inverse takes it back", "[spline]
         const SplineValue value = evaluate(spline, here);
         CHECK((value.y > before).all().item<bool>());
         before = value.y;
-        if (i == 0) CHECK(largest(value.y) < 1e-14);
-        if (i == 400) CHECK(largest(value.y - 1.0) < 1e-13);
+        if (i == 0) CHECK(largest_value(value.y) < 1e-14);
+        if (i == 400) CHECK(largest_value(value.y - 1.0) < 1e-13);
         // Slopes reach from 1e-3 to about 1e3 times the mean one: rounding of y by 1e-16 moves x
         // by up to 1e-13, and cancellation in the quadratic costs some more digits.
-        CHECK(largest(invert(spline, value.y.unsqueeze(1)).squeeze(1) - here) < 1e-9);
+        CHECK(largest_value(invert(spline, value.y.unsqueeze(1)).squeeze(1) - here) < 1e-9);
     }
 }
 
@@ -60,5 +60,5 @@ TEST_CASE("The slope is the derivative", "[spline]") {
     const SplineValue value = evaluate(spline, x);
     const torch::Tensor slope = torch::autograd::grad({value.y.sum()}, {x})[0];
     // Automatic differentiation of the same formula: rounding only.
-    CHECK(largest(value.log_slope.detach() - slope.log()) < 1e-10);
+    CHECK(largest_value(value.log_slope.detach() - slope.log()) < 1e-10);
 }

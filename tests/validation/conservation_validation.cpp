@@ -16,6 +16,7 @@
 #include "nmrsim/units.h"
 #include "sections.h"
 #include "uniform/uniform_curve.h"
+#include "uniform/uniform_group.h"
 #include "uniform/uniform_kernel.h"
 #include "uniform/uniform_plan.h"
 #include "uniform/uniform_simulator.h"
@@ -106,14 +107,6 @@ double lattice_length_drift() {
     return worst;
 }
 
-UniformKernels<double> uniform_kernels() {
-#if defined(__x86_64__)
-    if (instruction_set() == InstructionSet::avx512) return avx512::uniform_kernels_double();
-    if (instruction_set() == InstructionSet::avx2) return avx2::uniform_kernels_double();
-#endif
-    return baseline::uniform_kernels_double();
-}
-
 /// Steps of six passes, couplings of 0 to 140 kHz in the lanes.
 double uniform_length_drift() {
     constexpr int kNodes = 24;
@@ -124,7 +117,7 @@ double uniform_length_drift() {
     size.scheme = &blanes_moan_4();
     size.step_s = 0.3 * kSecondsPerUs;
     const UniformTables<double> tables = uniform_tables<double>(uniform_plan(e, nodes, size));
-    const UniformKernels<double> kernels = uniform_kernels();
+    const UniformKernels<double> kernels = uniform_kernels<double>();
     const std::size_t lanes = static_cast<std::size_t>(kernels.lanes);
     AlignedArray<double> state(kNodes * 3 * lanes), strength(lanes), total_z(lanes);
     for (std::size_t lane = 0; lane < lanes; ++lane) {

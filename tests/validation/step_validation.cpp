@@ -17,6 +17,7 @@
 #include "sections.h"
 #include "uniform/uniform_curve.h"
 #include "uniform/uniform_frames.h"
+#include "uniform/uniform_group.h"
 #include "uniform/uniform_kernel.h"
 #include "uniform/uniform_plan.h"
 #include "uniform/uniform_simulator.h"
@@ -128,14 +129,6 @@ double lattice_error(double plane, bool relaxes, double seconds) {
     return worst;
 }
 
-UniformKernels<double> uniform_kernels() {
-#if defined(__x86_64__)
-    if (instruction_set() == InstructionSet::avx512) return avx512::uniform_kernels_double();
-    if (instruction_set() == InstructionSet::avx2) return avx2::uniform_kernels_double();
-#endif
-    return baseline::uniform_kernels_double();
-}
-
 /// One step of the uniform kernel of a single node, `strength` 2 pi alpha [rad/s]; with the
 /// coupling on, the field is the spin's own and the turn about it changes nothing but all of them.
 struct UniformTrial {
@@ -158,7 +151,7 @@ struct UniformTrial {
         for (UniformSegment& segment : plan.segments) segment.step_s = seconds;
         const UniformTables<double> tables = uniform_tables<double>(plan);
         const PassTables<double>& pass = tables.segments[0].forward;
-        const UniformKernels<double> kernels = uniform_kernels();
+        const UniformKernels<double> kernels = uniform_kernels<double>();
         const std::size_t lanes = static_cast<std::size_t>(kernels.lanes);
         AlignedArray<double> state, strength, total_z;
         state.resize(kNodes * 3 * lanes);

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "evaluation/table_column.h"
 #include "nmrinverse/fit_report.h"
 #include "nmrsim/parameters.h"
 
@@ -22,12 +23,6 @@ constexpr int kStripHeight = 120;
 
 /// Bins of a gradient map.
 constexpr std::size_t kGradientBins = 100;
-
-std::vector<double> column(std::span<const double> table, std::size_t columns, std::size_t which) {
-    std::vector<double> values;
-    for (std::size_t i = which; i < table.size(); i += columns) values.push_back(table[i]);
-    return values;
-}
 
 std::pair<double, double> range_of(const std::vector<double>& values, double also) {
     const auto [low, high] = std::minmax_element(values.begin(), values.end());

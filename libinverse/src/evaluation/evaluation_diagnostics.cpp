@@ -1,16 +1,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "evaluation/table_column.h"
 #include "nmrinverse/evaluation.h"
 
 namespace nmrinverse {
 namespace {
-
-std::vector<double> column(std::span<const double> table, std::size_t columns, std::size_t which) {
-    std::vector<double> values;
-    for (std::size_t i = which; i < table.size(); i += columns) values.push_back(table[i]);
-    return values;
-}
 
 /// Coverage of [low, high] of unknown k in one third.
 Coverage covered(const Evaluation& evaluation, std::size_t k, const std::vector<double>& low,

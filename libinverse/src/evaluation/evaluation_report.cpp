@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "evaluation/table_column.h"
 #include "nmrinverse/classification.h"
 #include "nmrinverse/diagnostic_figures.h"
 #include "nmrinverse/fit_report.h"
@@ -17,13 +18,6 @@ namespace {
 
 /// Curves that are drawn with error bars.
 constexpr std::size_t kErrorBars = 150;
-
-std::vector<double> column(const std::vector<double>& table, std::size_t columns,
-                           std::size_t which) {
-    std::vector<double> values;
-    for (std::size_t i = which; i < table.size(); i += columns) values.push_back(table[i]);
-    return values;
-}
 
 Figure scatter(const std::string& title, const std::string& x_label, const std::string& y_label,
                std::vector<double> x, std::vector<double> y) {

@@ -348,9 +348,9 @@ Linearised CurveLikelihood::linearised(Freedom freedom, VectorXd model, MatrixXd
     return at;
 }
 
-std::vector<Evaluation> CurveLikelihood::linearise(std::span<const VectorXd> positions,
-                                                   double tolerance,
-                                                   std::span<const Freedom> freedoms) {
+std::vector<Linearisations> CurveLikelihood::linearise(std::span<const VectorXd> positions,
+                                                       double tolerance,
+                                                       std::span<const Freedom> freedoms) {
     experiment_.accuracy.tolerance = tolerance;
     const std::size_t curve = 2 * simulated_points_;
     std::vector<float> signal(positions.size() * curve);
@@ -358,7 +358,7 @@ std::vector<Evaluation> CurveLikelihood::linearise(std::span<const VectorXd> pos
     nmrsim::simulate_batch_with_jacobian(experiment_, simulated_parameters(positions), signal,
                                          jacobian, options_.threads);
     simulations_ += kCostOfDerivatives * positions.size();
-    std::vector<Evaluation> result(positions.size());
+    std::vector<Linearisations> result(positions.size());
     const VectorXd scale = widths() / options_.noise;
     const Eigen::Index n = x_.size();
     const Eigen::Index k = static_cast<Eigen::Index>(dimensions_);
@@ -376,7 +376,7 @@ std::vector<Evaluation> CurveLikelihood::linearise(std::span<const VectorXd> pos
             read_slope(&signal[p * curve], zero, column.head(n), column.tail(n));
         }
         columns *= scale.asDiagonal();
-        Evaluation& at = result[p];
+        Linearisations& at = result[p];
         const Freedom freedom = freedoms.empty() ? Freedom::as_asked : freedoms[p];
         if (freedom != Freedom::as_asked) {
             double turns = 0.0;

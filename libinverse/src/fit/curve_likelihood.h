@@ -55,8 +55,8 @@ public:
     std::vector<double> profile(std::span<const Eigen::VectorXd> positions, double tolerance);
     /// With derivatives, each as free as its entry of `freedoms`; none: all as asked. Residuals are
     /// left out, slopes are (2 samples, dimensions).
-    std::vector<Evaluation> linearise(std::span<const Eigen::VectorXd> positions, double tolerance,
-                                      std::span<const Freedom> freedoms = {});
+    std::vector<Linearisations> linearise(std::span<const Eigen::VectorXd> positions,
+                                          double tolerance, std::span<const Freedom> freedoms = {});
     /// Has simulations of the tolerance `coarse` corrected from here on by what one of `fine`
     /// differs by at the nearest of these positions: errors change little between neighbours.
     void correct(std::span<const Eigen::VectorXd> references, double coarse, double fine);

@@ -19,16 +19,8 @@ namespace {
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
 
-/// Minima count as rivals within this of the best chi-square, as for one curve.
-constexpr double kRivalRange = 12.0;
-/// Chi-square is consistent with the noise within so many of its standard deviations.
-constexpr double kConsistent = 3.5;
-/// The last steps go down to a hundredth of a standard deviation.
-constexpr double kSmallestFall = 1e-4;
 /// A curve's own unknowns are tried as at so many of its starts, those nearest to a proposal.
-constexpr std::size_t kNearest = 4;
-/// Chi-square over its degrees of freedom above which the screening's simulation will do.
-constexpr double kFar = 100.0;
+constexpr std::size_t kNearestStarts = 4;
 /// From so many to so many standard deviations about the best fit, these as if the residual were
 /// noise, starts are drawn anew where none fits.
 constexpr double kLeastSpread = 3.0;
@@ -135,7 +127,7 @@ std::vector<VectorXd> own_candidates(const JointLikelihood& joint, const Alone& 
     for (const VectorXd& start : one.starts) {
         distance.push_back((joint.shared_of(start) - shared).squaredNorm());
     }
-    const std::size_t few = std::min(kNearest, order.size());
+    const std::size_t few = std::min(kNearestStarts, order.size());
     std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(few), order.end(),
                       [&](std::size_t a, std::size_t b) { return distance[a] < distance[b]; });
     for (std::size_t i = 0; i < few; ++i) result.push_back(joint.own_of(one.starts[order[i]]));
@@ -426,7 +418,7 @@ JointFit fit_jointly(const nmrsim::Experiment& experiment, std::span<const float
     }
     for (std::size_t c = 0; c < curves; ++c) {
         const std::vector<VectorXd> there = {joint.part(best.position, c)};
-        const Evaluation at = joint.curve(c).linearise(there, used.final_tolerance).front();
+        const Linearisations at = joint.curve(c).linearise(there, used.final_tolerance).front();
         result.factor.push_back(at.as_asked.factor);
         result.chi_square_of.push_back(at.as_asked.chi_square);
     }

@@ -101,23 +101,24 @@ void JointLikelihood::add(const Linearised& of_curve, std::size_t curve, Lineari
     }
 }
 
-std::vector<Evaluation> JointLikelihood::linearise(std::span<const VectorXd> positions,
-                                                   double tolerance,
-                                                   std::span<const Freedom> freedoms) {
+std::vector<Linearisations> JointLikelihood::linearise(std::span<const VectorXd> positions,
+                                                       double tolerance,
+                                                       std::span<const Freedom> freedoms) {
     const Eigen::Index k = static_cast<Eigen::Index>(dimensions());
     Linearised zero;
     zero.chi_square = 0.0;
     zero.gradient = VectorXd::Zero(k);
     zero.information = MatrixXd::Zero(k, k);
-    std::vector<Evaluation> sums(positions.size());
-    for (Evaluation& sum : sums) {
+    std::vector<Linearisations> sums(positions.size());
+    for (Linearisations& sum : sums) {
         sum.free = sum.as_asked = zero;
         sum.same_minimum = true;
     }
     std::vector<VectorXd> parts(positions.size());
     for (std::size_t c = 0; c < curves(); ++c) {
         for (std::size_t p = 0; p < positions.size(); ++p) parts[p] = part(positions[p], c);
-        const std::vector<Evaluation> of_curve = curves_[c].linearise(parts, tolerance, freedoms);
+        const std::vector<Linearisations> of_curve =
+            curves_[c].linearise(parts, tolerance, freedoms);
         for (std::size_t p = 0; p < positions.size(); ++p) {
             add(of_curve[p].free, c, sums[p].free);
             add(of_curve[p].as_asked, c, sums[p].as_asked);

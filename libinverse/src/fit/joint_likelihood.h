@@ -36,8 +36,8 @@ public:
     Eigen::VectorXd widths() const;  ///< of the box, (dimensions)
 
     /// Sums over the curves; slopes and residuals are left out.
-    std::vector<Evaluation> linearise(std::span<const Eigen::VectorXd> positions, double tolerance,
-                                      std::span<const Freedom> freedoms);
+    std::vector<Linearisations> linearise(std::span<const Eigen::VectorXd> positions,
+                                          double tolerance, std::span<const Freedom> freedoms);
 
 private:
     void add(const Linearised& of_curve, std::size_t curve, Linearised& sum) const;

@@ -81,7 +81,7 @@ bool iterate(std::vector<Fit>& fits, const Linearise& linearise, double small_fa
         freedoms.push_back(fit.freedom);
     }
     if (active.empty()) return false;
-    std::vector<Evaluation> found = linearise(trials, freedoms);
+    std::vector<Linearisations> found = linearise(trials, freedoms);
     bool any = false;
     for (std::size_t j = 0; j < active.size(); ++j) {
         Fit& fit = fits[active[j]];

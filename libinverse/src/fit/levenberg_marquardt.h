@@ -31,7 +31,7 @@ enum class Freedom {
 };
 
 /// A linearisation as free as it was wanted, and the one that was asked for.
-struct Evaluation {
+struct Linearisations {
     Linearised free;
     Linearised as_asked;
     bool same_minimum = false;  ///< so near each other that the freedom has done its service
@@ -54,8 +54,8 @@ struct Fit {
 };
 
 /// Linearises at trials with these freedoms.
-using Linearise = std::function<std::vector<Evaluation>(std::span<const Eigen::VectorXd>,
-                                                        std::span<const Freedom>)>;
+using Linearise = std::function<std::vector<Linearisations>(std::span<const Eigen::VectorXd>,
+                                                            std::span<const Freedom>)>;
 
 /// The step that minimises the damped second-order model, unknowns that it would push out of the
 /// box held at its edge; position + step is inside.

@@ -19,19 +19,14 @@ namespace {
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
 
-/// Minima count as rivals within this of the best chi-square.
-constexpr double kRivalRange = 12.0;
-
-/// The last steps go down to a hundredth of a standard deviation; where chi-square falls no further
-/// although it is predicted to, to a tenth: the fine simulation's error may be as much.
-constexpr double kSmallestFall = 1e-4;
+/// Where chi-square falls no further although it is predicted to, the last steps go down to a tenth
+/// of a standard deviation: the fine simulation's error may be as much.
 constexpr double kWithinError = 1e-2;
 
-/// Chi-square is consistent with the noise within so many of its standard deviations. Above the
-/// first, widenings are tried all the same, so many: where a curve says much, a wrong minimum may
-/// have a chi-square that is only one or two of these too large.
+/// Where chi-square is so many of its standard deviations above the noise's, though consistent with
+/// it, widenings are tried all the same, so many: where a curve says much, a wrong minimum may have
+/// a chi-square that is only one or two of these too large.
 constexpr double kSure = 1.0;
-constexpr double kConsistent = 3.5;
 constexpr int kDoubts = 2;
 
 /// Aliases of alpha_z that are predicted to come within so many times the degrees of freedom of the
@@ -78,7 +73,7 @@ void settle(CurveLikelihood& likelihood, std::vector<Fit>& fits, const RefineOpt
         }
         if (active.empty()) return;
         if (n > 0) {
-            std::vector<Evaluation> at = likelihood.linearise(positions, options.tolerance);
+            std::vector<Linearisations> at = likelihood.linearise(positions, options.tolerance);
             for (std::size_t i = 0; i < active.size(); ++i) {
                 active[i]->at = std::move(at[i].as_asked);
             }

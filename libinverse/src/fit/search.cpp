@@ -19,10 +19,6 @@ using Eigen::VectorXd;
 constexpr int kRoundsToHalving = 3;
 constexpr std::size_t kFewestFollowed = 8;
 
-/// Chi-square over its degrees of freedom above which fits are followed by the screening's
-/// simulation: its error, a hundredth of the curve, is a few times the noise.
-constexpr double kFar = 100.0;
-
 /// Rounds for which others are followed after the best fit has come within the noise.
 constexpr int kRivalRounds = 1;
 

@@ -13,6 +13,19 @@ namespace nmrinverse {
 /// What is left to gain is no news below this while fits are followed.
 inline constexpr double kSmallFall = 0.3;
 
+/// The last steps go down to a hundredth of a standard deviation.
+inline constexpr double kSmallestFall = 1e-4;
+
+/// Minima count as rivals within this of the best chi-square.
+inline constexpr double kRivalRange = 12.0;
+
+/// Chi-square is consistent with the noise within so many of its standard deviations.
+inline constexpr double kConsistent = 3.5;
+
+/// Chi-square over its degrees of freedom above which fits are followed by the screening's
+/// simulation: its error, a hundredth of the curve, is a few times the noise.
+inline constexpr double kFar = 100.0;
+
 /// Fits are the same minimum within so many squared standard deviations.
 inline constexpr double kSameDistance = 25.0;
 

@@ -14,18 +14,18 @@ using Eigen::Index;
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
 
-constexpr int kHighestDegree = 4;
+constexpr int kFirstDegree = 4;
 
 /// Samples this far below the largest value count (18 is six standard deviations), with the weight
 /// exp(-d / kFlat).
-constexpr double kDepth = 18.0;
+constexpr double kDeepest = 18.0;
 constexpr double kFlat = 3.0;
 
 /// It may be this much above the largest value seen.
 constexpr double kAbove = 0.5;
 
 /// It is asked so many times as far out as the samples that count lie.
-constexpr double kFarther = 6.0;
+constexpr double kReach = 6.0;
 
 }  // namespace
 
@@ -34,10 +34,10 @@ Surrogate::Surrogate(const MatrixXd& positions, const VectorXd& values) {
     largest_ = values.maxCoeff();
     std::vector<Index> counts;
     for (Index i = 0; i < values.size(); ++i) {
-        if (values(i) >= largest_ - kDepth) counts.push_back(i);
+        if (values(i) >= largest_ - kDeepest) counts.push_back(i);
     }
     const auto n = static_cast<Index>(counts.size());
-    for (int degree = kHighestDegree; degree >= 2; --degree) {
+    for (int degree = kFirstDegree; degree >= 2; --degree) {
         monomials_ = Monomials(static_cast<std::size_t>(k), degree);
         if (2 * monomials_.count() <= n) break;
         monomials_ = {};
@@ -56,7 +56,7 @@ Surrogate::Surrogate(const MatrixXd& positions, const VectorXd& values) {
     root_ = root_of(product_transposed(z * weight.asDiagonal(), z) / weight.sum());
     if (!root_.allFinite() || !(root_.diagonal().minCoeff() > 0.0)) return;
     z = divided_by(root_, std::move(z));
-    reach_ = kFarther * kFarther * z.colwise().squaredNorm().maxCoeff();
+    reach_ = kReach * kReach * z.colwise().squaredNorm().maxCoeff();
     const VectorXd by = weight.cwiseSqrt();
     coefficients_ = least_squares(by.asDiagonal() * monomials_(z), by.cwiseProduct(value));
     if (!coefficients_.allFinite()) coefficients_.resize(0);

@@ -31,7 +31,7 @@ constexpr double kLongestStep = 0.1;
 constexpr double kShortestStep = 1e-6;
 
 /// Steps to each side, of which some may have been too long.
-constexpr int kSteps = 80;
+constexpr int kMostSteps = 80;
 
 /// Corrections after a step; one less than this is left.
 constexpr int kCorrections = 3;
@@ -138,7 +138,7 @@ public:
 private:
     void try_step() {
         trial_.reset();
-        if (steps_++ == kSteps || !(step_ > kShortestStep)) return;
+        if (steps_++ == kMostSteps || !(step_ > kShortestStep)) return;
         const VectorXd to = (from_.position + step_ * along_).cwiseMax(0.0).cwiseMin(1.0);
         const double moved = (to - from_.position).norm();
         if (moved < 0.02 * step_) return;  // at the edge
@@ -210,7 +210,7 @@ public:
 private:
     /// Derivatives of a coarser simulation serve.
     std::vector<Linearised> linearise(const std::vector<VectorXd>& positions) {
-        std::vector<Evaluation> slopes = likelihood_.linearise(positions, tolerances_.follow);
+        std::vector<Linearisations> slopes = likelihood_.linearise(positions, tolerances_.follow);
         std::vector<VectorXd> residuals = likelihood_.residuals(positions, tolerances_.fine);
         std::vector<Linearised> result;
         for (std::size_t i = 0; i < positions.size(); ++i) {

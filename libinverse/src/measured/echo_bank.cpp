@@ -35,8 +35,6 @@ constexpr double kClockSamples = 4.0;
 constexpr double kClockShare = 1.0 / 8.0;
 /// A window may lie so many clock ranges outside a record.
 constexpr double kOutside = 2.0;
-/// From the second attempt on so many times more draws of the prior.
-constexpr int kMoreDraws = 4;
 
 /// Draws about each of so many candidates, within this share of the prior's range in the first
 /// round, half of it in the next. Their random numbers begin beyond those of the bank.

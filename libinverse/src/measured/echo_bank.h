@@ -14,6 +14,9 @@
 
 namespace nmrinverse {
 
+/// From the second attempt on so many times more draws of the prior, and looks of the network.
+inline constexpr int kMoreDraws = 4;
+
 /// A draw with the shift and the factor that fit it best.
 struct Candidate {
     std::vector<double> parameters;

@@ -35,7 +35,7 @@ constexpr int kRecentred = 3;
 /// A chi-square that is at most so many of its standard deviations too large ends the search at
 /// once, one of more than that once all places have been tried: with gain, phase and time zero free
 /// a wrong minimum may well be 2 of them above, where the right one is none.
-constexpr double kSure = 1.0;
+constexpr double kSureFit = 1.0;
 constexpr double kConsistent = 3.5;
 /// Times of a record are rounded to this share of its spacing.
 constexpr double kRounded = 1e-3;
@@ -230,7 +230,7 @@ EchoFit fit_echo(const EchoFinder& finder, std::span<const MeasuredRecord> recor
         for (int attempt = 0; attempt < kAttempts; ++attempt) {
             for (const FoundEcho& place : finder.find(records, attempt)) {
                 centred(place, std::min(kFirstWidenings, options.widenings));
-                if (!guessed && within(kSure)) return;
+                if (!guessed && within(kSureFit)) return;
             }
             if (within(kConsistent)) return;
         }

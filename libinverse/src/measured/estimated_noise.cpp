@@ -24,7 +24,7 @@ constexpr double kScatterVariance = 16.3;
 /// Median of |x| for a normal x of standard deviation 1.
 constexpr double kMedian = 0.6744897501960817;
 
-constexpr std::size_t kFewestPoints = 16;
+constexpr std::size_t kFewestToEstimate = 16;
 
 /// The filter's stop band is so far down [dB], its window's shape and the width of its transition,
 /// times half its length, by Kaiser's formulas.
@@ -38,10 +38,10 @@ constexpr double kFewestValues = 16.0;
 constexpr double kPulse = 5.0;
 
 void require_curve(std::span<const float> signal) {
-    if (signal.size() % 2 != 0 || signal.size() / 2 < kFewestPoints) {
+    if (signal.size() % 2 != 0 || signal.size() / 2 < kFewestToEstimate) {
         throw std::invalid_argument(
             fmt::format("estimated_noise: {} samples are not Mx and My of at least {} points",
-                        signal.size(), kFewestPoints));
+                        signal.size(), kFewestToEstimate));
     }
 }
 

@@ -24,9 +24,6 @@ constexpr std::size_t kStarts = 256;
 constexpr std::size_t kPlaces = 6;
 constexpr int kLooks = 4;
 
-/// From the second attempt on so many times more draws of the prior, and looks of the network.
-constexpr int kMoreDraws = 4;
-
 }  // namespace
 
 void EchoOptions::validate() const {

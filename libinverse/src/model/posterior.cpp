@@ -16,7 +16,7 @@ namespace nmrinverse {
 namespace {
 
 // Curves looked at together: their numbers stay in the cache.
-constexpr std::int64_t kPiece = 512;
+constexpr std::int64_t kCurvesAtOnce = 512;
 // Rows (curves times points) of the joint density at once, and draws at once.
 constexpr std::int64_t kRows = 8192;
 
@@ -130,9 +130,9 @@ Predictions summarised(const PosteriorNet& net, const NetworkAnswer& answer,
         std::find_if(prior.begin(), prior.end(),
                      [](const nmrsim::PriorRange& range) { return range.categorical(); });
     const auto count = static_cast<std::int64_t>(result.count);
-    for (std::int64_t begin = 0; begin < count; begin += kPiece) {
+    for (std::int64_t begin = 0; begin < count; begin += kCurvesAtOnce) {
         nmrsim::throw_if_stopped();
-        const NetworkAnswer piece = answer.slice(begin, std::min(count, begin + kPiece));
+        const NetworkAnswer piece = answer.slice(begin, std::min(count, begin + kCurvesAtOnce));
         const torch::Tensor mean = combined(piece).mean.to(torch::kFloat64).contiguous();
         const torch::Tensor quantiles =
             net.marginal_quantiles(piece, calibration, asked).contiguous();
@@ -203,12 +203,13 @@ std::vector<double> Posterior::quantiles(std::span<const double> levels) const {
     std::vector<double> result;
     result.reserve(count() * unknowns() * levels.size());
     const auto all = static_cast<std::int64_t>(count());
-    for (std::int64_t begin = 0; begin < all; begin += kPiece) {
+    for (std::int64_t begin = 0; begin < all; begin += kCurvesAtOnce) {
         nmrsim::throw_if_stopped();
         const torch::Tensor piece =
             model.net
-                .marginal_quantiles(state_->answer.slice(begin, std::min(all, begin + kPiece)),
-                                    model.calibration, asked)
+                .marginal_quantiles(
+                    state_->answer.slice(begin, std::min(all, begin + kCurvesAtOnce)),
+                    model.calibration, asked)
                 .contiguous();
         const double* values = piece.data_ptr<double>();
         for (std::int64_t at = 0; at < piece.numel(); ++at) {

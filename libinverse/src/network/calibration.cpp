@@ -26,16 +26,16 @@ void require_factors(const char* name, const std::vector<double>& factors) {
 }
 
 void require_levels(const UnknownCalibration& unknown) {
-    constexpr std::size_t kKnots = UnknownCalibration::kLevelKnots;
+    constexpr std::size_t kLevels = UnknownCalibration::kLevelKnots;
     const std::vector<double>& table = unknown.by_level;
-    if (!table.empty() && table.size() != unknown.by_noise.size() * kKnots) {
+    if (!table.empty() && table.size() != unknown.by_noise.size() * kLevels) {
         throw std::invalid_argument(
             fmt::format("calibration.by_level must have 0 or {} values, got {}",
-                        unknown.by_noise.size() * kKnots, table.size()));
+                        unknown.by_noise.size() * kLevels, table.size()));
     }
     require_factors("by_level", table);
     for (std::size_t at = 0; at < table.size(); ++at) {
-        if (at % kKnots > 0 && !(table[at] > table[at - 1])) {
+        if (at % kLevels > 0 && !(table[at] > table[at - 1])) {
             throw std::invalid_argument(fmt::format(
                 "calibration.by_level must rise, got {} after {}", table[at], table[at - 1]));
         }

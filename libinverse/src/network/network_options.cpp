@@ -16,7 +16,7 @@ constexpr const char* kDense = "residual-dense";
 constexpr const char* kConvolutional = "residual-convolutional";
 
 // Limits against a file that asks for all memory.
-constexpr int kWidest = 1 << 14;
+constexpr int kWidestLayer = 1 << 14;
 constexpr int kDeepest = 256;
 constexpr int kMostMembers = 64;
 constexpr int kMostPieces = 256;
@@ -58,13 +58,13 @@ void NetworkOptions::validate() const {
     };
     require("inputs", inputs, 1 << 22);
     require("unknowns", unknowns, 1024);
-    require("width", width, kWidest);
-    require("hidden", hidden, kWidest);
+    require("width", width, kWidestLayer);
+    require("hidden", hidden, kWidestLayer);
     require("blocks", blocks, kDeepest);
     require("members", members, kMostMembers);
     require("pieces", head.pieces, kMostPieces);
-    require("joint", joint, kWidest);
-    if (gates != 0) require("gates", gates, kWidest);
+    require("joint", joint, kWidestLayer);
+    if (gates != 0) require("gates", gates, kWidestLayer);
     if (convolutions.channels != 0) {
         convolutions.validate();
         // Beside the curve there are single numbers.

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <stdexcept>
 
@@ -15,8 +14,7 @@ namespace {
 
 // Simulated at once.
 constexpr std::int64_t kChunk = 8192;
-// Curves that features are scaled by, and that are held out.
-constexpr std::int64_t kScaleCurves = 2048;
+// Curves that features are scaled by at least, and that are held out.
 constexpr std::int64_t kFewestScaleCurves = 64;
 constexpr std::int64_t kFewestHeldOut = 64;
 constexpr std::int64_t kMostHeldOut = 4096;
@@ -28,10 +26,6 @@ constexpr double kHeldOutShare = 0.08;
 constexpr double kChunkShare = 0.05;
 // Batches without which nothing is learnt.
 constexpr std::int64_t kFewestBatches = 2;
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 void append(nmrsim::Dataset& all, nmrsim::Dataset more) {
     if (all.signal.empty()) {
@@ -48,6 +42,10 @@ std::int64_t most_in(double seconds, double rate, std::int64_t least, std::int64
 }
 
 }  // namespace
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
 
 CurvePortions usual_portions(const TrainingOptions& options) {
     const auto per_epoch = static_cast<std::int64_t>(options.curves_per_epoch);

@@ -1,6 +1,7 @@
 /// How many curves a training on simulated ones can have, and in what portions.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <span>
 
@@ -9,6 +10,11 @@
 #include "nmrsim/experiment.h"
 
 namespace nmrinverse {
+
+/// Curves that features are scaled by.
+inline constexpr std::int64_t kScaleCurves = 2048;
+
+double seconds_since(std::chrono::steady_clock::time_point start);
 
 struct CurvePortions {
     std::int64_t chunk = 0;     ///< curves that are simulated before the next is learnt from

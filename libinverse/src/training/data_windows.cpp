@@ -14,8 +14,8 @@ namespace {
 // Curves read at once: some MB, so that a disk is not asked for each curve.
 constexpr std::int64_t kRun = 1024;
 // Held out at most, as much as measures a loss to a percent, and from how many places of the set.
-constexpr std::int64_t kFewestHeldOut = 64;
-constexpr std::int64_t kMostHeldOut = 16384;
+constexpr std::int64_t kFewestOfSet = 64;
+constexpr std::int64_t kMostOfSet = 16384;
 constexpr std::int64_t kPlaces = 256;
 // Two windows, each a quarter of the memory that the options give.
 constexpr std::int64_t kWindowShare = 4;
@@ -33,7 +33,7 @@ DataWindows::DataWindows(const nmrsim::DatasetReader& data, const Reduction& red
     const auto count = static_cast<std::int64_t>(data.count());
     const std::int64_t held_out =
         std::clamp<std::int64_t>(std::llround(*options.held_out * static_cast<double>(count)),
-                                 std::min(kFewestHeldOut, count / 2), kMostHeldOut);
+                                 std::min(kFewestOfSet, count / 2), kMostOfSet);
     if (held_out < 1) {
         throw std::invalid_argument(
             fmt::format("the data set must hold at least 2 curves to train on, got {}", count));

@@ -26,13 +26,11 @@ namespace {
 // Errors of curves while training need not be smaller than the network's own.
 constexpr double kTrainingTolerance = 1e-3;
 
-// Curves that features are scaled by.
-constexpr std::int64_t kScaleCurves = 2048;
 // Simulated curves that are held out lie beyond all that train.
 constexpr std::uint64_t kHeldOutIndex = std::uint64_t{1} << 48;
 // Where no other curves calibrate, so many are held out, up to this share of all.
 constexpr double kWantedHeldOut = 500.0;
-constexpr double kMostHeldOut = 0.2;
+constexpr double kMostShareHeldOut = 0.2;
 // Curves of a data set that are looked at for whether more of them can be simulated.
 constexpr std::size_t kLookedAt = 2048;
 
@@ -183,7 +181,7 @@ Model train_at_hand(const nmrsim::Dataset& data, std::vector<LearntCurves> learn
         experiment, rows_of(data, 0, std::min(data.count(), kLookedAt)), options.threads);
     if (!given.held_out && !anew) {
         options.held_out = std::clamp(kWantedHeldOut / static_cast<double>(data.count()),
-                                      *options.held_out, kMostHeldOut);
+                                      *options.held_out, kMostShareHeldOut);
     }
     require_no_shift(options);
     require_noise_once(options, experiment);

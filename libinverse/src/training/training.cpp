@@ -10,6 +10,7 @@
 #include "curve/disturbance.h"
 #include "nmrsim/mirrored_echo.h"
 #include "nmrsim/units.h"
+#include "training/curve_pace.h"
 #include "training/model_calibration.h"
 
 namespace nmrinverse {
@@ -31,10 +32,6 @@ constexpr double kReportSeconds = 0.25;
 constexpr double kCalibrationShare = 0.15;
 constexpr std::int64_t kFewestCalibrating = 512;
 constexpr double kCheckpointSeconds = 5.0;
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 /// Share of the peak learning rate at `fraction` of the training.
 double rate_at(double fraction, double warm_up) {

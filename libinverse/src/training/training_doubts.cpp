@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kFewCurves = 500;
 // |M| is at most 1/2 in units of M; a receiver's gain may make more of it, but not this.
 constexpr double kLargeValue = 1e3;
-constexpr std::size_t kLookedAt = 20'000;
+constexpr std::size_t kDoubted = 20'000;
 constexpr std::size_t kPieces = 50;
 
 // A posterior that is narrower than the prior by less than this [nats an unknown] says no more.
@@ -105,8 +105,8 @@ std::vector<std::string> doubts_about(const nmrsim::Dataset& data) {
 std::vector<std::string> doubts_about(const nmrsim::DatasetReader& data) {
     Oddities odd;
     const std::size_t count = data.count();
-    const std::size_t pieces = count <= kLookedAt ? 1 : kPieces;
-    const std::size_t piece = std::min(count, kLookedAt) / pieces;
+    const std::size_t pieces = count <= kDoubted ? 1 : kPieces;
+    const std::size_t piece = std::min(count, kDoubted) / pieces;
     for (std::size_t p = 0; p < pieces; ++p) {
         const std::size_t first = pieces > 1 ? p * (count - piece) / (pieces - 1) : 0;
         odd.look_at(data.rows(first, pieces > 1 ? piece : count));

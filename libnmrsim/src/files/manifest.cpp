@@ -20,7 +20,7 @@ namespace nmrsim {
 namespace {
 
 constexpr const char* kFormat = "nmrsim-manifest";
-constexpr std::uint64_t kFormatVersion = 1;
+constexpr std::uint64_t kManifestVersion = 1;
 constexpr std::size_t kSha256Digits = 64;
 /// Of what a message repeats.
 constexpr std::size_t kLongestName = 40;
@@ -188,7 +188,7 @@ void write_manifest(const Manifest& manifest, const std::string& path) {
                           {"sha256", shard.sha256}});
     }
     const nlohmann::ordered_json json = {
-        {"format", kFormat},           {"format_version", kFormatVersion},
+        {"format", kFormat},           {"format_version", kManifestVersion},
         {"version", manifest.version}, {"experiment", manifest.experiment_toml},
         {"seed", manifest.seed},       {"first_index", manifest.first_index},
         {"count", manifest.count()},   {"shards", std::move(shards)}};
@@ -209,8 +209,8 @@ Manifest read_manifest(const std::string& path) {
         refuse("expected a manifest: " + parser.error);
     }
     if (parser.format != kFormat) refuse(fmt::format("expected the format {}", kFormat));
-    if (parser.format_version != kFormatVersion) {
-        refuse(fmt::format("expected format_version {}, found {}", kFormatVersion,
+    if (parser.format_version != kManifestVersion) {
+        refuse(fmt::format("expected format_version {}, found {}", kManifestVersion,
                            parser.format_version));
     }
     // In curves that a file can hold, so that no sum of them overflows.

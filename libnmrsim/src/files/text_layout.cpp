@@ -12,7 +12,7 @@
 namespace nmrsim {
 namespace {
 
-constexpr std::array<std::string_view, kColumns> kRoles = {"time", "re", "im", ""};
+constexpr std::array<std::string_view, kColumns> kChosenRoles = {"time", "re", "im", ""};
 
 /// Names that headers give, in lower case, without what stands in brackets.
 constexpr std::array<std::array<std::string_view, 7>, kColumns> kNames = {
@@ -108,7 +108,7 @@ std::vector<std::string> words_of(const std::string& comment, char separator) {
 }
 
 /// What stands above the table, as far as it says something of the columns.
-struct Header {
+struct TableHeader {
     std::vector<std::string> names, units;
     std::size_t line = 0;                         ///< 0: a comment, or none
     std::optional<std::size_t> start, increment;  ///< fields of the line below the names
@@ -120,8 +120,8 @@ bool holds_time_unit(const HeaderLine& line) {
                        [](const std::string& field) { return unit_in_us(lower(field)); });
 }
 
-Header header_of(const TextTable& table) {
-    Header header;
+TableHeader header_of(const TextTable& table) {
+    TableHeader header;
     header.skipped = table.skipped;
     // Start and Increment stand in their own columns of the names' line, numbers below them.
     std::optional<std::size_t> start, increment;
@@ -243,8 +243,8 @@ private:
 
     void take_chosen() {
         for (std::size_t column = 0; column < kColumns; ++column) {
-            if (kRoles[column].empty()) continue;
-            const std::string* choice = format_.column(kRoles[column]);
+            if (kChosenRoles[column].empty()) continue;
+            const std::string* choice = format_.column(kChosenRoles[column]);
             if (!choice) continue;
             layout_.field_of[column] = chosen_field(*choice, names(), table_.fields, layout_.place);
             some_chosen_ = true;
@@ -381,7 +381,7 @@ private:
     const TextTable& table_;
     const CurveFormat& format_;
     const std::string& path_;
-    const Header header_;
+    const TableHeader header_;
     std::vector<bool> complex_;  ///< of the first row's fields
     bool some_chosen_ = false;
     TextLayout layout_;

@@ -10,7 +10,7 @@ namespace nmrsim {
 namespace {
 
 /// Times come with rounding; a sample at the very end of a dead time reads.
-constexpr double kSameTime = 1e-9;
+constexpr double kSlack = 1e-9;
 
 /// Calls use(k) for each sample that is heard; for all where none is.
 template <class Use>
@@ -32,7 +32,7 @@ std::vector<std::size_t> dead_samples(const Experiment& experiment) {
     const double dead_time_us = experiment.acquisition.dead_time_us;
     if (dead_time_us == 0.0) return dead;
     const std::vector<double> times = acquisition_times_us(experiment);
-    const double slack_us = kSameTime * (1.0 + times.back());
+    const double slack_us = kSlack * (1.0 + times.back());
     double now_us = 0.0;
     std::size_t next = 0;
     for (const Event& event : sequence_events(experiment.sequence)) {
@@ -54,7 +54,7 @@ std::vector<std::size_t> dead_samples(const Experiment& experiment) {
 bool samples_pulses(const Experiment& experiment) {
     if (!has_finite_pulses(experiment.sequence)) return false;
     const std::vector<double> times = acquisition_times_us(experiment);
-    const double slack_us = kSameTime * (1.0 + times.back());
+    const double slack_us = kSlack * (1.0 + times.back());
     double now_us = 0.0;
     for (const Event& event : sequence_events(experiment.sequence)) {
         const auto* pulse = std::get_if<Pulse>(&event);

@@ -62,7 +62,7 @@ double flops(const UniformPlan& plan, long passes) {
 }
 
 /// What is asked for, and what is followed in its place.
-struct Task {
+struct AnswerTask {
     const Experiment& asked;
     const StoredExperiment& stored;
 
@@ -161,14 +161,14 @@ SignalJacobian run_in(const Experiment& experiment, const UniformPlan& plan,
     return result;
 }
 
-SignalJacobian run(const Task& task, const UniformPlan& plan,
+SignalJacobian run(const AnswerTask& task, const UniformPlan& plan,
                    std::span<const std::string> parameters, long& passes) {
     require_time(plan, parameters.size());
     return plan.step.single ? run_in<float>(task.asked, plan, parameters, passes)
                             : run_in<double>(task.asked, plan, parameters, passes);
 }
 
-SignalJacobian run(const Task& task, const UniformPlan& plan,
+SignalJacobian run(const AnswerTask& task, const UniformPlan& plan,
                    std::span<const std::string> parameters) {
     long passes = 0;
     return run(task, plan, parameters, passes);
@@ -179,7 +179,7 @@ struct Comparison {
     double difference = 0.0;  ///< of M; that of Mz counts as a share of the larger of Mz and M
     double peak = 0.0;
 
-    Comparison(const Task& task, const Signal& coarse, const Signal& fine)
+    Comparison(const AnswerTask& task, const Signal& coarse, const Signal& fine)
         : difference(heard_difference(task.asked, coarse, fine)),
           peak(heard_peak(task.asked, fine)) {
         if (!task.stored.keeps_tolerance(peak)) throw CannotStore{false};
@@ -214,7 +214,7 @@ double rounding(const Experiment& experiment, const UniformPlan& plan) {
 /// alike. One that no double follows to the tolerance is as large as one that doubles just follow.
 ///
 /// Args: magnitude: receives how large it is, where it is smaller.
-bool is_smaller(const Task& task, const UniformPlan& plan, const Signal& signal,
+bool is_smaller(const AnswerTask& task, const UniformPlan& plan, const Signal& signal,
                 double& magnitude) {
     const double tolerance = std::max(task.followed().accuracy.tolerance, kLeastTolerance);
     const double peak = std::max(heard_peak(task.asked, signal), kLeastError / tolerance);
@@ -231,7 +231,8 @@ bool is_smaller(const Task& task, const UniformPlan& plan, const Signal& signal,
 /// Args: fine: on `plan`'s nodes; receives the better one, as `plan` its plan. allowed: difference.
 ///
 /// Returns: whether there was a better one.
-bool follow_more_phases(const Task& task, UniformPlan& plan, SignalJacobian& fine, double allowed) {
+bool follow_more_phases(const AnswerTask& task, UniformPlan& plan, SignalJacobian& fine,
+                        double allowed) {
     bool any = false;
     while (plan.nodes.longest_us < task.longest_us()) {
         any = true;
@@ -249,7 +250,7 @@ bool follow_more_phases(const Task& task, UniformPlan& plan, SignalJacobian& fin
 /// The finer of the first two runs that agree to the tolerance, with its estimate.
 ///
 /// Args: coarse: of `plan`; receives the plan of what is returned.
-SignalJacobian agreed(const Task& task, std::span<const std::string> parameters,
+SignalJacobian agreed(const AnswerTask& task, std::span<const std::string> parameters,
                       SignalJacobian coarse, UniformPlan& plan) {
     const Experiment& experiment = task.followed();
     const double tolerance = std::max(experiment.accuracy.tolerance, kLeastTolerance);
@@ -296,7 +297,7 @@ SignalJacobian agreed(const Task& task, std::span<const std::string> parameters,
     }
 }
 
-SignalJacobian answer(const Task& task, std::span<const std::string> parameters) {
+SignalJacobian answer(const AnswerTask& task, std::span<const std::string> parameters) {
     const Experiment& experiment = task.followed();
     const double tolerance = std::max(experiment.accuracy.tolerance, kLeastTolerance);
     double magnitude = 0.0;
