@@ -68,6 +68,35 @@ function(nmrsim_precompile_as target other)
   endif()
 endfunction()
 
+# Compiles the sources of each room (folder) together, at most `most` at a time: templates and inline
+# functions that several use are compiled once. The preset `developer` compiles each alone. Anonymous
+# namespaces of a room are one then, so a name means one thing in it.
+function(nmrsim_unite target most)
+  set(rooms "")
+  foreach(file IN LISTS ARGN)
+    get_filename_component(room ${file} DIRECTORY)
+    get_filename_component(room ${room} NAME)
+    list(APPEND rooms ${room})
+    list(APPEND files_${room} ${file})
+  endforeach()
+  list(REMOVE_DUPLICATES rooms)
+  foreach(room IN LISTS rooms)
+    list(LENGTH files_${room} count)
+    math(EXPR batches "(${count} + ${most} - 1) / ${most}")
+    set(index 0)
+    foreach(file IN LISTS files_${room})
+      math(EXPR batch "${index} * ${batches} / ${count}")
+      set_source_files_properties(${file} PROPERTIES UNITY_GROUP ${room}_${batch})
+      math(EXPR index "${index} + 1")
+    endforeach()
+  endforeach()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${NMRSIM_UNITY} UNITY_BUILD_MODE GROUP)
+  if(NMRSIM_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    # GCC takes every file but the first for a header, which others might include too.
+    target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
+  endif()
+endfunction()
+
 # Compiles one source once for each instruction set into `target`, with the macro NMRSIM_ISA set to
 # baseline, avx2 or avx512, the namespace its functions live in. Nothing else in the project is built
 # for more than the baseline; instruction_set.h picks at run time. Such a source includes no standard

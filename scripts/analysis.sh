@@ -11,7 +11,7 @@ case "${1:-}" in tidy | cppcheck) which=$1; shift ;; esac
 
 build=${NMRSIM_ANALYSIS_BUILD:-build-analysis}
 [ -f "$build/compile_commands.json" ] ||
-    cmake -S . -B "$build" -G Ninja -DCMAKE_EXPORT_COMPILE_COMMANDS=ON -DNMRSIM_BUILD_INVERSE=OFF \
+    cmake -S . -B "$build" -G Ninja -DCMAKE_EXPORT_COMPILE_COMMANDS=ON -DNMRSIM_BUILD_INVERSE=OFF -DNMRSIM_UNITY=OFF \
         -DNMRSIM_BUILD_BENCHMARKS=OFF >&2
 files=("$@")
 if [ ${#files[@]} = 0 ]; then
