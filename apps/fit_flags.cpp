@@ -2,8 +2,11 @@
 
 #include <filesystem>
 #include <stdexcept>
+#include <utility>
 
-#include "fit_source.h"
+#include "nmrsim/experiment_file.h"
+#include "nmrsim/file_output.h"
+#include "nmrsim/series.h"
 
 namespace nmrapps {
 
@@ -12,14 +15,35 @@ void add_fit_flags(CLI::App& app, FitFlags& flags) {
                        "nmr-fit model.safetensors echo1.csv echo2.csv --out fit.csv");
     app.add_option("MODEL", flags.model,
                    "Model file, or the name of one that ships; or an experiment, TOML file or "
-                   "name, fitted without a network (implies --refine)")
+                   "name, fitted without a network (implies --refine); left out with --tau")
         ->required()
         ->type_name("");
     app.add_option("INPUT", flags.inputs,
                    "Curves (CSV and other text, .npy, .npz, FILE.h5:/PATH), HDF5 data sets or "
-                   "challenge folders")
-        ->required()
+                   "challenge folders; with --series: those of its column file")
         ->type_name("");
+    app.add_option("--tau", flags.words.tau,
+                   "In place of MODEL: a Hahn echo with this time between its pulses, such as 80us")
+        ->type_name("TIME");
+    app.add_option("--line", flags.words.line, "Its line and half width, such as lorentzian:60kHz")
+        ->type_name("SHAPE:WIDTH");
+    app.add_option("--pulses", flags.words.pulses,
+                   "Its pulses' angles in degrees, such as 45,90; unknown within a fifth")
+        ->type_name("ANGLE,ANGLE");
+    app.add_option(
+           "--set", flags.settings,
+           "Change one value of the experiment, such as \"prior.gamma3_per_s=[0,2e4]\"; may "
+           "be repeated")
+        ->allow_extra_args(false)
+        ->type_name("table.key=value");
+    app.add_option(
+           "--series", flags.series,
+           "Records of one material that differ in some settings: a table whose columns are "
+           "keys, such as sequence.tau_us, and file")
+        ->type_name("records.csv");
+    app.add_option("--save-experiment", flags.save_experiment,
+                   "File for the experiment that is fitted")
+        ->type_name("own.toml");
     app.add_option("--noise", flags.fit.noise,
                    "Standard deviation of the noise on each of Mx and My")
         ->check(no_negative_number())
@@ -70,8 +94,35 @@ void add_fit_flags(CLI::App& app, FitFlags& flags) {
         ->type_name("N");
 }
 
+FitSource FitFlags::source() const {
+    const bool changed = !settings.empty() || !series.empty();
+    if (!in_words() && !(changed && names_experiment(model))) {
+        if (changed || !save_experiment.empty()) {
+            throw std::invalid_argument(
+                "--set, --series and --save-experiment need an experiment, not a model");
+        }
+        return load_fit_source(model);
+    }
+    nmrsim::Experiment experiment =
+        in_words() ? nmrsim::echo_from_words(words) : nmrsim::load_experiment(model);
+    for (const std::string& setting : settings) nmrsim::apply_setting(experiment, setting);
+    if (!series.empty()) experiment.series = nmrsim::read_series(series);
+    experiment.validate();
+    if (!save_experiment.empty()) {
+        nmrsim::write_whole_file(save_experiment, nmrsim::experiment_to_toml(experiment));
+    }
+    return fit_source_of(experiment);
+}
+
 void FitFlags::settle() {
-    fit.refine = fit.refine || names_experiment(model);
+    if (in_words()) inputs.insert(inputs.begin(), std::exchange(model, ""));
+    if (!series.empty() && inputs.empty()) {
+        for (const nmrsim::SeriesRecord& record : nmrsim::read_series(series)) {
+            if (!record.file.empty()) inputs.push_back(record.file);
+        }
+    }
+    if (inputs.empty()) throw std::invalid_argument("INPUT is required: curves to fit");
+    fit.refine = fit.refine || in_words() || names_experiment(model);
     const auto refuse = [](const char* what) { throw std::invalid_argument(what); };
     if (!fit.measured && (no_align || no_gain || no_phase || no_offset)) {
         refuse("--no-align, --no-gain, --no-phase and --no-offset need --measured");

@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "command_line.h"
+#include "fit_source.h"
 #include "nmrinverse/fit.h"
+#include "nmrsim/echo_in_words.h"
 #include "reading_options.h"
 
 namespace nmrapps {
@@ -15,7 +17,9 @@ namespace nmrapps {
 struct FitFlags {
     CommonOptions common;
     ReadingOptions reading;
-    std::string model, out, plot;
+    std::string model, out, plot, series, save_experiment;
+    nmrsim::EchoInWords words;
+    std::vector<std::string> settings;
     std::vector<std::string> inputs;
     std::string format = "csv", picture = "svg";
     nmrinverse::FitOptions fit;
@@ -25,8 +29,14 @@ struct FitFlags {
     double time_zero_us = 0.0;
     CLI::Option *check = nullptr, *time_zero = nullptr, *per_curve = nullptr;
 
-    /// Makes `fit` of the flags. Throws: std::invalid_argument for what does not go together.
+    /// Makes `fit` and, where they name them, `inputs` of the flags. Throws: std::invalid_argument
+    /// for what does not go together.
     void settle();
+    /// What is fitted by. Throws: as load_fit_source().
+    FitSource source() const;
+    bool in_words() const {
+        return !words.tau.empty() || !words.line.empty() || !words.pulses.empty();
+    }
     /// The path of `out` with another extension.
     std::string beside_out(const char* extension) const;
 };

@@ -46,11 +46,12 @@ FitSource source_of(const Fitted& fitted, const nmrsim::Experiment& experiment) 
 
 }  // namespace
 
+FitSource fit_source_of(const nmrsim::Experiment& experiment) {
+    return source_of(experiment, experiment);
+}
+
 FitSource load_fit_source(const std::string& name) {
-    if (names_experiment(name)) {
-        const nmrsim::Experiment experiment = nmrsim::load_experiment(name);
-        return source_of(experiment, experiment);
-    }
+    if (names_experiment(name)) return fit_source_of(nmrsim::load_experiment(name));
     const std::string file = find_model(name);
 #ifdef NMRSIM_HAS_INVERSE
     const nmrinverse::Model model = nmrinverse::load_model(file);

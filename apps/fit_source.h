@@ -38,4 +38,7 @@ std::string fit_source_file(const std::string& name);
 /// without LibTorch.
 FitSource load_fit_source(const std::string& name);
 
+/// An experiment, which no network has learnt.
+FitSource fit_source_of(const nmrsim::Experiment& experiment);
+
 }  // namespace nmrapps

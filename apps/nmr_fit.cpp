@@ -110,7 +110,7 @@ int main(int argc, char** argv) {
     return nmrapps::run_program(app, argc, argv, [&] {
         flags.settle();
         std::vector<std::string> read = flags.inputs;
-        read.push_back(nmrapps::fit_source_file(flags.model));
+        if (!flags.in_words()) read.push_back(nmrapps::fit_source_file(flags.model));
         if (!flags.out.empty() && flags.out != "-") {
             for (const std::string& path :
                  {flags.out, flags.out + ".toml", flags.beside_out(".steps.json"),
@@ -119,7 +119,7 @@ int main(int argc, char** argv) {
             }
         }
         const nmrsim::OutputLock lock(flags.out);
-        const nmrapps::FitSource source = nmrapps::load_fit_source(flags.model);
+        const nmrapps::FitSource source = flags.source();
         std::vector<nmrinverse::InputCurves> inputs;
         const nmrsim::CurveFormat format =
             flags.reading.format(flags.fit.measured && flags.fit.align);

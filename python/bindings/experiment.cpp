@@ -12,6 +12,7 @@
 
 #include "arrays.h"
 #include "bindings.h"
+#include "nmrsim/echo_in_words.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/experiment_warnings.h"
 #include "nmrsim/nearest_name.h"
@@ -183,6 +184,16 @@ Raises: InputError for an unknown name or key (naming the nearest) or a bad file
         .def_static("from_toml", &nmrsim::parse_experiment, py::arg("text"),
                     py::arg("origin") = "text",
                     "An experiment from TOML text; origin stands before \":line:\" in errors.")
+        .def_static(
+            "from_words",
+            [](const std::string& tau, const std::string& line, const std::string& pulses) {
+                return nmrsim::echo_from_words({tau, line, pulses});
+            },
+            py::arg("tau"), py::arg("line"), py::arg("pulses"),
+            R"(A Hahn echo in words: from_words("80us", "lorentzian:60kHz", "45,90").
+
+Uniform kernel; unknown are alpha_x within 5 half widths, alpha_z within 10, and the first pulse's
+angle within a fifth, the second's ratio to it kept.)")
         .def("to_toml", &nmrsim::experiment_to_toml,
              "The whole experiment as TOML, every key written; from_toml() gives the same back.")
         .def("to_dict", &to_dict, "The same as nested dicts.")

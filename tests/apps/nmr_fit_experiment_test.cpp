@@ -86,3 +86,47 @@ TEST_CASE("nmr-evaluate: scores fits of an experiment without a network") {
     generate("0");
     require_refused("nmr-evaluate", {toml, set, "--quiet"}, "acquisition.noise > 0");
 }
+
+TEST_CASE("nmr-fit: an owner's echo needs no file of an experiment, and a series is one fit") {
+    const Folder folder;
+    const std::string fit = folder.path("fit.csv"), own = folder.path("own.toml");
+    const std::string files = std::string(NMRSIM_FIELD_FILES) + "/";
+    const Outcome one = run(
+        "nmr-fit", {files + "x-is-the-time.csv", "--tau", "50us", "--line", "lorentzian:15kHz",
+                    "--pulses", "60,120", "--measured", "--save-experiment", own, "--out", fit});
+    INFO(one.err);
+    REQUIRE(one.status == 0);
+    CHECK_THAT(one.err, ContainsSubstring("no network: starts are 1024 draws of the prior"));
+    const auto check = [&](const std::vector<double>& truth) {
+        const auto lines = lines_of(read_text(fit));
+        REQUIRE(lines.size() == 2);
+        const std::vector<double> fields = numbers_of(lines[1]);
+        CAPTURE(lines[1]);
+        for (std::size_t k = 0; k < truth.size(); ++k) {
+            CHECK(std::abs(fields[4 * k] - truth[k]) < 5.0 * fields[4 * k + 1]);
+        }
+        CHECK(lines[1].ends_with(",ok"));
+    };
+    check({12.0, 30.0, 60.0});
+    CHECK(read_text(own).find("alpha_z_khz = [0.0, 150.0]") != std::string::npos);
+
+    // Four records in one file, 1/T2 = gamma3 / 2 = 1/(300 us), gain and phase the same.
+    write_text(folder.path("records.csv"),
+               "sequence.tau_us,acquisition.start_us\n"
+               "40,41\n80,120\n160,280\n320,600\n");
+    const Outcome series = run(
+        "nmr-fit", {own, files + "records-in-one-file.txt", "--measured", "--set",
+                    "prior.gamma3_per_s=[0,2e4]", "--set", "acquisition.dwell_us=2", "--set",
+                    "acquisition.points=64", "--series", folder.path("records.csv"), "--out", fit});
+    INFO(series.err);
+    REQUIRE(series.status == 0);
+    check({6.0, 15.0, 60.0, 2e6 / 300.0});
+    require_refused("nmr-fit",
+                    {"challenge-2021", files + "x-is-the-time.csv", "--measured", "--set",
+                     "line.half_width_khz=3"},
+                    "not a model");
+    require_refused("nmr-fit",
+                    {files + "x-is-the-time.csv", "--tau", "80 parsec", "--line",
+                     "lorentzian:15kHz", "--pulses", "60", "--measured"},
+                    "a time such as 80us");
+}

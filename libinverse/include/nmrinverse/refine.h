@@ -29,7 +29,9 @@ struct RefineOptions {
     int refined = 16;     ///< starts that are followed after a screening, >= 1
     int iterations = 20;  ///< of each, at most, >= 1
     int widenings = 10;   ///< how often starts are drawn anew where none fits, at most, >= 0
-    int drawn = 256;      ///< starts that each of these draws and screens, >= 1
+    /// Where none fits at last, the best is returned as it is: nothing beside it is followed.
+    bool brief = false;
+    int drawn = 256;                    ///< starts that each of these draws and screens, >= 1
     double screening_tolerance = 1e-2;  ///< of the simulation that screens
     double tolerance = 1e-3;            ///< of the one that follows
     /// Of the last steps; 0: so fine that its error is a tenth of what the noise leaves uncertain.

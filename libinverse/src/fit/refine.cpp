@@ -332,6 +332,7 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
             return fit.at.chi_square > search.found().front().at.chi_square + 10.0 * kRivalRange;
         });
         if (search.fits() || result.widenings == options.widenings) {
+            if (options.brief && !search.fits() && ends.size() > 1) ends.resize(1);
             settle(likelihood, ends, used, fine);
             sort_by_chi_square(ends);
             ends = distinct(ends, ends.size());
@@ -341,7 +342,7 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
             const bool done = chi_square <= consistent &&
                               (chi_square <= limit(kSure) || result.widenings >= kDoubts);
             if (done || result.widenings == options.widenings) {
-                if (others_tried) break;
+                if (others_tried || (options.brief && chi_square > consistent)) break;
                 others_tried = true;
                 const StartGroups aliases =
                     likelihood.alias_starts(end, chi_square + kAliasMargin * degrees, kAliases);
@@ -368,7 +369,10 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
         }
     }
 
-    const std::vector<ValleyPoint> floors = follow_valleys(likelihood, ends, used, fine);
+    std::vector<ValleyPoint> floors;
+    if (!options.brief || ends.front().at.chi_square <= consistent) {
+        floors = follow_valleys(likelihood, ends, used, fine);
+    }
     const Fit& end = ends.front();
     result.estimate = likelihood.parameters(end.position);
     // The last steps went on from where end.at.factor was the best.

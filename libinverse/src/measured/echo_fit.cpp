@@ -199,6 +199,7 @@ EchoFit fit_echo(const EchoFinder& finder, std::span<const MeasuredRecord> recor
         used.widenings = widenings;
         const bool first_look = widenings < options.widenings;
         used.drawn = std::max(1, options.drawn / (first_look ? 4 : 1));
+        used.brief = first_look;
         used.refined = first_look ? std::min(options.refined, kFirstFollowed) : options.refined;
         fit_there(finder.experiment(), place.starts, used, next);
         const auto per_degree = [](const EchoFit& fit) {

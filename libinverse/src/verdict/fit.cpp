@@ -162,6 +162,11 @@ private:
         finding.offset = fitting_.fit_offset;
         finding.seed = options_.seed;
         finding.threads = options_.threads;
+        if (!learnt_) {
+            say(fmt::format(
+                "no network: starts are {} draws of the prior, and draws about the best",
+                finding.bank));
+        }
         measured_ = fit_measured(
             inputs, experiment_, learnt_ ? learnt_->proposal : EchoProposal(), finding,
             options_.noise, fitting_, options_.time_zero_range_us,
@@ -200,6 +205,7 @@ private:
                 levels_.most));
         }
         if (!learnt_) {
+            say(fmt::format("no network: starts are {} draws of the prior", kStartsFromPrior));
             starts_ = prior_starts(experiment_.prior, readable_.count(), options_.seed);
             return;
         }

@@ -95,21 +95,24 @@ void check_times(const std::string& name, const std::vector<double>& time_us,
 struct Source {
     const InputCurves* input;
     std::size_t index;
+    std::vector<double> time_us;
 
     const std::string& name() const { return input->names[index]; }
-    const std::vector<double>& time_us() const { return input->curves.time_us; }
     std::span<const float> signal() const {
-        const std::size_t row = 2 * time_us().size();
+        const std::size_t row = 2 * time_us.size();
         return std::span(input->curves.signal).subspan(index * row, row);
     }
 };
 
-/// What is fitted as one: each record by itself, or those of a series.
+/// What is fitted as one: each record by itself, or those of a series. Records that one input holds
+/// have its times in common: each begins where its own window does.
 std::vector<std::vector<Source>> sources_of(std::span<const InputCurves> inputs,
+                                            const std::vector<nmrsim::Experiment>& records,
                                             std::size_t in_series) {
     std::vector<Source> all;
     for (const InputCurves& input : inputs) {
-        for (std::size_t c = 0; c < input.curves.count(); ++c) all.push_back({&input, c});
+        for (std::size_t c = 0; c < input.curves.count(); ++c)
+            all.push_back({&input, c, input.curves.time_us});
     }
     std::vector<std::vector<Source>> result;
     if (in_series > 0) {
@@ -117,6 +120,11 @@ std::vector<std::vector<Source>> sources_of(std::span<const InputCurves> inputs,
             throw nmrsim::InputError(
                 fmt::format("{}: expected {} records, as many as the series has, found {}",
                             inputs.empty() ? "" : inputs.front().name, in_series, all.size()));
+        }
+        for (std::size_t r = 0; inputs.size() == 1 && r < all.size(); ++r) {
+            const double later_us =
+                nmrsim::first_sample_us(records[r]) - inputs.front().curves.time_us.front();
+            for (double& t : all[r].time_us) t += later_us;
         }
         return {all};
     }
@@ -184,10 +192,10 @@ MeasuredFits fit_measured(std::span<const InputCurves> inputs, const nmrsim::Exp
     fitting.fit_offset = finding.offset;
     fitting.fit_time_zero = true;
     const std::vector<nmrsim::Experiment> in_series = nmrsim::series_records(experiment);
-    const auto jobs = sources_of(inputs, experiment.series.size());
+    const auto jobs = sources_of(inputs, in_series, experiment.series.size());
     for (const std::vector<Source>& sources : jobs) {
         for (std::size_t r = 0; r < sources.size(); ++r) {
-            check_times(sources[r].name(), sources[r].time_us(), in_series[r], bool{proposal},
+            check_times(sources[r].name(), sources[r].time_us, in_series[r], bool{proposal},
                         !finding.align);
         }
     }
@@ -210,7 +218,7 @@ MeasuredFits fit_measured(std::span<const InputCurves> inputs, const nmrsim::Exp
                 say(source.name() + ": the largest samples are equal: clipped by the receiver");
             }
             records.push_back(
-                measured_record(source.time_us(), source.signal(), in_series[r], noise));
+                measured_record(source.time_us, source.signal(), in_series[r], noise));
             noise_words.push_back(noise_in_words(records.back(), noise > 0.0));
             say(source.name() + ": " + noise_words.back());
             if (!(records.back().noise.sigma > 0.0)) {
@@ -226,7 +234,7 @@ MeasuredFits fit_measured(std::span<const InputCurves> inputs, const nmrsim::Exp
         const bool guessed = records.size() == 1 && noise == 0.0 && found.coloured &&
                              !found.from_tail && !fit.noise_from_residual;
         const bool at_end = std::abs(fit.fit.time_zero_us) > kAtEnd * fitting.time_zero_range_us;
-        say_fit(name, in_series.front(), records, sources.front().time_us().size(), fit, finding,
+        say_fit(name, in_series.front(), records, sources.front().time_us.size(), fit, finding,
                 say);
         std::vector<std::vector<double>> offsets;
         for (std::size_t r = 0; r < records.size(); ++r) {
@@ -246,7 +254,7 @@ MeasuredFits fit_measured(std::span<const InputCurves> inputs, const nmrsim::Exp
                          {"gain", std::abs(fit.factor())},
                          {"receiver_phase_deg", phase_deg(fit.factor())},
                          {"spacing_us", first.spacing_us()},
-                         {"low_passed_from_us", nmrsim::even_spacing_us(sources.front().time_us())},
+                         {"low_passed_from_us", nmrsim::even_spacing_us(sources.front().time_us)},
                          {"points", fit.signal.size() / 2},
                          {"chi_square", fit.fit.chi_square},
                          {"degrees", fit.fit.degrees}});

@@ -11,6 +11,7 @@
 #include "nmrsim/dataset_file.h"
 #include "nmrsim/dataset_generation.h"
 #include "nmrsim/dataset_reader.h"
+#include "nmrsim/echo_in_words.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/experiment.h"
 #include "nmrsim/experiment_file.h"
