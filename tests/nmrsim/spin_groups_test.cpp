@@ -90,6 +90,57 @@ TEST_CASE("uncoupled sites and strengths add up, each by itself") {
     CHECK(farthest_apart(simulate(all), expected) < 1e-6);
 }
 
+TEST_CASE("uncoupled sites relax each in its own way") {
+    Experiment all = echo();
+    all.interaction.alpha_x_khz = all.interaction.alpha_z_khz = 0.0;
+    all.relaxation.gamma1_per_s = 2e3;
+    Site slow, fast;
+    slow.weight = 2.0;
+    fast.shift_khz = 20.0;
+    fast.gamma1_per_s = 3e4;
+    fast.gamma2_per_s = 1e4;
+    fast.gamma3_per_s = 5e4;
+    all.sites = {slow, fast};
+    Experiment one = all;
+    one.sites.clear();
+    Signal expected;
+    add(expected, 2.0 / 3.0, simulate(one));
+    one.line.centre_khz = 20.0;
+    one.relaxation = {3e4, 1e4, 5e4, one.relaxation.d_base};
+    add(expected, 1.0 / 3.0, simulate(one));
+    CHECK(farthest_apart(simulate(all), expected) < 1e-6);
+    Signal alike = simulate(all);
+    all.sites[1].gamma1_per_s = all.sites[1].gamma2_per_s = all.sites[1].gamma3_per_s = {};
+    CHECK(farthest_apart(simulate(all), alike) > 1e-2);
+}
+
+TEST_CASE("coupled sites of nearly the same rates are those of the same") {
+    // Two ways through the simulator: with rates of each site, and with those of all.
+    const std::vector<std::string> names{"alpha_x_khz", "alpha_z_khz", "gamma1_per_s", "flip_deg"};
+    Experiment alike = echo();
+    alike.line.centre_khz = 4.0;
+    alike.relaxation = {6e3, 1e3, 9e3, alike.relaxation.d_base};
+    alike.start.mz = -0.3;
+    alike.sites = {Site{}, Site{}};
+    alike.sites[1].shift_khz = -15.0;
+    Experiment own = alike;
+    own.sites[1].gamma3_per_s = 9e3 + 1e-3;
+    const SignalJacobian a = simulate_with_jacobian(alike, names);
+    const SignalJacobian b = simulate_with_jacobian(own, names);
+    CHECK(farthest_apart(a.signal, b.signal) < 1e-6);
+    for (std::size_t p = 0; p < names.size(); ++p) {
+        INFO(names[p]);
+        double largest = 0.0, apart = 0.0;
+        for (std::size_t k = 0; k < a.signal.points(); ++k) {
+            largest = std::max({largest, std::abs(a.dmx[p][k]), std::abs(a.dmy[p][k])});
+            apart = std::max({apart, std::abs(a.dmx[p][k] - b.dmx[p][k]),
+                              std::abs(a.dmy[p][k] - b.dmy[p][k]),
+                              std::abs(a.dmz[p][k] - b.dmz[p][k])});
+        }
+        CHECK(apart < 1e-4 * largest);
+    }
+}
+
 TEST_CASE("a Gaussian of pulse strengths is the mean over its angles") {
     // No line to speak of, no coupling: Mz after a pulse is the mean of cos(s theta) / 2.
     Experiment e = echo();

@@ -182,7 +182,7 @@ struct UniformTrial {
             for (std::size_t p = 0; p < passes.size(); ++p) {
                 const LongitudinalDecay along = longitudinal_decay(numbers, pass.time_s[p]);
                 loss[(3 * p) * lanes + lane] =
-                    -std::expm1(-numbers.transverse_per_s * pass.time_s[p]);
+                    -std::expm1(-numbers.rates.transverse_per_s * pass.time_s[p]);
                 loss[(3 * p + 1) * lanes + lane] = 1.0 - along.kept;
                 loss[(3 * p + 2) * lanes + lane] = along.gain;
                 passes[p].loss = &loss[3 * p * lanes];

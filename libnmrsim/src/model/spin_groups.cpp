@@ -107,7 +107,6 @@ const char* spin_groups_need(const Experiment& experiment) {
                              experiment.accuracy.frame == Frame::laboratory)
                ? "the rotating frame at accuracy.magnus_order = 1"
            : samples_pulses(experiment) ? "a window outside of pulses that take time"
-           : !relaxes_alike(experiment) ? "one relaxation"
                                         : nullptr;
 }
 
@@ -186,9 +185,14 @@ std::vector<StrengthNode> strength_rule(const Sequence& sequence, double toleran
         sequence.pulse_spread, all_angles(sequence) / kRadiansPerDegree, kMostStrengths));
 }
 
-Relaxation first_relaxation(const Experiment& experiment) {
-    if (experiment.sites.empty()) return experiment.relaxation;
-    return relaxation_of(experiment, experiment.sites.front());
+Relaxation slowest_relaxation(const Experiment& experiment) {
+    std::optional<Relaxation> slowest;
+    for_each_relaxation(experiment, [&](const Relaxation& relaxation) {
+        if (!slowest || relaxation.transverse_rate() < slowest->transverse_rate()) {
+            slowest = relaxation;
+        }
+    });
+    return *slowest;
 }
 
 double fastest_rate(const Experiment& experiment) {

@@ -43,8 +43,9 @@ std::vector<StrengthNode> strength_rule(const Sequence& sequence, double toleran
 /// The strengths of sequence.strengths, or of a Gaussian rule with so many nodes (Gauss-Hermite).
 std::vector<StrengthNode> strength_rule(const Sequence& sequence, int nodes);
 
-/// Relaxation of the first site, which is that of all where relaxes_alike().
-Relaxation first_relaxation(const Experiment& experiment);
+/// Relaxation of the site whose transverse magnetization lasts longest, which is that of all where
+/// relaxes_alike().
+Relaxation slowest_relaxation(const Experiment& experiment);
 
 /// The larger of 1/T1 and 1/T2 of any site [1/s].
 double fastest_rate(const Experiment& experiment);

@@ -40,9 +40,15 @@ void for_each_pair(UniformNumbers& a, const UniformNumbers& b, const Use& use) {
     use(a.alpha_z_hz, b.alpha_z_hz);
     use(a.centre_hz, b.centre_hz);
     for (int k = 0; k < 3; ++k) use(a.start[k], b.start[k]);
-    use(a.transverse_per_s, b.transverse_per_s);
-    use(a.longitudinal_per_s, b.longitudinal_per_s);
-    use(a.recovery_per_s, b.recovery_per_s);
+    const auto use_rates = [&](UniformRates& one, const UniformRates& other) {
+        use(one.transverse_per_s, other.transverse_per_s);
+        use(one.longitudinal_per_s, other.longitudinal_per_s);
+        use(one.recovery_per_s, other.recovery_per_s);
+    };
+    use_rates(a.rates, b.rates);
+    for (std::size_t s = 0; s < a.site_rates.size(); ++s) {
+        use_rates(a.site_rates[s], b.site_rates[s]);
+    }
     use(a.pulse_spread, b.pulse_spread);
     for (std::size_t e = 0; e < a.pulse.size(); ++e) {
         use(a.pulse[e].flip_deg, b.pulse[e].flip_deg);
@@ -51,9 +57,13 @@ void for_each_pair(UniformNumbers& a, const UniformNumbers& b, const Use& use) {
     }
 }
 
+UniformRates rates_of(const Relaxation& relaxation) {
+    return {relaxation.transverse_rate(), relaxation.longitudinal_rate(),
+            kSpinLength * (relaxation.gamma1_per_s - relaxation.gamma2_per_s)};
+}
+
 UniformNumbers numbers_of(const Experiment& experiment) {
     const Interaction& interaction = experiment.interaction;
-    const Relaxation relaxation = first_relaxation(experiment);
     UniformNumbers numbers;
     numbers.alpha_plane_hz = interaction.alpha_plane_khz() * kHzPerKhz;
     numbers.alpha_z_hz = interaction.alpha_z_khz * kHzPerKhz;
@@ -61,9 +71,12 @@ UniformNumbers numbers_of(const Experiment& experiment) {
     numbers.start[0] = experiment.start.mx;
     numbers.start[1] = experiment.start.my;
     numbers.start[2] = experiment.start.mz;
-    numbers.transverse_per_s = relaxation.transverse_rate();
-    numbers.longitudinal_per_s = relaxation.longitudinal_rate();
-    numbers.recovery_per_s = kSpinLength * (relaxation.gamma1_per_s - relaxation.gamma2_per_s);
+    numbers.rates = rates_of(slowest_relaxation(experiment));
+    if (!relaxes_alike(experiment)) {
+        for (const SiteSpins& site : site_spins(experiment)) {
+            numbers.site_rates.push_back(rates_of(site.relaxation));
+        }
+    }
     numbers.pulse_spread = experiment.sequence.pulse_spread;
     for (const Event& event : sequence_events(experiment.sequence)) {
         const Pulse* pulse = std::get_if<Pulse>(&event);
@@ -145,6 +158,10 @@ UniformNumbers uniform_tangent(const Experiment& experiment, const UniformNodes&
     return slope;
 }
 
+const UniformRates& rates_of(const UniformBlock& block, const UniformNumbers& curve) {
+    return curve.site_rates.empty() ? curve.rates : curve.site_rates[block.site];
+}
+
 Pulse pulse_on(const UniformBlock& block, const UniformNumbers& curve, std::size_t event) {
     Pulse pulse = curve.pulse[event];
     pulse.flip_deg *= block.strength_at(curve.pulse_spread);
@@ -163,6 +180,7 @@ bool shares_plan(const Experiment& experiment, std::string_view parameter_name) 
     if (changes_line(parameter_name)) return !shape_of(experiment.line).kinks_hz;
     // A name may stand in a pulse's duration.
     if (!parameter(parameter_name).getter && has_finite_pulses(experiment.sequence)) return false;
+    if (changes_times(parameter_name) && !relaxes_alike(experiment)) return false;
     return holds(kLinear, parameter_name) || changes_relaxation(parameter_name) ||
            changes_times(parameter_name);
 }

@@ -16,18 +16,24 @@ struct UniformWeights {
     double total = 0.0;
 };
 
+/// How spins relax.
+struct UniformRates {
+    double transverse_per_s = 0.0;    ///< 1/T2
+    double longitudinal_per_s = 0.0;  ///< 1/T1
+    double recovery_per_s = 0.0;      ///< equilibrium mz over T1
+};
+
 /// The numbers that a curve depends on, or how they change with one parameter, per unit of it.
 struct UniformNumbers {
     double alpha_plane_hz = 0.0;        ///< in-plane coupling [Hz]
     double alpha_z_hz = 0.0;            ///< coupling along z [Hz]
     double centre_hz = 0.0;             ///< of the line: turns the frame [Hz]
     double start[3] = {0.0, 0.0, 0.0};  ///< mean of I
-    double transverse_per_s = 0.0;      ///< 1/T2
-    double longitudinal_per_s = 0.0;    ///< 1/T1
-    double recovery_per_s = 0.0;        ///< equilibrium mz over T1
-    double pulse_spread = 0.0;          ///< of the pulses' strength
-    std::vector<Pulse> pulse = {};      ///< (events) flip angle and phase; zeros for delays
-    std::vector<double> delay_us = {};  ///< (events) zeros for pulses [us]
+    UniformRates rates = {};
+    std::vector<UniformRates> site_rates = {};  ///< (sites) where they relax in their own ways
+    double pulse_spread = 0.0;                  ///< of the pulses' strength
+    std::vector<Pulse> pulse = {};              ///< (events) flip angle and phase; zeros for delays
+    std::vector<double> delay_us = {};          ///< (events) zeros for pulses [us]
     std::shared_ptr<const UniformWeights> line;  ///< null: the plan's; of a slope: none
 };
 
@@ -45,6 +51,9 @@ UniformCurve uniform_curve(const Experiment& experiment, const UniformNodes& nod
 /// How the experiment's curve changes with a parameter that shares_plan() and is not the noise.
 UniformNumbers uniform_tangent(const Experiment& experiment, const UniformNodes& nodes,
                                std::string_view parameter_name);
+
+/// The rates of a block's spins.
+const UniformRates& rates_of(const UniformBlock& block, const UniformNumbers& curve);
 
 /// A pulse, the event `event`, as it acts on a block's spins, and how it changes with a parameter.
 Pulse pulse_on(const UniformBlock& block, const UniformNumbers& curve, std::size_t event);

@@ -84,7 +84,7 @@ double uncoupled_magnitude(const Experiment& experiment, const UniformNodes& nod
     const std::vector<TimedPulse> pulses = timed_pulses(experiment);
     const double start_us = first_sample_us(experiment);
     const double stop_us = last_sample_us(experiment);
-    const Relaxation relaxation = first_relaxation(experiment);
+    const Relaxation relaxation = slowest_relaxation(experiment);
     const double rate = relaxation.transverse_rate() * kSecondsPerUs;
     const double longitudinal = relaxation.longitudinal_rate() * kSecondsPerUs;
     const double attenuation = last_pulse_attenuation(experiment);
@@ -146,7 +146,7 @@ namespace {
 
 /// What relaxation leaves at the window's start of what the last pulse until `until_us` made.
 double attenuation_since(const Experiment& experiment, double until_us) {
-    const double rate = first_relaxation(experiment).transverse_rate() * kSecondsPerUs;
+    const double rate = slowest_relaxation(experiment).transverse_rate() * kSecondsPerUs;
     if (rate == 0.0) return 1.0;
     double last_us = 0.0;
     for (const TimedPulse& pulse : timed_pulses(experiment)) {

@@ -49,17 +49,17 @@ DecayFunctions decay_functions(double x) {
 }  // namespace
 
 LongitudinalDecay longitudinal_decay(const UniformNumbers& curve, double time_s) {
-    const double x = curve.longitudinal_per_s * time_s;
-    return {std::exp(-x), curve.recovery_per_s * time_s * decay_functions(x).first};
+    const double x = curve.rates.longitudinal_per_s * time_s;
+    return {std::exp(-x), curve.rates.recovery_per_s * time_s * decay_functions(x).first};
 }
 
 LongitudinalDecay longitudinal_decay(const UniformNumbers& curve, const UniformNumbers& tangent,
                                      double time_s) {
-    const double x = curve.longitudinal_per_s * time_s;
-    const double dx = tangent.longitudinal_per_s * time_s;
+    const double x = curve.rates.longitudinal_per_s * time_s;
+    const double dx = tangent.rates.longitudinal_per_s * time_s;
     const DecayFunctions f = decay_functions(x);
-    return {-dx * std::exp(-x), time_s * (tangent.recovery_per_s * f.first +
-                                          curve.recovery_per_s * f.first_slope * dx)};
+    return {-dx * std::exp(-x), time_s * (tangent.rates.recovery_per_s * f.first +
+                                          curve.rates.recovery_per_s * f.first_slope * dx)};
 }
 
 UniformFrames::UniformFrames(std::span<const UniformCurve> curves, double total_weight)
@@ -89,17 +89,17 @@ double UniformFrames::mz_at(std::size_t row, std::size_t lane, double time_s) co
 
 double UniformFrames::mz_integral(std::size_t row, std::size_t lane, double time_s) const {
     const UniformNumbers& curve = numbers(0, lane);
-    const DecayFunctions f = decay_functions(curve.longitudinal_per_s * time_s);
+    const DecayFunctions f = decay_functions(curve.rates.longitudinal_per_s * time_s);
     const double square = time_s * time_s;
     double integral = mz(row, lane) * time_s * f.first +
-                      total_weight(row, lane) * curve.recovery_per_s * square * f.second;
+                      total_weight(row, lane) * curve.rates.recovery_per_s * square * f.second;
     if (row > 0) {
         const UniformNumbers& tangent = numbers(row, lane);
-        const double dx = tangent.longitudinal_per_s * time_s;
-        integral +=
-            mz(0, lane) * time_s * f.first_slope * dx +
-            total_weight(0, lane) * square *
-                (tangent.recovery_per_s * f.second + curve.recovery_per_s * f.second_slope * dx);
+        const double dx = tangent.rates.longitudinal_per_s * time_s;
+        integral += mz(0, lane) * time_s * f.first_slope * dx +
+                    total_weight(0, lane) * square *
+                        (tangent.rates.recovery_per_s * f.second +
+                         curve.rates.recovery_per_s * f.second_slope * dx);
     }
     return integral;
 }
@@ -120,7 +120,7 @@ double UniformFrames::phase(std::size_t row, std::size_t lane, double time_s) co
 bool UniformFrames::steady(std::size_t lane) const {
     for (std::size_t row = 0; row < rows_; ++row) {
         const UniformNumbers& one = numbers(row, lane);
-        if (one.longitudinal_per_s != 0.0 || one.recovery_per_s != 0.0) return false;
+        if (one.rates.longitudinal_per_s != 0.0 || one.rates.recovery_per_s != 0.0) return false;
     }
     return true;
 }

@@ -52,6 +52,10 @@ UniformRun UniformGroup<Real>::run(std::span<Out> signal) {
             drive(segment);
             continue;
         }
+        if (segment.by_site) {
+            follow_sites(segment, signal);
+            continue;
+        }
         evolve(segment, tables_.segments[j]);
         if (segment.end_sample > segment.first_sample) {
             if (own_steps_ && !segment.last) {
@@ -108,10 +112,10 @@ void UniformGroup<Real>::move(std::size_t row, std::size_t lane, double slope_s)
         const double x = at(i, 0), y = at(i, 1), z = at(i, 2);
         const double offset = kTwoPi * plan_.nodes.offset_hz[i];
         const double rate[3] = {
-            offset * y + mean[1] * z - mean[2] * y - curve.transverse_per_s * x,
-            -offset * x + mean[2] * x - mean[0] * z - curve.transverse_per_s * y,
-            mean[0] * y - mean[1] * x - curve.longitudinal_per_s * z +
-                curve.recovery_per_s * weight_of(0, lane, i)};
+            offset * y + mean[1] * z - mean[2] * y - curve.rates.transverse_per_s * x,
+            -offset * x + mean[2] * x - mean[0] * z - curve.rates.transverse_per_s * y,
+            mean[0] * y - mean[1] * x - curve.rates.longitudinal_per_s * z +
+                curve.rates.recovery_per_s * weight_of(0, lane, i)};
         Real* m = lane_of(state_, rows_, i, row, lane);
         for (std::size_t k = 0; k < 3; ++k) {
             m[k * lanes_] =
@@ -141,12 +145,13 @@ UniformRelaxation UniformGroup<Real>::relaxation_of(std::span<const UniformCurve
                                                     bool own_alone) {
     bool relaxes = false, own = false;
     for (const UniformCurve& curve : curves) {
-        relaxes = relaxes || curve.numbers.transverse_per_s != 0.0 ||
-                  curve.numbers.longitudinal_per_s != 0.0;
+        relaxes = relaxes || curve.numbers.rates.transverse_per_s != 0.0 ||
+                  curve.numbers.rates.longitudinal_per_s != 0.0;
+        own = own || !curve.numbers.site_rates.empty();
         for (const UniformNumbers& tangent : curve.tangents) {
-            own = own || tangent.transverse_per_s != 0.0 || tangent.longitudinal_per_s != 0.0 ||
-                  tangent.recovery_per_s != 0.0 ||
-                  (tangent.line && curve.numbers.recovery_per_s != 0.0);
+            own = own || tangent.rates.transverse_per_s != 0.0 ||
+                  tangent.rates.longitudinal_per_s != 0.0 || tangent.rates.recovery_per_s != 0.0 ||
+                  (tangent.line && curve.numbers.rates.recovery_per_s != 0.0);
         }
     }
     if (own || (own_alone && relaxes)) return UniformRelaxation::own;

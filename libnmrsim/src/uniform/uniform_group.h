@@ -11,6 +11,7 @@
 #include "nmrsim/units.h"
 #include "uniform/uniform_frames.h"
 #include "uniform/uniform_kernel.h"
+#include "uniform/uniform_pulse_kernel.h"
 #include "uniform/uniform_simulator.h"
 
 namespace nmrsim {
@@ -97,8 +98,23 @@ private:
     void pulses(const UniformSegment& segment);
     void turn_block(const UniformSegment& segment, const UniformBlock& block);
 
+    /// Steps without a frame of the curves' own, and what they point to.
+    struct BlockSteps {
+        UniformPulseSteps<Real> job;
+        std::vector<Real> share, coupling, offset;
+        std::vector<int> ends;
+    };
+    /// Args: steps: receives steps of step_s through the segment.
+    void set_block_steps(const UniformSegment& segment, double step_s, BlockSteps& steps);
+    /// In parts that take some tenths of a second at most, so that a long segment can be stopped.
+    void run_block_steps(BlockSteps& steps, int count, Real* record);
+
     /// A pulse that takes time.
     void drive(const UniformSegment& segment);
+
+    /// Free evolution of sites that relax in their own ways, and its samples.
+    template <typename Out>
+    void follow_sites(const UniformSegment& segment, std::span<Out> out);
 
     /// The rows that a segment changes: a tangent that is zero and whose parameter does not drive
     /// it stays zero, as that of alpha_z does before the second pulse (the frame takes all of it).

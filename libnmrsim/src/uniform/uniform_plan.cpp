@@ -109,23 +109,26 @@ double quiet_rad(const Experiment& experiment, int level) {
     return kQuietShare * window_attenuation(experiment) * tolerance_of(experiment, level);
 }
 
-/// Of a segment. During a pulse a step's error goes with the angle x by which the pulse and the
-/// coupling turn spins in it: of M, some 1e-6 x^order, and what is off in Mz turns the frame until
-/// the last sample (measured: 1e-6 in the worst of five echoes, flips of 1 to 180 degrees, alpha_z
-/// up to 900 kHz). No spin turns farther in a step than the kernel's series bear.
+/// Of a segment. Where all turns are steps', during a pulse or by sites, a step's error goes with
+/// the angle x by which the pulse and the coupling turn spins in it: of M, some 1e-6 x^order, and
+/// what is off in Mz turns the frame until the last sample (measured: 1e-6 in the worst of five
+/// echoes, flips of 1 to 180 degrees, alpha_z up to 900 kHz). No spin turns farther in a step than
+/// the kernel's series bear.
 ///
 /// Args: tolerance: of M, for echoes of the plan's level. last_us: the last sample [us].
 double longest_step_s(const UniformPlan& plan, const UniformSpan& span, double tolerance,
                       double last_us) {
-    if (!span.driven) return plan.step.step_s;
+    if (!span.driven && !span.by_site) return plan.step.step_s;
     constexpr double kMostTurn = 2.0;  // of a step, by the offset or all else [rad]
     constexpr double kPulseShare = 0.2, kPulseError = 3e-6;
-    const double frame_rad = std::max(1.0, span.coupling_rad * last_us / span.duration_us);
+    const double frame_rad = std::max(1.0, span.coupling_rad_per_us * last_us);
     const double x = std::pow(kPulseShare * tolerance / (kPulseError * frame_rad),
                               1.0 / plan.step.scheme->order);
-    return std::min({plan.step.step_s, kMostTurn / (kTwoPi * plan.nodes.reach_hz),
-                     std::min(kMostTurn, x) * span.duration_us * kSecondsPerUs /
-                         (span.turn_rad + span.coupling_rad)});
+    // What samples are interpolated from turns as a whole, too.
+    const double turn_per_s = (span.turn_rad_per_us + span.coupling_rad_per_us) / kSecondsPerUs;
+    const double edge_per_s = kTwoPi * plan.nodes.reach_hz;
+    return std::min({plan.step.step_s / (span.by_site ? 1.0 + turn_per_s / edge_per_s : 1.0),
+                     kMostTurn / edge_per_s, std::min(kMostTurn, x) / turn_per_s});
 }
 
 /// Args: coarse: null, or a plan of which each segment is to have `factor` times the steps.
@@ -144,14 +147,14 @@ UniformPlan laid_out(const Experiment& experiment, UniformNodes nodes, UniformSt
         UniformSegment segment;
         static_cast<UniformSpan&>(segment) = span;
         const double duration_s = segment.duration_us * kSecondsPerUs;
-        segment.steps =
-            step_count(duration_s, longest_step_s(plan, segment, tolerance, plan.time_us.back()));
+        const double longest_s = longest_step_s(plan, segment, tolerance, plan.time_us.back());
+        segment.steps = step_count(duration_s, longest_s);
         if (coarse) {
             const double steps = duration_s / coarse->segments[plan.segments.size()].step_s;
             segment.steps =
                 std::max(segment.steps, static_cast<int>(std::ceil(factor * steps - 1e-6)));
         }
-        segment.step_s = segment.steps > 0 ? duration_s / segment.steps : step.step_s;
+        segment.step_s = segment.steps > 0 ? duration_s / segment.steps : longest_s;
         if (segment.long_stretch && segment.end_sample == segment.first_sample) {
             segment.steps_between_looks = std::max(
                 1, static_cast<int>(settling / kLooksPerSettling * kSecondsPerUs / segment.step_s));
@@ -180,8 +183,10 @@ std::vector<UniformSpan> uniform_spans(const Experiment& experiment, int level) 
     const bool set = experiment.accuracy.nodes || experiment.accuracy.steps_per_point;
     const std::vector<double> time_us = acquisition_times_us(experiment);
     const std::vector<Event> events = sequence_events(experiment.sequence);
-    const bool finite = has_finite_pulses(experiment.sequence);
-    const LargestTurns largest = finite ? largest_turns(experiment) : LargestTurns{};
+    const bool by_site = !relaxes_alike(experiment);
+    const LargestTurns largest = by_site || has_finite_pulses(experiment.sequence)
+                                     ? largest_turns(experiment)
+                                     : LargestTurns{};
     const double stop_us = time_us.back();
     // A sample at the very time of a pulse is taken after it; times come with rounding.
     const double slack_us = 1e-9 * (1.0 + stop_us);
@@ -204,8 +209,9 @@ std::vector<UniformSpan> uniform_spans(const Experiment& experiment, int level) 
         if (left_us == 0.0 && pulse) {
             span.driven = true;
             span.duration_us = pulse->duration_us;
-            span.turn_rad = largest.pulse_rad[event] + largest.centre_rad_per_us * span.duration_us;
-            span.coupling_rad = largest.coupling_rad_per_us * span.duration_us;
+            span.turn_rad_per_us =
+                largest.pulse_rad[event] / span.duration_us + largest.centre_rad_per_us;
+            span.coupling_rad_per_us = largest.coupling_rad_per_us;
             span.first_sample = span.end_sample = sample;
             now_us += pulse->duration_us;
             spans.push_back(span);
@@ -224,12 +230,15 @@ std::vector<UniformSpan> uniform_spans(const Experiment& experiment, int level) 
         // A long stretch before the window can be followed in closed form, and stands alone.
         const double unsampled_us =
             std::min(time_us[static_cast<std::size_t>(sample)] - now_us, span.duration_us);
-        span.long_stretch = !set && unsampled_us > kShortStretch * settling;
+        span.long_stretch = !set && !by_site && unsampled_us > kShortStretch * settling;
         if (span.long_stretch && unsampled_us < span.duration_us - slack_us) {
             left_us = std::max(0.0, whole_us - unsampled_us);
             span.duration_us = unsampled_us;
             span.last = false;
         }
+        span.by_site = by_site;
+        span.turn_rad_per_us = largest.centre_rad_per_us;
+        span.coupling_rad_per_us = largest.coupling_rad_per_us;
         now_us = span.start_us + span.duration_us;
         span.first_sample = sample;
         while (sample < points &&

@@ -37,10 +37,11 @@ struct UniformSpan {
     bool last = false;          ///< nothing needs the state at its end
     bool long_stretch = false;  ///< may be followed in closed form
     bool driven = false;        ///< during a pulse, the event `end_event`
-    /// Of a pulse, angles by which it and the line's centre turn spins, and M of 1/2 does: the most
-    /// that the experiment's unknowns allow [rad].
-    double turn_rad = 0.0;
-    double coupling_rad = 0.0;
+    bool by_site = false;       ///< no pulse, but each site's spins relax in their own way
+    /// Of those two, how fast the pulse and the line's centre turn spins, and M of 1/2 does: the most
+    /// that the experiment's unknowns allow [rad/us].
+    double turn_rad_per_us = 0.0;
+    double coupling_rad_per_us = 0.0;
 };
 
 /// Free evolution in steps.

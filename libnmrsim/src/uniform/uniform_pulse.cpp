@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 #include "base/instruction_set.h"
@@ -21,39 +22,43 @@ void run_pulse(const UniformPulseSteps<double>& job) {
 }  // namespace
 
 template <typename Real>
-void UniformGroup<Real>::drive(const UniformSegment& segment) {
+void UniformGroup<Real>::set_block_steps(const UniformSegment& segment, double step_s,
+                                         BlockSteps& steps) {
     const SplittingScheme& scheme = *plan_.step.scheme;
     const std::size_t passes = scheme.offset.size();
     const std::vector<UniformBlock>& blocks = plan_.nodes.blocks;
-    const double h = segment.step_s;
-    std::vector<Real> share(scheme.offset.begin(), scheme.offset.end());
-    std::vector<Real> coupling(scheme.coupling.begin(), scheme.coupling.end());
-    std::vector<Real> offset(nodes_);
+    const double h = step_s;
+    steps.share.assign(scheme.offset.begin(), scheme.offset.end());
+    steps.coupling.assign(scheme.coupling.begin(), scheme.coupling.end());
+    steps.offset.resize(nodes_);
     for (std::size_t i = 0; i < nodes_; ++i) {
-        offset[i] = static_cast<Real>(kTwoPi * plan_.nodes.offset_hz[i] * h);
+        steps.offset[i] = static_cast<Real>(kTwoPi * plan_.nodes.offset_hz[i] * h);
     }
-    std::vector<int> ends;
-    for (const UniformBlock& block : blocks) ends.push_back(static_cast<int>(block.end));
-    // (rows, 4), (rows, 2) and (blocks, rows, 2)[lanes]
-    const std::size_t values = (6 + 2 * blocks.size()) * rows_ * lanes_;
+    steps.ends.clear();
+    for (const UniformBlock& block : blocks) steps.ends.push_back(static_cast<int>(block.end));
+    // (blocks, rows, 4), (blocks, rows, 2) and (rows, 2)[lanes]
+    const std::size_t values = (6 * blocks.size() + 2) * rows_ * lanes_;
     Real* common = work_.pulse_values.at_least(values);
     std::fill_n(common, values, Real(0));
-    Real* strength = common + 4 * rows_ * lanes_;
-    Real* field = strength + 2 * rows_ * lanes_;
-    const auto put = [&](Real* to, std::size_t entry, std::size_t lane, double value) {
+    Real* field = common + 4 * blocks.size() * rows_ * lanes_;
+    Real* strength = field + 2 * blocks.size() * rows_ * lanes_;
+    const auto put_value = [&](Real* to, std::size_t entry, std::size_t lane, double value) {
         to[entry * lanes_ + lane] = static_cast<Real>(value);
     };
     for (std::size_t lane = 0; lane < curves_.size(); ++lane) {
         const UniformNumbers& curve = frames_.numbers(0, lane);
         for (std::size_t t = 0; t < rows_; ++t) {
             const UniformNumbers& one = frames_.numbers(t, lane);
-            put(common, 4 * t, lane, kTwoPi * one.centre_hz * h);
-            put(common, 4 * t + 1, lane, one.transverse_per_s * h);
-            put(common, 4 * t + 2, lane, one.longitudinal_per_s * h);
-            put(common, 4 * t + 3, lane, one.recovery_per_s * h);
-            put(strength, 2 * t, lane, -kTwoPi * one.alpha_plane_hz * h);
-            put(strength, 2 * t + 1, lane, -kTwoPi * one.alpha_z_hz * h);
+            put_value(strength, 2 * t, lane, -kTwoPi * one.alpha_plane_hz * h);
+            put_value(strength, 2 * t + 1, lane, -kTwoPi * one.alpha_z_hz * h);
             for (std::size_t b = 0; b < blocks.size(); ++b) {
+                const UniformRates& rates = rates_of(blocks[b], one);
+                const std::size_t row = rows_ * b + t;
+                put_value(common, 4 * row, lane, kTwoPi * one.centre_hz * h);
+                put_value(common, 4 * row + 1, lane, rates.transverse_per_s * h);
+                put_value(common, 4 * row + 2, lane, rates.longitudinal_per_s * h);
+                put_value(common, 4 * row + 3, lane, rates.recovery_per_s * h);
+                if (!segment.driven) continue;
                 const Pulse pulse = pulse_on(blocks[b], curve, segment.end_event);
                 const double cosine = std::cos(pulse.phase_deg * kRadiansPerDegree);
                 const double sine = std::sin(pulse.phase_deg * kRadiansPerDegree);
@@ -64,19 +69,19 @@ void UniformGroup<Real>::drive(const UniformSegment& segment) {
                     across = pulse.flip_deg * slope.phase_deg * kRadiansPerDegree;
                 }
                 const double step = kRadiansPerDegree / segment.steps;
-                put(field, 2 * (rows_ * b + t), lane, step * (along * cosine - across * sine));
-                put(field, 2 * (rows_ * b + t) + 1, lane, step * (along * sine + across * cosine));
+                put_value(field, 2 * row, lane, step * (along * cosine - across * sine));
+                put_value(field, 2 * row + 1, lane, step * (along * sine + across * cosine));
             }
         }
     }
-    UniformPulseSteps<Real> job;
+    UniformPulseSteps<Real>& job = steps.job;
     job.tangents = static_cast<int>(tangents_);
     job.passes = static_cast<int>(passes);
     job.blocks = static_cast<int>(blocks.size());
-    job.block_end = ends.data();
-    job.offset = offset.data();
-    job.share = share.data();
-    job.coupling = coupling.data();
+    job.block_end = steps.ends.data();
+    job.offset = steps.offset.data();
+    job.share = steps.share.data();
+    job.coupling = steps.coupling.data();
     job.common = common;
     job.drive = field;
     job.strength = strength;
@@ -84,22 +89,93 @@ void UniformGroup<Real>::drive(const UniformSegment& segment) {
     job.state = state_;
     job.turns = work_.pulse_turns.at_least((passes + 1) / 2 * nodes_ * rows_ *
                                            std::size_t{kEffectiveTurn} * lanes_);
-    // In parts that take some tenths of a second at most, so that a long pulse can be stopped.
+}
+
+template <typename Real>
+void UniformGroup<Real>::run_block_steps(BlockSteps& steps, int count, Real* record) {
+    UniformPulseSteps<Real>& job = steps.job;
     constexpr double kMostWork = 1e7;  // nodes and passes of all rows
-    const double work = static_cast<double>(nodes_ * passes * rows_);
+    const double work =
+        static_cast<double>(nodes_ * rows_) * static_cast<double>(steps.share.size());
     const int most = std::max(1, static_cast<int>(kMostWork / work));
-    for (int left = segment.steps; left > 0; left -= job.steps) {
+    result_.passes += static_cast<long>(count) * static_cast<long>(job.passes);
+    do {
         throw_if_stopped();
-        job.steps = std::min(left, most);
+        job.steps = std::min(count, most);
+        job.record = record;
         run_pulse(job);
-    }
-    result_.passes += static_cast<long>(segment.steps) * static_cast<long>(passes);
+        if (record) record += 3 * rows_ * lanes_ * static_cast<std::size_t>(job.steps);
+        count -= job.steps;
+    } while (count > 0);
+}
+
+template <typename Real>
+void UniformGroup<Real>::drive(const UniformSegment& segment) {
+    BlockSteps steps;
+    set_block_steps(segment, segment.step_s, steps);
+    run_block_steps(steps, segment.steps, nullptr);
     for (std::size_t t = 0; t < rows_; ++t) {
         for (std::size_t lane = 0; lane < curves_.size(); ++lane) frames_.stand(t, lane);
     }
 }
 
+template <typename Real>
+template <typename Out>
+void UniformGroup<Real>::follow_sites(const UniformSegment& segment, std::span<Out> out) {
+    const bool sampled = segment.end_sample > segment.first_sample;
+    const std::size_t size = 3 * rows_ * lanes_;
+    const auto before = static_cast<std::size_t>(segment.steps_before);
+    const auto until = before + static_cast<std::size_t>(segment.steps);
+    Real* record = nullptr;
+    if (sampled) {
+        record = work_.record.at_least(size *
+                                       (until + static_cast<std::size_t>(segment.steps_after) + 1));
+    }
+    BlockSteps steps;
+    if (before > 0) {
+        std::memcpy(saved_, state_, state_bytes());
+        set_block_steps(segment, -segment.step_s, steps);
+        Real* reversed = work_.reversed.at_least(size * (before + 1));
+        run_block_steps(steps, segment.steps_before, reversed);
+        for (std::size_t j = 1; j <= before; ++j) {
+            std::copy_n(reversed + j * size, size, record + (before - j) * size);
+        }
+        std::memcpy(state_, saved_, state_bytes());
+    }
+    set_block_steps(segment, segment.step_s, steps);
+    run_block_steps(steps, segment.steps, sampled ? record + before * size : nullptr);
+    if (segment.steps_after > 0) {
+        std::memcpy(saved_, state_, state_bytes());
+        run_block_steps(steps, segment.steps_after, record + until * size);
+        std::memcpy(state_, saved_, state_bytes());
+    }
+    for (std::size_t t = 0; t < rows_; ++t) {
+        for (std::size_t lane = 0; lane < curves_.size(); ++lane) frames_.stand(t, lane);
+    }
+    const std::size_t all = plan_.time_us.size();
+    const auto order = static_cast<std::size_t>(plan_.order);
+    for (int k = 0; k < segment.end_sample - segment.first_sample; ++k) {
+        const auto sample = static_cast<std::size_t>(k);
+        const Real* from = record + size * static_cast<std::size_t>(segment.first_record[sample]);
+        const double* weight = &segment.weight[order * sample];
+        const std::size_t at = static_cast<std::size_t>(segment.first_sample) + sample;
+        for (std::size_t lane = 0; lane < curves_.size(); ++lane) {
+            for (std::size_t row = 0; row < 3 * rows_; ++row) {
+                double sum = 0.0;
+                for (std::size_t j = 0; j < order; ++j) {
+                    sum += weight[j] * static_cast<double>(from[j * size + row * lanes_ + lane]);
+                }
+                out[(3 * rows_ * lane + row) * all + at] = static_cast<Out>(sum);
+            }
+        }
+    }
+}
+
 template void UniformGroup<float>::drive(const UniformSegment&);
 template void UniformGroup<double>::drive(const UniformSegment&);
+template void UniformGroup<float>::follow_sites(const UniformSegment&, std::span<float>);
+template void UniformGroup<float>::follow_sites(const UniformSegment&, std::span<double>);
+template void UniformGroup<double>::follow_sites(const UniformSegment&, std::span<float>);
+template void UniformGroup<double>::follow_sites(const UniformSegment&, std::span<double>);
 
 }  // namespace nmrsim

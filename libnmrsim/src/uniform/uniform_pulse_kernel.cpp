@@ -79,7 +79,7 @@ void fill_turns(const UniformPulseSteps<Real>& job, int nodes) {
             for (; i < job.block_end[b]; ++i) {
                 Affine<Real> l[1 + kMostSlopes], s[1 + kMostSlopes];
                 for (int t = 0; t < rows; ++t) {
-                    const V<Real>* c = common + 4 * t;
+                    const V<Real>* c = common + 4 * (rows * b + t);
                     const V<Real>* d = drive + 2 * (rows * b + t);
                     const V<Real> offset =
                         t == 0 ? job.offset[i] + c[0] : c[0];  // the nodes depend on nothing
@@ -121,17 +121,39 @@ void run(const UniformPulseSteps<Real>& job) {
             mean.z[t] += m[2];
         }
     }
+    V<Real>* record = job.record ? vectors(job.record) : nullptr;
+    const auto turn_of_rest = [&](Real coupling) {
+        const V<Real> angle = beyond[0] * mean.z[0] * coupling;
+        return turn_about<Real>({V<Real>{}, V<Real>{}, angle}, turn_series<Real>(angle * angle));
+    };
+    const auto rate_of_rest = [&](int t, Real coupling) {
+        return (beyond[t] * mean.z[0] + beyond[0] * mean.z[t]) * coupling;
+    };
+    // M after a step, whose last turn is still to come.
+    const auto keep_record = [&](int step, Real coupling) {
+        if (!record) return;
+        const Turn<Real> rest = turn_of_rest(coupling);
+        const Vector3<Real> curve = apply<Real>(rest, {mean.x[0], mean.y[0], mean.z[0]});
+        for (int t = 0; t < kRows; ++t) {
+            Vector3<Real> v = curve;
+            if (t > 0) {
+                const V<Real> rate = rate_of_rest(t, coupling);
+                v = apply<Real>(rest, {mean.x[t], mean.y[t], mean.z[t]});
+                v = {v.x - rate * curve.y, v.y + rate * curve.x, v.z};
+            }
+            V<Real>* to = record + 3 * (kRows * step + t);
+            to[0] = v.x;
+            to[1] = v.y;
+            to[2] = v.z;
+        }
+    };
     // About the mean: the isotropic part keeps M, the rest turns all about z by what Mz says.
     // Args: effective: (nodes, rows)[lanes] turns about the effective fields, or null.
     const auto pass = [&](Real coupling, const V<Real>* effective) {
         const Turns<Real, kTangents> about = coupling_turns<Real, kTangents>(mean, plane, coupling);
-        const V<Real> angle = beyond[0] * mean.z[0] * coupling;
-        const Vector3<Real> along{V<Real>{}, V<Real>{}, angle};
-        const Turn<Real> rest = turn_about<Real>(along, turn_series<Real>(angle * angle));
+        const Turn<Real> rest = turn_of_rest(coupling);
         V<Real> rate[kRows];
-        for (int t = 1; t < kRows; ++t) {
-            rate[t] = (beyond[t] * mean.z[0] + beyond[0] * mean.z[t]) * coupling;
-        }
+        for (int t = 1; t < kRows; ++t) rate[t] = rate_of_rest(t, coupling);
         Means<Real, kTangents> sum{};
         for (int i = 0; i < nodes; ++i) {
             V<Real>* m = state + 3 * kRows * i;
@@ -178,6 +200,7 @@ void run(const UniformPulseSteps<Real>& job) {
         }
         mean = sum;
     };
+    keep_record(0, Real(0));
     Real carried = 0;
     for (int step = 0; step < job.steps; ++step) {
         for (int p = 0; p < job.passes; ++p) {
@@ -186,6 +209,7 @@ void run(const UniformPulseSteps<Real>& job) {
             carried = 0;
         }
         carried = job.coupling[job.passes];
+        keep_record(step + 1, carried);
     }
     pass(carried, nullptr);
 }

@@ -64,7 +64,9 @@ int uniform_lanes(bool single_precision) {
 
 bool can_lie_side_by_side(const UniformPlan& plan) {
     return plan.nodes.blocks.size() == 1 &&
-           std::ranges::none_of(plan.segments, &UniformSegment::driven);
+           std::ranges::none_of(plan.segments, [](const UniformSegment& segment) {
+               return segment.driven || segment.by_site;
+           });
 }
 
 template <typename Real>

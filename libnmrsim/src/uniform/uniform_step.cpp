@@ -130,7 +130,7 @@ double rounding_of(const Experiment& experiment, const UniformNodes& nodes, bool
                    double passes, double ratio, double magnitude, double step_s) {
     const double growth = 0.5 * kInterpolationOrder * fastest_rate(experiment) * step_s;
     double felt = felt_more(experiment, nodes) * ratio;
-    if (first_relaxation(experiment).longitudinal_rate() > 0.0) {
+    if (slowest_relaxation(experiment).longitudinal_rate() > 0.0) {
         felt *= kFeltAlong;
         magnitude /= kSpinAlong;
     }
@@ -182,7 +182,8 @@ UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes
     const double rate = fastest_rate(experiment);
     const double most_s =
         rate > 0.0 ? kLargestLoss / rate : std::numeric_limits<double>::infinity();
-    const bool calibrated = ratio <= kCalibratedRatio && !is_train(experiment);
+    const bool calibrated =
+        ratio <= kCalibratedRatio && !is_train(experiment) && relaxes_alike(experiment);
     const auto chosen = [&](const SplittingScheme& scheme, double step_s) {
         // However short the window, the interpolation of a sample takes its records.
         const double steps = std::max(last_us * kSecondsPerUs / step_s, 1.0 * kInterpolationOrder);

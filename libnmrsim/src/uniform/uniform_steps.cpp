@@ -28,8 +28,8 @@ template <typename Real>
 bool UniformGroup<Real>::relaxes_by(std::size_t t) const {
     for (std::size_t lane = 0; lane < curves_.size(); ++lane) {
         const UniformNumbers& one = frames_.numbers(t, lane);
-        if (one.transverse_per_s != 0.0 || one.longitudinal_per_s != 0.0 ||
-            one.recovery_per_s != 0.0 || one.line) {
+        if (one.rates.transverse_per_s != 0.0 || one.rates.longitudinal_per_s != 0.0 ||
+            one.rates.recovery_per_s != 0.0 || one.line) {
             return true;
         }
     }
@@ -76,13 +76,13 @@ std::vector<UniformPass<Real>> UniformGroup<Real>::passes_of(const UniformSegmen
                 const double h = tables.time_s[p] * (step_s_[lane] / segment.step_s);
                 const UniformNumbers& curve = frames_.numbers(0, lane);
                 const UniformNumbers& one = frames_.numbers(moving[r], lane);
-                const double x = h * curve.transverse_per_s;
+                const double x = h * curve.rates.transverse_per_s;
                 double across = -std::expm1(-x);
-                double along = -std::expm1(-h * curve.longitudinal_per_s);
+                double along = -std::expm1(-h * curve.rates.longitudinal_per_s);
                 double gain = longitudinal_decay(curve, h).gain;
                 if (r > 0) {
                     const LongitudinalDecay change = longitudinal_decay(curve, one, h);
-                    across = h * one.transverse_per_s * std::exp(-x);
+                    across = h * one.rates.transverse_per_s * std::exp(-x);
                     along = -change.kept;
                     gain = change.gain;
                 }

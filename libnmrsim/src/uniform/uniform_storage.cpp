@@ -83,7 +83,7 @@ double coherence(const Line& line, double time_s) {
 /// What all combinations of the stored delays' phases leave of M at the last sample and before.
 double stored_error(const Experiment& experiment, const std::vector<double>& stored_us,
                     double others_us) {
-    const double rate = first_relaxation(experiment).transverse_rate() * kSecondsPerUs;
+    const double rate = slowest_relaxation(experiment).transverse_rate() * kSecondsPerUs;
     std::size_t combinations = 1;
     for (std::size_t k = 0; k < stored_us.size(); ++k) combinations *= 3;
     double error = 0.0;
@@ -114,7 +114,7 @@ StoredExperiment store(const Experiment& experiment, int patience, double allowe
     StoredExperiment result{experiment};
     const double settling = settling_us(experiment);
     if (experiment.accuracy.nodes || experiment.accuracy.steps_per_point ||
-        !shape_of(experiment.line).coherence) {
+        !relaxes_alike(experiment) || !shape_of(experiment.line).coherence) {
         return result;
     }
     std::vector<Event> events = sequence_events(experiment.sequence);

@@ -19,7 +19,7 @@ int UniformGroup<Real>::quiet_stretches(const Stepped& stepped, std::size_t lane
     const double edge = plan_.nodes.reach_hz;
     const int looks = std::max(1, static_cast<int>(std::ceil(edge * stretch_s)));
     const double spacing_s = stretch_s / looks;
-    const double decay = std::exp(-curve.numbers.transverse_per_s * spacing_s);
+    const double decay = std::exp(-curve.numbers.rates.transverse_per_s * spacing_s);
     free_.resize(5 * nodes_);
     double *x = free_.data(), *y = x + nodes_, *cosine = y + nodes_, *sine = cosine + nodes_,
            *inside = sine + nodes_;
@@ -76,7 +76,7 @@ void UniformGroup<Real>::turn_freely(const Stepped& stepped, const std::vector<s
                                      std::size_t lane, double from_s, double to_s, bool store) {
     const double time_s = to_s - from_s;
     const UniformNumbers& curve = frames_.numbers(0, lane);
-    const double kept = store ? 0.0 : std::exp(-curve.transverse_per_s * time_s);
+    const double kept = store ? 0.0 : std::exp(-curve.rates.transverse_per_s * time_s);
     const auto mz_between = [&](std::size_t t) {
         return frames_.mz_integral(t, lane, to_s) - frames_.mz_integral(t, lane, from_s);
     };
@@ -87,7 +87,7 @@ void UniformGroup<Real>::turn_freely(const Stepped& stepped, const std::vector<s
         const UniformNumbers& tangent = frames_.numbers(moving[r], lane);
         slope[r] = kTwoPi * (tangent.alpha_plane_hz * mz_between(0) +
                              curve.alpha_plane_hz * mz_between(moving[r]));
-        shrinks[r] = tangent.transverse_per_s * time_s;
+        shrinks[r] = tangent.rates.transverse_per_s * time_s;
         along[r] = longitudinal_decay(curve, tangent, time_s);
     }
     for (std::size_t i = 0; i < nodes_; ++i) {

@@ -197,7 +197,7 @@ Traits random_traits(Chance& chance, Kind kind) {
 void mix(Chance& chance, Experiment& e) {
     const int what = chance.whole(0, 2);
     if (what != 0) {
-        const bool relax = false;
+        const bool relax = chance.with(0.3);
         for (int k = chance.whole(1, 3); k > 0; --k) {
             Site site;
             site.weight = chance.scaled(0.05, 5.0);
