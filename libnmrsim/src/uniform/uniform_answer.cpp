@@ -55,8 +55,8 @@ constexpr int kMostRuns = 16, kMostInVain = 2;
 constexpr double kDear = 2e9, kFewTolerances = 3.0;
 
 double flops(const UniformPlan& plan, long passes) {
-    constexpr double kOfPass = 20.0;  // per node, or as many as lie side by side
-    const double lanes = can_lie_side_by_side(plan) ? uniform_lanes(plan.step.single) : 1.0;
+    constexpr double kOfPass = 20.0;  // per vector of nodes
+    const double lanes = uniform_lanes(plan.step.single);
     return kOfPass * static_cast<double>(plan.nodes.weight.size()) / lanes *
            static_cast<double>(passes);
 }

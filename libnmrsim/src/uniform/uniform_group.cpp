@@ -18,8 +18,7 @@ UniformGroup<Real>::UniformGroup(const UniformTables<Real>& tables,
       tangents_(curves.front().tangents.size()),
       rows_(1 + tangents_),
       own_steps_(!curves.front().spans.empty()),
-      across_(lanes == UniformLanes::nodes && curves.size() == 1 && !own_steps_ &&
-              can_lie_side_by_side(plan_)),
+      across_(lanes == UniformLanes::nodes && curves.size() == 1 && !own_steps_),
       vectors_(across_ ? (nodes_ + lanes_ - 1) / lanes_ : nodes_),
       relaxation_(relaxation_of(curves, own_steps_ || across_)),
       work_(work) {
@@ -220,9 +219,9 @@ void UniformGroup<Real>::turn_block(const UniformSegment& segment, const Uniform
             }
         }
     }
-    const std::size_t count = across_ ? vectors_ : block.end - block.begin;
-    kernels_.turn(static_cast<int>(count), static_cast<int>(tangents_), matrix_,
-                  state_ + 3 * rows_ * block.begin * lanes_);
+    const std::size_t begin = vector_of(block.begin), end = end_vector_of(block);
+    kernels_.turn(static_cast<int>(end - begin), static_cast<int>(tangents_), matrix_,
+                  state_ + 3 * rows_ * begin * lanes_);
 }
 
 template <typename Real>

@@ -47,11 +47,16 @@ public:
 private:
     std::size_t state_bytes() const { return vectors_ * 3 * rows_ * lanes_ * sizeof(Real); }
 
+    /// In which of the vectors a node is, and where a block's end.
+    std::size_t vector_of(std::size_t node) const { return across_ ? node / lanes_ : node; }
+    std::size_t end_vector_of(const UniformBlock& block) const {
+        return across_ ? (block.end + lanes_ - 1) / lanes_ : block.end;
+    }
     /// Where a node's value stands in (nodes, rows, components)[lanes].
     std::size_t place(std::size_t rows, std::size_t components, std::size_t node, std::size_t row,
                       std::size_t lane) const {
-        const std::size_t vector = across_ ? node / lanes_ : node;
-        return components * (rows * vector + row) * lanes_ + (across_ ? node % lanes_ : lane);
+        return components * (rows * vector_of(node) + row) * lanes_ +
+               (across_ ? node % lanes_ : lane);
     }
     /// Puts what is a curve's into its lane.
     void put(Real* lanes, std::size_t lane, double value) const {
@@ -101,7 +106,8 @@ private:
     /// Steps without a frame of the curves' own, and what they point to.
     struct BlockSteps {
         UniformPulseSteps<Real> job;
-        std::vector<Real> share, coupling, offset;
+        std::vector<Real> share, coupling;
+        AlignedArray<Real> offset;
         std::vector<int> ends;
     };
     /// Args: steps: receives steps of step_s through the segment.

@@ -9,17 +9,6 @@ namespace nmrsim {
 namespace NMRSIM_ISA {
 namespace {
 
-/// The sum over the lanes, in each of them.
-template <typename Real>
-inline V<Real> sum_over_lanes(V<Real> v) {
-    for (int apart = kLanes<Real> / 2; apart > 0; apart /= 2) {
-        V<Real> other;
-        for (int lane = 0; lane < kLanes<Real>; ++lane) other[lane] = v[lane ^ apart];
-        v += other;
-    }
-    return v;
-}
-
 /// The coupling turn, then each node's own offset turn, and the sums after it: 11 fused
 /// multiply-adds a node without relaxation, and 15 more a tangent.
 template <typename Real, UniformRelaxation kRelaxation, bool kOwnSteps, int kTangents>

@@ -10,6 +10,7 @@
 #include <tuple>
 #include <utility>
 
+#include "base/aligned_array.h"
 #include "model/line_distribution.h"
 #include "model/line_shape.h"
 #include "model/spin_groups.h"
@@ -68,6 +69,12 @@ void put_together(const std::vector<SiteSpins>& sites, const std::vector<LineRul
             }
             nodes.length_hz.insert(nodes.length_hz.end(), rule.length_hz.begin(),
                                    rule.length_hz.end());
+            if (sites.size() * strengths.size() == 1) continue;
+            // Vectors of nodes belong to one block.
+            nodes.offset_hz.resize(padded(nodes.offset_hz.size()), nodes.offset_hz.back());
+            nodes.weight.resize(nodes.offset_hz.size(), 0.0);
+            if (!rule.length_hz.empty()) nodes.length_hz.resize(nodes.offset_hz.size(), 0.0);
+            nodes.blocks.back().end = nodes.offset_hz.size();
         }
     }
     for (const double w : nodes.weight) nodes.total_weight += w;

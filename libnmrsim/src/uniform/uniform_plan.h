@@ -38,8 +38,8 @@ struct UniformSpan {
     bool long_stretch = false;  ///< may be followed in closed form
     bool driven = false;        ///< during a pulse, the event `end_event`
     bool by_site = false;       ///< no pulse, but each site's spins relax in their own way
-    /// Of those two, how fast the pulse and the line's centre turn spins, and M of 1/2 does: the most
-    /// that the experiment's unknowns allow [rad/us].
+    /// Of those two, how fast the pulse and the line's centre turn spins, and M of 1/2 does: the
+    /// most that the experiment's unknowns allow [rad/us].
     double turn_rad_per_us = 0.0;
     double coupling_rad_per_us = 0.0;
 };
@@ -63,7 +63,8 @@ struct UniformSegment : UniformSpan {
     std::vector<double> weight;     ///< (samples, order)
 };
 
-/// Nodes [begin, end): spins of one site whose pulses are of one strength.
+/// Nodes [begin, end): spins of one site whose pulses are of one strength. Of several blocks each
+/// fills whole vectors, the last one with nodes of no weight.
 struct UniformBlock {
     std::size_t begin = 0, end = 0;
     std::size_t site = 0;

@@ -30,12 +30,14 @@ void UniformGroup<Real>::set_block_steps(const UniformSegment& segment, double s
     const double h = step_s;
     steps.share.assign(scheme.offset.begin(), scheme.offset.end());
     steps.coupling.assign(scheme.coupling.begin(), scheme.coupling.end());
-    steps.offset.resize(nodes_);
+    steps.offset.resize(padded(nodes_));
     for (std::size_t i = 0; i < nodes_; ++i) {
         steps.offset[i] = static_cast<Real>(kTwoPi * plan_.nodes.offset_hz[i] * h);
     }
     steps.ends.clear();
-    for (const UniformBlock& block : blocks) steps.ends.push_back(static_cast<int>(block.end));
+    for (const UniformBlock& block : blocks) {
+        steps.ends.push_back(static_cast<int>(end_vector_of(block)));
+    }
     // (blocks, rows, 4), (blocks, rows, 2) and (rows, 2)[lanes]
     const std::size_t values = (6 * blocks.size() + 2) * rows_ * lanes_;
     Real* common = work_.pulse_values.at_least(values);
@@ -43,7 +45,7 @@ void UniformGroup<Real>::set_block_steps(const UniformSegment& segment, double s
     Real* field = common + 4 * blocks.size() * rows_ * lanes_;
     Real* strength = field + 2 * blocks.size() * rows_ * lanes_;
     const auto put_value = [&](Real* to, std::size_t entry, std::size_t lane, double value) {
-        to[entry * lanes_ + lane] = static_cast<Real>(value);
+        put(to + entry * lanes_, lane, value);
     };
     for (std::size_t lane = 0; lane < curves_.size(); ++lane) {
         const UniformNumbers& curve = frames_.numbers(0, lane);
@@ -87,7 +89,8 @@ void UniformGroup<Real>::set_block_steps(const UniformSegment& segment, double s
     job.strength = strength;
     job.weight = weight_;
     job.state = state_;
-    job.turns = work_.pulse_turns.at_least((passes + 1) / 2 * nodes_ * rows_ *
+    job.across = across_;
+    job.turns = work_.pulse_turns.at_least((passes + 1) / 2 * vectors_ * rows_ *
                                            std::size_t{kEffectiveTurn} * lanes_);
 }
 
@@ -96,7 +99,7 @@ void UniformGroup<Real>::run_block_steps(BlockSteps& steps, int count, Real* rec
     UniformPulseSteps<Real>& job = steps.job;
     constexpr double kMostWork = 1e7;  // nodes and passes of all rows
     const double work =
-        static_cast<double>(nodes_ * rows_) * static_cast<double>(steps.share.size());
+        static_cast<double>(vectors_ * rows_) * static_cast<double>(steps.share.size());
     const int most = std::max(1, static_cast<int>(kMostWork / work));
     result_.passes += static_cast<long>(count) * static_cast<long>(job.passes);
     do {

@@ -81,8 +81,10 @@ void fill_turns(const UniformPulseSteps<Real>& job, int nodes) {
                 for (int t = 0; t < rows; ++t) {
                     const V<Real>* c = common + 4 * (rows * b + t);
                     const V<Real>* d = drive + 2 * (rows * b + t);
-                    const V<Real> offset =
-                        t == 0 ? job.offset[i] + c[0] : c[0];  // the nodes depend on nothing
+                    V<Real> offset = c[0];
+                    if (t == 0) {  // the nodes depend on nothing
+                        offset = job.across ? vectors(job.offset)[i] + c[0] : job.offset[i] + c[0];
+                    }
                     l[t] = motion<Real>(d[0], d[1], offset, c[1], c[2], c[3], share);
                 }
                 solve<Real>(l[0], s[0], job.tangents, l + 1, s + 1);
@@ -121,6 +123,14 @@ void run(const UniformPulseSteps<Real>& job) {
             mean.z[t] += m[2];
         }
     }
+    const auto over_lanes = [&] {
+        for (int t = 0; job.across && t < kRows; ++t) {
+            mean.x[t] = sum_over_lanes<Real>(mean.x[t]);
+            mean.y[t] = sum_over_lanes<Real>(mean.y[t]);
+            mean.z[t] = sum_over_lanes<Real>(mean.z[t]);
+        }
+    };
+    over_lanes();
     V<Real>* record = job.record ? vectors(job.record) : nullptr;
     const auto turn_of_rest = [&](Real coupling) {
         const V<Real> angle = beyond[0] * mean.z[0] * coupling;
@@ -199,6 +209,7 @@ void run(const UniformPulseSteps<Real>& job) {
             }
         }
         mean = sum;
+        over_lanes();
     };
     keep_record(0, Real(0));
     Real carried = 0;

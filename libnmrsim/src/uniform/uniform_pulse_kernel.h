@@ -20,10 +20,12 @@ struct UniformPulseSteps {
     int tangents = 0;  ///< t
     int passes = 0;    ///< passes a step, a palindrome
     int steps = 0;
+    bool across = false;             ///< as UniformSteps
     int blocks = 0;                  ///< of nodes: of one site, their pulses of one strength
     const int* block_end = nullptr;  ///< (blocks)
-    const Real* offset = nullptr;  ///< (nodes) angle that a node's offset turns by in a step [rad]
-    const Real* share = nullptr;   ///< (passes) of the step in turns about the effective fields
+    /// (nodes), across (nodes)[lanes]: angle that a node's offset turns by in a step [rad]
+    const Real* offset = nullptr;
+    const Real* share = nullptr;     ///< (passes) of the step in turns about the effective fields
     const Real* coupling = nullptr;  ///< (passes + 1) of the step in turns about the mean
     /// (blocks, 1 + t, 4)[lanes] of a step: angle of the line's centre [rad], losses by 1/T2 and
     /// 1/T1, and what Mz regains.

@@ -1,6 +1,5 @@
 #include "uniform/uniform_simulator.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "base/instruction_set.h"
@@ -60,13 +59,6 @@ template UniformKernels<double> uniform_kernels();
 
 int uniform_lanes(bool single_precision) {
     return single_precision ? uniform_kernels<float>().lanes : uniform_kernels<double>().lanes;
-}
-
-bool can_lie_side_by_side(const UniformPlan& plan) {
-    return plan.nodes.blocks.size() == 1 &&
-           std::ranges::none_of(plan.segments, [](const UniformSegment& segment) {
-               return segment.driven || segment.by_site;
-           });
 }
 
 template <typename Real>

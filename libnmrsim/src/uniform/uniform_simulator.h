@@ -55,12 +55,9 @@ enum class UniformLanes {
     nodes,  ///< of one curve
 };
 
-/// Whether nodes of one curve can lie side by side.
-bool can_lie_side_by_side(const UniformPlan& plan);
-
 /// Simulates up to uniform_lanes() curves on the calling thread. What a curve gives does not depend
-/// on its neighbours, and up to rounding not on `lanes`: where the nodes of one curve cannot lie
-/// side by side, curves do.
+/// on its neighbours, and up to rounding not on `lanes`. Several curves, or one whose times are its
+/// own, lie side by side whatever is asked for.
 ///
 /// Args: signal: (curves, 1 + tangents, 3, points), receives Mx, My and Mz of each curve, then
 /// their tangents.

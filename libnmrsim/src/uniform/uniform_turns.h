@@ -34,6 +34,17 @@ inline V<Real>* vectors(Real* p) {
     return reinterpret_cast<V<Real>*>(p);
 }
 
+/// The sum over the lanes, in each of them.
+template <typename Real>
+inline V<Real> sum_over_lanes(V<Real> v) {
+    for (int apart = kLanes<Real> / 2; apart > 0; apart /= 2) {
+        V<Real> other;
+        for (int lane = 0; lane < kLanes<Real>; ++lane) other[lane] = v[lane ^ apart];
+        v += other;
+    }
+    return v;
+}
+
 /// 3 x 3 turn of each lane, less the identity: the turns of one pass are small, and what is left
 /// keeps its digits.
 template <typename Real>
