@@ -1,8 +1,8 @@
 /// Inner loops of the uniform kernel, compiled for each instruction set.
 ///
-/// The lanes of a vector are curves: no sum ever crosses lanes, and the turn about the mean field,
-/// one for all nodes of a curve, needs no shuffles either. Arrays that hold a vector per entry are
-/// aligned to 64 bytes and written "[lanes]".
+/// The lanes of a vector are curves: no sum crosses lanes, and the turn about the mean field, one for
+/// all nodes of a curve, needs no shuffles either. Of a curve alone they are nodes (`across`). Arrays
+/// that hold a vector per entry are aligned to 64 bytes and written "[lanes]".
 #pragma once
 
 #include "base/instruction_set.h"
