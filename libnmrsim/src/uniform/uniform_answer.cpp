@@ -93,18 +93,10 @@ struct AnswerTask {
         add_rests(stored, plan);
         return plan;
     }
-    /// The steps of a plan that looked no farther, with phases that go apart for so long.
-    UniformPlan with_longer_phases(const UniformPlan& coarse, double longest_us) const {
-        UniformPlan plan = uniform_plan(
-            followed(), uniform_nodes(followed(), coarse.step.level, longest_us), coarse.step);
-        add_rests(stored, plan);
-        return plan;
-    }
-    /// The plan with nodes that are exact enough for how the line's weights change, too.
-    UniformPlan on_better_nodes(const UniformPlan& coarse) const {
-        const int level = level_of_slopes(coarse.step.level);
-        UniformPlan plan = uniform_plan(
-            followed(), uniform_nodes(followed(), level, coarse.nodes.longest_us), coarse.step);
+    /// The plan's steps on other nodes.
+    UniformPlan on_nodes(const UniformPlan& coarse, int level, double longest_us) const {
+        UniformPlan plan =
+            uniform_plan(followed(), uniform_nodes(followed(), level, longest_us), coarse.step);
         add_rests(stored, plan);
         return plan;
     }
@@ -236,8 +228,9 @@ bool follow_more_phases(const AnswerTask& task, UniformPlan& plan, SignalJacobia
     bool any = false;
     while (plan.nodes.longest_us < task.longest_us()) {
         any = true;
-        UniformPlan more = task.with_longer_phases(
-            plan, std::min(task.longest_us(), kMoreOfTrain * plan.nodes.longest_us));
+        UniformPlan more =
+            task.on_nodes(plan, plan.step.level,
+                          std::min(task.longest_us(), kMoreOfTrain * plan.nodes.longest_us));
         SignalJacobian better = run(task, more, {});
         const double difference = Comparison(task, fine.signal, better.signal).difference;
         plan = std::move(more);
@@ -304,7 +297,9 @@ SignalJacobian answer(const AnswerTask& task, std::span<const std::string> param
     const auto first_plan = [&] {
         UniformPlan plan = task.plan(1.0, magnitude);
         const bool slopes = std::ranges::any_of(parameters, changes_line);
-        return slopes && !experiment.accuracy.nodes ? task.on_better_nodes(plan) : plan;
+        if (!slopes || experiment.accuracy.nodes) return plan;
+        // Exact enough for how the line's weights change, too.
+        return task.on_nodes(plan, level_of_slopes(plan.step.level), plan.nodes.longest_us);
     };
     UniformPlan plan = first_plan();
     if (experiment.accuracy.nodes || experiment.accuracy.steps_per_point) {

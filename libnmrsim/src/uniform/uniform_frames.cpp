@@ -1,5 +1,6 @@
 #include "uniform/uniform_frames.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -137,9 +138,9 @@ void UniformFrames::end_segment(std::size_t row, std::size_t lane, double durati
     start_phase_[row * curves_.size() + lane] = 0.0;
 }
 
-void UniformFrames::stand(std::size_t row, std::size_t lane) {
-    end_phase_[row * curves_.size() + lane] = 0.0;
-    start_phase_[row * curves_.size() + lane] = 0.0;
+void UniformFrames::stand() {
+    std::ranges::fill(end_phase_, 0.0);
+    std::ranges::fill(start_phase_, 0.0);
 }
 
 TurnWithTangents UniformFrames::turn(std::size_t lane, std::size_t first_event,

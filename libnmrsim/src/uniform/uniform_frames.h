@@ -60,8 +60,8 @@ public:
 
     /// Keeps the phase of a row at the end of a segment, with what is added to it, for turn().
     void end_segment(std::size_t row, std::size_t lane, double duration_s, double added);
-    /// The frame is the laboratory's at the end of a segment.
-    void stand(std::size_t row, std::size_t lane);
+    /// All frames are the laboratory's at the end of a segment.
+    void stand();
     /// From the frame at the end of the last segment to the laboratory's, then these pulses, as
     /// strong as they are for a block's spins.
     TurnWithTangents turn(std::size_t lane, std::size_t first_event, std::size_t end_event,

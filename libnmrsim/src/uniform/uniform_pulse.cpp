@@ -117,9 +117,7 @@ void UniformGroup<Real>::drive(const UniformSegment& segment) {
     BlockSteps steps;
     set_block_steps(segment, segment.step_s, steps);
     run_block_steps(steps, segment.steps, nullptr);
-    for (std::size_t t = 0; t < rows_; ++t) {
-        for (std::size_t lane = 0; lane < curves_.size(); ++lane) frames_.stand(t, lane);
-    }
+    frames_.stand();
 }
 
 template <typename Real>
@@ -152,9 +150,7 @@ void UniformGroup<Real>::follow_sites(const UniformSegment& segment, std::span<O
         run_block_steps(steps, segment.steps_after, record + until * size);
         std::memcpy(state_, saved_, state_bytes());
     }
-    for (std::size_t t = 0; t < rows_; ++t) {
-        for (std::size_t lane = 0; lane < curves_.size(); ++lane) frames_.stand(t, lane);
-    }
+    frames_.stand();
     const std::size_t all = plan_.time_us.size();
     const auto order = static_cast<std::size_t>(plan_.order);
     for (int k = 0; k < segment.end_sample - segment.first_sample; ++k) {

@@ -114,19 +114,15 @@ int pulses_until(const Experiment& experiment, double stop_us) {
     return pulses;
 }
 
-bool has_third_pulse(const Experiment& experiment) {
-    return pulses_until(experiment, last_sample_us(experiment)) > kPulsesOfAnyTurn;
-}
-
 /// Splitting error as a share of `magnitude`, at step^order = 1.
-double steps_error(const Experiment& experiment, const SplittingScheme& scheme, double ratio,
-                   double magnitude, double relaxation_ratio) {
-    const double turned = has_third_pulse(experiment) ? kStepsOfThird : 1.0;
+double steps_error(const SplittingScheme& scheme, int pulses, double ratio, double magnitude,
+                   double relaxation_ratio) {
+    const double turned = pulses > kPulsesOfAnyTurn ? kStepsOfThird : 1.0;
     return turned * splitting_error(scheme, ratio, magnitude, relaxation_ratio);
 }
 
 /// Rounding over the whole sequence, with what relaxation and the frame's phase add.
-double rounding_of(const Experiment& experiment, const UniformNodes& nodes, bool single,
+double rounding_of(const Experiment& experiment, const UniformNodes& nodes, int pulses, bool single,
                    double passes, double ratio, double magnitude, double step_s) {
     const double growth = 0.5 * kInterpolationOrder * fastest_rate(experiment) * step_s;
     double felt = felt_more(experiment, nodes) * ratio;
@@ -135,7 +131,7 @@ double rounding_of(const Experiment& experiment, const UniformNodes& nodes, bool
         magnitude /= kSpinAlong;
     }
     const double turned =
-        has_third_pulse(experiment) ? 1.0 + frame_turn(experiment) / kTurnOfThird : 1.0;
+        pulses > kPulsesOfAnyTurn ? 1.0 + frame_turn(experiment) / kTurnOfThird : 1.0;
     return turned * rounding_error(single, passes, felt, magnitude) * std::exp(growth) +
            phase_rounding(experiment, single);
 }
@@ -182,14 +178,15 @@ UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes
     const double rate = fastest_rate(experiment);
     const double most_s =
         rate > 0.0 ? kLargestLoss / rate : std::numeric_limits<double>::infinity();
+    const int pulses = pulses_until(experiment, last_us);
     const bool calibrated =
-        ratio <= kCalibratedRatio && !is_train(experiment) && relaxes_alike(experiment);
+        ratio <= kCalibratedRatio && pulses <= kCalibratedPulses && relaxes_alike(experiment);
     const auto chosen = [&](const SplittingScheme& scheme, double step_s) {
         // However short the window, the interpolation of a sample takes its records.
         const double steps = std::max(last_us * kSecondsPerUs / step_s, 1.0 * kInterpolationOrder);
         const double passes = steps * static_cast<double>(scheme.offset.size());
-        const bool fits = rounding_of(experiment, nodes, true, passes, ratio, magnitude, step_s) <=
-                              kSingleShare * tolerance &&
+        const bool fits = rounding_of(experiment, nodes, pulses, true, passes, ratio, magnitude,
+                                      step_s) <= kSingleShare * tolerance &&
                           rate * last_us * kSecondsPerUs < -std::log(kLeastInSingle);
         const Precision precision = experiment.accuracy.precision;
         const bool single =
@@ -212,7 +209,7 @@ UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes
         double step = std::min(longest / widened(experiment, nodes, ratio), most_s);
         if (kappa > 0.0) {
             const double error =
-                hope * steps_error(experiment, *scheme, ratio, magnitude, rate / width);
+                hope * steps_error(*scheme, pulses, ratio, magnitude, rate / width);
             step = std::min(
                 step, std::pow(kSplittingShare * tolerance / error, 1.0 / scheme->order) / width);
         }
@@ -239,7 +236,8 @@ double estimated_error(const Experiment& experiment, const UniformPlan& plan, do
     // What the offsets alone do has decayed as the spins have.
     const double share = relative(experiment, largest) / last_pulse_attenuation(experiment);
     const double rate = fastest_rate(experiment);
-    return steps_error(experiment, scheme, ratio, share, rate / width) *
+    const int pulses = pulses_until(experiment, last_sample_us(experiment));
+    return steps_error(scheme, pulses, ratio, share, rate / width) *
                std::pow(width * step_s, scheme.order) +
            kOfPulses *
                (plan.nodes.error * node_amplification(ratio) +
@@ -247,8 +245,8 @@ double estimated_error(const Experiment& experiment, const UniformPlan& plan, do
                                     true)) /
                share +
            node_error_of_frame(experiment, plan.nodes) +
-           rounding_of(experiment, plan.nodes, plan.step.single, static_cast<double>(plan.passes()),
-                       ratio, share, step_s);
+           rounding_of(experiment, plan.nodes, pulses, plan.step.single,
+                       static_cast<double>(plan.passes()), ratio, share, step_s);
 }
 
 }  // namespace nmrsim
