@@ -122,7 +122,8 @@ void FitFlags::settle() {
         }
     }
     if (inputs.empty()) throw std::invalid_argument("INPUT is required: curves to fit");
-    fit.refine = fit.refine || in_words() || names_experiment(model);
+    const bool alone = in_words() || names_experiment(model);
+    fit.refine = fit.refine || alone;
     const auto refuse = [](const char* what) { throw std::invalid_argument(what); };
     if (!fit.measured && (no_align || no_gain || no_phase || no_offset)) {
         refuse("--no-align, --no-gain, --no-phase and --no-offset need --measured");
@@ -130,6 +131,7 @@ void FitFlags::settle() {
     if (!per_curve->empty() && !fit.joint) refuse("--per-curve needs --joint");
     if (fit.refines() && !fit.measured && !(fit.noise > 0.0)) {
         refuse(fit.joint ? "--joint needs --noise SIGMA > 0, or --measured"
+               : alone   ? "a fit without a network needs --noise SIGMA > 0"
                          : "--refine needs --noise SIGMA > 0");
     }
     if (fit.refines() && checked) {

@@ -51,7 +51,16 @@ FitSource fit_source_of(const nmrsim::Experiment& experiment) {
 }
 
 FitSource load_fit_source(const std::string& name) {
-    if (names_experiment(name)) return fit_source_of(nmrsim::load_experiment(name));
+    if (names_experiment(name)) {
+        FitSource source = fit_source_of(nmrsim::load_experiment(name));
+#ifdef NMRSIM_HAS_INVERSE
+        if (!std::filesystem::exists(name) && nmrinverse::can_be_fitted(source.experiment)) {
+            source.doubt = "no model " + name + " in share/nmrsim/models beside this program: " +
+                           "the experiment of that name is fitted, without a network";
+        }
+#endif
+        return source;
+    }
     const std::string file = find_model(name);
 #ifdef NMRSIM_HAS_INVERSE
     const nmrinverse::Model model = nmrinverse::load_model(file);

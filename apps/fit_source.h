@@ -17,6 +17,7 @@ bool names_experiment(const std::string& name);
 
 struct FitSource {
     nmrsim::Experiment experiment;
+    std::string doubt = {};  ///< what speaks against it as it was named; "" for nothing
     std::optional<nmrinverse::Table> description = {};  ///< of a model, for a page
     std::function<nmrinverse::FitResult(std::span<const nmrinverse::InputCurves>,
                                         const nmrinverse::FitOptions&)>

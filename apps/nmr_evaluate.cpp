@@ -62,6 +62,7 @@ int main(int argc, char** argv) {
             nmrapps::check_not_input("--out", out + file, {data_path, read});
         }
         const nmrapps::FitSource source = nmrapps::load_fit_source(name);
+        if (!source.doubt.empty()) nmrapps::warn(app, source.doubt);
         const bool fitted = refine || !source.evaluate;
         const nmrsim::Dataset data = nmrinverse::read_labelled(data_path, source.experiment);
         if (source.doubts) nmrapps::warn(app, source.doubts(data, fitted));

@@ -120,6 +120,7 @@ int main(int argc, char** argv) {
         }
         const nmrsim::OutputLock lock(flags.out);
         const nmrapps::FitSource source = flags.source();
+        if (!source.doubt.empty()) nmrapps::warn(app, source.doubt);
         std::vector<nmrinverse::InputCurves> inputs;
         const nmrsim::CurveFormat format =
             flags.reading.format(flags.fit.measured && flags.fit.align);

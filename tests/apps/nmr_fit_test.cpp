@@ -1,5 +1,6 @@
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <numbers>
 
@@ -45,6 +46,25 @@ std::vector<std::string> fields_of(const std::string& line, char separator) {
 }
 
 }  // namespace
+
+TEST_CASE("nmr-fit: says that a name is an experiment's where its model is missing") {
+    // The program somewhere else, where no models lie beside it.
+    const Folder folder;
+    const std::string csv = folder.path("echo.csv"), program = folder.path("nmr-fit");
+    REQUIRE(run("nmr-simulate", {"challenge-2021", "--set", "interaction.alpha_x_khz=93", "--set",
+                                 "acquisition.noise=1e-3", "--noise-seed", "3", "--out", csv})
+                .status == 0);
+    std::filesystem::copy_file(program_path("nmr-fit"), program);
+    const Outcome outcome = run(program, {"challenge-2021", csv, "--noise", "1e-3", "--quiet"});
+    REQUIRE(outcome.status == 0);
+    CHECK(outcome.err.starts_with("nmr-fit: warning: no model challenge-2021 in "));
+    CHECK(lines_of(outcome.err).size() == 1);
+    CHECK(lines_of(outcome.out).size() == 2);
+    // Who names the experiment's file knows.
+    const Outcome named = run(program, {csv + ".toml", csv, "--noise", "1e-3", "--quiet"});
+    CHECK(named.err.empty());
+    CHECK(named.out == outcome.out);
+}
 
 TEST_CASE("nmr-fit: help and version") {
     require_help_and_version("nmr-fit");
