@@ -453,6 +453,29 @@ TEST_CASE("polynomials in the curve's place give the posterior", "[importance]")
     }
 }
 
+TEST_CASE("a polynomial does not end a valley too soon", "[importance]") {
+    // A weak coupling near 90 degrees: along alpha_z cos(theta) chi-square rises by some 2 up to
+    // the prior's end. Cubics let it rise at 220 kHz, and no place of theirs lies beyond.
+    nmrsim::Experiment e = nmrsim::load_experiment("challenge-2021");
+    e.acquisition.noise = 1e-3;
+    nmrsim::Experiment weak = e;
+    weak.prior[0] = {"alpha_x_khz", 1.0, 12.0};
+    weak.prior[2] = {"flip_deg", 89.0, 90.0};
+    const nmrsim::Dataset data = nmrsim::generate_dataset(weak, 1, 7000001, 4);
+    const Refinement fit = refine(e, data.signal, data.parameters);
+    REQUIRE(fit.valleys.size() > 20);
+    const std::optional<WeightedPosterior> p = polynomial_posterior(e, data.signal, fit, {});
+    REQUIRE(p);
+    const WeightedPosterior oracle = importance_posterior(e, data.signal, fit, {});
+    const double error = std::sqrt(1.0 / p->effective_size + 1.0 / oracle.effective_size);
+    for (std::size_t k = 0; k < 3; ++k) {
+        CAPTURE(k, p->q05[k], p->q95[k], oracle.q05[k], oracle.q95[k], error);
+        const double held90 = share_between(oracle, k, p->q05[k], p->q95[k]);
+        CHECK(std::abs(held90 - 0.9) < 4.0 * 0.3 * error);
+        CHECK(std::abs(p->mean[k] - oracle.mean[k]) < 5.0 * error * oracle.deviations()[k]);
+    }
+}
+
 TEST_CASE("no polynomials where they do not serve", "[importance]") {
     nmrsim::Experiment e = nmrsim::load_experiment("challenge-2021");
     e.acquisition.noise = 1e-3;

@@ -39,7 +39,9 @@ constexpr double kLeast = 512.0;
 constexpr int kRounds = 12;
 
 /// So many other places for each minimum, drawn by the root of the polynomial's likelihood, must
-/// say that it puts no more than this share of the posterior where it does not belong.
+/// say that it puts no more than this share of the posterior where it does not belong; and so must
+/// the minima and the floors of their valleys, for no place is drawn where a polynomial has a
+/// valley end too soon.
 constexpr std::size_t kChecks = 16;
 constexpr double kMisplaced = 0.02;
 
@@ -262,16 +264,30 @@ std::vector<VectorXd> by_root(const WeightedPosterior& posterior, const VectorXd
     return result;
 }
 
-/// Share of the posterior that a polynomial puts where it does not belong, by places that were
-/// drawn by the root of its likelihood.
-double misplaced(const VectorXd& by_polynomial, const VectorXd& chi_square) {
-    const auto shares = [&](const VectorXd& log_weight) {
+/// Half the sum of what two densities, given by logarithms at the same places, differ by there.
+double difference(const VectorXd& a, const VectorXd& b) {
+    const auto shares = [](const VectorXd& log_weight) {
         const VectorXd weight = (log_weight.array() - log_weight.maxCoeff()).exp();
         return VectorXd(weight / weight.sum());
     };
-    const VectorXd said = shares(-0.25 * by_polynomial);
-    const VectorXd is = shares(0.25 * by_polynomial - 0.5 * chi_square);
-    return 0.5 * (said - is).cwiseAbs().sum();
+    return 0.5 * (shares(a) - shares(b)).cwiseAbs().sum();
+}
+
+/// Share of the posterior that a polynomial puts where it does not belong, by places that were
+/// drawn by the root of its likelihood.
+double misplaced(const VectorXd& by_polynomial, const VectorXd& chi_square) {
+    return difference(-0.25 * by_polynomial, 0.25 * by_polynomial - 0.5 * chi_square);
+}
+
+/// The same, by minima and points on floors, each for as much room as its covariance has.
+double misplaced(const VectorXd& by_polynomial, const std::vector<Minimum>& minima) {
+    VectorXd room(std::ssize(minima)), chi_square(room.size());
+    for (Index m = 0; m < room.size(); ++m) {
+        const Minimum& minimum = minima[static_cast<std::size_t>(m)];
+        room(m) = 0.5 * log_determinant(minimum.covariance);
+        chi_square(m) = minimum.chi_square;
+    }
+    return difference(room - 0.5 * by_polynomial, room - 0.5 * chi_square);
 }
 
 }  // namespace
@@ -296,6 +312,12 @@ std::optional<WeightedPosterior> polynomial_posterior(const nmrsim::Experiment& 
         {refinement.estimate, refinement.chi_square, refinement.covariance}};
     minima.insert(minima.end(), refinement.rivals.begin(), refinement.rivals.end());
     minima.insert(minima.end(), refinement.valleys.begin(), refinement.valleys.end());
+    // The points of a floor share the room that a minimum on it has alone.
+    const std::vector<Minimum>& known = refinement.valleys.empty() ? minima : refinement.valleys;
+    std::vector<double> known_places;
+    for (const Minimum& one : known) {
+        known_places.insert(known_places.end(), one.parameters.begin(), one.parameters.end());
+    }
     // Weighted draws have the curve's index: no curve has this one.
     nmrsim::CounterRandom random(options.seed, ~options.index, nmrsim::RandomStream::importance);
     Basins basins(likelihood, box, refinement);
@@ -318,6 +340,7 @@ std::optional<WeightedPosterior> polynomial_posterior(const nmrsim::Experiment& 
         if (wanted * static_cast<Index>(basins.count()) > kMostPlaces) return {};
         if (!basins.fit(monomials, wanted, random)) return {};
         if (!std::isfinite(at(refinement.estimate)(0))) return {};
+        if (!(misplaced(at(known_places), known) <= kMisplaced)) continue;
         WeightedPosterior posterior =
             importance_posterior(experiment.prior, log_likelihood, minima, nullptr,
                                  {.draws = kDraws,
