@@ -277,6 +277,24 @@ TEST_CASE("a valley that bends is followed to its floor's lowest point and to it
     CHECK(refine(e, noisy_curve(e, known, 4), known, options).valleys.empty());
 }
 
+TEST_CASE("steps do not give out before a long valley ends", "[refine]") {
+    // It bends along alpha_x = 0 first, in steps of a hundredth of the box and less.
+    const nmrsim::Experiment e = task();
+    nmrsim::Experiment weak = e;
+    weak.prior[0] = {"alpha_x_khz", 0.0, 14.0};
+    weak.prior[2] = {"flip_deg", 88.5, 90.0};
+    const nmrsim::Dataset data = nmrsim::generate_dataset(weak, 1, 7300001, 18);
+    RefineOptions options;
+    options.noise = kNoise;
+    const Refinement fit = refine(e, data.signal, data.parameters, options);
+    REQUIRE(!fit.valleys.empty());
+    const auto end = std::max_element(
+        fit.valleys.begin(), fit.valleys.end(),
+        [](const Minimum& a, const Minimum& b) { return a.parameters[1] < b.parameters[1]; });
+    CHECK(end->parameters[1] == Approx(300.0).margin(0.5));
+    CHECK(end->chi_square < fit.chi_square + 1.0);
+}
+
 TEST_CASE("a refinement does not depend on the number of threads", "[refine]") {
     const nmrsim::Experiment e = task();
     const nmrsim::Dataset data = nmrsim::generate_dataset(e, 1, 31);

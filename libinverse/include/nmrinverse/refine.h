@@ -87,7 +87,8 @@ struct Refinement {
     /// and their covariances say it all.
     std::vector<Minimum> valleys;
     /// The last step was below a hundredth of the standard deviations, or below a tenth where
-    /// chi-square falls no further, for the simulation's own error.
+    /// chi-square falls no further, for the simulation's own error; and valleys were followed to
+    /// their ends.
     bool converged = false;
     /// Correlation of neighbouring samples of the residual, Mx and My together; white noise leaves
     /// 0 within its standard deviation.

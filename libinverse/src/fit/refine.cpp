@@ -135,10 +135,11 @@ bool on_floor(const std::vector<ValleyPoint>& floor, const VectorXd& position) {
 /// and sorts.
 ///
 /// Steps of the second-order model make no way in a bent valley: a fit may end anywhere in it.
-/// Returns: the points on the floors of all.
-std::vector<ValleyPoint> follow_valleys(CurveLikelihood& likelihood, std::vector<Fit>& fits,
-                                        const RefineOptions& options, double fine) {
-    std::vector<ValleyPoint> floors;
+/// Returns: the points on the floors of all, and whether all are whole.
+Valley follow_valleys(CurveLikelihood& likelihood, std::vector<Fit>& fits,
+                      const RefineOptions& options, double fine) {
+    Valley all;
+    std::vector<ValleyPoint>& floors = all.floor;
     std::vector<Fit> kept;
     std::size_t valleys = 0;
     for (const Fit& fit : fits) {
@@ -147,7 +148,8 @@ std::vector<ValleyPoint> follow_valleys(CurveLikelihood& likelihood, std::vector
         if (fit.at.chi_square > fits.front().at.chi_square + 2.0 * kRivalRange) continue;
         if (valleys == kValleys || (fit.converged && !may_bend(likelihood, fit))) continue;
         ++valleys;
-        const std::vector<ValleyPoint> floor = follow_valley(likelihood, fit, kValleyRange);
+        const auto [floor, whole] = follow_valley(likelihood, fit, kValleyRange);
+        all.whole = all.whole && whole;
         if (floor.empty()) continue;
         const auto lowest = std::min_element(floor.begin(), floor.end(),
                                              [](const ValleyPoint& a, const ValleyPoint& b) {
@@ -163,7 +165,7 @@ std::vector<ValleyPoint> follow_valleys(CurveLikelihood& likelihood, std::vector
     }
     sort_by_chi_square(kept);
     fits = std::move(kept);
-    return floors;
+    return all;
 }
 
 /// Correlation of neighbours in the real and in the imaginary parts of a residual, and the standard
@@ -369,9 +371,9 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
         }
     }
 
-    std::vector<ValleyPoint> floors;
+    Valley valleys;
     if (!options.brief || ends.front().at.chi_square <= consistent) {
-        floors = follow_valleys(likelihood, ends, used, fine);
+        valleys = follow_valleys(likelihood, ends, used, fine);
     }
     const Fit& end = ends.front();
     result.estimate = likelihood.parameters(end.position);
@@ -381,7 +383,7 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
     result.chi_square = end.at.chi_square;
     result.degrees = degrees;
     result.chi_square_deviation = likelihood.chi_square_deviation();
-    result.converged = end.converged;
+    result.converged = end.converged && valleys.whole;
     correlate(end.at.residual, result);
     const MatrixXd white = box_covariance(end.at);
     const double of_sample = likelihood.noise() / options.noise;
@@ -398,7 +400,7 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
         result.rivals.push_back({likelihood.parameters(ends[i].position), ends[i].at.chi_square,
                                  wider * covariance_of(likelihood, box_covariance(ends[i].at))});
     }
-    for (const ValleyPoint& point : floors) {
+    for (const ValleyPoint& point : valleys.floor) {
         if (point.at.chi_square > end.at.chi_square + wider * kValleyRange) continue;
         result.valleys.push_back({likelihood.parameters(point.position), point.at.chi_square,
                                   wider * covariance_of(likelihood, point.covariance)});

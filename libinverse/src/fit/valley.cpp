@@ -31,7 +31,7 @@ constexpr double kLongestStep = 0.1;
 constexpr double kShortestStep = 1e-6;
 
 /// Steps to each side, of which some may have been too long.
-constexpr int kMostSteps = 80;
+constexpr int kMostSteps = 200;
 
 /// Corrections after a step; one less than this is left.
 constexpr int kCorrections = 3;
@@ -115,6 +115,7 @@ public:
     }
 
     bool ended() const { return !trial_; }
+    bool gave_out() const { return gave_out_; }  ///< though the valley goes on
     const VectorXd& position() const { return trial_->position(); }
     const std::vector<ValleyPoint>& points() const { return points_; }
 
@@ -138,7 +139,8 @@ public:
 private:
     void try_step() {
         trial_.reset();
-        if (steps_++ == kMostSteps || !(step_ > kShortestStep)) return;
+        gave_out_ = steps_++ == kMostSteps || !(step_ > kShortestStep);
+        if (gave_out_) return;
         const VectorXd to = (from_.position + step_ * along_).cwiseMax(0.0).cwiseMin(1.0);
         const double moved = (to - from_.position).norm();
         if (moved < 0.02 * step_) return;  // at the edge
@@ -164,6 +166,7 @@ private:
     double& least_;
     double step_ = 0.0;
     int steps_ = 0;
+    bool gave_out_ = false;
     std::optional<Correction> trial_;
     std::vector<ValleyPoint> points_;
 };
@@ -173,7 +176,7 @@ public:
     Follower(CurveLikelihood& likelihood, double range)
         : likelihood_(likelihood), tolerances_(likelihood.tolerances()), range_(range) {}
 
-    std::vector<ValleyPoint> follow(const VectorXd& start) {
+    Valley follow(const VectorXd& start) {
         Linearised at = std::move(linearise({start}).front());
         const VectorXd along = weakest(at).first;
         Correction correction(start, along);
@@ -182,7 +185,7 @@ public:
         while (state == Correction::State::going_on) {
             state = correction.advance(std::move(linearise({correction.position()}).front()), any);
         }
-        if (state == Correction::State::failed) return {};
+        if (state == Correction::State::failed) return {{}, false};
         const ValleyPoint first = correction.point();
         double least = first.at.chi_square;
         Side back(first, -along, range_, least), forth(first, along, range_, least);
@@ -204,7 +207,7 @@ public:
         points.insert(points.end(), forth.points().begin(), forth.points().end());
         std::erase_if(
             points, [&](const ValleyPoint& point) { return point.at.chi_square > least + range_; });
-        return points;
+        return {std::move(points), !back.gave_out() && !forth.gave_out()};
     }
 
 private:
@@ -263,10 +266,10 @@ bool may_bend(CurveLikelihood& likelihood, const Fit& fit) {
     });
 }
 
-std::vector<ValleyPoint> follow_valley(CurveLikelihood& likelihood, const Fit& fit, double range) {
-    std::vector<ValleyPoint> points = Follower(likelihood, range).follow(fit.position);
-    set_covariances(points);
-    return points;
+Valley follow_valley(CurveLikelihood& likelihood, const Fit& fit, double range) {
+    Valley valley = Follower(likelihood, range).follow(fit.position);
+    set_covariances(valley.floor);
+    return valley;
 }
 
 }  // namespace nmrinverse

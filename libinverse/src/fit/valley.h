@@ -17,6 +17,13 @@ struct ValleyPoint {
         covariance;  ///< on the unit box: across the valley, and along to the next points
 };
 
+/// The floor of a valley, in order along it.
+struct Valley {
+    std::vector<ValleyPoint> floor;
+    /// Both ends are the box's or where chi-square is out of range: not where steps gave out.
+    bool whole = true;
+};
+
 /// Whether the valley through a fit may bend within the noise: it is long, or chi-square two
 /// standard deviations along it is not what the second-order model predicts.
 bool may_bend(CurveLikelihood& likelihood, const Fit& fit);
@@ -26,9 +33,9 @@ bool may_bend(CurveLikelihood& likelihood, const Fit& fit);
 ///
 /// Steps are as long as the bend and the information along the valley allow; after each, the other
 /// directions are brought to their minimum by Gauss and Newton's method.
-/// Returns: in order along the valley; empty where no point is finite.
+/// Returns: no points where none is finite.
 /// Source: predictor and corrector, E. L. Allgower and K. Georg, Introduction to Numerical
 /// Continuation Methods, SIAM (2003), chapter 2.
-std::vector<ValleyPoint> follow_valley(CurveLikelihood& likelihood, const Fit& fit, double range);
+Valley follow_valley(CurveLikelihood& likelihood, const Fit& fit, double range);
 
 }  // namespace nmrinverse
