@@ -68,10 +68,13 @@ function(nmrsim_precompile_as target other)
   endif()
 endfunction()
 
-# Compiles the sources of each room (folder) together, at most `most` at a time: templates and inline
-# functions that several use are compiled once. The preset `developer` compiles each alone. Anonymous
-# namespaces of a room are one then, so a name means one thing in it.
+# Compiles the sources of each room (folder) together, at most `most` at a time (NMRSIM_TOGETHER says
+# otherwise): templates and inline functions that several use are compiled once. The preset `developer`
+# compiles each alone. Anonymous namespaces of a room are one then, so a name means one thing in it.
 function(nmrsim_unite target most)
+  if(NMRSIM_TOGETHER)
+    set(most ${NMRSIM_TOGETHER})
+  endif()
   set(rooms "")
   foreach(file IN LISTS ARGN)
     get_filename_component(room ${file} DIRECTORY)

@@ -45,6 +45,7 @@ install_missing() {
 build() {  # build [cmake options]
     install_missing
     say "Building into build/"
-    cmake -S . -B build -G Ninja -DCMAKE_BUILD_TYPE=Release "$@" >&2
+    # What is built once and whole is compiled a room at a time.
+    cmake -S . -B build -G Ninja -DCMAKE_BUILD_TYPE=Release -DNMRSIM_TOGETHER=100 "$@" >&2
     cmake --build build >&2
 }
