@@ -99,8 +99,8 @@ CalibratingCurves fresh_curves(const nmrsim::Experiment& experiment, const Reduc
     const auto start = std::chrono::steady_clock::now();
     std::vector<torch::Tensor> curves, unknowns;
     for (std::int64_t done = 0; done < kFresh; done += kFreshPiece) {
-        Curves piece = simulate_curves(source, kFreshIndex + static_cast<std::uint64_t>(done),
-                                       kFreshPiece, threads, stop);
+        TrainingCurves piece = simulate_curves(
+            source, kFreshIndex + static_cast<std::uint64_t>(done), kFreshPiece, threads, stop);
         curves.push_back(std::move(piece.reduced));
         unknowns.push_back(std::move(piece.unknowns));
         if (options.minutes == 0.0) continue;
@@ -108,12 +108,12 @@ CalibratingCurves fresh_curves(const nmrsim::Experiment& experiment, const Reduc
         const bool late = seconds.count() > kFreshShare * 60.0 * options.minutes;
         if (peers.size == 1 ? late : peers.largest(late) != 0) break;
     }
-    Curves all{torch::cat(curves), torch::cat(unknowns)};
+    TrainingCurves all{torch::cat(curves), torch::cat(unknowns)};
     std::string told = fmt::format("{} fresh curves", all.count());
     return {std::move(all), std::move(told)};
 }
 
-CalibratingCurves taken_from(Curves& held_out) {
+CalibratingCurves taken_from(TrainingCurves& held_out) {
     const std::int64_t all = held_out.count();
     const std::int64_t some = calibrating_among(all);
     if (some == 0) return {};

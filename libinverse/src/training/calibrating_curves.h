@@ -11,7 +11,7 @@ namespace nmrinverse {
 
 /// Without noise that is put on by the training, and without the receiver's freedom.
 struct CalibratingCurves {
-    Curves curves;
+    TrainingCurves curves;
     std::string told;  ///< which they are, a few words
 };
 
@@ -35,6 +35,6 @@ CalibratingCurves fresh_curves(const nmrsim::Experiment& experiment, const Reduc
                                int threads);
 
 /// Parts held-out curves that lie in no order. Returns: those that calibrate.
-CalibratingCurves taken_from(Curves& held_out);
+CalibratingCurves taken_from(TrainingCurves& held_out);
 
 }  // namespace nmrinverse

@@ -25,7 +25,7 @@ public:
     DataWindows& operator=(const DataWindows&) = delete;
 
     /// Curves that no window holds, spread evenly over the set.
-    Curves held_out() const;
+    TrainingCurves held_out() const;
 
     std::int64_t per_pass() const { return windows_; }
     std::int64_t curves_per_pass() const { return runs_ * run_; }
@@ -40,12 +40,13 @@ public:
     /// Starts to read this process's part of a window.
     void start(std::int64_t index);
     /// The part that was started; waits for it.
-    Curves take() { return next_.get(); }
+    TrainingCurves take() { return next_.get(); }
 
 private:
-    Curves read(std::int64_t index) const;
+    TrainingCurves read(std::int64_t index) const;
     /// Curves first ... first + count - 1 of those that are not held out.
-    void read_run(std::int64_t first, std::int64_t count, Curves& to, std::int64_t at) const;
+    void read_run(std::int64_t first, std::int64_t count, TrainingCurves& to,
+                  std::int64_t at) const;
 
     const nmrsim::DatasetReader& data_;
     Reduction reduction_;
@@ -60,7 +61,7 @@ private:
     std::int64_t runs_ = 0;   ///< of a pass
     std::int64_t spare_ = 0;  ///< curves that are in no run of a pass
     std::int64_t windows_ = 0;
-    std::future<Curves> next_;
+    std::future<TrainingCurves> next_;
 };
 
 }  // namespace nmrinverse

@@ -155,7 +155,7 @@ nmrsim::Dataset rows_of(const nmrsim::Dataset& data, std::size_t first, std::siz
                                        static_cast<std::int64_t>(first + count)));
 }
 
-Curves picked(const Curves& curves, const torch::Tensor& positions) {
+TrainingCurves picked(const TrainingCurves& curves, const torch::Tensor& positions) {
     return {curves.reduced.index_select(0, positions), curves.unknowns.index_select(0, positions)};
 }
 
@@ -163,7 +163,7 @@ Curves picked(const Curves& curves, const torch::Tensor& positions) {
 /// part of the held-out ones.
 CalibratingCurves calibrating(const nmrsim::Experiment& experiment, bool anew,
                               const Reduction& reduction, const TrainingOptions& options,
-                              const TrainingPeers& peers, int threads, Curves& held_out) {
+                              const TrainingPeers& peers, int threads, TrainingCurves& held_out) {
     return anew ? fresh_curves(experiment, reduction, options, peers, threads)
                 : taken_from(held_out);
 }
@@ -205,9 +205,9 @@ Model train_at_hand(const nmrsim::Dataset& data, std::vector<LearntCurves> learn
     const Reduction reduction = reduction_of(*state.model);
     const torch::Tensor order = torch::randperm(count, generator(options.seed, 0, Purpose::split));
     const torch::Tensor to_learn = order.slice(0, held_out);
-    const Curves curves = reduced(data, reduction, options.threads);
+    const TrainingCurves curves = reduced(data, reduction, options.threads);
     const bool aliased = learns_from_aliases(options, experiment, few_curves);
-    Curves to_use;
+    TrainingCurves to_use;
     if (aliased) {
         std::vector<std::int64_t> begins;
         to_use =
@@ -217,7 +217,7 @@ Model train_at_hand(const nmrsim::Dataset& data, std::vector<LearntCurves> learn
     } else {
         to_use = picked(curves, to_learn);
     }
-    Curves held_out_curves = picked(curves, order.slice(0, 0, held_out));
+    TrainingCurves held_out_curves = picked(curves, order.slice(0, 0, held_out));
     Training training(std::move(state), options, report, peers, start);
     training.calibrate_on(
         calibrating(experiment, anew, reduction, options, peers, options.threads, held_out_curves));
@@ -259,7 +259,7 @@ Model train(const nmrsim::DatasetReader& data, const TrainingOptions& given,
     state.model->record.learnt = learnt_from(data.origin());
     const Reduction reduction = reduction_of(*state.model);
     DataWindows windows(data, reduction, options, peers);
-    Curves held_out = windows.held_out();
+    TrainingCurves held_out = windows.held_out();
     const torch::Tensor order =
         torch::randperm(held_out.count(), generator(options.seed, 0, Purpose::split));
     held_out = picked(held_out, order);
@@ -309,7 +309,7 @@ Model train(const nmrsim::Experiment& described, const TrainingOptions& given,
     const auto chunks_per_epoch =
         std::max<std::int64_t>(1, static_cast<std::int64_t>(options.curves_per_epoch) / chunk);
     const std::atomic<bool> stop = false;
-    Curves held_out_curves =
+    TrainingCurves held_out_curves =
         simulate_curves({experiment, reduction, options.seed, options.time_zero_us}, kHeldOutIndex,
                         held_out, cores, stop);
     state.model->record.learnt = {

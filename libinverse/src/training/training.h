@@ -30,14 +30,14 @@ public:
     }
 
     /// On the curves at hand.
-    Model run(const Curves& curves, Curves held_out);
+    Model run(const TrainingCurves& curves, TrainingCurves held_out);
 
     /// On curves that are read window after window.
-    Model run(DataWindows& windows, Curves held_out);
+    Model run(DataWindows& windows, TrainingCurves held_out);
 
     /// On `epochs * chunks_per_epoch` chunks of the stream.
     Model run(CurveStream& stream, std::int64_t chunk, std::int64_t chunks_per_epoch,
-              Curves held_out);
+              TrainingCurves held_out);
 
 private:
     enum class Go { on, stop };
@@ -57,7 +57,7 @@ private:
     /// The sum of the processes' tensors.
     torch::Tensor summed(const torch::Tensor& mine) const;
     /// The whole of curves of which this process has a part.
-    Curves whole(const Curves& mine, std::int64_t at, std::int64_t count) const;
+    TrainingCurves whole(const TrainingCurves& mine, std::int64_t at, std::int64_t count) const;
     double learning_rate() const;
     /// Args: loss: this process's part of it. Returns: the whole.
     double sum_gradients(double loss);
@@ -65,7 +65,7 @@ private:
     void agree();
     bool any_stops(bool mine) const { return alone() ? mine : peers_.largest(mine) != 0; }
     void save_checkpoint();
-    void hold_out(Curves held_out);
+    void hold_out(TrainingCurves held_out);
     void reserve_time();
     /// Leaves so many of the calibrating curves as this time bears. Returns: what they take [s].
     double calibrate_within(double seconds);
@@ -91,7 +91,7 @@ private:
     std::optional<double> mirror_axis_deg_;  ///< where curves are mirrored by chance
     torch::Tensor pool_;                     ///< (capacity, 2, samples)
     torch::Tensor unknowns_;                 ///< (capacity, unknowns)
-    Curves held_out_;                        ///< with noise
+    TrainingCurves held_out_;                ///< with noise
     CalibratingCurves calibrating_;          ///< may be none
     std::int64_t all_calibrating_ = 0;       ///< before the time was too short for some
     torch::Tensor held_out_clean_;           ///< (n, 2, samples), without

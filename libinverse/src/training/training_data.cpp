@@ -124,7 +124,7 @@ void require_usable(const nmrsim::Dataset& data) {
     }
 }
 
-Curves reduced(const nmrsim::Dataset& data, const Reduction& reduction, int threads) {
+TrainingCurves reduced(const nmrsim::Dataset& data, const Reduction& reduction, int threads) {
     return {reduced_curves(reduction, data.signal, data.count(), threads), unit_box(data)};
 }
 
@@ -155,8 +155,8 @@ nmrsim::Dataset training_curves(const nmrsim::Experiment& experiment, std::size_
     return data;
 }
 
-Curves simulate_curves(const CurveSource& source, std::uint64_t first, std::int64_t count,
-                       int threads, const std::atomic<bool>& stop) {
+TrainingCurves simulate_curves(const CurveSource& source, std::uint64_t first, std::int64_t count,
+                               int threads, const std::atomic<bool>& stop) {
     std::vector<torch::Tensor> curves;
     std::vector<torch::Tensor> unknowns;
     const WiderWindow wider = wider_window(source.experiment, source.time_zero_us);
@@ -169,7 +169,7 @@ Curves simulate_curves(const CurveSource& source, std::uint64_t first, std::int6
         if (data.count() == 0) break;
         if (wider.margin > 0) shift_clocks(data, wider, source.time_zero_us);
         if (source.noise > 0.0) add_noise(data, source.noise);
-        Curves piece = reduced(data, source.reduction, threads);
+        TrainingCurves piece = reduced(data, source.reduction, threads);
         curves.push_back(std::move(piece.reduced));
         unknowns.push_back(std::move(piece.unknowns));
     }
@@ -200,7 +200,7 @@ bool CurveStream::ready() const {
     return next_.valid() && next_.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
 }
 
-Curves CurveStream::take() {
+TrainingCurves CurveStream::take() {
     return next_.get();
 }
 

@@ -14,7 +14,7 @@
 namespace nmrinverse {
 
 /// Reduced curves with what made them, on the CPU.
-struct Curves {
+struct TrainingCurves {
     torch::Tensor reduced;   ///< (n, 2, samples)
     torch::Tensor unknowns;  ///< (n, unknowns), unit-box coordinates of the prior
     /// (curves + 1), where the rows of each curve's aliases begin, of which one is used at a time;
@@ -28,7 +28,7 @@ struct Curves {
 void require_usable(const nmrsim::Dataset& data);
 
 /// The curves of a usable data set.
-Curves reduced(const nmrsim::Dataset& data, const Reduction& reduction, int threads);
+TrainingCurves reduced(const nmrsim::Dataset& data, const Reduction& reduction, int threads);
 
 /// Noise-free curves first ... first + count - 1 of the key space that training has to itself: none
 /// that a data set of the same seed holds. None at all where `progress` stops them.
@@ -50,8 +50,8 @@ struct CurveSource {
 ///
 /// Throws: nmrsim::Stopped after request_stop(); std::invalid_argument where a clock that is off
 /// would need times before the experiment starts.
-Curves simulate_curves(const CurveSource& source, std::uint64_t first, std::int64_t count,
-                       int threads, const std::atomic<bool>& stop);
+TrainingCurves simulate_curves(const CurveSource& source, std::uint64_t first, std::int64_t count,
+                               int threads, const std::atomic<bool>& stop);
 
 /// Chunks of curves of one seed, the next one simulated in the background. Curve i of chunk c is
 /// curve c * chunk + i of the seed, whoever asks and when.
@@ -68,7 +68,7 @@ public:
     /// Whether the chunk that was started is done.
     bool ready() const;
     /// This process's part of the chunk that was started; waits for it.
-    Curves take();
+    TrainingCurves take();
     std::int64_t begin() const { return begin_; }  ///< of that part in its chunk
 
 private:
@@ -78,7 +78,7 @@ private:
     std::int64_t end_;
     int threads_;
     std::atomic<bool> stop_ = false;
-    std::future<Curves> next_;
+    std::future<TrainingCurves> next_;
 };
 
 }  // namespace nmrinverse

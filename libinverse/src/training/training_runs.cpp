@@ -18,7 +18,7 @@ constexpr std::int64_t kStepsWhileWaiting = 8;
 
 /// The stream's chunk; none where simulations were asked to stop (nmrsim/stop.h), which ends the
 /// training with what it has.
-std::optional<Curves> taken_unless_stopped(CurveStream& stream) {
+std::optional<TrainingCurves> taken_unless_stopped(CurveStream& stream) {
     try {
         return stream.take();
     } catch (const nmrsim::Stopped&) {
@@ -29,7 +29,7 @@ std::optional<Curves> taken_unless_stopped(CurveStream& stream) {
 /// Rows to learn from in one pass, in random order: as many as there are, where curves have aliases
 /// each curve as often as another, with one of its own drawn each time. A curve of many aliases
 /// must not count more than one of few, or the prior would not be the one that was asked for.
-torch::Tensor order_of(const Curves& curves, const torch::Generator& random) {
+torch::Tensor order_of(const TrainingCurves& curves, const torch::Generator& random) {
     if (!curves.begins.defined()) return torch::randperm(curves.count(), random);
     const std::int64_t count = curves.begins.size(0) - 1;
     const torch::Tensor first = curves.begins.slice(0, 0, count);
@@ -45,7 +45,7 @@ torch::Tensor order_of(const Curves& curves, const torch::Generator& random) {
 
 }  // namespace
 
-Model Training::run(const Curves& curves, Curves held_out) {
+Model Training::run(const TrainingCurves& curves, TrainingCurves held_out) {
     hold_out(std::move(held_out));
     pool_ = curves.reduced.to(device_);
     unknowns_ = curves.unknowns.to(device_);
@@ -62,7 +62,7 @@ Model Training::run(const Curves& curves, Curves held_out) {
     return finish();
 }
 
-Model Training::run(DataWindows& windows, Curves held_out) {
+Model Training::run(DataWindows& windows, TrainingCurves held_out) {
     hold_out(std::move(held_out));
     seen_before_ = state_.model->record.curves_seen;
     steps_in_all_ =
@@ -74,7 +74,7 @@ Model Training::run(DataWindows& windows, Curves held_out) {
         const torch::Generator random = generator(options_.seed, state_.chunks, Purpose::order);
         const DataWindows::Place place = windows.place(state_.chunks);
         pool_ = unknowns_ = torch::Tensor();
-        const Curves window = whole(windows.take(), place.begin, place.count);
+        const TrainingCurves window = whole(windows.take(), place.begin, place.count);
         pool_ = window.reduced.to(device_);
         unknowns_ = window.unknowns.to(device_);
         if (state_.chunks + 1 < options_.epochs * windows.per_pass()) {
@@ -95,7 +95,7 @@ Model Training::run(DataWindows& windows, Curves held_out) {
 }
 
 Model Training::run(CurveStream& stream, std::int64_t chunk, std::int64_t chunks_per_epoch,
-                    Curves held_out) {
+                    TrainingCurves held_out) {
     chunk_ = chunk;
     const std::int64_t unknowns = held_out.unknowns.size(1);
     const std::int64_t samples = held_out.reduced.size(2);
@@ -107,7 +107,7 @@ Model Training::run(CurveStream& stream, std::int64_t chunk, std::int64_t chunks
     const torch::TensorOptions on_device(device_);
     pool_ = torch::empty({ring * chunk, 2, samples}, on_device);
     unknowns_ = torch::empty({ring * chunk, unknowns}, on_device);
-    const auto store = [&](std::int64_t index, const Curves& curves) {
+    const auto store = [&](std::int64_t index, const TrainingCurves& curves) {
         const std::int64_t at = index % ring * chunk;
         pool_.slice(0, at, at + chunk).copy_(curves.reduced);
         unknowns_.slice(0, at, at + chunk).copy_(curves.unknowns);
@@ -134,7 +134,7 @@ Model Training::run(CurveStream& stream, std::int64_t chunk, std::int64_t chunks
                 random);
         }
         if (go == Go::stop) break;
-        const std::optional<Curves> mine = taken_unless_stopped(stream);
+        const std::optional<TrainingCurves> mine = taken_unless_stopped(stream);
         if (any_stops(!mine)) break;
         store(state_.chunks, whole(*mine, stream.begin(), chunk));
         if (state_.chunks + 1 < chunks_in_all) stream.start(state_.chunks + 1);

@@ -21,7 +21,8 @@ torch::Tensor Training::summed(const torch::Tensor& mine) const {
     return sum.to(mine.device());
 }
 
-Curves Training::whole(const Curves& mine, std::int64_t at, std::int64_t count) const {
+TrainingCurves Training::whole(const TrainingCurves& mine, std::int64_t at,
+                               std::int64_t count) const {
     if (alone()) return mine;
     const auto spread = [&](const torch::Tensor& part, at::IntArrayRef shape) {
         torch::Tensor all = torch::zeros(shape);
