@@ -14,22 +14,14 @@
 namespace nmrinverse {
 namespace {
 
-// Width of the filter in kept samples on each side, its window, and the share of the new Nyquist
-// frequency it cuts at. By Kaiser's formulas the window's ripple is 53 dB down, and the transition
-// is (53 - 8) / (2.285 * 2 kLobes) / pi = 0.39 Nyquist frequencies wide: the pass band is flat to
-// 2e-3 up to kPassShare, and what folds back into it is as small.
+// Width of the filter in kept samples on each side. Its window is Kaiser's of beta 5, and it cuts
+// at 0.95 of the new Nyquist frequency: by Kaiser's formulas the window's ripple is 53 dB down, and
+// the transition is (53 - 8) / (2.285 * 2 kLobes) / pi = 0.39 Nyquist frequencies wide: the pass
+// band is flat to 2e-3 up to kPassShare, and what folds back into it is as small.
 constexpr int kLobes = 8;
-constexpr double kKaiserBeta = 5.0;
-constexpr double kCutShare = 0.95;
 constexpr double kPassShare = 0.75;
 
-// A frequency counts as signal above this share of the largest power, and above this many times
-// the noise floor, which is the mean power of the highest tenth of frequencies.
-constexpr double kPowerShare = 1e-7;
-constexpr double kFloorFactor = 2.0;
-
-// More curves would not change the mean spectrum; more samples than this are never thinned away.
-constexpr std::size_t kSpectrumCurves = 256;
+// More samples than this are never thinned away.
 constexpr int kFewestSamples = 32;
 
 /// Mean power of the curves at frequencies 0 ... points / 2 (positive and negative added), with a
@@ -44,6 +36,7 @@ std::vector<double> mean_power(std::span<const float> signal, std::size_t count,
         window[t] = 0.35875 - 0.48829 * std::cos(phase) + 0.14128 * std::cos(2.0 * phase) -
                     0.01168 * std::cos(3.0 * phase);
     }
+    constexpr std::size_t kSpectrumCurves = 256;  // more would not change the mean
     const std::size_t used = std::min(count, kSpectrumCurves);
     std::vector<double> power(n / 2 + 1, 0.0);
     // Curves are spread over all of them; a plain transform is fast enough for so few.
@@ -97,6 +90,8 @@ LowPass make_low_pass(int points, int step) {
 }
 
 std::vector<double> low_pass_taps(const LowPass& low_pass) {
+    constexpr double kKaiserBeta = 5.0;
+    constexpr double kCutShare = 0.95;
     std::vector<double> taps;
     double sum = 0.0;
     for (int k = -low_pass.half_width; k <= low_pass.half_width; ++k) {
@@ -165,6 +160,10 @@ int decimation_for(std::span<const float> signal, std::size_t count, int points)
     for (std::size_t f = power.size() - tail; f < power.size(); ++f) {
         floor += power[f] / static_cast<double>(tail);
     }
+    // A frequency counts as signal above this share of the largest power, and above this many times
+    // the noise floor, which is the mean power of the highest tenth of frequencies.
+    constexpr double kPowerShare = 1e-7;
+    constexpr double kFloorFactor = 2.0;
     const double threshold =
         std::max(kFloorFactor * floor, kPowerShare * *std::max_element(power.begin(), power.end()));
     std::size_t edge = power.size() - 1;

@@ -17,16 +17,6 @@ namespace {
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
 
-/// Of the simulation that says how fast an alias turns: good enough for a start.
-constexpr double kTolerance = 1e-3;
-
-/// A turn is slow whose phase over the curve, by its squared magnitude, has at most this standard
-/// deviation [rad]: the other unknowns can make up for it, and what a linear prediction says of
-/// that is off by so much (measured on the 2021 task: 160 times the degrees of freedom are foretold
-/// where one is reached).
-constexpr double kSlowTurn = 0.6;
-constexpr double kSlowMargin = 10.0;
-
 /// Real parts above imaginary ones, each sample turned by its own phase.
 void turn_each(const VectorXd& cosine, const VectorXd& sine, Eigen::Ref<VectorXd> values) {
     const Eigen::Index n = cosine.size();
@@ -54,6 +44,8 @@ std::vector<std::vector<VectorXd>> CurveLikelihood::alias_starts(const Fit& fit,
         std::find_if(prior.begin(), prior.end(),
                      [](const nmrsim::PriorRange& range) { return range.name == "alpha_z_khz"; }) -
         prior.begin());
+    // Of the simulation that says how fast an alias turns: good enough for a start.
+    constexpr double kTolerance = 1e-3;
     const nmrsim::AlphaZAlias alias = nmrsim::alpha_z_alias(own, kTolerance);
     ++simulations_;
     const nmrsim::PriorRange& range = prior[static_cast<std::size_t>(column)];
@@ -65,6 +57,12 @@ std::vector<std::vector<VectorXd>> CurveLikelihood::alias_starts(const Fit& fit,
     time_us.array() -= tau_us;
     VectorXd data(2 * n);
     data << x_, y_;
+    // A turn is slow whose phase over the curve, by its squared magnitude, has at most this
+    // standard deviation [rad]: the other unknowns can make up for it, and what a linear prediction
+    // says of that is off by so much (measured on the 2021 task: 160 times the degrees of freedom
+    // are foretold where one is reached).
+    constexpr double kSlowTurn = 0.6;
+    constexpr double kSlowMargin = 10.0;
     const VectorXd best = fit.at.residual * options_.noise + data;  // the model's curve
     const double slow = kSlowTurn / duration(time_us, best);
     struct Candidate {

@@ -17,27 +17,6 @@ using Eigen::VectorXd;
 /// Effective samples for each unknown from which a further round learns where to draw.
 constexpr double kSpeaking = 20.0;
 
-/// Of a further round this share is drawn about the mean of the samples before with so many times
-/// their covariance, the others about so many of these samples, chosen by their weights, with this
-/// times it. Narrower ones find more effective samples, but few in the tails: on a posterior bent
-/// by one width, intervals of 90% held 0.875 with 0.2 of the covariance and 0.896 with these.
-constexpr double kAboutMean = 0.3;
-constexpr double kWiderAboutMean = 6.0;
-constexpr int kCentres = 15;
-constexpr double kWiderAboutCentres = 1.5;
-
-/// A further round draws from a polynomial that stands for the likelihood, once that is foretold to
-/// leave this share of the draws effective: this many effective candidates for each draw, and
-/// beside them this share of draws about the mean, since a polynomial may miss a tail.
-constexpr double kStandsFor = 0.4;
-constexpr double kCandidates = 4.0;
-constexpr double kBeside = 0.15;
-/// Draws of such a round for those that are said to be missing; fewer than this are not worth one.
-constexpr double kMore = 1.1;
-constexpr int kFewest = 32;
-/// And this share of draws by a power of the polynomial's likelihood, which reach farther along the
-/// ways that it bends.
-constexpr double kTempered = 0.25;
 }  // namespace
 
 void Sampler::add_student(VectorXd centre, const MatrixXd& covariance, int draws,
@@ -140,7 +119,18 @@ void Sampler::further() {
         covariance += weight[i] * (samples[i] - mean) * (samples[i] - mean).transpose();
     }
     std::vector<VectorXd> fresh;
+    // Of a further round this share is drawn about the mean of the samples before with so many
+    // times their covariance, the others about so many of these samples, chosen by their weights,
+    // with this times it. Narrower ones find more effective samples, but few in the tails: on a
+    // posterior bent by one width, intervals of 90% held 0.875 with 0.2 of the covariance and 0.896
+    // with these.
+    constexpr double kAboutMean = 0.3;
+    constexpr double kWiderAboutMean = 6.0;
+    constexpr int kCentres = 15;
+    constexpr double kWiderAboutCentres = 1.5;
     if (const int more = by_polynomial(fresh); more > 0) {
+        // This share of the draws beside, since a polynomial may miss a tail.
+        constexpr double kBeside = 0.15;
         add_student(mean, kWiderAboutMean * covariance, static_cast<int>(std::ceil(kBeside * more)),
                     fresh);
         take(fresh);
@@ -179,8 +169,16 @@ int Sampler::by_polynomial(std::vector<VectorXd>& fresh) {
         inverse += weight[i] * std::exp(-off);
     }
     const double share = covered / (ratio * inverse);
+    // A further round draws from a polynomial that stands for the likelihood, once that is foretold
+    // to leave this share of the draws effective: this many effective candidates for each draw.
+    constexpr double kStandsFor = 0.4;
+    constexpr double kCandidates = 4.0;
     if (!(covered > 0.99) || !(share > kStandsFor)) return 0;
     const double missing = options.enough - effective_of(weight);
+    // Draws for those that are said to be missing; fewer than this are not worth
+    // one.
+    constexpr double kMore = 1.1;
+    constexpr int kFewest = 32;
     const int draws = std::clamp(static_cast<int>(std::ceil(kMore * missing / share)), kFewest,
                                  std::max(kFewest, options.draws / 2));
     const Candidates candidates =
@@ -188,6 +186,9 @@ int Sampler::by_polynomial(std::vector<VectorXd>& fresh) {
                       tempered(kSpeaking * static_cast<double>(box.size())), kCandidates * draws,
                       options.tail, random);
     if (candidates.effective < draws) return 0;
+    // This share of the draws is by a power of the polynomial's likelihood, which reach farther
+    // along the ways that it bends.
+    constexpr double kTempered = 0.25;
     const int wider = static_cast<int>(std::ceil(kTempered * draws));
     pick(surrogate, candidates, 1.0, draws, fresh);
     pick(surrogate, candidates, kCandidatesPower, wider, fresh);

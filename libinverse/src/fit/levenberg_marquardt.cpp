@@ -10,10 +10,11 @@ namespace {
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
 
-constexpr double kFirstDamping = 0.3;
-constexpr double kLessDamping = 0.2;
-constexpr double kMoreDamping = 5.0;
-constexpr double kMostDamping = 1e8;
+/// At first, after a step that falls and after one that does not, and where a fit is given up.
+struct Damping {
+    double first = 0.3, less = 0.2, more = 5.0, most = 1e8;
+};
+constexpr Damping kDamping;
 
 }  // namespace
 
@@ -63,7 +64,7 @@ double predicted_fall(const Linearised& at, const VectorXd& step) {
 void Fit::tighten() {
     freedom = Freedom::as_asked;
     at = std::move(as_asked);
-    damping = kFirstDamping;
+    damping = kDamping.first;
     converged = at_rest = false;
 }
 
@@ -87,13 +88,13 @@ bool iterate(std::vector<Fit>& fits, const Linearise& linearise, double small_fa
         Fit& fit = fits[active[j]];
         bool ready = false;
         if (found[j].free.chi_square < fit.at.chi_square) {
-            if (fit.iterations > 0) fit.damping *= kLessDamping;
+            if (fit.iterations > 0) fit.damping *= kDamping.less;
             fit.position = fit.trial;
             fit.at = std::move(found[j].free);
             fit.as_asked = std::move(found[j].as_asked);
             ready = found[j].same_minimum;
         } else {
-            fit.damping *= kMoreDamping;
+            fit.damping *= kDamping.more;
         }
         ++fit.iterations;
         if (!std::isfinite(fit.at.chi_square)) {
@@ -105,7 +106,7 @@ bool iterate(std::vector<Fit>& fits, const Linearise& linearise, double small_fa
             fit.trial = fit.position + step;
             const double left = predicted_fall(fit.at, damped_step(fit.position, fit.at, 0.0));
             fit.converged = left < small_fall;
-            fit.at_rest = fit.converged || fit.damping > kMostDamping;
+            fit.at_rest = fit.converged || fit.damping > kDamping.most;
         };
         next();
         if (fit.freedom != Freedom::as_asked && (ready || fit.at_rest)) {

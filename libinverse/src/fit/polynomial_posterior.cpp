@@ -19,35 +19,6 @@ using Eigen::Index;
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
 
-/// Degrees that are tried, each with so many places for each coefficient.
-constexpr int kLowestDegree = 3;
-constexpr int kHighestDegree = 5;
-constexpr Index kPlacesEach = 2;
-constexpr Index kMostPlaces = 400;
-
-/// The first places lie about the minimum so many times as far as its covariance says.
-constexpr double kSpread = 1.5;
-
-/// A polynomial is not asked so many times as far out as its places lie.
-constexpr double kFarther = 1.2;
-
-/// Weighted samples by a polynomial cost no simulation: so many a round, until so many are
-/// effective; fewer than the least do not do.
-constexpr int kDraws = 3072;
-constexpr double kEnough = 1536.0;
-constexpr double kLeast = 512.0;
-constexpr int kRounds = 12;
-
-/// So many other places for each minimum, drawn by the root of the polynomial's likelihood, must
-/// say that it puts no more than this share of the posterior where it does not belong; and so must
-/// the minima and the floors of their valleys, for no place is drawn where a polynomial has a
-/// valley end too soon.
-constexpr std::size_t kChecks = 16;
-constexpr double kMisplaced = 0.02;
-
-/// Chi-square so far above the least counts for nothing.
-constexpr double kDepth = 100.0;
-
 /// Chi-square of a curve whose every sample is a polynomial: by the residuals' products alone.
 class ChiSquarePolynomial {
 public:
@@ -58,6 +29,8 @@ public:
         MatrixXd z = places.colwise() - mean_;
         root_ = root_of(product_transposed(z, z) / static_cast<double>(z.cols()));
         z = divided_by(root_, std::move(z));
+        // A polynomial is not asked so many times as far out as its places lie.
+        constexpr double kFarther = 1.2;
         reach_ = kFarther * kFarther * z.colwise().squaredNorm().maxCoeff();
         // Of n residuals r by least squares the coefficients are r P^T, P the design's inverse.
         const MatrixXd inverse = pseudo_inverse(monomials_(z));
@@ -111,6 +84,8 @@ public:
     VectorXd draw(nmrsim::CounterRandom& random) {
         const std::size_t m = turn_++ % centres_.size();
         VectorXd z(centres_[m].size());
+        // The first places lie about the minimum so many times as far as its covariance says.
+        constexpr double kSpread = 1.5;
         for (double& value : z) value = kSpread * random.normal();
         return centres_[m] + roots_[m] * z;
     }
@@ -246,6 +221,8 @@ std::vector<VectorXd> by_root(const WeightedPosterior& posterior, const VectorXd
     const double least = chi_square.minCoeff();
     std::vector<double> reached;
     double sum = 0.0;
+    // Chi-square so far above the least counts for nothing.
+    constexpr double kDepth = 100.0;
     for (std::size_t i = 0; i < posterior.count(); ++i) {
         const double above = chi_square(static_cast<Index>(i)) - least;
         if (above < kDepth) sum += posterior.weights[i] * std::exp(0.25 * above);
@@ -333,6 +310,23 @@ std::optional<WeightedPosterior> polynomial_posterior(const nmrsim::Experiment& 
         const VectorXd log = -0.5 * at(parameters);
         return std::vector<double>(log.begin(), log.end());
     };
+    // Degrees that are tried, each with so many places for each coefficient.
+    constexpr int kLowestDegree = 3;
+    constexpr int kHighestDegree = 5;
+    constexpr Index kPlacesEach = 2;
+    constexpr Index kMostPlaces = 400;
+    // Weighted samples by a polynomial cost no simulation: so many a round, until so many are
+    // effective; fewer than the least do not do.
+    constexpr int kDraws = 3072;
+    constexpr double kEnough = 1536.0;
+    constexpr double kLeast = 512.0;
+    constexpr int kRounds = 12;
+    // So many other places for each minimum, drawn by the root of the polynomial's likelihood, must
+    // say that it puts no more than this share of the posterior where it does not belong; and so
+    // must the minima and the floors of their valleys, for no place is drawn where a polynomial has
+    // a valley end too soon.
+    constexpr std::size_t kChecks = 16;
+    constexpr double kMisplaced = 0.02;
     for (int degree = kLowestDegree; degree <= kHighestDegree; ++degree) {
         nmrsim::throw_if_stopped();
         const Monomials monomials(unknowns, degree);

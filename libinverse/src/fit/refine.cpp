@@ -19,33 +19,9 @@ namespace {
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
 
-/// Where chi-square falls no further although it is predicted to, the last steps go down to a tenth
-/// of a standard deviation: the fine simulation's error may be as much.
-constexpr double kWithinError = 1e-2;
-
-/// Where chi-square is so many of its standard deviations above the noise's, though consistent with
-/// it, widenings are tried all the same, so many: where a curve says much, a wrong minimum may have
-/// a chi-square that is only one or two of these too large.
-constexpr double kSure = 1.0;
-constexpr int kDoubts = 2;
-
-/// Aliases of alpha_z that are predicted to come within so many times the degrees of freedom of the
-/// best chi-square are followed too, so many at most. The prediction is linear: where a curve tells
-/// much, one that fits is foretold some seven times the degrees of freedom.
-constexpr double kAliasMargin = 20.0;
-constexpr std::size_t kAliases = 8;
-
-/// A fit with a standard deviation above this share of the prior's range lies in a valley that may
-/// hold other minima: all starts are followed to their ends there.
-constexpr double kBroad = 0.005;
-
 /// Valleys are followed as far as chi-square is within this of their least, so many of them.
 constexpr double kValleyRange = 16.0;
 constexpr std::size_t kValleys = 4;
-
-/// Last steps of each minimum on one set of derivatives, and sets of derivatives.
-constexpr int kLastSteps = 3;
-constexpr int kLastLinearisations = 6;
 
 /// The last steps of some minima: full steps with the residual of a fine simulation on derivatives
 /// of a coarser one, which are renewed where the steps do not come to rest.
@@ -63,6 +39,12 @@ void settle(CurveLikelihood& likelihood, std::vector<Fit>& fits, const RefineOpt
     while (iterate(fits, linearise, kSmallFall, 2 * options.iterations)) {
     }
     for (Fit& fit : fits) fit.converged = fit.at_rest = false;
+    // Where chi-square falls no further although it is predicted to, the last steps go down to a
+    // tenth of a standard deviation: the fine simulation's error may be as much.
+    constexpr double kWithinError = 1e-2;
+    // Last steps of each minimum on one set of derivatives, and sets of derivatives.
+    constexpr int kLastSteps = 3;
+    constexpr int kLastLinearisations = 6;
     for (int n = 0; n < kLastLinearisations; ++n) {
         std::vector<Fit*> active;
         std::vector<VectorXd> positions;
@@ -328,6 +310,19 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
     Refinement result;
     std::vector<Fit> ends;
     bool others_tried = false;
+    // Where chi-square is so many of its standard deviations above the noise's, though consistent
+    // with it, widenings are tried all the same, so many: where a curve says much, a wrong minimum
+    // may have a chi-square that is only one or two of these too large.
+    constexpr double kSure = 1.0;
+    constexpr int kDoubts = 2;
+    // Aliases of alpha_z that are predicted to come within so many times the degrees of freedom of
+    // the best chi-square are followed too, so many at most. The prediction is linear: where a
+    // curve tells much, one that fits is foretold some seven times the degrees of freedom.
+    constexpr double kAliasMargin = 20.0;
+    constexpr std::size_t kAliases = 8;
+    // A fit with a standard deviation above this share of the prior's range lies in a valley that
+    // may hold other minima: all starts are followed to their ends there.
+    constexpr double kBroad = 0.005;
     for (;;) {
         ends = search.found();
         std::erase_if(ends, [&](const Fit& fit) {

@@ -22,12 +22,6 @@ constexpr std::size_t kFewestFollowed = 8;
 /// Rounds for which others are followed after the best fit has come within the noise.
 constexpr int kRivalRounds = 1;
 
-/// Around each of so many minima starts are drawn anew, from so many to so many of its standard
-/// deviations away, these as if the residual were noise.
-constexpr std::size_t kSources = 3;
-constexpr double kNearest = 3.0;
-constexpr double kFarthest = 100.0;
-
 /// Into [0, 1] by reflection at its ends, so that no start is lost to an edge.
 VectorXd reflected(VectorXd position) {
     for (double& u : position) {
@@ -143,6 +137,11 @@ StartGroups Search::widened(const std::vector<VectorXd>& given, int number) cons
     }
     const VectorXd deviation = variance.cwiseSqrt().cwiseMax(1e-4);
 
+    // Around each of so many minima starts are drawn anew, from so many to so many of its standard
+    // deviations away, these as if the residual were noise.
+    constexpr std::size_t kSources = 3;
+    constexpr double kNearest = 3.0;
+    constexpr double kFarthest = 100.0;
     const std::vector<Fit> sources = distinct(found_, kSources);
     std::vector<MatrixXd> roots;
     for (const Fit& source : sources) {

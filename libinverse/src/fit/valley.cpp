@@ -15,27 +15,10 @@ namespace {
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
 
-/// Beyond this share of the box along its valley, a fit's valley is followed without a question.
-constexpr double kLong = 0.03;
-
-/// Chi-square at two standard deviations along the valley is 4 above the fit's, within this.
-constexpr double kStraight = 1.0;
-
 /// A step along the valley whose correction lowers chi-square by more than this was too long, by
 /// less than that too short.
 constexpr double kTooBent = 4.0;
 constexpr double kAlmostStraight = 1.0;
-
-/// On the unit box.
-constexpr double kLongestStep = 0.1;
-constexpr double kShortestStep = 1e-6;
-
-/// Steps to each side, of which some may have been too long.
-constexpr int kMostSteps = 200;
-
-/// Corrections after a step; one less than this is left.
-constexpr int kCorrections = 3;
-constexpr double kCorrected = 0.05;
 
 /// The weakest direction and the standard deviation along it.
 std::pair<VectorXd, double> weakest(const Linearised& at) {
@@ -78,6 +61,9 @@ public:
     State advance(Linearised at, double too_much) {
         if (!std::isfinite(at.chi_square)) return State::failed;
         at_ = std::move(at);
+        // Corrections after a step; one less than this is left.
+        constexpr int kCorrections = 3;
+        constexpr double kCorrected = 0.05;
         if (steps_ == kCorrections) return State::there;
         const Linearised rest = across(at_, along_);
         const VectorXd step = damped_step(position_, rest, 0.0);
@@ -102,6 +88,10 @@ private:
     double fall_ = 0.0;
     int steps_ = 0;
 };
+
+/// Of steps on the unit box.
+constexpr double kLongestStep = 0.1;
+constexpr double kShortestStep = 1e-6;
 
 /// The floor to one side of a point.
 class Side {
@@ -139,6 +129,8 @@ public:
 private:
     void try_step() {
         trial_.reset();
+        // Steps to each side, of which some may have been too long.
+        constexpr int kMostSteps = 200;
         gave_out_ = steps_++ == kMostSteps || !(step_ > kShortestStep);
         if (gave_out_) return;
         const VectorXd to = (from_.position + step_ * along_).cwiseMax(0.0).cwiseMin(1.0);
@@ -253,6 +245,8 @@ void set_covariances(std::vector<ValleyPoint>& points) {
 
 bool may_bend(CurveLikelihood& likelihood, const Fit& fit) {
     const auto [along, deviation] = weakest(fit.at);
+    // Beyond this share of the box along its valley, a fit's valley is followed without a question.
+    constexpr double kLong = 0.03;
     if (deviation > kLong) return true;
     std::vector<VectorXd> positions{fit.position};
     for (const double side : {-2.0, 2.0}) {
@@ -261,6 +255,8 @@ bool may_bend(CurveLikelihood& likelihood, const Fit& fit) {
     }
     const std::vector<double> chi_square =
         likelihood.chi_square(positions, likelihood.tolerances().fine);
+    // Chi-square at two standard deviations along the valley is 4 above the fit's, within this.
+    constexpr double kStraight = 1.0;
     return std::any_of(chi_square.begin() + 1, chi_square.end(), [&](double value) {
         return !(std::abs(value - chi_square.front() - 4.0) < kStraight);
     });

@@ -12,20 +12,10 @@
 namespace nmrinverse {
 namespace {
 
-// Simulated at once.
-constexpr std::int64_t kChunk = 8192;
 // Curves that features are scaled by at least, and that are held out.
 constexpr std::int64_t kFewestScaleCurves = 64;
 constexpr std::int64_t kFewestHeldOut = 64;
 constexpr std::int64_t kMostHeldOut = 4096;
-// Curves only looked at for scaling lie beyond all that train and those that are held out.
-constexpr std::uint64_t kScaleIndex = std::uint64_t{1} << 49;
-// Shares of the time of a timed training that each of these may take at most.
-constexpr double kScaleShare = 0.05;
-constexpr double kHeldOutShare = 0.08;
-constexpr double kChunkShare = 0.05;
-// Batches without which nothing is learnt.
-constexpr std::int64_t kFewestBatches = 2;
 
 void append(nmrsim::Dataset& all, nmrsim::Dataset more) {
     if (all.signal.empty()) {
@@ -50,6 +40,8 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 CurvePortions usual_portions(const TrainingOptions& options) {
     const auto per_epoch = static_cast<std::int64_t>(options.curves_per_epoch);
     const auto all = static_cast<double>(per_epoch) * options.epochs;
+    // Simulated at once.
+    constexpr std::int64_t kChunk = 8192;
     return {per_epoch / ((per_epoch + kChunk - 1) / kChunk),
             std::clamp<std::int64_t>(std::llround(*options.held_out * all), kFewestHeldOut,
                                      kMostHeldOut)};
@@ -58,6 +50,8 @@ CurvePortions usual_portions(const TrainingOptions& options) {
 CurvePace::CurvePace(const nmrsim::Experiment& experiment, const TrainingOptions& options,
                      const TrainingPeers& peers, int threads, int producers)
     : portions_(usual_portions(options)) {
+    // Curves only looked at for scaling lie beyond all that train and those that are held out.
+    constexpr std::uint64_t kScaleIndex = std::uint64_t{1} << 49;
     const auto simulated = [&](std::int64_t first, std::int64_t count) {
         return training_curves(experiment, static_cast<std::size_t>(count), options.seed,
                                kScaleIndex + static_cast<std::uint64_t>(first), threads);
@@ -71,6 +65,10 @@ CurvePace::CurvePace(const nmrsim::Experiment& experiment, const TrainingOptions
     const auto start = std::chrono::steady_clock::now();
     std::int64_t done = 0;
     bool late = false;
+    // Shares of the time of a timed training that each of these may take at most.
+    constexpr double kScaleShare = 0.05;
+    constexpr double kHeldOutShare = 0.08;
+    constexpr double kChunkShare = 0.05;
     while (done < kScaleCurves && !late) {
         // As many again, so that a first look is over soon where curves are slow.
         const std::int64_t piece =
@@ -86,6 +84,8 @@ CurvePace::CurvePace(const nmrsim::Experiment& experiment, const TrainingOptions
     const double alone = static_cast<double>(done) / seconds;
     const int producing = of_all(1000 * producers / std::max(1, threads));
     const double rate = alone * peers.size * 1e-3 * producing;
+    // Batches without which nothing is learnt.
+    constexpr std::int64_t kFewestBatches = 2;
     const std::int64_t needed = kFewestHeldOut + kFewestBatches * options.batch;
     if (rate * (time - seconds) < static_cast<double>(needed)) {
         throw std::invalid_argument(fmt::format(

@@ -23,28 +23,13 @@ namespace {
 
 // Levels of noise that have a factor of their own.
 constexpr int kKnots = 9;
-// Fewer held-out curves than this say nothing about a shape.
-constexpr std::int64_t kFewestCurves = 200;
 
-// Fewer curves than this in a part of the estimates' range say nothing of it alone: a factor of 2%
-// is their chance.
-constexpr std::int64_t kFewestInPart = 1000;
 // Parts are fitted with their neighbours as they are, so that they are gone through more than once.
 constexpr int kSweeps = 2;
 constexpr double kLargestInSweep = 1.6;
 constexpr int kStepsInSweep = 3;  // each way
-// The factor of all at a level of noise.
-constexpr TriedFactors kTriedAtLevel{4.0, 8};
 // As many curves as tell a scale and a floor.
 constexpr std::int64_t kMostForScale = 1500;
-
-// Times that the densities are looked at, about: at all levels of noise, and at each.
-constexpr double kLooks = 250.0;
-constexpr double kLooksAtLevel = 65.0;
-
-// Factors that widened_calibration() tries, each so many times the one before.
-constexpr int kWidenings = 8;
-constexpr double kWidening = 1.5;
 
 /// Mean negative logarithm of each marginal at the truth, (unknowns).
 std::vector<double> surprise_of(const PosteriorNet& net, const NetworkAnswer& answer,
@@ -118,6 +103,9 @@ public:
         const std::size_t unknowns = trial_.size();
         for (UnknownCalibration& unknown : trial_) unknown.by_estimate.resize(unknowns);
         const torch::Tensor estimate = answer.mean.mean(0).clamp(0.0, 1.0);
+        // Fewer curves than this in a part of the estimates' range say nothing of it alone: a
+        // factor of 2% is their chance.
+        constexpr std::int64_t kFewestInPart = 1000;
         for (std::size_t j = 0; j < unknowns; ++j) {
             if (net.options().choices[j] > 0) continue;  // a choice is no place
             std::vector<torch::Tensor> parts;
@@ -176,24 +164,6 @@ private:
     std::vector<std::pair<std::size_t, std::vector<torch::Tensor>>> by_;
 };
 
-// The mixture of several members' cumulatives is bent with each of theirs: it takes some rounds.
-constexpr int kRounds = 4;
-// Fewer curves than this beyond a share say nothing of where it ends.
-constexpr double kFewestBeyond = 4.0;
-// Intervals hold more than their share by so many standard deviations of what that many curves
-// tell, those of 99% and more, whose ends are the standard deviations', by so many.
-constexpr double kDoubt = 0.5;
-constexpr double kTailDoubt = 1.0;
-constexpr double kTailShare = 0.95;
-// Ends that too few curves tell of lie so many times as far out as in proportion to those before
-// them, as tails of networks do, and where next to none tell anything, all of them.
-constexpr double kUntestedStep = 1.25;
-constexpr double kUntested = 2.0;
-// Logits of cumulatives in double precision are no farther out: 1 - 2e-16.
-constexpr double kLargestLogit = 36.0;
-// From one share's end to the next, at least.
-constexpr double kLeastStep = 1.02;
-
 /// Bends the cumulatives so that central intervals hold the shares that they should, and a little
 /// more where few curves tell.
 Calibration with_shares(const PosteriorNet& net, const NetworkAnswer& answer,
@@ -201,6 +171,13 @@ Calibration with_shares(const PosteriorNet& net, const NetworkAnswer& answer,
     constexpr std::size_t kEnds = UnknownCalibration::kLevelKnots;
     const auto count = static_cast<double>(truth.size(0));
     std::vector<double> ends, asked;
+    // Fewer curves than this beyond a share say nothing of where it ends.
+    constexpr double kFewestBeyond = 4.0;
+    // Intervals hold more than their share by so many standard deviations of what that many curves
+    // tell, those of 99% and more, whose ends are the standard deviations', by so many.
+    constexpr double kDoubt = 0.5;
+    constexpr double kTailDoubt = 1.0;
+    constexpr double kTailShare = 0.95;
     for (const double share : UnknownCalibration::kShares) {
         if (count * (1.0 - share) < kFewestBeyond) break;
         const double doubt = share > kTailShare ? kTailDoubt : kDoubt;
@@ -209,6 +186,10 @@ Calibration with_shares(const PosteriorNet& net, const NetworkAnswer& answer,
     for (const double share : UnknownCalibration::kShares) {
         ends.push_back(std::log((1.0 + share) / (1.0 - share)));
     }
+    // Ends that too few curves tell of lie so many times as far out as in proportion to those
+    // before them, as tails of networks do, and where next to none tell anything, all of them.
+    constexpr double kUntestedStep = 1.25;
+    constexpr double kUntested = 2.0;
     for (std::size_t k = 0; k < trial.size(); ++k) {
         if (net.options().choices[k] > 0) continue;
         trial[k].by_level = ends;
@@ -221,6 +202,13 @@ Calibration with_shares(const PosteriorNet& net, const NetworkAnswer& answer,
     const NetworkAnswer wide{answer.embedding, in_double(answer.mean), in_double(answer.log_sd),
                              in_double(answer.marginals), answer.noise_position};
     const torch::Tensor wide_truth = in_double(truth);
+    // The mixture of several members' cumulatives is bent with each of theirs: it takes some
+    // rounds.
+    constexpr int kRounds = 4;
+    // Logits of cumulatives in double precision are no farther out: 1 - 2e-16.
+    constexpr double kLargestLogit = 36.0;
+    // From one share's end to the next, at least.
+    constexpr double kLeastStep = 1.02;
     for (int round = 0; round < kRounds; ++round) {
         const torch::Tensor size =
             torch::logit(cumulative(net, wide, trial, wide_truth).clamp(0.0, 1.0))
@@ -269,9 +257,13 @@ Calibration calibrated_on(const Features& features, PosteriorNet& net,
     Calibration calibration = fit_calibration(
         unknowns, static_cast<std::size_t>(some),
         [&](const Calibration& trial) { return surprise_of(net, mixed, trial, true_of_some); });
+    // Fewer held-out curves than this say nothing about a shape.
+    constexpr std::int64_t kFewestCurves = 200;
     if (count < kFewestCurves) return with_shares(net, mixed, truth, calibration);
     const FeatureSpec& spec = features.spec();
     const int knots = spec.noise_is_input() ? kKnots : 1;
+    // The factor of all at a level of noise.
+    constexpr TriedFactors kTriedAtLevel{4.0, 8};
     std::vector<Calibration> fitted;  // (knots), with one factor by noise each
     for (int knot = 0; knot < knots; ++knot) {
         const double share = knots > 1 ? static_cast<double>(knot) / (knots - 1) : 1.0;
@@ -317,6 +309,9 @@ double calibration_seconds(const Features& features, PosteriorNet& net,
     }
     const double knots = features.spec().noise_is_input() ? kKnots : 1;
     const auto all = static_cast<double>(truth.size(0));
+    // Times that the densities are looked at, about: at all levels of noise, and at each.
+    constexpr double kLooks = 250.0;
+    constexpr double kLooksAtLevel = 65.0;
     const double looks =
         kLooks * std::min(all, static_cast<double>(kMostForScale)) + kLooksAtLevel * knots * all;
     return (knots * all * network + looks * look) / static_cast<double>(few);
@@ -328,6 +323,9 @@ Calibration widened_calibration(const PosteriorNet& net, const NetworkAnswer& an
     Calibration best(static_cast<std::size_t>(truth.size(1)));
     std::vector<double> least = surprise_of(net, answer, best, truth);
     double scale = 1.0;
+    // Factors that widened_calibration() tries, each so many times the one before.
+    constexpr int kWidenings = 8;
+    constexpr double kWidening = 1.5;
     for (int i = 0; i < kWidenings; ++i) {
         scale *= kWidening;
         const std::vector<double> surprise =
@@ -369,7 +367,7 @@ Model calibrate(const Model& model, const nmrsim::Dataset& data,
             "the data set must have the model's points and unknowns to calibrate it");
     }
     const ThreadGuard guard(threads);
-    const Curves curves = reduced(data, reduction_of(from), threads);
+    const TrainingCurves curves = reduced(data, reduction_of(from), threads);
     auto state = std::make_shared<Model::State>(from);
     if (!data.version.empty()) {
         state->record.learnt.push_back({"data", data.seed, data.first_index, data.count()});

@@ -16,17 +16,6 @@
 namespace nmrinverse {
 namespace {
 
-// The learning rate ends at this share of its peak.
-constexpr double kLastRate = 0.01;
-// Weights of the standard deviations' loss, which teaches only them: its gradient stops at the
-// mean, and of the posterior's.
-constexpr double kSpreadWeight = 0.1;
-// Share of the old value in a step of the running mean squared errors, and of the running weights.
-constexpr double kScaleMemory = 0.98;
-constexpr double kAverageMemory = 0.99;
-constexpr double kLargestGradient = 2.0;
-
-constexpr double kReportSeconds = 0.25;
 // Calibration may take this share of a timed training; where it would take more, it does with fewer
 // curves, but not fewer than these.
 constexpr double kCalibrationShare = 0.15;
@@ -37,6 +26,8 @@ constexpr double kCheckpointSeconds = 5.0;
 double rate_at(double fraction, double warm_up) {
     if (fraction < warm_up) return std::max(fraction / warm_up, 1e-3);
     const double rest = std::min(1.0, (fraction - warm_up) / (1.0 - warm_up));
+    // The learning rate ends at this share of its peak.
+    constexpr double kLastRate = 0.01;
     return kLastRate + (1.0 - kLastRate) * 0.5 * (1.0 + std::cos(nmrsim::kPi * rest));
 }
 
@@ -93,7 +84,7 @@ double Training::loss_of(const torch::Tensor& mse) const {
     return (0.5 * (12.0 * mse.detach().clamp_min(1e-30)).log() * real).sum().item<double>() / count;
 }
 
-void Training::hold_out(Curves held_out) {
+void Training::hold_out(TrainingCurves held_out) {
     torch::NoGradGuard no_grad;
     agree();
     const torch::Generator random = generator(options_.seed, 0, Purpose::held_out_noise);
@@ -107,7 +98,7 @@ void Training::hold_out(Curves held_out) {
 }
 
 double Training::calibrate_within(double seconds) {
-    Curves& curves = calibrating_.curves;
+    TrainingCurves& curves = calibrating_.curves;
     const std::int64_t all = curves.count();
     if (all == 0) return 0.0;
     double needed = calibration_seconds(state_.model->features, probe_, curves.reduced,
@@ -161,6 +152,11 @@ void Training::step(const torch::Tensor& positions, const torch::Generator& rand
     const NetworkAnswer answer = net(inputs);  // (members, n, unknowns)
     const torch::Tensor squares = (answer.mean - truth).square();
     const torch::Tensor mse = squares.mean(at::IntArrayRef({0, 1}));
+    // Share of the old value in a step of the running mean squared errors, and of the running
+    // weights.
+    constexpr double kScaleMemory = 0.98;
+    constexpr double kAverageMemory = 0.99;
+    constexpr double kLargestGradient = 2.0;
     {
         torch::NoGradGuard no_grad;
         const torch::Tensor of_all = alone() ? mse : summed(mse * share.weight);
@@ -177,6 +173,9 @@ void Training::step(const torch::Tensor& positions, const torch::Generator& rand
     const JointDensity density = net.densities(answer, plain_, truth);
     const torch::Tensor surprise =
         -(density.marginal.sum(-1).mean() + density.conditional.slice(2, 1).sum(-1).mean());
+    // Weights of the standard deviations' loss, which teaches only them: its gradient stops at the
+    // mean, and of the posterior's.
+    constexpr double kSpreadWeight = 0.1;
     const torch::Tensor loss =
         (real_ * (mse / (state_.scale + 1e-12) + kSpreadWeight * spread)).sum() +
         options_.posterior_weight * surprise;
@@ -226,6 +225,7 @@ TrainingProgress Training::progress() const {
 Training::Go Training::learn(const torch::Tensor& order, const torch::Generator& random) {
     const std::int64_t count = order.size(0);
     const std::int64_t batches = std::max<std::int64_t>(1, count / options_.batch);
+    constexpr double kReportSeconds = 0.25;
     for (std::int64_t b = 0; b < batches; ++b) {
         const std::int64_t begin = b * count / batches;
         step(order.slice(0, begin, (b + 1) * count / batches).to(device_), random);
@@ -300,7 +300,7 @@ void Training::save_checkpoint() {
 
 /// Of all curves that were not learnt from, which are few where curves are: (n, width).
 torch::Tensor Training::embedding_of_unlearnt(const NetworkAnswer& held_out) {
-    const Curves& curves = calibrating_.curves;
+    const TrainingCurves& curves = calibrating_.curves;
     if (curves.count() == 0) return held_out.embedding[0];
     const Features& features = state_.model->features;
     const torch::Generator random = generator(options_.seed, 1, Purpose::calibration);

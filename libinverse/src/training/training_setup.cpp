@@ -10,25 +10,6 @@
 #include "nmrsim/experiment_match.h"
 
 namespace nmrinverse {
-namespace {
-
-// Held out where nothing else is asked for.
-constexpr double kHeldOut = 0.1;
-
-// Networks where curves are few.
-constexpr int kMembersForFew = 4;
-
-// Filters of a network that learns many drawn echoes.
-constexpr int kGates = 512;
-
-// Channels that are not linear in the curve are sampled so many times as often as the curve needs.
-constexpr int kFinerForQuotients = 3;
-
-// Multiply-adds of a step's forward pass that are worth a thread of their own.
-constexpr double kWorkOfThread = 1e8;
-
-}  // namespace
-
 torch::Device device_of(const TrainingOptions& options) {
     const bool available = torch::cuda::is_available();
     if (options.device == Device::cuda && !available) {
@@ -45,8 +26,14 @@ TrainingOptions settled(TrainingOptions options, const nmrsim::Experiment& exper
     const bool drawn = !nmrsim::is_uniform(experiment) || experiment.line.spins > 0;
     const bool second_look = drawn && !few_curves;
     const auto settle = [](auto& option, auto value) { option = option.value_or(value); };
+    // Held out where nothing else is asked for.
+    constexpr double kHeldOut = 0.1;
     settle(options.held_out, kHeldOut);
+    // Filters of a network that learns many drawn echoes.
+    constexpr int kGates = 512;
     settle(options.gates, second_look ? kGates : 0);
+    // Networks where curves are few.
+    constexpr int kMembersForFew = 4;
     settle(options.members, few_curves ? kMembersForFew : 1);
     settle(options.embedding, few_curves ? Embedding::convolution : Embedding::dense);
     settle(options.features, few_curves    ? CurveFeatures::phase_free
@@ -75,6 +62,8 @@ std::string network_in_words(const TrainingOptions& given, const nmrsim::Experim
 
 int learning_threads(const TrainingOptions& options, int cores) {
     if (options.embedding == Embedding::convolution) return cores;
+    // Multiply-adds of a step's forward pass that are worth a thread of their own.
+    constexpr double kWorkOfThread = 1e8;
     const double weights = 2.0 * options.width * options.hidden * options.blocks;  // of a member
     return std::clamp(static_cast<int>(options.batch * weights / kWorkOfThread), 1, cores);
 }
@@ -113,6 +102,9 @@ Features features_for(const nmrsim::Experiment& experiment, std::span<const floa
                        : options.features == CurveFeatures::plain ? plain_features()
                                                                   : FeatureSpec();
     int step = std::max(decimation_for(signal, count, points), decimation_for(experiment));
+    // Channels that are not linear in the curve are sampled so many times as often as the curve
+    // needs.
+    constexpr int kFinerForQuotients = 3;
     // A logarithm and a quotient are not as smooth as the curve that they are made of.
     if (phase_free) step = std::max(1, step / kFinerForQuotients);
     spec.low_pass = make_low_pass(points, step);

@@ -8,18 +8,6 @@
 namespace nmrinverse {
 namespace {
 
-/// Of drawing starts anew where no fit is good enough: a fit that is only asked whether there is
-/// one may give up sooner than one that is asked for.
-constexpr int kWidenings = 2;
-/// A fit so many interval lengths beyond the 90% interval is another answer.
-constexpr double kFarIntervals = 2.0;
-/// Where the noise is an estimate, chi-square may be above what is expected by a share besides
-/// kDeviations of its standard deviations.
-constexpr double kEstimateSlack = 1.2;
-/// Where the noise is an estimate, it is taken for this share of the largest sample at least: a
-/// curve without noise has other errors, of whoever simulated it.
-constexpr double kLeastShare = 1e-3;
-
 double largest(std::span<const float> curve) {
     float most = 0.0f;
     for (const float value : curve) most = std::max(most, std::abs(value));
@@ -28,6 +16,8 @@ double largest(std::span<const float> curve) {
 
 /// Whether a fit lies where the posterior does.
 bool among(const Refinement& fit, const Predictions& estimates, std::size_t curve) {
+    // A fit so many interval lengths beyond the 90% interval is another answer.
+    constexpr double kFarIntervals = 2.0;
     for (std::size_t k = 0; k < estimates.unknowns; ++k) {
         const std::size_t i = curve * estimates.unknowns + k;
         const double margin = kFarIntervals * (estimates.q95[i] - estimates.q05[i]);
@@ -41,6 +31,9 @@ bool among(const Refinement& fit, const Predictions& estimates, std::size_t curv
 
 Judgement judgement_of(const Refinement& fit, const Predictions& estimates, std::size_t curve,
                        bool upper) {
+    // Where the noise is an estimate, chi-square may be above what is expected by a share besides
+    // kDeviations of its standard deviations.
+    constexpr double kEstimateSlack = 1.2;
     const double slack = upper ? kEstimateSlack : 1.0;
     const double most = slack * fit.degrees + kDeviations * fit.chi_square_deviation;
     if (fit.chi_square > most) {
@@ -67,8 +60,14 @@ std::vector<Judgement> check_by_fits(const Curves& curves, const Predictions& es
                                      const std::function<bool(double)>& progress) {
     const std::size_t of_curve = curves.count() ? starts.size() / curves.count() : 0;
     RefineOptions checking = options;
+    // Of drawing starts anew where no fit is good enough: a fit that is only asked whether there is
+    // one may give up sooner than one that is asked for.
+    constexpr int kWidenings = 2;
     checking.widenings = kWidenings;
     std::vector<Judgement> result;
+    // Where the noise is an estimate, it is taken for this share of the largest sample at least: a
+    // curve without noise has other errors, of whoever simulated it.
+    constexpr double kLeastShare = 1e-3;
     for (std::size_t c = 0; c < curves.count(); ++c) {
         if (progress && !progress(static_cast<double>(c) / static_cast<double>(curves.count()))) {
             break;

@@ -18,23 +18,15 @@
 namespace nmrinverse {
 namespace {
 
-/// Quantiles of a normal distribution [standard deviations].
-constexpr double kQuantile95 = 1.6448536269514722;
-constexpr double kQuantile75 = 0.6744897501960817;
-
-/// A fit's covariance is taken for the posterior, where no polynomial is, if its standard
-/// deviations are at most this share of the prior's range and its estimate is so many of them from
-/// the edges: beyond, chi-square bends within the posterior (measured on the 2021 task).
-constexpr double kNarrow = 0.01;
-constexpr double kFromEdge = 4.0;
-
-/// A normal density that ends so many standard deviations from its middle is whole: 2e-9 is lost.
-constexpr double kCutsNothing = 6.0;
-
 /// Whether the fit's normal density stands for the posterior.
 bool makes_posterior(const Refinement& fit, const nmrsim::Prior& prior) {
     if (!fit.rivals.empty() || !fit.valleys.empty()) return false;
     const std::vector<double> deviations = fit.deviations();
+    // A fit's covariance is taken for the posterior, where no polynomial is, if its standard
+    // deviations are at most this share of the prior's range and its estimate is so many of them
+    // from the edges: beyond, chi-square bends within the posterior (measured on the 2021 task).
+    constexpr double kNarrow = 0.01;
+    constexpr double kFromEdge = 4.0;
     for (std::size_t k = 0; k < prior.size(); ++k) {
         const double low = prior[k].low, high = prior[k].high, sd = deviations[k];
         if (sd > kNarrow * (high - low)) return false;
@@ -118,6 +110,9 @@ std::vector<double> normal_draws(const Refinement& fit, std::size_t draws,
 void append_normal(double mean, double sd, Predictions& row) {
     row.mean.push_back(mean);
     row.sd.push_back(sd);
+    // Quantiles of a normal distribution [standard deviations].
+    constexpr double kQuantile95 = 1.6448536269514722;
+    constexpr double kQuantile75 = 0.6744897501960817;
     row.q05.push_back(mean - kQuantile95 * sd);
     row.q25.push_back(mean - kQuantile75 * sd);
     row.q75.push_back(mean + kQuantile75 * sd);
@@ -132,6 +127,9 @@ double normal_below(double x) {
 void append_cut_normal(double middle, double sd, const nmrsim::PriorRange& range,
                        Predictions& row) {
     const double low = (range.low - middle) / sd, high = (range.high - middle) / sd;
+    // A normal density that ends so many standard deviations from its middle is whole: 2e-9 is
+    // lost.
+    constexpr double kCutsNothing = 6.0;
     if (low < -kCutsNothing && high > kCutsNothing) {
         append_normal(middle, sd, row);
         return;

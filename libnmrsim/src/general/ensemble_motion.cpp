@@ -14,23 +14,8 @@
 namespace nmrsim {
 namespace {
 
-// Samples are interpolated from steps in which no spin turns by more [rad].
-constexpr double kInterpolatedTurn = 1.0;
-
-// Samples closer than the steps by more than this are interpolated from them.
-constexpr double kSpacings = 1.5;
-
 // From the ends of so many steps; no fewer, or the error would not fall as that of the steps does.
 constexpr std::size_t kInterpolationPoints = 14;
-
-// More steps than any computer takes.
-constexpr double kMostSteps = 1e12;
-
-// A step is this many times as long as the one before at most.
-constexpr double kGrowth = 1.4;
-
-// A step is taken back where the field at its end asks for one shorter by more than this.
-constexpr double kTooLong = 1.3;
 
 /// Magnetization at the ends of steps.
 template <class Scalar>
@@ -121,6 +106,8 @@ private:
         const double samples = static_cast<double>(end_sample(stretch, final) - next_);
         const double length = part(last_of(stretch, final), 0) - part(now_, 0);
         const double fewest = static_cast<double>(kInterpolationPoints - 1);
+        // Samples closer than the steps by more than this are interpolated from them.
+        constexpr double kSpacings = 1.5;
         schedule_.interpolates.push_back(smooth_ && length > same_us() &&
                                          samples >
                                              kSpacings * std::max(length / longest_us(), fewest));
@@ -134,6 +121,8 @@ private:
         track.mean.push_back(steps_.mean());
         const Scalar until = last_of(stretch, final);
         const double length = part(until, 0) - part(now_, 0);
+        // Samples are interpolated from steps in which no spin turns by more [rad].
+        constexpr double kInterpolatedTurn = 1.0;
         const auto smooth_us = [&] {
             const double fastest = rates_.fastest + rates_.coupling * field_ + drive_;
             const double longest = length / static_cast<double>(kInterpolationPoints - 1);
@@ -204,6 +193,12 @@ private:
         const double length = part(span, 0);
         std::vector<double> ends;
         double done = 0.0, before = HUGE_VAL;
+        // More steps than any computer takes.
+        constexpr double kMostSteps = 1e12;
+        // A step is this many times as long as the one before at most.
+        constexpr double kGrowth = 1.4;
+        // A step is taken back where the field at its end asks for one shorter by more than this.
+        constexpr double kTooLong = 1.3;
         while (done < 1.0) {
             const double left = length * (1.0 - done);
             const double longest = std::min({longest_us(), limit_us(), kGrowth * before});

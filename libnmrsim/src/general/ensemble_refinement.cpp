@@ -14,21 +14,11 @@
 namespace nmrsim {
 namespace {
 
-// Two answers that differ by this share of the largest |M| say nothing of the order.
-constexpr double kSaturated = 0.3;
-// At which the error of kEighth's steps is a hundred times rounding.
-constexpr double kShortestTurn = 0.2;
-// At which it is rounding.
-constexpr double kRoundingTurn = 0.1;
-
 // Smaller |M| is no signal.
 constexpr double kLeastPeak = 1e-300;
 
 // Halvings are given up after this many: the tolerance is below rounding.
 constexpr int kMostRefinements = 8;
-
-// An estimate is a bound: what uncoupled spins say of the nodes, times so much.
-constexpr double kNodeMargin = 4.0;
 
 // The better answer's nodes are for a tolerance of so many powers of ten less: coupled spins may
 // make more of their error than uncoupled ones, by thousands, and the difference to fewer nodes
@@ -101,6 +91,8 @@ RefinedCurve refine(const Experiment& experiment, int threads, bool by_counter) 
             return size.share() * relative_difference(experiment, b, a, kLeastPeak);
         };
         const double error = error_of(fine, coarse);
+        // An estimate is a bound: what uncoupled spins say of the nodes, times so much.
+        constexpr double kNodeMargin = 4.0;
         const double of_nodes = kNodeMargin * more.nodes.error / largest;
         const bool forced = size.forced_us > 0.0;
         // What more steps do not mend is not asked of them.
@@ -121,6 +113,11 @@ RefinedCurve refine(const Experiment& experiment, int threads, bool by_counter) 
                 more = finer(few, kMoreLevels);
             }
         }
+        // Two answers that differ by this share of the largest |M| say nothing of the order. Turns
+        // at which the error of kEighth's steps is a hundred times rounding, and at which it is.
+        constexpr double kSaturated = 0.3;
+        constexpr double kShortestTurn = 0.2;
+        constexpr double kRoundingTurn = 0.1;
         const bool saturated = !(of_steps <= kSaturated * size.share());
         // Errors have grown to the curve's own size: shorter steps pay only if these do.
         if (size.method.eighth && size.turn <= (saturated ? kShortestTurn : kRoundingTurn) &&

@@ -20,29 +20,8 @@ namespace {
 
 using Vector3 = std::array<double, 3>;
 
-/// Where the steps' error is not known beforehand, it is taken from the difference of two curves,
-/// one with kFiner times the steps: 6.6 times the better one's error for the scheme's fifth order,
-/// 1.25 times where the first piece after a pulse rules, which is of second order. So much of it
-/// bounds both, steps being whole numbers and single samples agreeing by accident now and then
-/// (2.5 times it did not in 3 of 1,000 draws, by a fifth at most).
-constexpr double kDifferenceShare = 3.5;
-
-/// Steps were chosen for the tolerance: where two curves differ by far less than that lets expect,
-/// errors of the scheme and of the first pieces cancel by accident. Of 660 random lattices that
-/// came to this none was off by more.
-constexpr double kLeastEstimate = 0.05;
-
-/// What the difference to a better curve counts for as an error.
-constexpr double kDifferenceMargin = 1.1;
-
 /// Errors count as a share of the largest |M+| in the window, or of this where it is smaller.
 constexpr double kLeastPeak = 1e-9;
-
-/// What double's rounding may leave, of M.
-constexpr double kRounding = 2e-15;
-
-/// Measured steps are for echoes that are not small beside the spins' 1/2.
-constexpr double kSmallPeak = 0.05;
 
 /// Where steps so many times as many do not keep the tolerance, this is not the method for it.
 constexpr double kMostFiner = 4.0;
@@ -120,6 +99,18 @@ std::optional<Compared> compared(const Experiment& experiment, LatticeSpins<doub
         return simulate_as(experiment, spins, longest, finer);
     };
     Signal coarse = run(1.0);
+    // Where the steps' error is not known beforehand, it is taken from the difference of two
+    // curves, one with kFiner times the steps: 6.6 times the better one's error for the scheme's
+    // fifth order, 1.25 times where the first piece after a pulse rules, which is of second order.
+    // So much of it bounds both, steps being whole numbers and single samples agreeing by accident
+    // now and then (2.5 times it did not in 3 of 1,000 draws, by a fifth at most).
+    constexpr double kDifferenceShare = 3.5;
+    // Steps were chosen for the tolerance: where two curves differ by far less than that lets
+    // expect, errors of the scheme and of the first pieces cancel by accident. Of 660 random
+    // lattices that came to this none was off by more.
+    constexpr double kLeastEstimate = 0.05;
+    // What double's rounding may leave, of M.
+    constexpr double kRounding = 2e-15;
     for (double finer = kFiner; finer <= kMostFiner; finer *= kFiner) {
         Signal fine = run(finer);
         const double difference = relative_difference(experiment, coarse, fine, kLeastPeak);
@@ -180,6 +171,8 @@ std::optional<Signal> simulate_lattice(const Experiment& experiment, LatticeWork
     };
     Signal signal;
     if (measured || forced) signal = asked(1.0);
+    // Measured steps are for echoes that are not small beside the spins' 1/2.
+    constexpr double kSmallPeak = 0.05;
     if (measured && heard_peak(experiment, signal) >= kSmallPeak) {
         signal.estimated_error = estimated_lattice_error(experiment, rates, longest, single);
         return signal;
@@ -191,6 +184,8 @@ std::optional<Signal> simulate_lattice(const Experiment& experiment, LatticeWork
         state.single.prepare(experiment);
         signal = asked(better->finer);
     }
+    // What the difference to a better curve counts for as an error.
+    constexpr double kDifferenceMargin = 1.1;
     signal.estimated_error =
         better->signal.estimated_error +
         kDifferenceMargin * relative_difference(experiment, signal, better->signal, kLeastPeak);

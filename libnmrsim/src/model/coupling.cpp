@@ -13,13 +13,6 @@
 namespace nmrsim {
 namespace {
 
-/// Where xi_of_kernel_sum() looks, and how [of log xi, of log |sum|].
-constexpr double kLeastXiOfSum = 0.1;
-constexpr double kMostXiOfSum = 1e6;
-constexpr double kSearchStep = 0.4;
-constexpr int kMostSteps = 100;
-constexpr double kSumRounding = 4e-16;
-
 double value(const Interaction& interaction, double dx, double dy, double dz, Scale scale) {
     const double r = std::hypot(dx, dy, dz);
     if (r == 0.0) return 0.0;
@@ -165,6 +158,12 @@ double xi_of_kernel_sum(const Interaction& interaction, const Lattice& lattice, 
         *xi = std::exp(log_xi);
         return std::log(std::abs(kernel_sum(trial, lattice))) - target;
     };
+    // Where xi_of_kernel_sum() looks, and how [of log xi, of log |sum|].
+    constexpr double kLeastXiOfSum = 0.1;
+    constexpr double kMostXiOfSum = 1e6;
+    constexpr double kSearchStep = 0.4;
+    constexpr int kMostSteps = 100;
+    constexpr double kSumRounding = 4e-16;
     const double least = std::log(kLeastXiOfSum), most = std::log(kMostXiOfSum);
     // A sum over a plane grows as xi^2.
     double low = std::clamp(0.5 * std::log(sum / kPi + 0.1), least, most), high = low;

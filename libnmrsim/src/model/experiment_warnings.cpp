@@ -27,25 +27,6 @@ constexpr double kMostTimeUs = 1e6;
 constexpr double kMostPulseUs = 1e4;
 constexpr double kMostFrequencyKhz = 1e4;
 constexpr double kMostLarmorMhz = 1e4;
-/// A second pulse is some times the first; a larger number is an angle.
-constexpr double kMostRatio = 20.0;
-/// How near to a twelfth of pi a small angle must be to look like radians: "1.57", "3.14".
-constexpr double kNearRadians = 1e-3;
-/// exp(-14) < 1e-6: no receiver sees it.
-constexpr double kDeadDecay = 14.0;
-/// After this many dephasing times of the line, exp(-10) = 5e-5 of an echo is left.
-constexpr double kDeadDephasing = 10.0;
-
-// Measured on challenge-2021 at alpha 5, 75 and 150 kHz (uniform) and on published-echo with 32 x
-// 32 sites at the same alpha (lattice): error of M at the value given.
-/// Nodes over 2 cutoff stop, the evenly spaced ones that the phases need: 1.12 5e-3, 1.20 2e-4.
-constexpr double kLeastNodeRatio = 1.2;
-/// Turn of the largest offset in a step [rad]: 1.7 5e-6, 2.5 2e-4 to 8e-4.
-constexpr double kMostOffsetTurn = 2.0;
-/// Turn by the coupling in a step [rad]: uniform 0.47 6e-5, 0.70 8e-4; lattice 0.14 7e-5, 0.28
-/// 2e-3.
-constexpr double kMostUniformTurn = 0.5;
-constexpr double kMostLatticeTurn = 0.2;
 
 using Warnings = std::vector<std::string>;
 
@@ -62,6 +43,8 @@ void warn_of_time(Warnings& warnings, const std::string& key, double value_us, d
 /// Whether `angle` is near a multiple of `unit` between it and a turn.
 bool looks_like_radians(double angle, double unit) {
     const double multiple = std::round(std::abs(angle) / unit);
+    // How near to a twelfth of pi a small angle must be to look like radians: "1.57", "3.14".
+    constexpr double kNearRadians = 1e-3;
     return multiple >= 1.0 && std::abs(angle) < 1.001 * kTwoPi &&
            std::abs(std::abs(angle) - multiple * unit) < kNearRadians * std::abs(angle);
 }
@@ -85,6 +68,8 @@ void warn_of_sequence(Warnings& warnings, const Sequence& sequence) {
     // Phases in use are quarters of a turn; flip angles may be any twelfth of half a turn.
     constexpr double kFlipUnit = kPi / 12.0;
     constexpr double kPhaseUnit = kPi / 4.0;
+    // A second pulse is some times the first; a larger number is an angle.
+    constexpr double kMostRatio = 20.0;
     if (const auto* echo = std::get_if<HahnEcho>(&sequence.program)) {
         warn_of_time(warnings, "sequence.tau_us", echo->tau_us, kMostTimeUs);
         warn_of_time(warnings, "sequence.flip_duration_us", echo->flip_duration_us, kMostPulseUs);
@@ -130,6 +115,8 @@ void warn_of_window(Warnings& warnings, const Experiment& e) {
                         stop_us, last_us));
     }
     const double rate_per_us = e.relaxation.transverse_rate() * kSecondsPerUs;
+    // exp(-14) < 1e-6: no receiver sees it.
+    constexpr double kDeadDecay = 14.0;
     if (rate_per_us * (start_us - last_us) > kDeadDecay) {
         warnings.push_back(fmt::format(
             "acquisition.start_us = {:g} us is {:g} us after the last pulse, T2 is {:g} "
@@ -142,6 +129,8 @@ void warn_of_window(Warnings& warnings, const Experiment& e) {
                         1.0 / rate_per_us, sample_spacing_us(e)));
     }
     const auto* echo = std::get_if<HahnEcho>(&e.sequence.program);
+    // After this many dephasing times of the line, exp(-10) = 5e-5 of an echo is left.
+    constexpr double kDeadDephasing = 10.0;
     if (echo && (e.line.shape != LineShape::table || e.line.table.size() > 1)) {
         const double echo_at_us = echo_us(e.sequence);
         const double dephasing_us =
@@ -215,6 +204,10 @@ void warn_of_interaction(Warnings& warnings, const Experiment& e) {
 
 void warn_of_accuracy(Warnings& warnings, const Experiment& e) {
     const double cutoff_per_us = e.line.cutoff_khz * kHzPerKhz * kSecondsPerUs;
+    // Measured on challenge-2021 at alpha 5, 75 and 150 kHz (uniform) and on published-echo with 32
+    // x 32 sites at the same alpha (lattice): error of M at the value given. Nodes over 2 cutoff
+    // stop, the evenly spaced ones that the phases need: 1.12 5e-3, 1.20 2e-4.
+    constexpr double kLeastNodeRatio = 1.2;
     if (e.accuracy.nodes && is_uniform(e)) {
         const double needed = kLeastNodeRatio * 2.0 * cutoff_per_us * last_sample_us(e);
         if (*e.accuracy.nodes < needed) {
@@ -245,7 +238,13 @@ void warn_of_accuracy(Warnings& warnings, const Experiment& e) {
         for (const double f : kernel_table(interaction, e.lattice)) norm += std::abs(f);
         alpha_khz *= norm;
     }
+    // Turn of the largest offset in a step [rad]: 1.7 5e-6, 2.5 2e-4 to 8e-4.
+    constexpr double kMostOffsetTurn = 2.0;
     coarse("the largest offset", kTwoPi * cutoff_per_us * step_us, kMostOffsetTurn);
+    // Turn by the coupling in a step [rad]: uniform 0.47 6e-5, 0.70 8e-4; lattice 0.14 7e-5, 0.28
+    // 2e-3.
+    constexpr double kMostUniformTurn = 0.5;
+    constexpr double kMostLatticeTurn = 0.2;
     coarse("the coupling", kTwoPi * alpha_khz * kHzPerKhz * kSecondsPerUs * kSpinLength * step_us,
            is_uniform(e) ? kMostUniformTurn : kMostLatticeTurn);
 }

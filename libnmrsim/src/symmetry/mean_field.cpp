@@ -27,23 +27,8 @@
 namespace nmrsim {
 namespace {
 
-// The quadrature's stretch is that of this error: a hundredth of the floor.
-constexpr double kNodeTolerance = 3e-6;
-// Nodes, and nodes for a radian that the line's cut turns by: a covariance has twice the
-// frequencies of a mean, for which half as many do (measured: 160 instead of 192 are enough for
-// the challenges of 2024, 128 are not).
-constexpr double kNodes = 32.0;
-constexpr double kNodesPerRadian = 0.65;
 // Largest turn of a spin in one step [rad]: the kernel's series are made for it.
 constexpr double kLargestTurn = 1.0;
-// Share of the Nyquist limit that the line's cut may take of the samples kept.
-constexpr double kBandShare = 0.7;
-// Times are equal up to this share of a step.
-constexpr double kSameTime = 1e-6;
-// A pulse mixes M+ with Mz no more than this where its turn is a whole half.
-constexpr double kNoMixing = 1e-9;
-// Samples that a midpoint is interpolated from.
-constexpr int kFewestSamples = 4;
 // |M| is 1/2 at most, so that what is larger is no curve; numbers are kept where they can be
 // computed with.
 constexpr float kLargestSignal = 1.0f;
@@ -89,6 +74,11 @@ void require_reach(const Experiment& experiment) {
 int nodes_for(const Experiment& experiment) {
     const double turn = kTwoPi * experiment.line.cutoff_khz * kHzPerKhz *
                         last_sample_us(experiment) * kSecondsPerUs;
+    // Nodes, and nodes for a radian that the line's cut turns by: a covariance has twice the
+    // frequencies of a mean, for which half as many do (measured: 160 instead of 192 are enough for
+    // the challenges of 2024, 128 are not).
+    constexpr double kNodes = 32.0;
+    constexpr double kNodesPerRadian = 0.65;
     return static_cast<int>(kNodes + kNodesPerRadian * turn);
 }
 
@@ -212,11 +202,15 @@ MeanFieldResidual::MeanFieldResidual(const Experiment& experiment, double floor)
     auto state = std::make_unique<State>();
     const Acquisition& acquisition = experiment.acquisition;
     state->points = acquisition.points;
+    // Samples that a midpoint is interpolated from.
+    constexpr int kFewestSamples = 4;
     if (state->points < kFewestSamples) refuse(fmt::format("{} samples or more", kFewestSamples));
     const double step_us = last_sample_us(experiment) / (state->points - 1);
     state->step_s = step_us * kSecondsPerUs;
     const double pulse = echo->tau_us / step_us;
     state->pulse = pulse > state->points ? state->points : static_cast<int>(std::llround(pulse));
+    // Times are equal up to this share of a step.
+    constexpr double kSameTime = 1e-6;
     if (state->pulse < state->points && std::abs(pulse - state->pulse) > kSameTime) {
         refuse(fmt::format("tau_us to be the time of a sample, got {} at every {} us", echo->tau_us,
                            step_us));
@@ -229,12 +223,16 @@ MeanFieldResidual::MeanFieldResidual(const Experiment& experiment, double floor)
     state->first = pulse_matrix({scale * echo->flip_deg, echo->flip_phase_deg});
     state->second =
         pulse_matrix({scale * echo->flip_deg * echo->refocus_ratio, echo->refocus_phase_deg});
+    // A pulse mixes M+ with Mz no more than this where its turn is a whole half.
+    constexpr double kNoMixing = 1e-9;
     if (std::abs(state->second[2]) > kNoMixing || std::abs(state->second[5]) > kNoMixing) {
         refuse("a second pulse of 180 degrees");
     }
     state->start = {experiment.start.mx, experiment.start.my, experiment.start.mz};
 
     Experiment ideal = experiment;
+    // The quadrature's stretch is that of this error: a hundredth of the floor.
+    constexpr double kNodeTolerance = 3e-6;
     ideal.accuracy.tolerance = kNodeTolerance;
     ideal.accuracy.nodes = nodes_for(experiment);
     const UniformNodes nodes = uniform_nodes(ideal);
@@ -254,6 +252,8 @@ MeanFieldResidual::MeanFieldResidual(const Experiment& experiment, double floor)
         // A table's weights may be below 0.
         state->root[k] = static_cast<float>(std::sqrt(std::max(0.0, share) / spins));
     }
+    // Share of the Nyquist limit that the line's cut may take of the samples kept.
+    constexpr double kBandShare = 0.7;
     state->step = std::max(1, static_cast<int>(kBandShare / (2.0 * farthest * state->step_s)));
     state->samples = (state->points - 1) / state->step + 1;
     state->ridge = static_cast<float>(floor * floor);
