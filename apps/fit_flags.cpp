@@ -6,6 +6,7 @@
 
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/file_output.h"
+#include "nmrsim/output_checks.h"
 #include "nmrsim/series.h"
 
 namespace nmrapps {
@@ -58,27 +59,28 @@ void add_fit_flags(CLI::App& app, FitFlags& flags) {
     app.add_option("--picture", flags.picture, "With --plot: svg or png (default: svg)")
         ->check(CLI::IsMember({"svg", "png"}))
         ->type_name("NAME");
-    flags.check = app.add_flag("--check,!--no-check", flags.checked,
-                               "Fit each curve to judge the network's answer, which is left as it "
-                               "is; uniform kernel only (default: up to 64 curves)");
+    app.add_flag("--check,!--no-check", flags.fit.check,
+                 "Fit each curve to judge the network's answer, which is left as it "
+                 "is; uniform kernel only (default: up to 64 curves)");
     app.add_flag("--refine", flags.fit.refine,
                  "Follow the network's estimate down to the best fit of the simulated curve; needs "
                  "--noise, uniform kernel only");
-    app.add_flag("--fit-gain", flags.fit_gain, "With --refine: the receiver's gain is unknown");
-    app.add_flag("--fit-phase", flags.fit_phase, "With --refine: so is its phase");
-    flags.time_zero = app.add_option("--fit-time-zero", flags.time_zero_us,
-                                     "With --refine: the clock is off by up to US microseconds")
-                          ->check(positive_number())
-                          ->type_name("US");
+    app.add_flag("--fit-gain", flags.fit.fit_gain, "With --refine: the receiver's gain is unknown");
+    app.add_flag("--fit-phase", flags.fit.fit_phase, "With --refine: so is its phase");
+    app.add_option("--fit-time-zero", flags.fit.time_zero_range_us,
+                   "With --refine: the clock is off by up to US microseconds")
+        ->check(positive_number())
+        ->type_name("US");
     app.add_flag("--measured", flags.fit.measured,
                  "The curves are measured: find the echo, take the noise from the record, fit "
                  "gain, receiver phase, offset and time zero with the rest (implies --refine)");
-    app.add_flag("--no-align", flags.no_align,
+    app.add_flag("!--no-align", flags.fit.align,
                  "With --measured: the files' times count from the first pulse");
-    app.add_flag("--no-gain", flags.no_gain,
+    app.add_flag("!--no-gain", flags.fit.fit_gain,
                  "With --measured: the curves are in units of M, gain 1");
-    app.add_flag("--no-phase", flags.no_phase, "With --measured: the receiver's phase is 0");
-    app.add_flag("--no-offset", flags.no_offset, "With --measured: the receiver adds no constant");
+    app.add_flag("!--no-phase", flags.fit.fit_phase, "With --measured: the receiver's phase is 0");
+    app.add_flag("!--no-offset", flags.fit.fit_offset,
+                 "With --measured: the receiver adds no constant");
     app.add_flag("--joint", flags.fit.joint,
                  "One fit of all curves, of one material: common unknowns are one for all (implies "
                  "--refine)");
@@ -125,7 +127,9 @@ void FitFlags::settle() {
     const bool alone = in_words() || names_experiment(model);
     fit.refine = fit.refine || alone;
     const auto refuse = [](const char* what) { throw std::invalid_argument(what); };
-    if (!fit.measured && (no_align || no_gain || no_phase || no_offset)) {
+    const auto known = [](const std::optional<bool>& unknown) { return unknown == false; };
+    if (!fit.measured &&
+        (!fit.align || known(fit.fit_gain) || known(fit.fit_phase) || known(fit.fit_offset))) {
         refuse("--no-align, --no-gain, --no-phase and --no-offset need --measured");
     }
     if (!per_curve->empty() && !fit.joint) refuse("--per-curve needs --joint");
@@ -134,10 +138,10 @@ void FitFlags::settle() {
                : alone   ? "a fit without a network needs --noise SIGMA > 0"
                          : "--refine needs --noise SIGMA > 0");
     }
-    if (fit.refines() && checked) {
+    if (fit.refines() && fit.check == true) {
         refuse("--check judges a network's answer: without --refine");
     }
-    if (!fit.refines() && (fit_gain || fit_phase || !time_zero->empty())) {
+    if (!fit.refines() && (fit.fit_gain || fit.fit_phase || fit.time_zero_range_us)) {
         refuse("--fit-gain, --fit-phase and --fit-time-zero need --refine");
     }
     if (samples > 0 && (out.empty() || fit.joint)) {
@@ -145,18 +149,12 @@ void FitFlags::settle() {
             "--samples draws from each curve's posterior into a file beside --out: it needs "
             "--out, and no --joint");
     }
-    fit.align = !no_align;
-    fit.fit_gain = fit.measured ? !no_gain : fit_gain;
-    fit.fit_phase = fit.measured ? !no_phase : fit_phase;
-    fit.fit_offset = fit.measured && !no_offset;
-    fit.fit_time_zero = !time_zero->empty();
-    if (fit.fit_time_zero) fit.time_zero_range_us = time_zero_us;
-    if (!check->empty()) fit.check = checked;
+    fit.fit_time_zero = fit.time_zero_range_us.has_value();
     fit.samples = static_cast<std::size_t>(samples);
     fit.judge = format != "challenge" || !plot.empty();  // a challenge's answers have no verdicts
     fit.threads = common.threads;
     for (std::string& input : inputs) input = input_path(input);
-    check_output_folder("--out", out);
+    nmrsim::check_output_folder("--out", out);
 }
 
 std::string FitFlags::beside_out(const char* extension) const {

@@ -24,10 +24,7 @@ struct FitFlags {
     std::string format = "csv", picture = "svg";
     nmrinverse::FitOptions fit;
     int samples = 0;
-    bool checked = false, fit_gain = false, fit_phase = false;
-    bool no_align = false, no_gain = false, no_phase = false, no_offset = false;
-    double time_zero_us = 0.0;
-    CLI::Option *check = nullptr, *time_zero = nullptr, *per_curve = nullptr;
+    CLI::Option* per_curve = nullptr;
 
     /// Makes `fit` and, where they name them, `inputs` of the flags. Throws: std::invalid_argument
     /// for what does not go together.

@@ -79,25 +79,18 @@ std::vector<InputCurves> inputs_of(const py::object& curves, const py::object& t
 
 FitOptions options_of(const py::dict& given) {
     FitOptions options;
-    const auto set = [&]<typename Value>(const char* name, Value& value) {
-        value = given[name].cast<Value>();
-    };
-    set("noise", options.noise);
-    set("refine", options.refine);
-    set("measured", options.measured);
-    set("align", options.align);
-    set("fit_gain", options.fit_gain);
-    set("fit_phase", options.fit_phase);
-    set("fit_offset", options.fit_offset);
-    set("fit_time_zero", options.fit_time_zero);
-    set("time_zero_range_us", options.time_zero_range_us);
-    set("joint", options.joint);
-    set("per_curve", options.per_curve);
-    set("check", options.check);
-    set("samples", options.samples);
-    set("seed", options.seed);
-    set("threads", options.threads);
+    nmrinverse::for_each_option(options, [&]<class Value>(const char* name, Value& value) {
+        if (given.contains(name)) value = given[name].cast<Value>();
+    });
     return options;
+}
+
+py::dict default_options() {
+    FitOptions options;
+    py::dict all;
+    nmrinverse::for_each_option(
+        options, [&](const char* name, const auto& value) { all[name] = py::cast(value); });
+    return all;
 }
 
 py::array_t<float> rows_of(const std::span<const float> values) {
@@ -117,8 +110,8 @@ py::dict fitted(const nmrsim::Experiment& experiment, const py::object& curves,
         return fit(inputs, options);
     });
     const nmrinverse::Judgements& judged = result.judgements;
-    std::vector<std::string> unknowns, verdicts;
-    for (const nmrsim::PriorRange& range : experiment.prior) unknowns.push_back(range.name);
+    const std::vector<std::string> unknowns = names_of(experiment.prior);
+    std::vector<std::string> verdicts;
     py::list times, signals, fits;
     for (std::size_t c = 0; c < result.count(); ++c) {
         verdicts.emplace_back(verdict_name(judged.verdict[c]));
@@ -165,6 +158,7 @@ void bind_fit(py::module_& module) {
                           });
         },
         "The fields of nmrsim.Fit.");
+    module.def("default_options", &default_options, "Of fit_experiment: FitOptions as a dict.");
 }
 
 }  // namespace nmrpython

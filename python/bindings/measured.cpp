@@ -29,12 +29,12 @@ EchoFit fit_measured(const nmrinverse::Model& model, const Input<double>& time_u
     const Curves curve = any_curve_of(signal, time_us.size());
     nmrinverse::EchoOptions finding;
     finding.align = align;
-    finding.gain = fit_gain;
-    finding.phase = fit_phase;
     finding.seed = seed;
     finding.threads = threads;
     const nmrinverse::RefineOptions options =
         refine_options(1.0, fit_gain, fit_phase, true, time_zero_range_us, seed, threads);
+    finding.fit_gain = fit_gain;
+    finding.fit_phase = fit_phase;
     const auto times = numbers(time_us);
     return without_gil([&] {
         const nmrinverse::EchoFinder finder(model.experiment(), nmrinverse::echo_proposal(model),

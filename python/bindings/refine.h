@@ -11,10 +11,7 @@ namespace nmrpython {
 inline nmrinverse::RefineOptions refine_options(double noise, bool fit_gain, bool fit_phase,
                                                 bool fit_time_zero, double time_zero_range_us,
                                                 std::uint64_t seed, int threads) {
-    nmrinverse::RefineOptions options;
-    options.noise = noise;
-    options.fit_gain = fit_gain;
-    options.fit_phase = fit_phase;
+    nmrinverse::RefineOptions options{{fit_gain, fit_phase}, noise};
     options.fit_time_zero = fit_time_zero;
     options.time_zero_range_us = time_zero_range_us;
     options.seed = seed;

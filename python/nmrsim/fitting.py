@@ -1,9 +1,11 @@
 """fit(): from curves to estimates and verdicts, as nmr-fit makes them."""
 
+import inspect
 import json
 from typing import NamedTuple
 
 from ._core import Experiment
+from ._fit import default_options as _default_options
 from ._fit import fit_experiment as _fit_experiment
 
 
@@ -49,27 +51,10 @@ for _name, _meaning in {
     getattr(Fit, _name).__doc__ = _meaning
 
 
-def fit(
-    by,
-    curves,
-    time_us=None,
-    *,
-    noise=0.0,
-    refine=False,
-    measured=False,
-    align=True,
-    fit_gain=None,
-    fit_phase=None,
-    fit_offset=None,
-    fit_time_zero=False,
-    time_zero_range_us=None,
-    joint=False,
-    per_curve=("flip_deg",),
-    check=None,
-    samples=0,
-    seed=0,
-    threads=0,
-):
+_DEFAULTS = _default_options()
+
+
+def fit(by, curves, time_us=None, **options):
     """Estimates, intervals, draws and verdicts of curves, as nmr-fit gives them: Fit.
 
     Args:
@@ -97,23 +82,10 @@ def fit(
     Raises: ValueError for what cannot be fitted, InputError for files and times.
     Releases the GIL.
     """
-    options = dict(
-        noise=noise,
-        refine=refine,
-        measured=measured,
-        align=align,
-        fit_gain=fit_gain,
-        fit_phase=fit_phase,
-        fit_offset=fit_offset,
-        fit_time_zero=fit_time_zero,
-        time_zero_range_us=time_zero_range_us,
-        joint=joint,
-        per_curve=list(per_curve),
-        check=check,
-        samples=samples,
-        seed=seed,
-        threads=threads,
-    )
+    for name in options:
+        if name not in _DEFAULTS:
+            raise TypeError(f"fit() got an unexpected keyword argument '{name}'")
+    options = _DEFAULTS | options
     if isinstance(by, Experiment):
         fields = _fit_experiment(by, curves, time_us, options)
     else:
@@ -122,3 +94,11 @@ def fit(
         fields = _fit_by_model(by, curves, time_us, options)
     fields["steps"] = json.loads(fields["steps"] or "[]")
     return Fit(**fields)
+
+
+_KEYWORDS = [
+    inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
+    for name, default in _DEFAULTS.items()
+]
+_POSITIONAL = list(inspect.signature(fit).parameters.values())[:-1]
+fit.__signature__ = inspect.Signature(_POSITIONAL + _KEYWORDS)

@@ -56,10 +56,31 @@ struct FitOptions {
     std::function<void(const std::string& line)> warn = {};  ///< what speaks against the input
 
     bool refines() const { return refine || measured || joint; }
+    ReceiverUnknowns receiver() const;  ///< what the above leaves open of it
 
     /// Throws: std::invalid_argument for what does not go together.
     void validate() const;
 };
+
+/// Calls visit(name, value) with each option that is a value: what nmrsim.fit() of Python takes.
+template <class Visit>
+void for_each_option(FitOptions& options, const Visit& visit) {
+    visit("noise", options.noise);
+    visit("refine", options.refine);
+    visit("measured", options.measured);
+    visit("align", options.align);
+    visit("fit_gain", options.fit_gain);
+    visit("fit_phase", options.fit_phase);
+    visit("fit_offset", options.fit_offset);
+    visit("fit_time_zero", options.fit_time_zero);
+    visit("time_zero_range_us", options.time_zero_range_us);
+    visit("joint", options.joint);
+    visit("per_curve", options.per_curve);
+    visit("check", options.check);
+    visit("samples", options.samples);
+    visit("seed", options.seed);
+    visit("threads", options.threads);
+}
 
 /// What became of the curves; all (count).
 struct FitResult {
@@ -76,6 +97,7 @@ struct FitResult {
     std::string steps;             ///< of measured curves: what was done, JSON, an object for each
 
     std::size_t count() const { return curves.count(); }
+    std::vector<double> first_samples(std::size_t draws) const;  ///< (count, draws, unknowns)
 };
 
 /// Fits curves of an experiment from 1,024 draws of its prior: no network is needed.

@@ -15,12 +15,11 @@
 
 namespace nmrinverse {
 
-/// What is not known of a measurement.
-struct EchoOptions {
-    bool align = true;    ///< where the echo lies
-    bool gain = true;     ///< the receiver's gain
-    bool phase = true;    ///< its phase
-    bool offset = true;   ///< a constant beside the curve
+/// What is not known of a measurement: all of the receiver, unless it is said.
+struct EchoOptions : ReceiverUnknowns {
+    EchoOptions() : ReceiverUnknowns{true, true, true} {}
+
+    bool align = true;    ///< nor is where the echo lies
     int bank = 1024;      ///< draws of the prior that are tried first, >= 1
     int hypotheses = 24;  ///< the best of them, which the network looks at, >= 1
     int draws = 32;       ///< of each one's posterior, which are tried again, >= 1

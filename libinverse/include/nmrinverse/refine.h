@@ -12,10 +12,17 @@
 
 namespace nmrinverse {
 
+/// What a receiver leaves open beside a curve's own unknowns.
+struct ReceiverUnknowns {
+    bool fit_gain = false;    ///< a real factor > 0 of the curve is unknown too
+    bool fit_phase = false;   ///< a phase of the receiver is unknown too
+    bool fit_offset = false;  ///< a constant beside the curve, of each record its own
+};
+
 /// How to refine. The least-squares landscape has many minima: starts are many, a coarse simulation
 /// screens them, and the best are followed down. Where none of them meets the curve within its
 /// noise, more starts are drawn, wider and wider.
-struct RefineOptions {
+struct RefineOptions : ReceiverUnknowns {
     double noise = 1e-3;  ///< standard deviation on each of Mx and My, in units of M, > 0
     /// Of the noise at lags of 1, 2, ... samples, each within -1 ... 1; empty: it is white. See
     /// noise_correlation.h.
@@ -36,9 +43,6 @@ struct RefineOptions {
     double tolerance = 1e-3;            ///< of the one that follows
     /// Of the last steps; 0: so fine that its error is a tenth of what the noise leaves uncertain.
     double final_tolerance = 0.0;
-    bool fit_gain = false;            ///< a real factor > 0 of the curve is unknown too
-    bool fit_phase = false;           ///< a phase of the receiver is unknown too
-    bool fit_offset = false;          ///< a constant beside the curve, of each record its own
     bool fit_time_zero = false;       ///< the clock's zero is unknown too
     double time_zero_range_us = 1.0;  ///< within +- this [us], > 0
     std::uint64_t seed = 0;           ///< of the starts that are drawn
@@ -118,6 +122,9 @@ struct Refinement {
 /// (1978); gain and phase by variable projection, L. Kaufman, BIT 15, 49 (1975).
 Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> signal,
                   std::span<const double> starts, const RefineOptions& options = {});
+
+/// The largest |M| of a curve, (2, points).
+double peak_of(std::span<const float> signal);
 
 /// Standard deviation of white noise on a curve that is sampled more densely than it varies, from
 /// its differences of the eighth order.

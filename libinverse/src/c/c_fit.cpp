@@ -22,6 +22,10 @@ std::optional<bool> three_way(int value) {
     return value != 0;
 }
 
+int of_three(const std::optional<bool>& value) {
+    return value ? int{*value} : -1;
+}
+
 nmrinverse::FitOptions options_of(const nmrsim_fit_options& given) {
     nmrsim::c::check_threads(given.threads);
     nmrinverse::FitOptions options;
@@ -70,9 +74,16 @@ extern "C" {
 
 void nmrsim_fit_defaults(nmrsim_fit_options* options) {
     if (!options) return;
+    const nmrinverse::FitOptions defaults;
     *options = {};
-    options->align = 1;
-    options->fit_gain = options->fit_phase = options->fit_offset = -1;
+    options->noise = defaults.noise;
+    options->measured = defaults.measured;
+    options->align = defaults.align;
+    options->fit_gain = of_three(defaults.fit_gain);
+    options->fit_phase = of_three(defaults.fit_phase);
+    options->fit_offset = of_three(defaults.fit_offset);
+    options->seed = defaults.seed;
+    options->threads = defaults.threads;
 }
 
 int nmrsim_fit(const nmrsim_experiment* experiment, const nmrsim_fit_options* options,

@@ -44,6 +44,15 @@ int steps_between(const nmrsim::Experiment& experiment, double spacing_us) {
 
 }  // namespace
 
+double peak_of(std::span<const float> signal) {
+    const std::size_t points = signal.size() / 2;
+    double most = 0.0;
+    for (std::size_t i = 0; i < points; ++i) {
+        most = std::max(most, std::hypot(static_cast<double>(signal[i]), signal[points + i]));
+    }
+    return most;
+}
+
 void CurveLikelihood::add_record(nmrsim::Experiment& record, std::span<const float> signal,
                                  std::size_t before) {
     const std::size_t points = nmrsim::sample_count(record), all = signal.size() / 2;

@@ -46,11 +46,11 @@ constexpr std::uint64_t kAbout = std::uint64_t{1} << 32;
 /// Best factor for correlation c and energy e of a filter, and the energy that it explains.
 std::complex<double> best_factor(std::complex<double> c, double e, const EchoOptions& options) {
     if (e == 0.0) return 1.0;
-    if (options.phase) {
-        if (options.gain) return c / e;
+    if (options.fit_phase) {
+        if (options.fit_gain) return c / e;
         return c == 0.0 ? std::complex<double>(1.0) : c / std::abs(c);
     }
-    return options.gain ? std::max(c.real() / e, 1e-6) : 1.0;
+    return options.fit_gain ? std::max(c.real() / e, 1e-6) : 1.0;
 }
 
 double explained_by(std::complex<double> f, std::complex<double> c, double e) {
@@ -215,7 +215,7 @@ EchoBank::Centred EchoBank::centred(std::complex<double> product, const Sums& fi
     for (std::size_t r = 0; r < records(); ++r) {
         result.filter += filter.second[r];
         result.window += window.second[r];
-        if (!options_.offset || rows[r] == 0.0) continue;
+        if (!options_.fit_offset || rows[r] == 0.0) continue;
         result.product -= std::conj(filter.first[r]) * window.first[r] / rows[r];
         result.filter -= std::norm(filter.first[r]) / rows[r];
         result.window -= std::norm(window.first[r]) / rows[r];

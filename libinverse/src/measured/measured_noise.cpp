@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "nmrinverse/noise_correlation.h"
+#include "nmrinverse/refine.h"
 
 namespace nmrinverse {
 namespace {
@@ -49,15 +50,6 @@ bool falls(std::span<const float> signal, double low, double high) {
     const NoiseEstimate upper = noise_outside(signal, middle, high);
     return 2.0 * std::log(lower.sigma / upper.sigma) >
            kDecay * std::hypot(lower.uncertainty, upper.uncertainty);
-}
-
-double largest_of(std::span<const float> signal) {
-    const std::size_t points = signal.size() / 2;
-    double most = 0.0;
-    for (std::size_t i = 0; i < points; ++i) {
-        most = std::max(most, std::hypot(static_cast<double>(signal[i]), signal[points + i]));
-    }
-    return most;
 }
 
 /// Mean over low ... high [turns a sample] of the spectrum of noise whose correlation is rho to the
@@ -158,7 +150,7 @@ NoiseEstimate tail_noise(std::span<const float> signal, double low, double high)
     const std::size_t points = signal.size() / 2;
     NoiseEstimate scatter = noise_outside(signal, low, high);
     scatter.coloured = falls(signal, low, high);
-    const double most_of_all = largest_of(signal);
+    const double most_of_all = peak_of(signal);
     NoiseEstimate result = scatter;
     const auto variances = [](const NoiseEstimate& noise) {
         return std::array{noise.sigma * noise.sigma, noise.white() * noise.white()};

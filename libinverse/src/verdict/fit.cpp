@@ -97,10 +97,8 @@ public:
           options_(options),
           refines_(options.refines() || learnt == nullptr) {
         fitting_.noise = options.noise;
-        fitting_.fit_gain = options.fit_gain.value_or(options.measured);
-        fitting_.fit_phase = options.fit_phase.value_or(options.measured);
+        static_cast<ReceiverUnknowns&>(fitting_) = options.receiver();
         fitting_.fit_time_zero = options.fit_time_zero || options.measured;
-        fitting_.fit_offset = options.fit_offset.value_or(options.measured);
         fitting_.time_zero_range_us = options.time_zero_range_us.value_or(kClockRange_us);
         fitting_.seed = options.seed;
         fitting_.threads = options.threads;
@@ -157,9 +155,7 @@ private:
     void find(std::span<const InputCurves> inputs) {
         EchoOptions finding;
         finding.align = options_.align;
-        finding.gain = fitting_.fit_gain;
-        finding.phase = fitting_.fit_phase;
-        finding.offset = fitting_.fit_offset;
+        static_cast<ReceiverUnknowns&>(finding) = fitting_;
         finding.seed = options_.seed;
         finding.threads = options_.threads;
         if (!learnt_) {
@@ -353,6 +349,11 @@ private:
 
 }  // namespace
 
+ReceiverUnknowns FitOptions::receiver() const {
+    return {fit_gain.value_or(measured), fit_phase.value_or(measured),
+            fit_offset.value_or(measured)};
+}
+
 void FitOptions::validate() const {
     const auto refuse = [](const std::string& what) { throw std::invalid_argument(what); };
     if (!(std::isfinite(noise) && noise >= 0.0)) {
@@ -398,6 +399,17 @@ FitResult fit_curves(const nmrsim::Experiment& experiment, const LearntPosterior
 FitResult fit(const nmrsim::Experiment& experiment, std::span<const InputCurves> inputs,
               const FitOptions& options) {
     return fit_curves(experiment, nullptr, inputs, options);
+}
+
+std::vector<double> FitResult::first_samples(std::size_t draws) const {
+    const std::size_t row = draws * estimates.unknowns;
+    const std::size_t all = count() ? samples.size() / count() : 0;
+    std::vector<double> first;
+    for (std::size_t c = 0; c < count(); ++c) {
+        const auto begin = samples.begin() + static_cast<std::ptrdiff_t>(c * all);
+        first.insert(first.end(), begin, begin + static_cast<std::ptrdiff_t>(row));
+    }
+    return first;
 }
 
 bool can_be_fitted(const nmrsim::Experiment& experiment) {

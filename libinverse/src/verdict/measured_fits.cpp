@@ -158,9 +158,9 @@ void say_fit(const std::string& name, const nmrsim::Experiment& experiment,
         say(fmt::format("{}: times kept, time zero off by {:.4g} us", name, fit.shift_us()));
     }
     say(fmt::format("{}: gain {:.4g}{}, receiver phase {:.4g} deg{}", name, std::abs(fit.factor()),
-                    finding.gain ? "" : " kept", phase_deg(fit.factor()),
-                    finding.phase ? "" : " kept"));
-    if (finding.offset) {
+                    finding.fit_gain ? "" : " kept", phase_deg(fit.factor()),
+                    finding.fit_phase ? "" : " kept"));
+    if (finding.fit_offset) {
         for (std::size_t r = 0; r < records.size(); ++r) {
             const std::complex<double> offset = records[r].noise.offset + fit.offset[r];
             say(fmt::format("{}: the receiver's offset {:.4g} {:+.4g}i{}", name, offset.real(),
@@ -187,9 +187,7 @@ MeasuredFits fit_measured(std::span<const InputCurves> inputs, const nmrsim::Exp
                           const EchoProposal& proposal, const EchoOptions& finding, double noise,
                           RefineOptions fitting, std::optional<double> time_zero_range_us,
                           const Say& say, const std::function<bool(double)>& progress) {
-    fitting.fit_gain = finding.gain;
-    fitting.fit_phase = finding.phase;
-    fitting.fit_offset = finding.offset;
+    static_cast<ReceiverUnknowns&>(fitting) = finding;
     fitting.fit_time_zero = true;
     const std::vector<nmrsim::Experiment> in_series = nmrsim::series_records(experiment);
     const auto jobs = sources_of(inputs, in_series, experiment.series.size());

@@ -7,6 +7,7 @@
 #include <limits>
 #include <stdexcept>
 
+#include "nmrinverse/refine.h"
 #include "nmrsim/prior.h"
 #include "nmrsim/series.h"
 #include "nmrsim/simulate.h"
@@ -28,15 +29,6 @@ double mean_square(std::span<const float> a, std::span<const float> b) {
         sum += difference * difference;
     }
     return sum / (0.5 * static_cast<double>(a.size()));
-}
-
-double peak(std::span<const float> signal) {
-    const std::size_t points = signal.size() / 2;
-    double most = 0.0;
-    for (std::size_t i = 0; i < points; ++i) {
-        most = std::max(most, std::hypot(static_cast<double>(signal[i]), signal[points + i]));
-    }
-    return most;
 }
 
 /// `value` inside the range; the middle where it is not finite.
@@ -199,7 +191,7 @@ Judgements judge(const Curves& curves, const Predictions& estimates,
             error += variants.weight() * mean_square(variant(v), variant(0));
         }
         if (lattice) error += mean_square(variant(each - 1), variant(0));
-        const double simulation = experiment.accuracy.tolerance * peak(variant(0));
+        const double simulation = experiment.accuracy.tolerance * peak_of(variant(0));
         error += simulation * simulation;
 
         VerdictEvidence evidence;
