@@ -133,13 +133,15 @@ round_shards() {
     note="$experiment, $count curves, $shards shards are the whole"
 }
 
+# What nmr-generate makes in no time.
+short_set=(challenge-2021 --set acquisition.points=40 --set accuracy.tolerance=1e-3 --quiet)
+
 # Killed at some moment, resumed, and the same bytes as if nothing had happened.
 round_kill() {
     local count s options after
     count=$(whole d22 400 9000)
     s=$(whole d23 1 100000)
-    options=(challenge-2021 --set acquisition.points=40 --set accuracy.tolerance=1e-3
-             --count "$count" --seed "$s" --quiet --threads 2)
+    options=("${short_set[@]}" --count "$count" --seed "$s" --threads 2)
     run a 0 nmr-generate "${options[@]}" --out "$folder/whole.h5"
     local signal
     signal=$(pick d24 KILL TERM INT)
@@ -164,8 +166,7 @@ round_ranks() {
     local count s rank options
     count=$(whole d40 2 2000)
     s=$(whole d41 1 100000)
-    options=(challenge-2021 --set acquisition.points=40 --set accuracy.tolerance=1e-3
-             --count "$count" --seed "$s" --quiet)
+    options=("${short_set[@]}" --count "$count" --seed "$s")
     OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 timeout 600 \
         mpirun --oversubscribe -n 2 "$programs/nmr-generate" "${options[@]}" --threads 1 \
         --out "$folder/ranks.h5" >"$folder/a.out" 2>"$folder/a.err" ||

@@ -24,10 +24,6 @@ std::map<std::string, std::vector<double>> score_rows(const std::string& table) 
 
 }  // namespace
 
-TEST_CASE("nmr-evaluate: help and version") {
-    require_help_and_version("nmr-evaluate");
-}
-
 TEST_CASE("nmr-evaluate: the table, the report, and bad input") {
     const Folder folder;
     const std::string model = folder.path("model.safetensors");

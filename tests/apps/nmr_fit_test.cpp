@@ -66,10 +66,6 @@ TEST_CASE("nmr-fit: says that a name is an experiment's where its model is missi
     CHECK(named.out == outcome.out);
 }
 
-TEST_CASE("nmr-fit: help and version") {
-    require_help_and_version("nmr-fit");
-}
-
 TEST_CASE("nmr-fit: a curve, a data set and a challenge folder") {
     const Folder folder;
     const std::string csv = curve(folder, "echo.csv");

@@ -36,10 +36,6 @@ std::string challenge_text(const std::string& folder) {
 
 }  // namespace
 
-TEST_CASE("nmr-generate: help and version") {
-    require_help_and_version("nmr-generate");
-}
-
 TEST_CASE("nmr-generate: the bytes do not depend on threads, and do on the seed") {
     const Folder folder;
     const auto make = [&](const std::string& name, const std::string& seed,

@@ -18,8 +18,12 @@ std::vector<std::string> warnings_of(const Outcome& outcome) {
 
 }  // namespace
 
-TEST_CASE("nmr-simulate: help and version") {
-    require_help_and_version("nmr-simulate");
+TEST_CASE("Programs: help and version") {
+    for (const char* program :
+         {"nmr-simulate", "nmr-generate", "nmr-fit", "nmr-evaluate", "nmr-throughput"}) {
+        INFO(program);
+        require_help_and_version(program);
+    }
 }
 
 TEST_CASE("nmr-simulate: a curve on standard output and in a file are the same") {
@@ -117,26 +121,21 @@ TEST_CASE("nmr-simulate: the sequences in docs/formats.md run, and no warning is
     CHECK(texts == 9);
 }
 
-TEST_CASE("nmr-simulate: --plot draws a PNG where the name asks for one") {
+TEST_CASE("nmr-simulate: --plot draws an SVG or a PNG, as the name asks") {
     const Folder folder;
-    const Outcome outcome = run("nmr-simulate", {"challenge-2021", "--out", folder.path("c.csv"),
-                                                 "--plot", folder.path("c.png")});
-    INFO(outcome.err);
-    REQUIRE(outcome.status == 0);
+    for (const char* picture : {"c.svg", "c.png"}) {
+        const Outcome outcome =
+            run("nmr-simulate",
+                {"challenge-2021", "--out", folder.path("c.csv"), "--plot", folder.path(picture)});
+        INFO(outcome.err);
+        REQUIRE(outcome.status == 0);
+    }
+    CHECK_THAT(read_text(folder.path("c.svg")), ContainsSubstring("</svg>"));
     const std::string png = read_text(folder.path("c.png"));
     CHECK(png.rfind("\x89PNG\r\n\x1a\n", 0) == 0);
     CHECK(png.find("IEND") != png.npos);
     require_refused("nmr-simulate", {"challenge-2021", "--plot", folder.path("c.pdf")},
                     "a picture's name must end in .svg or .png");
-}
-
-TEST_CASE("nmr-simulate: --plot draws an SVG") {
-    const Folder folder;
-    const Outcome outcome = run("nmr-simulate", {"challenge-2021", "--out", folder.path("c.csv"),
-                                                 "--plot", folder.path("c.svg")});
-    INFO(outcome.err);
-    CHECK(outcome.status == 0);
-    CHECK_THAT(read_text(folder.path("c.svg")), ContainsSubstring("</svg>"));
 }
 
 TEST_CASE("nmr-simulate: --sequence takes the place of the experiment's, before --set") {

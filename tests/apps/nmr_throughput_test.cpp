@@ -3,10 +3,6 @@
 #include "catch_compat.h"
 #include "program.h"
 
-TEST_CASE("nmr-throughput: help and version") {
-    require_help_and_version("nmr-throughput");
-}
-
 TEST_CASE("nmr-throughput: one JSON object with the promised keys") {
     const Outcome outcome =
         run("nmr-throughput", {"challenge-2021", "--set", "acquisition.points=100", "--seconds",

@@ -15,11 +15,7 @@ namespace {
 
 /// (count, unknowns) draws of the experiment's prior.
 std::vector<double> draws_of(const nmrsim::Experiment& experiment, std::size_t count) {
-    std::vector<double> values;
-    for (std::size_t i = 0; i < count; ++i) {
-        const std::vector<double> drawn = nmrsim::draw_parameters(experiment.prior, 5, i);
-        values.insert(values.end(), drawn.begin(), drawn.end());
-    }
+    const std::vector<double> values = nmrsim::draw_many(experiment.prior, count, 5);
     return values;
 }
 

@@ -263,11 +263,7 @@ TEST_CASE("a record with a receiver's correlated noise is fitted without a netwo
     const NoiseEstimate noise = tail_noise(record.signal, 0.02);
     CHECK(noise.from_tail);
     CHECK(noise.sigma == Approx(0.3 * 2e-3).epsilon(0.15));
-    std::vector<double> starts;
-    for (std::uint64_t i = 0; i < 512; ++i) {
-        const std::vector<double> u = nmrsim::draw_parameters(e.prior, 1, i);
-        starts.insert(starts.end(), u.begin(), u.end());
-    }
+    const std::vector<double> starts = nmrsim::draw_many(e.prior, 512, 1);
     RefineOptions options;
     options.noise = noise.sigma;
     options.noise_correlation = noise.correlation;

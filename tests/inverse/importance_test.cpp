@@ -17,12 +17,31 @@
 #include "nmrsim/signal.h"
 #include "nmrsim/simulate.h"
 #include "nmrsim/stop.h"
+#include "noisy_curve.h"
 
 using namespace nmrinverse;
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
 
 namespace {
+
+/// Log likelihood of a curve of this noise, each value by a simulation.
+LogDensity simulated(const nmrsim::Experiment& e, const std::vector<float>& curve, double noise) {
+    return [e, curve, noise](std::span<const double> all) {
+        std::vector<float> curves(all.size() / 3 * curve.size());
+        nmrsim::simulate_batch(e, all, {}, curves);
+        std::vector<double> result;
+        for (std::size_t i = 0; i < curves.size(); i += curve.size()) {
+            double sum = 0.0;
+            for (std::size_t k = 0; k < curve.size(); ++k) {
+                const double off = static_cast<double>(curves[i + k]) - curve[k];
+                sum += off * off;
+            }
+            result.push_back(-0.5 * sum / (noise * noise));
+        }
+        return result;
+    };
+}
 
 nmrsim::Prior box() {
     return {{"alpha_x_khz", 0.0, 150.0}, {"flip_deg", 10.0, 90.0}};
@@ -273,10 +292,7 @@ TEST_CASE("the posterior of an echo is its Fisher ellipsoid where the noise is s
     nmrsim::Experiment e = nmrsim::load_experiment("challenge-2021");
     // Away from 45 degrees, where aliases of alpha_z are minima of their own.
     const std::vector<double> truth{60.0, 120.0, 35.0};
-    nmrsim::Signal signal = nmrsim::simulate(nmrsim::with_parameters(e, truth));
-    nmrsim::add_noise(signal, 1e-3, 8);
-    std::vector<float> curve(signal.mx.begin(), signal.mx.end());
-    curve.insert(curve.end(), signal.my.begin(), signal.my.end());
+    const std::vector<float> curve = noisy_curve(e, truth, 1e-3, 8);
     RefineOptions options;
     const Refinement fit = refine(e, curve, std::vector<double>{60.1, 120.2, 35.02}, options);
     ImportanceOptions once;
@@ -302,10 +318,7 @@ TEST_CASE("a bent valley is sampled from end to end", "[importance]") {
     // Near 90 degrees only alpha_z cos(theta) shows: any alpha_z above some 30 kHz fits.
     nmrsim::Experiment e = nmrsim::load_experiment("challenge-2021");
     const std::vector<double> truth{9.5531, 296.5089, 89.9326};
-    nmrsim::Signal signal = nmrsim::simulate(nmrsim::with_parameters(e, truth));
-    nmrsim::add_noise(signal, 1e-3, 4);
-    std::vector<float> curve(signal.mx.begin(), signal.mx.end());
-    curve.insert(curve.end(), signal.my.begin(), signal.my.end());
+    const std::vector<float> curve = noisy_curve(e, truth, 1e-3, 4);
     const Refinement fit = refine(e, curve, std::vector<double>{9.6, 49.4, 89.588});
     REQUIRE(!fit.valleys.empty());
     ImportanceOptions options;
@@ -337,20 +350,7 @@ TEST_CASE("a bent valley is sampled from end to end", "[importance]") {
         return result;
     };
     e.accuracy.tolerance = 1e-5;
-    const LogDensity likelihood = [&](std::span<const double> all) {
-        std::vector<float> curves(all.size() / 3 * curve.size());
-        nmrsim::simulate_batch(e, all, {}, curves);
-        std::vector<double> result;
-        for (std::size_t i = 0; i < curves.size(); i += curve.size()) {
-            double sum = 0.0;
-            for (std::size_t k = 0; k < curve.size(); ++k) {
-                const double off = static_cast<double>(curves[i + k]) - curve[k];
-                sum += off * off;
-            }
-            result.push_back(-0.5 * sum / 1e-6);
-        }
-        return result;
-    };
+    const LogDensity likelihood = simulated(e, curve, 1e-3);
     ImportanceOptions once;
     once.rounds = 1;
     const WeightedPosterior oracle = importance_posterior(e.prior, likelihood, {}, &straight, once);
@@ -373,24 +373,6 @@ TEST_CASE("a bent valley is sampled from end to end", "[importance]") {
 }
 
 namespace {
-
-/// Log likelihood of a curve of this noise, each value by a simulation.
-LogDensity simulated(const nmrsim::Experiment& e, const std::vector<float>& curve, double noise) {
-    return [e, curve, noise](std::span<const double> all) {
-        std::vector<float> curves(all.size() / 3 * curve.size());
-        nmrsim::simulate_batch(e, all, {}, curves);
-        std::vector<double> result;
-        for (std::size_t i = 0; i < curves.size(); i += curve.size()) {
-            double sum = 0.0;
-            for (std::size_t k = 0; k < curve.size(); ++k) {
-                const double off = static_cast<double>(curves[i + k]) - curve[k];
-                sum += off * off;
-            }
-            result.push_back(-0.5 * sum / (noise * noise));
-        }
-        return result;
-    };
-}
 
 /// Share of a posterior between two values of unknown k.
 double share_between(const WeightedPosterior& p, std::size_t k, double low, double high) {

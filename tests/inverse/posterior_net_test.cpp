@@ -23,15 +23,13 @@ using nmrsim::kPi;
 using Observe = std::function<torch::Tensor(const torch::Tensor& u)>;
 
 NetworkOptions two_unknowns(Head head, int pieces) {
-    NetworkOptions options;
-    options.inputs = 2;
-    options.unknowns = 2;
-    options.width = 48;
-    options.hidden = 96;
-    options.blocks = 2;
-    options.head = {head, pieces};
-    options.choices = {0, 0};
-    return options;
+    return {.inputs = 2,
+            .unknowns = 2,
+            .width = 48,
+            .hidden = 96,
+            .blocks = 2,
+            .head = {head, pieces},
+            .choices = {0, 0}};
 }
 
 // Steps from one look at held-out observations to the next.
@@ -295,15 +293,14 @@ TEST_CASE("Bent cumulatives, densities and quantiles are of one distribution", "
 
 TEST_CASE("The network's weights have the names and shapes that files are checked against",
           "[network]") {
-    NetworkOptions options;
-    options.inputs = 20;
-    options.unknowns = 3;
-    options.width = 16;
-    options.hidden = 40;
-    options.blocks = 2;
-    options.members = 2;
+    NetworkOptions options{.inputs = 20,
+                           .unknowns = 3,
+                           .width = 16,
+                           .hidden = 40,
+                           .blocks = 2,
+                           .members = 2,
+                           .choices = {0, 20, 0}};
     options.head.pieces = 2;
-    options.choices = {0, 20, 0};
     CHECK(options.density_parameters() == 20);
     PosteriorNet net(options);
     check_weights(net);
@@ -359,14 +356,13 @@ TEST_CASE("A network with convolutions has the weights and the text form it is c
 
 TEST_CASE("A gated reading starts as nothing, then multiplies what is seen by what is known",
           "[network]") {
-    NetworkOptions options;
-    options.inputs = 12;
-    options.unknowns = 2;
-    options.choices = {0, 0};
-    options.width = 16;
-    options.hidden = 24;
-    options.blocks = 3;
-    options.gates = 20;
+    const NetworkOptions options{.inputs = 12,
+                                 .unknowns = 2,
+                                 .width = 16,
+                                 .hidden = 24,
+                                 .blocks = 3,
+                                 .gates = 20,
+                                 .choices = {0, 0}};
     PosteriorNet net(options);
     check_weights(net);
     CHECK(network_options_from_json(to_json(options)).gates == 20);

@@ -15,6 +15,7 @@
 #include "nmrsim/random.h"
 #include "nmrsim/sensitivity.h"
 #include "nmrsim/simulate.h"
+#include "noisy_curve.h"
 
 using namespace nmrinverse;
 
@@ -54,14 +55,17 @@ void check_home(const Refinement& fit, std::span<const double> truth) {
     }
 }
 
-/// The noisy curve of `truth`, (2, points).
-std::vector<float> noisy_curve(const nmrsim::Experiment& e, const std::vector<double>& truth,
-                               std::uint64_t seed) {
-    nmrsim::Signal signal = nmrsim::simulate(nmrsim::with_parameters(e, truth));
-    nmrsim::add_noise(signal, kNoise, seed);
-    std::vector<float> curve(signal.mx.begin(), signal.mx.end());
-    curve.insert(curve.end(), signal.my.begin(), signal.my.end());
-    return curve;
+/// The curve of `truth` comes home from one start, without a widening: it must not be chance that
+/// finds it.
+void check_comes_home(const nmrsim::Experiment& e, const std::vector<double>& truth,
+                      std::uint64_t seed, const std::vector<double>& start) {
+    CAPTURE(truth);
+    RefineOptions options;
+    options.noise = kNoise;
+    options.widenings = 0;
+    const Refinement fit = refine(e, noisy_curve(e, truth, kNoise, seed), start, options);
+    CHECK(fit.within_noise());
+    check_home(fit, truth);
 }
 
 }  // namespace
@@ -162,7 +166,7 @@ TEST_CASE("fits come to rest where the simulation's error lets chi-square fall n
     options.noise = kNoise;
     for (std::uint64_t i = 0; i < 24; ++i) {
         const Refinement fit =
-            refine(e, noisy_curve(e, truth, 100 + i), starts_about(truth, 128, i), options);
+            refine(e, noisy_curve(e, truth, kNoise, 100 + i), starts_about(truth, 128, i), options);
         CAPTURE(i, fit.chi_square);
         CHECK(fit.converged);
         CHECK(fit.valleys.empty());
@@ -174,7 +178,7 @@ TEST_CASE("starts that are all wrong are widened until one comes home", "[refine
     // One start, so far away that it leads neither home nor to an alias of alpha_z.
     const nmrsim::Experiment e = task();
     const std::vector<double> truth{52.6, 147.1, 47.2};
-    const std::vector<float> curve = noisy_curve(e, truth, 4);
+    const std::vector<float> curve = noisy_curve(e, truth, kNoise, 4);
     RefineOptions options;
     options.widenings = 0;
     const std::vector<double> start{110.0, 30.0, 75.0};
@@ -196,13 +200,7 @@ TEST_CASE("starts at an alias of alpha_z lead to the right one", "[refine]") {
     const std::vector<double> truth{84.4, 30.0, 45.5};
     const double period = nmrsim::alpha_z_alias(nmrsim::with_parameters(e, truth)).period_khz;
     CHECK(period == Approx(30.5).margin(0.5));
-    RefineOptions options;
-    options.noise = kNoise;
-    options.widenings = 0;  // it must not be chance that finds it
-    const std::vector<double> start{84.23, 30.0 + 4.0 * period, 45.48};
-    const Refinement fit = refine(e, noisy_curve(e, truth, 7), start, options);
-    CHECK(fit.within_noise());
-    check_home(fit, truth);
+    check_comes_home(e, truth, 7, {84.23, 30.0 + 4.0 * period, 45.48});
 }
 
 TEST_CASE("an alias that fits within the noise does not hide the one that fits better",
@@ -211,14 +209,7 @@ TEST_CASE("an alias that fits within the noise does not hide the one that fits b
     // some 60 above the least, which its own scatter allows. A linear prediction of the way back is
     // far off.
     const nmrsim::Experiment e = task();
-    const std::vector<double> truth{81.1058, 257.4034, 43.3631};
-    RefineOptions options;
-    options.noise = kNoise;
-    options.widenings = 0;
-    const std::vector<double> start{81.0851, 228.2187, 43.2583};
-    const Refinement fit = refine(e, noisy_curve(e, truth, 4), start, options);
-    CHECK(fit.within_noise());
-    check_home(fit, truth);
+    check_comes_home(e, {81.1058, 257.4034, 43.3631}, 4, {81.0851, 228.2187, 43.2583});
 }
 
 TEST_CASE("an alias that turns slowly is tried however far off it is foretold", "[refine]") {
@@ -227,17 +218,11 @@ TEST_CASE("an alias that turns slowly is tried however far off it is foretold", 
     // one that its scatter allows; the second's coupling is weak, so that the predicted step is far
     // too long.
     const nmrsim::Experiment e = task();
-    RefineOptions options;
-    options.noise = kNoise;
-    options.widenings = 0;
     for (const auto& [truth, start] :
          std::vector<std::pair<std::vector<double>, std::vector<double>>>{
              {{77.7088, 291.6047, 43.9225}, {77.6437, 262.0090, 43.7680}},
              {{6.9786, 268.7400, 40.8450}, {8.2159, 300.0, 41.0767}}}) {
-        CAPTURE(truth);
-        const Refinement fit = refine(e, noisy_curve(e, truth, 4), start, options);
-        CHECK(fit.within_noise());
-        check_home(fit, truth);
+        check_comes_home(e, truth, 4, start);
     }
 }
 
@@ -247,7 +232,7 @@ TEST_CASE("a valley that bends is followed to its floor's lowest point and to it
     // there: from this start they ended 50 of their standard deviations from the truth.
     const nmrsim::Experiment e = task();
     const std::vector<double> truth{9.5531, 296.5089, 89.9326};
-    const std::vector<float> curve = noisy_curve(e, truth, 4);
+    const std::vector<float> curve = noisy_curve(e, truth, kNoise, 4);
     RefineOptions options;
     options.noise = kNoise;
     const Refinement fit = refine(e, curve, std::vector<double>{9.6, 49.4, 89.588}, options);
@@ -274,7 +259,7 @@ TEST_CASE("a valley that bends is followed to its floor's lowest point and to it
 
     // One that is known well has none.
     const std::vector<double> known{60.0, 120.0, 35.0};
-    CHECK(refine(e, noisy_curve(e, known, 4), known, options).valleys.empty());
+    CHECK(refine(e, noisy_curve(e, known, kNoise, 4), known, options).valleys.empty());
 }
 
 TEST_CASE("steps do not give out before a long valley ends", "[refine]") {
@@ -316,7 +301,7 @@ TEST_CASE("a clock whose zero is unknown is fitted with the rest", "[refine]") {
     late.acquisition.start_us += shift_us;
     late.acquisition.stop_us += shift_us;
     const std::vector<double> truth{60.0, 120.0, 45.0};
-    const std::vector<float> curve = noisy_curve(late, truth, 5);
+    const std::vector<float> curve = noisy_curve(late, truth, kNoise, 5);
     const std::vector<double> starts = starts_about(truth, 64, 3);
     RefineOptions options;
     options.widenings = 0;
@@ -330,7 +315,7 @@ TEST_CASE("a clock whose zero is unknown is fitted with the rest", "[refine]") {
     // What the unknown clock leaves uncertain is in the covariance: never less than without it.
     options.fit_time_zero = false;
     const Refinement known =
-        refine(e, noisy_curve(e, truth, 5), starts_about(truth, 64, 3), options);
+        refine(e, noisy_curve(e, truth, kNoise, 5), starts_about(truth, 64, 3), options);
     for (std::size_t k = 0; k < 3; ++k) {
         CHECK(fit.deviations()[k] > 0.99 * known.deviations()[k]);
     }
@@ -348,7 +333,7 @@ TEST_CASE("a clock whose zero is unknown is fitted with the rest", "[refine]") {
 TEST_CASE("coloured noise shows in the residual's correlation", "[refine]") {
     const nmrsim::Experiment e = task();
     const std::vector<double> truth{60.0, 120.0, 45.0};
-    std::vector<float> curve = noisy_curve(e, truth, 6);
+    std::vector<float> curve = noisy_curve(e, truth, kNoise, 6);
     const nmrsim::Signal clean = nmrsim::simulate(nmrsim::with_parameters(e, truth));
     // Noise added to its own neighbour has the correlation 1/2.
     for (std::size_t part = 0; part < 2; ++part) {
@@ -366,7 +351,7 @@ TEST_CASE("coloured noise shows in the residual's correlation", "[refine]") {
 
 TEST_CASE("the noise of a curve is read from its differences", "[refine]") {
     const nmrsim::Experiment e = task();
-    const std::vector<float> curve = noisy_curve(e, {60.0, 120.0, 45.0}, 7);
+    const std::vector<float> curve = noisy_curve(e, {60.0, 120.0, 45.0}, kNoise, 7);
     // The median of |x| of n independent values gives the deviation to 1.17 / sqrt(n); eighth
     // differences of a window of 9 have about n / 9 of them: 190, five standard deviations.
     CHECK(std::abs(estimated_noise(curve) / kNoise - 1.0) < 5.0 * 1.17 / std::sqrt(190.0));
@@ -410,7 +395,7 @@ TEST_CASE("an unknown gain and receiver phase are fitted with the rest", "[refin
 TEST_CASE("one start near the truth is enough, and one at the edge stays inside", "[refine]") {
     const nmrsim::Experiment e = task();
     const std::vector<double> truth{150.0, 120.0, 50.0};  // alpha_x at its prior's end
-    const std::vector<float> curve = noisy_curve(e, truth, 3);
+    const std::vector<float> curve = noisy_curve(e, truth, kNoise, 3);
     RefineOptions options;
     options.noise = kNoise;
     const Refinement fit = refine(e, curve, std::vector<double>{150.3, 120.1, 50.02}, options);

@@ -100,12 +100,8 @@ double worst_error(const Judged& fits, const std::vector<double>& parameters, st
 
 TEST_CASE("of good curves none is called ok and is wrong, and few are not called ok", "[verdict]") {
     const nmrsim::Prior prior = nmrsim::load_experiment("challenge-2021").prior;
-    std::vector<double> parameters;
     const std::size_t count = 40;
-    for (std::size_t c = 0; c < count; ++c) {
-        const std::vector<double> one = nmrsim::draw_parameters(prior, 4711, c);
-        parameters.insert(parameters.end(), one.begin(), one.end());
-    }
+    const std::vector<double> parameters = nmrsim::draw_many(prior, count, 4711);
     const Judged fits = judged(parameters, 5);
     std::size_t ok = 0, ok_and_wrong = 0, rejected = 0;
     for (std::size_t c = 0; c < count; ++c) {

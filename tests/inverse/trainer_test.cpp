@@ -271,7 +271,6 @@ TEST_CASE("A training on simulated curves is reproducible and resumes", "[traine
     const TestFolder folder("trainer_test_simulated");
     const nmrsim::Experiment experiment = echo_experiment();
     TrainingOptions options = small_training();
-    options.epochs = 3;
     options.curves_per_epoch = 600;
     options.noise_low = options.noise_high = 1e-3;
     const TensorFile whole = content(train(experiment, options), folder);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "catch_compat.h"
+#include "hahn_echo.h"
 #include "nmrsim/experiment.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/sensitivity.h"
@@ -23,12 +24,8 @@ using Complex = std::complex<double>;
 namespace {
 
 Experiment coupled_echo() {
-    Experiment e;
-    e.interaction.alpha_x_khz = 60.0;
-    e.interaction.alpha_z_khz = 90.0;
-    e.sequence.program = HahnEcho{.flip_deg = 60.0, .refocus_phase_deg = 90.0, .tau_us = 10.0};
-    e.acquisition.stop_us = 30.0;
-    e.acquisition.points = 61;
+    Experiment e = hahn_echo(
+        60.0, 90.0, {.flip_deg = 60.0, .refocus_phase_deg = 90.0, .tau_us = 10.0}, {0.0, 30.0, 61});
     e.accuracy.nodes = 64;
     e.accuracy.steps_per_point = 1.0;
     e.accuracy.precision = Precision::double_;
@@ -56,11 +53,7 @@ float float_margin(double gain) {
 
 /// (count, unknowns) spread over the prior's ranges.
 std::vector<double> draws(const Experiment& e, std::size_t count) {
-    std::vector<double> values;
-    for (std::size_t i = 0; i < count; ++i) {
-        const std::vector<double> draw = draw_parameters(e.prior, 5, i);
-        values.insert(values.end(), draw.begin(), draw.end());
-    }
+    const std::vector<double> values = draw_many(e.prior, count, 5);
     return values;
 }
 
@@ -206,8 +199,7 @@ TEST_CASE("a batch of derivatives reads its curves as they are read alone", "[de
         e.prior = {{"receiver_phase_deg", -180, 180}, {"gain", 0.1, 3}};
     }
     const std::size_t points = 61, unknowns = e.prior.size(), count = 5;
-    std::vector<std::string> names;
-    for (const PriorRange& range : e.prior) names.push_back(range.name);
+    const std::vector<std::string> names = names_of(e.prior);
     const std::vector<double> parameters = draws(e, count);
     std::vector<float> signal(count * 2 * points), jacobian(count * unknowns * 2 * points);
     simulate_batch_with_jacobian(e, parameters, signal, jacobian, 2);

@@ -7,6 +7,7 @@
 
 #include "catch_compat.h"
 #include "general/ensemble_simulator.h"
+#include "hahn_echo.h"
 #include "nmrsim/parameters.h"
 
 using namespace nmrsim;
@@ -14,23 +15,19 @@ using namespace nmrsim;
 namespace {
 
 Experiment base() {
-    Experiment e;
-    e.interaction.alpha_x_khz = 70.0;
+    Experiment e = hahn_echo(70.0, 110.0,
+                             {.flip_deg = 55.0,
+                              .refocus_ratio = 1.8,
+                              .flip_phase_deg = 10.0,
+                              .refocus_phase_deg = 80.0,
+                              .tau_us = 8.13},
+                             {0.31, 25.07, 18});
     e.interaction.alpha_y_khz = 50.0;
-    e.interaction.alpha_z_khz = 110.0;
     e.line.half_width_khz = 20.0;
     e.line.cutoff_khz = 100.0;
     e.line.centre_khz = 3.0;
     e.relaxation = {9e3, 4e3, 2e4, 10.0};
     e.start = {0.05, -0.1, 0.4};
-    e.sequence.program = HahnEcho{.flip_deg = 55.0,
-                                  .refocus_ratio = 1.8,
-                                  .flip_phase_deg = 10.0,
-                                  .refocus_phase_deg = 80.0,
-                                  .tau_us = 8.13};
-    e.acquisition.start_us = 0.31;
-    e.acquisition.stop_us = 25.07;
-    e.acquisition.points = 18;
     // Nodes and steps held fixed: both sides differentiate the same discrete map.
     e.accuracy.nodes = 48;
     e.accuracy.steps_per_point = 6.0;

@@ -21,9 +21,7 @@ Experiment relaxing() {
     e.start = {0.0, 0.3, 0.4};
     e.relaxation.gamma1_per_s = e.relaxation.gamma2_per_s = 1e4;
     e.sequence.program = std::vector<Event>{Delay{300.0}, Pulse{180.0, 90.0, 2.0}};
-    e.acquisition.start_us = 10.0;
-    e.acquisition.stop_us = 640.0;
-    e.acquisition.points = 9;
+    e.acquisition = {10.0, 640.0, 9};
     e.accuracy.nodes = 160;
     e.accuracy.tolerance = 1e-6;
     return e;
@@ -96,11 +94,11 @@ TEST_CASE("A field that grows within a step shortens it") {
     // Mz comes from nothing at 1/T1 = 0.01/us and then turns spins by 2 pi 250 kHz: without it a
     // step would be tens of us.
     Experiment e = relaxing();
+    e.start = {0.01, 0.0, 0.0};
     e.interaction.alpha_x_khz = 0.0;
     e.interaction.alpha_z_khz = 500.0;
     e.line.half_width_khz = 0.1;
     e.line.cutoff_khz = 0.2;
-    e.start = {0.01, 0.0, 0.0};
     e.relaxation.gamma2_per_s = 0.0;
     e.sequence.program = std::vector<Event>{};
     e.acquisition.start_us = 100.0;
@@ -124,9 +122,7 @@ TEST_CASE("Mz sets the pace of small transverse parts where nothing couples to i
     e.line.half_width_khz = 0.045;
     e.line.cutoff_khz = 8.1;
     e.sequence.program = HahnEcho{.flip_deg = 7.0, .refocus_ratio = 27.0, .tau_us = 73.4};
-    e.acquisition.start_us = 146.0;
-    e.acquisition.stop_us = 147.0;
-    e.acquisition.points = 5;
+    e.acquisition = {146.0, 147.0, 5};
     e.accuracy.tolerance = 5e-6;
     Scene scene(e);
     StepSchedule schedule;

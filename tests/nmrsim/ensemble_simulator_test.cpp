@@ -7,6 +7,7 @@
 #include <complex>
 
 #include "catch_compat.h"
+#include "hahn_echo.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/random.h"
@@ -21,16 +22,11 @@ namespace {
 using Complex = std::complex<double>;
 
 Experiment short_echo() {
-    Experiment e;
-    e.interaction.alpha_x_khz = 90.0;
-    e.interaction.alpha_z_khz = 150.0;
+    Experiment e =
+        hahn_echo(90.0, 150.0, {.flip_deg = 55.0, .refocus_phase_deg = 90.0, .tau_us = 12.0},
+                  {0.0, 36.0, 37}, 1e-9);
     e.line.half_width_khz = 20.0;
     e.line.cutoff_khz = 100.0;
-    e.sequence.program = HahnEcho{.flip_deg = 55.0, .refocus_phase_deg = 90.0, .tau_us = 12.0};
-    e.acquisition.start_us = 0.0;
-    e.acquisition.stop_us = 36.0;
-    e.acquisition.points = 37;
-    e.accuracy.tolerance = 1e-9;
     return e;
 }
 
@@ -56,9 +52,7 @@ TEST_CASE("The general simulator agrees with the uniform kernel's own") {
     Experiment e = short_echo();
     SECTION("plain") {}
     SECTION("relaxation") {
-        e.relaxation.gamma1_per_s = 9e3;
-        e.relaxation.gamma2_per_s = 4e3;
-        e.relaxation.gamma3_per_s = 2e4;
+        e.relaxation = {9e3, 4e3, 2e4, e.relaxation.d_base};
     }
     // Both ask 1e-9 of |M|; the fast path's rule is checked elsewhere to be within a few times it.
     CHECK(largest_difference(simulate(e), simulate_ensemble(e)) < 1e-8);
@@ -300,9 +294,7 @@ TEST_CASE("A pulse that is far shorter than the sequence's rounding turns as it 
     e.line.spins = 5;
     e.line.half_width_khz = 0.01;
     e.line.cutoff_khz = 1.0;
-    e.acquisition.start_us = 12000.0;
-    e.acquisition.stop_us = 12010.0;
-    e.acquisition.points = 11;
+    e.acquisition = {12000.0, 12010.0, 11};
     const auto after = [&](double duration_us) {
         e.sequence.program = std::vector<Event>{Delay{12000.0}, Pulse{90.0, 0.0, duration_us}};
         return simulate_ensemble(e);

@@ -339,9 +339,8 @@ TEST_CASE("a prior keeps the order of the file") {
     const Experiment e = parse_experiment(
         "[prior]\nflip_deg = [1, 2]\nalpha_z_khz = [0, 1]\ntau_us = [1, 2]\nalpha_x_khz=[3, 4]\n",
         "f.toml");
-    std::vector<std::string> names;
-    for (const PriorRange& range : e.prior) names.push_back(range.name);
-    CHECK(names == std::vector<std::string>{"flip_deg", "alpha_z_khz", "tau_us", "alpha_x_khz"});
+    CHECK(names_of(e.prior) ==
+          std::vector<std::string>{"flip_deg", "alpha_z_khz", "tau_us", "alpha_x_khz"});
 }
 
 TEST_CASE("derived keys are read after what they depend on, wherever they stand") {

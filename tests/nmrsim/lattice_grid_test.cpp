@@ -385,15 +385,10 @@ TEST_CASE("curves by way of a grid agree with double") {
             e.interaction = gaussian(xi);
             e.interaction.alpha_x_khz = 90.0;
             e.lattice = lattice_of(nx, ny);
-            HahnEcho hahn;
-            hahn.tau_us = 8.0;
-            hahn.flip_deg = 80.0;
-            hahn.refocus_phase_deg = 90.0;
+            HahnEcho hahn{.flip_deg = 80.0, .refocus_phase_deg = 90.0, .tau_us = 8.0};
             if (everything) {
                 e.interaction.alpha_z_khz = -50.0;
-                e.relaxation.gamma1_per_s = 9000.0;
-                e.relaxation.gamma2_per_s = 4000.0;
-                e.relaxation.gamma3_per_s = 15000.0;
+                e.relaxation = {9000.0, 4000.0, 15000.0, e.relaxation.d_base};
             }
             e.sequence.program = hahn;
             e.acquisition.start_us = 0.0;

@@ -190,10 +190,7 @@ TEST_CASE("without coupling the Hahn echo has its closed form") {
 
 TEST_CASE("a partial flip leaves the textbook echo amplitude") {
     Experiment e = echo(9, 7, 0.0, 3.0);
-    HahnEcho hahn;
-    hahn.flip_deg = 35.0;
-    hahn.refocus_phase_deg = 90.0;
-    hahn.tau_us = 12.0;
+    HahnEcho hahn{.flip_deg = 35.0, .refocus_phase_deg = 90.0, .tau_us = 12.0};
     e.sequence.program = hahn;
     e.accuracy.steps_per_point = 1.0;
     const std::vector<double> offsets = draw_offsets_hz(e);
@@ -219,9 +216,7 @@ TEST_CASE("an isotropic exchange keeps Mz between pulses") {
     // The sum of (m_i x w_i)_z vanishes pair by pair for a symmetric kernel; extrapolated fields
     // keep it to the accuracy of the step.
     Experiment e = echo(16, 16, 120.0, 3.0);
-    HahnEcho hahn;
-    hahn.flip_deg = 60.0;
-    hahn.tau_us = 12.0;
+    HahnEcho hahn{.flip_deg = 60.0, .tau_us = 12.0};
     e.sequence.program = hahn;
     const Signal signal = run(e);
     for (std::size_t i = 0; i < signal.points(); ++i) {
@@ -232,10 +227,7 @@ TEST_CASE("an isotropic exchange keeps Mz between pulses") {
 TEST_CASE("turning all pulse phases turns the echo") {
     Experiment e = echo(12, 10, 100.0, 3.0);
     e.interaction.alpha_z_khz = 40.0;
-    HahnEcho hahn;
-    hahn.flip_deg = 70.0;
-    hahn.tau_us = 12.0;
-    hahn.refocus_phase_deg = 90.0;
+    HahnEcho hahn{.flip_deg = 70.0, .refocus_phase_deg = 90.0, .tau_us = 12.0};
     e.sequence.program = hahn;
     const Signal straight = run(e);
     hahn.flip_phase_deg += 37.0;
@@ -348,9 +340,7 @@ TEST_CASE("the simulator agrees with the reference, all terms at once") {
     e.interaction.alpha_y_khz = 13.0;
     e.interaction.alpha_z_khz = -14.0;
     e.interaction.angular = {1.0, -0.4};
-    e.relaxation.gamma1_per_s = 9000.0;
-    e.relaxation.gamma2_per_s = 4000.0;
-    e.relaxation.gamma3_per_s = 15000.0;
+    e.relaxation = {9000.0, 4000.0, 15000.0, e.relaxation.d_base};
     // Pulses off the samples, two at one time, delays in a row and one of no length.
     e.sequence.program =
         std::vector<Event>{Delay{0.4},          Pulse{70.0, 25.0}, Delay{4.0},         Delay{1.13},
@@ -373,9 +363,7 @@ TEST_CASE("the simulator agrees with the reference for every kernel") {
          {Kernel(GaussianKernel{2.0}), Kernel(PowerLawKernel{1.0, 3.0}), Kernel(RkkyKernel{3.0})}) {
         Experiment e = echo(5, 4, 60.0, 2.0);
         e.interaction.kernel = kernel;
-        HahnEcho hahn;
-        hahn.tau_us = 4.0;
-        hahn.refocus_phase_deg = 90.0;
+        HahnEcho hahn{.refocus_phase_deg = 90.0, .tau_us = 4.0};
         e.sequence.program = hahn;
         e.acquisition.stop_us = 10.0;
         e.acquisition.points = 26;

@@ -120,9 +120,7 @@ TEST_CASE("coupling along z turns M+ by the mean field, closed form") {
 
 TEST_CASE("a Hahn echo comes back whole at 2 tau") {
     Experiment e = decay(90.0);
-    HahnEcho hahn;
-    hahn.tau_us = 5.0;
-    hahn.refocus_phase_deg = 90.0;
+    HahnEcho hahn{.refocus_phase_deg = 90.0, .tau_us = 5.0};
     e.sequence.program = hahn;
     const Signal signal = simulate_reference(e, 0.5, 160);
     // 180 y leaves My and turns Mx around: M+ = i/2 again at 2 tau = 10 us.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "catch_compat.h"
+#include "hahn_echo.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/simulate.h"
@@ -18,14 +19,12 @@ using namespace nmrsim;
 namespace {
 
 Experiment coupled_echo() {
-    Experiment e;
-    e.interaction.alpha_x_khz = 80.0;
+    Experiment e = hahn_echo(
+        80.0, 120.0,
+        {.flip_deg = 52.0, .flip_phase_deg = 15.0, .refocus_phase_deg = 100.0, .tau_us = 20.0},
+        {0.0, 60.0, 121});
     e.interaction.alpha_y_khz = 50.0;
-    e.interaction.alpha_z_khz = 120.0;
     e.line.renormalize = false;
-    e.sequence.program = HahnEcho{
-        .flip_deg = 52.0, .flip_phase_deg = 15.0, .refocus_phase_deg = 100.0, .tau_us = 20.0};
-    e.acquisition = {0.0, 60.0, 121, 0.0};
     // Nodes and steps held fixed: both sides differentiate the same discrete map.
     e.accuracy.nodes = 128;
     e.accuracy.steps_per_point = 0.5;
@@ -43,9 +42,7 @@ TEST_CASE("tangents are the derivatives of the curve", "[sensitivity]") {
     Experiment e = coupled_echo();
     SECTION("no relaxation") {}
     SECTION("relaxation") {
-        e.relaxation.gamma1_per_s = 8e3;
-        e.relaxation.gamma2_per_s = 2e3;
-        e.relaxation.gamma3_per_s = 1e4;
+        e.relaxation = {8e3, 2e3, 1e4, e.relaxation.d_base};
     }
     const SignalJacobian jacobian = simulate_with_jacobian(e, kAll);
     CHECK(largest_difference(jacobian.signal, simulate(e)) < 1e-14);
@@ -96,11 +93,7 @@ TEST_CASE("what a batch with derivatives gives depends neither on threads nor on
     const Experiment e = load_experiment("challenge-2021");
     constexpr std::size_t kCurves = 9;
     const std::size_t curve = 2 * static_cast<std::size_t>(e.acquisition.points);
-    std::vector<double> parameters;
-    for (std::size_t i = 0; i < kCurves; ++i) {
-        const std::vector<double> draw = draw_parameters(e.prior, 12, i);
-        parameters.insert(parameters.end(), draw.begin(), draw.end());
-    }
+    const std::vector<double> parameters = draw_many(e.prior, kCurves, 12);
     std::vector<float> signal(kCurves * curve), jacobian(3 * kCurves * curve);
     simulate_batch_with_jacobian(e, parameters, signal, jacobian, 1);
     for (const std::size_t count : {std::size_t(1), std::size_t(3), kCurves}) {
@@ -119,11 +112,7 @@ TEST_CASE("a batch in float has the derivatives of the curves alone in double", 
     Experiment e = load_experiment("challenge-2021");
     const std::size_t points = static_cast<std::size_t>(e.acquisition.points);
     constexpr std::size_t kCurves = 19;
-    std::vector<double> parameters;
-    for (std::size_t i = 0; i < kCurves; ++i) {
-        const std::vector<double> draw = draw_parameters(e.prior, 11, i);
-        parameters.insert(parameters.end(), draw.begin(), draw.end());
-    }
+    const std::vector<double> parameters = draw_many(e.prior, kCurves, 11);
     std::vector<float> signal(kCurves * 2 * points), jacobian(kCurves * 3 * 2 * points);
     simulate_batch_with_jacobian(e, parameters, signal, jacobian, 2);
     std::vector<float> again(signal.size()), jacobian_again(jacobian.size());

@@ -19,10 +19,7 @@ TEST_CASE("a Hahn echo is pulse, delay, stronger pulse") {
 }
 
 TEST_CASE("finite pulses leave the distance of their centres") {
-    HahnEcho echo;
-    echo.tau_us = 20.0;
-    echo.flip_duration_us = 4.0;
-    echo.refocus_duration_us = 9.0;
+    HahnEcho echo{.tau_us = 20.0, .flip_duration_us = 4.0, .refocus_duration_us = 9.0};
     CHECK(has_finite_pulses({echo}));
     const std::vector<Event> events = sequence_events({echo});
     CHECK(std::get<Pulse>(events[0]).duration_us == 4.0);

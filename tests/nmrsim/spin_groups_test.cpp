@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "catch_compat.h"
+#include "hahn_echo.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/sensitivity.h"
@@ -16,18 +17,8 @@ using namespace nmrsim;
 namespace {
 
 Experiment echo() {
-    Experiment e;
-    e.interaction.kernel = UniformKernel{};
-    e.interaction.alpha_x_khz = 50.0;
-    e.interaction.alpha_z_khz = 120.0;
-    HahnEcho echo;
-    echo.flip_deg = 60.0;
-    echo.refocus_phase_deg = 90.0;
-    echo.tau_us = 30.0;
-    e.sequence.program = echo;
-    e.acquisition = {0.0, 80.0, 161, 0.0};
-    e.accuracy.tolerance = 1e-6;
-    return e;
+    return hahn_echo(50.0, 120.0, {.flip_deg = 60.0, .refocus_phase_deg = 90.0, .tau_us = 30.0},
+                     {0.0, 80.0, 161}, 1e-6);
 }
 
 /// Of M+ and of Mz.
@@ -67,13 +58,7 @@ TEST_CASE("uncoupled sites and strengths add up, each by itself") {
     Experiment all = echo();
     all.interaction.alpha_x_khz = all.interaction.alpha_z_khz = 0.0;
     all.line.centre_khz = 3.0;
-    Site broad, narrow;
-    broad.weight = 3.0;
-    narrow.weight = 1.0;
-    narrow.shift_khz = 35.0;
-    narrow.half_width_khz = 6.0;
-    narrow.pulse_scale = 0.7;
-    all.sites = {broad, narrow};
+    all.sites = {{.weight = 3.0}, {.shift_khz = 35.0, .half_width_khz = 6.0, .pulse_scale = 0.7}};
     all.sequence.strengths = {{0.9, 1.0}, {1.1, 4.0}};
     Signal expected;
     for (const PulseStrength& strength : all.sequence.strengths) {
@@ -94,13 +79,9 @@ TEST_CASE("uncoupled sites relax each in its own way") {
     Experiment all = echo();
     all.interaction.alpha_x_khz = all.interaction.alpha_z_khz = 0.0;
     all.relaxation.gamma1_per_s = 2e3;
-    Site slow, fast;
-    slow.weight = 2.0;
-    fast.shift_khz = 20.0;
-    fast.gamma1_per_s = 3e4;
-    fast.gamma2_per_s = 1e4;
-    fast.gamma3_per_s = 5e4;
-    all.sites = {slow, fast};
+    all.sites = {
+        {.weight = 2.0},
+        {.shift_khz = 20.0, .gamma1_per_s = 3e4, .gamma2_per_s = 1e4, .gamma3_per_s = 5e4}};
     Experiment one = all;
     one.sites.clear();
     Signal expected;
@@ -183,11 +164,7 @@ TEST_CASE("batches draw the spread of the pulses' strength beside other unknowns
     e.sites = {Site{}, other};
     e.prior = {
         {"pulse_spread", 0.0, 0.2}, {"flip_deg", 20.0, 90.0}, {"half_width_khz", 15.0, 30.0}};
-    std::vector<double> values;
-    for (std::uint64_t i = 0; i < 20; ++i) {
-        const std::vector<double> draw = draw_parameters(e.prior, 4, i);
-        values.insert(values.end(), draw.begin(), draw.end());
-    }
+    const std::vector<double> values = draw_many(e.prior, 20, 4);
     const std::size_t points = 161;
     std::vector<float> batch(20 * 2 * points);
     simulate_batch(e, values, {}, batch);

@@ -10,6 +10,7 @@
 
 #include "catch_compat.h"
 #include "general/ensemble_simulator.h"
+#include "hahn_echo.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/prior.h"
 #include "nmrsim/sensitivity.h"
@@ -21,18 +22,8 @@ using namespace nmrsim;
 namespace {
 
 Experiment plain_echo() {
-    Experiment e;
-    e.interaction.kernel = UniformKernel{};
-    e.interaction.alpha_x_khz = 60.0;
-    e.interaction.alpha_z_khz = 150.0;
-    HahnEcho echo;
-    echo.flip_deg = 55.0;
-    echo.refocus_phase_deg = 90.0;
-    echo.tau_us = 30.0;
-    e.sequence.program = echo;
-    e.acquisition = {0.0, 80.0, 161, 0.0};
-    e.accuracy.tolerance = 1e-6;
-    return e;
+    return hahn_echo(60.0, 150.0, {.flip_deg = 55.0, .refocus_phase_deg = 90.0, .tau_us = 30.0},
+                     {0.0, 80.0, 161}, 1e-6);
 }
 
 /// What a laboratory's echo may have beyond the plain one.
@@ -203,8 +194,7 @@ TEST_CASE("derivatives of such a batch are those of its curves", "[uniform]") {
     const std::vector<double> parameters = drawn(e.prior, count);
     std::vector<float> signal(count * 2 * points), jacobian(count * unknowns * 2 * points);
     simulate_batch_with_jacobian(e, parameters, signal, jacobian, 2);
-    std::vector<std::string> names;
-    for (const PriorRange& range : e.prior) names.push_back(range.name);
+    const std::vector<std::string> names = names_of(e.prior);
     for (std::size_t i = 0; i < count; ++i) {
         Experiment one = with_parameters(e, std::span(parameters).subspan(i * unknowns, unknowns));
         one.accuracy.tolerance = 1e-7;
@@ -227,20 +217,12 @@ TEST_CASE("derivatives of such a batch are those of its curves", "[uniform]") {
 TEST_CASE("spins at the edge of a cut are turned by its ringing", "[uniform]") {
     // A line that the cut makes nearly a box: followed in closed form, the long delay before the
     // window left out what the ringing does.
-    Experiment e;
-    e.interaction.kernel = UniformKernel{};
-    e.interaction.alpha_x_khz = -6.0146;
-    e.interaction.alpha_z_khz = 6.8305;
+    Experiment e = hahn_echo(
+        -6.0146, 6.8305, {.refocus_ratio = 2.57966, .refocus_phase_deg = 90.0, .tau_us = 78.447},
+        {146.72, 177.0, 127}, 1.136e-4);
     e.line.shape = LineShape::gaussian;
     e.line.half_width_khz = 196.64;
     e.line.cutoff_khz = 299.04;
-    HahnEcho echo;
-    echo.refocus_ratio = 2.57966;
-    echo.refocus_phase_deg = 90.0;
-    echo.tau_us = 78.447;
-    e.sequence.program = echo;
-    e.acquisition = {146.72, 177.0, 127, 0.0};
-    e.accuracy.tolerance = 1.136e-4;
     const Signal fast = simulate(e);
     Experiment fine = e;
     fine.accuracy.tolerance = 1e-7;

@@ -7,6 +7,7 @@
 
 #include "catch_compat.h"
 #include "general/ensemble_simulator.h"
+#include "hahn_echo.h"
 #include "nmrsim/sensitivity.h"
 #include "nmrsim/simulate.h"
 
@@ -16,21 +17,14 @@ namespace {
 
 /// Pulses of 4 and 8 us.
 Experiment echo() {
-    Experiment e;
-    e.interaction.kernel = UniformKernel{};
-    e.interaction.alpha_x_khz = 60.0;
-    e.interaction.alpha_z_khz = 150.0;
-    HahnEcho echo;
-    echo.flip_deg = 70.0;
-    echo.flip_phase_deg = 20.0;
-    echo.refocus_phase_deg = 90.0;
-    echo.tau_us = 30.0;
-    echo.flip_duration_us = 4.0;
-    echo.refocus_duration_us = 8.0;
-    e.sequence.program = echo;
-    e.acquisition = {40.0, 90.0, 101, 0.0};
-    e.accuracy.tolerance = 1e-7;
-    return e;
+    return hahn_echo(60.0, 150.0,
+                     {.flip_deg = 70.0,
+                      .flip_phase_deg = 20.0,
+                      .refocus_phase_deg = 90.0,
+                      .tau_us = 30.0,
+                      .flip_duration_us = 4.0,
+                      .refocus_duration_us = 8.0},
+                     {40.0, 90.0, 101}, 1e-7);
 }
 
 Experiment laboratory_echo(const std::string& what) {
@@ -117,11 +111,7 @@ TEST_CASE("batches follow finite pulses, alone or beside others to the same byte
                {"alpha_z_khz", 0.0, 200.0},
                {"centre_khz", -20.0, 20.0}};
     const std::size_t points = 101, unknowns = 4, count = 40;
-    std::vector<double> values;
-    for (std::uint64_t i = 0; i < count; ++i) {
-        const std::vector<double> draw = draw_parameters(e.prior, 9, i);
-        values.insert(values.end(), draw.begin(), draw.end());
-    }
+    const std::vector<double> values = draw_many(e.prior, count, 9);
     std::vector<float> batch(count * 2 * points);
     simulate_batch(e, values, {}, batch);
     for (std::size_t i = 0; i < count; ++i) {

@@ -8,6 +8,7 @@
 
 #include "base/instruction_set.h"
 #include "catch_compat.h"
+#include "hahn_echo.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/line.h"
 #include "nmrsim/reference_simulator.h"
@@ -24,15 +25,11 @@ namespace {
 
 /// A Hahn echo short enough for the oracle: everything on, the window across the second pulse.
 Experiment short_echo() {
-    Experiment e;
-    e.interaction.kernel = UniformKernel{};
-    e.interaction.alpha_x_khz = 90.0;
-    e.interaction.alpha_z_khz = 170.0;
+    Experiment e = hahn_echo(
+        90.0, 170.0,
+        {.flip_deg = 55.0, .flip_phase_deg = 20.0, .refocus_phase_deg = 75.0, .tau_us = 9.7},
+        {0.0, 30.0, 151}, 1e-10);
     e.line.renormalize = false;
-    e.sequence.program = HahnEcho{
-        .flip_deg = 55.0, .flip_phase_deg = 20.0, .refocus_phase_deg = 75.0, .tau_us = 9.7};
-    e.acquisition = {0.0, 30.0, 151, 0.0};
-    e.accuracy.tolerance = 1e-10;
     return e;
 }
 
@@ -90,9 +87,7 @@ TEST_CASE("the coupled signal is the oracle's", "[uniform]") {
     Experiment e = short_echo();
     SECTION("two strengths") {}
     SECTION("relaxation") {
-        e.relaxation.gamma1_per_s = 2.0e4;
-        e.relaxation.gamma2_per_s = 0.7e4;
-        e.relaxation.gamma3_per_s = 3.0e4;
+        e.relaxation = {2.0e4, 0.7e4, 3.0e4, e.relaxation.d_base};
     }
     SECTION("alpha_x and alpha_y differ") {
         e.interaction.alpha_y_khz = 20.0;
@@ -157,9 +152,7 @@ TEST_CASE("relaxation without coupling follows T1 and T2", "[uniform]") {
     Experiment e = short_echo();
     e.interaction.alpha_x_khz = e.interaction.alpha_z_khz = 0.0;
     e.line.renormalize = true;
-    e.relaxation.gamma1_per_s = 5e4;
-    e.relaxation.gamma2_per_s = 1e4;
-    e.relaxation.gamma3_per_s = 8e4;
+    e.relaxation = {5e4, 1e4, 8e4, e.relaxation.d_base};
     e.sequence.program = std::vector<Event>{Pulse{60.0, 0.0}};
     const Signal signal = simulate(e);
     const double rest = e.relaxation.equilibrium_mz();
@@ -280,11 +273,7 @@ TEST_CASE("a batch gives each curve the same bytes whatever its company", "[unif
     Experiment e = load_experiment("challenge-2021");
     const std::size_t points = static_cast<std::size_t>(e.acquisition.points);
     constexpr std::size_t kCurves = 37;
-    std::vector<double> parameters;
-    for (std::size_t i = 0; i < kCurves; ++i) {
-        const std::vector<double> draw = draw_parameters(e.prior, 7, i);
-        parameters.insert(parameters.end(), draw.begin(), draw.end());
-    }
+    const std::vector<double> parameters = draw_many(e.prior, kCurves, 7);
     std::vector<float> one(kCurves * 2 * points), two(one.size());
     simulate_batch(e, parameters, {}, one, 1);
     simulate_batch(e, parameters, {}, two, 2);

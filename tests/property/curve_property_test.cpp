@@ -31,12 +31,11 @@ Experiment drawn(bool lattice) {
     e.interaction.alpha_x_khz = between(-100.0, 100.0);
     e.interaction.alpha_z_khz = between(-200.0, 200.0);
     e.line.half_width_khz = between(5.0, 40.0);
-    HahnEcho echo;
-    echo.flip_deg = between(5.0, 175.0);
-    echo.refocus_ratio = between(0.5, 2.5);
-    echo.flip_phase_deg = between(0.0, 360.0);
-    echo.refocus_phase_deg = between(0.0, 360.0);
-    echo.tau_us = between(2.0, 8.0);
+    HahnEcho echo{.flip_deg = between(5.0, 175.0),
+                  .refocus_ratio = between(0.5, 2.5),
+                  .flip_phase_deg = between(0.0, 360.0),
+                  .refocus_phase_deg = between(0.0, 360.0),
+                  .tau_us = between(2.0, 8.0)};
     e.sequence.program = echo;
     e.acquisition = {0.0, 18.0, 37, 0.0};
     e.accuracy.tolerance = 1e-5;

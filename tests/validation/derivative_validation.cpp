@@ -51,12 +51,11 @@ Experiment random_echo(CounterRandom& random) {
     e.line.cutoff_khz = between(80.0, 120.0);
     e.line.renormalize = random.uniform() < 0.5;
     e.relaxation = {between(2e3, 1e4), between(1e3, 5e3), between(5e3, 3e4), 10.0};
-    HahnEcho echo;
-    echo.flip_deg = between(30.0, 90.0);
-    echo.refocus_ratio = between(1.5, 2.5);
-    echo.flip_phase_deg = between(5.0, 60.0);
-    echo.refocus_phase_deg = between(60.0, 120.0);
-    echo.tau_us = kStep * std::floor(between(35.0, 50.0));
+    HahnEcho echo{.flip_deg = between(30.0, 90.0),
+                  .refocus_ratio = between(1.5, 2.5),
+                  .flip_phase_deg = between(5.0, 60.0),
+                  .refocus_phase_deg = between(60.0, 120.0),
+                  .tau_us = kStep * std::floor(between(35.0, 50.0))};
     e.sequence.program = echo;
     e.acquisition.start_us = 1.5 * kStep;
     e.acquisition.points = 18;

@@ -23,9 +23,7 @@ struct Case {
 };
 
 Experiment with_relaxation(Experiment e) {
-    e.relaxation.gamma1_per_s = 6e3;
-    e.relaxation.gamma2_per_s = 2e3;
-    e.relaxation.gamma3_per_s = 9e3;
+    e.relaxation = {6e3, 2e3, 9e3, e.relaxation.d_base};
     return e;
 }
 

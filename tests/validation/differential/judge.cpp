@@ -59,14 +59,6 @@ double difference(const Signal& a, const Signal& b) {
     return largest;
 }
 
-double largest(const Signal& signal) {
-    double most = 0.0;
-    for (std::size_t k = 0; k < signal.points(); ++k) {
-        most = std::max(most, std::hypot(signal.mx[k], signal.my[k]));
-    }
-    return most;
-}
-
 /// As a share of the peak; of what is to be nothing, the number itself.
 double share_of(double difference, double peak) {
     const double share = peak > 0.0 ? difference / peak : difference;
@@ -89,7 +81,7 @@ struct Truth {
 void solve(const Experiment& e, double step, double refinement, Truth& truth) {
     truth.step = step;
     truth.signal = oracle::solve(e, {step, refinement});
-    truth.peak = largest(truth.signal);
+    truth.peak = peak_magnitude(truth.signal);
     truth.rounding = share_of(kRounding * e.acquisition.gain, truth.peak);
 }
 
@@ -216,7 +208,8 @@ void judge_batch(const Draw& draw, const Truth& truth, const std::function<void(
                         share_of(difference(own, lonely), truth.peak)));
     }
     const Signal in_batch = row_of(curves, other, points);
-    const double apart = share_of(difference(in_batch, of_other), largest(of_other)) - kFloat;
+    const double apart =
+        share_of(difference(in_batch, of_other), peak_magnitude(of_other)) - kFloat;
     if (apart > 2.0 * outcome.tolerance) {
         outcome.complaints.push_back(fmt::format(
             "batch of {} by {}: curve {} is {:.2g} times the tolerance from simulate()",
@@ -262,7 +255,7 @@ void judge_slope(const Draw& draw, const Truth& truth, const std::function<void(
     derivative.mx = jacobian.dmx.front();
     derivative.my = jacobian.dmy.front();
     // A step that changes the curve by some thousandths, if the derivative is right.
-    const double value = row.get(e), slope = largest(derivative);
+    const double value = row.get(e), slope = peak_magnitude(derivative);
     double step = slope > 0.0 ? 2e-3 * std::max(truth.peak, 1e-12) / slope : HUGE_VAL;
     // The density of a table has kinks.
     const bool kinks = draw.slope == "cutoff_khz" && e.line.shape == LineShape::table;
@@ -271,8 +264,8 @@ void judge_slope(const Draw& draw, const Truth& truth, const std::function<void(
         const Signal exact = by_differences(e, row, by);
         // A parameter that hardly tells on the curve is measured beside one that makes a tenth of
         // it.
-        const double peak =
-            std::max(largest(exact), 0.1 * truth.peak / (value != 0.0 ? std::abs(value) : 1.0));
+        const double peak = std::max(peak_magnitude(exact),
+                                     0.1 * truth.peak / (value != 0.0 ? std::abs(value) : 1.0));
         outcome.slope = share_of(difference(derivative, exact), peak);
         return peak;
     };
@@ -340,7 +333,7 @@ Outcome judge(const Draw& draw, const std::function<void(bool)>& in_library) {
             judge_curve(e, signal, truth, outcome);
         }
         const double nothing = kNothing * e.acquisition.gain;
-        if (truth.peak < nothing && largest(signal) < nothing) {
+        if (truth.peak < nothing && peak_magnitude(signal) < nothing) {
             outcome.end = End::empty;
         } else if (outcome.floor > kBetter * outcome.tolerance) {
             improve(e, truth);

@@ -89,24 +89,30 @@ std::string summary_table(const std::vector<Outcome>& outcomes) {
 std::vector<std::string> broken_bounds(const std::vector<Outcome>& outcomes) {
     const Counts c = count(outcomes, "");
     std::vector<std::string> broken;
-    const auto at_most = [&](const char* what, int number, double share) {
+    const struct {
+        const char* what;
+        int number;
+        double share;
+    } bounds[] = {
+        {"beyond twice the tolerance", c.twice, 0.0},
+        {"beyond the tolerance", c.beyond, 0.01},
+        {"above the estimate", c.above, 0.001},
+        {"batches beyond twice the tolerance", c.batch_twice, 0.0},
+        {"batches beyond the tolerance", c.batch_beyond, 0.01},
+        {"curves of batches that differ", c.unequal, 0.0},
+        {"derivatives off", c.slopes_off, 0.0},
+        {"Mz off", c.z_off, 0.01},
+        {"crashed", c.crashed, 0.0},
+        {"out of time", c.out_of_time, 0.0},
+        {"refused", c.refused, 0.01},
+        {"unresolved", c.unresolved, 0.01},
+    };
+    for (const auto& [what, number, share] : bounds) {
         const int most = static_cast<int>(share * c.draws);
         if (number > most) {
             broken.push_back(fmt::format("{}: {} of {}, at most {}", what, number, c.draws, most));
         }
-    };
-    at_most("beyond twice the tolerance", c.twice, 0.0);
-    at_most("beyond the tolerance", c.beyond, 0.01);
-    at_most("above the estimate", c.above, 0.001);
-    at_most("batches beyond twice the tolerance", c.batch_twice, 0.0);
-    at_most("batches beyond the tolerance", c.batch_beyond, 0.01);
-    at_most("curves of batches that differ", c.unequal, 0.0);
-    at_most("derivatives off", c.slopes_off, 0.0);
-    at_most("Mz off", c.z_off, 0.01);
-    at_most("crashed", c.crashed, 0.0);
-    at_most("out of time", c.out_of_time, 0.0);
-    at_most("refused", c.refused, 0.01);
-    at_most("unresolved", c.unresolved, 0.01);
+    }
     return broken;
 }
 
