@@ -19,15 +19,12 @@
 #include "nmrsim/errors.h"
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/file_output.h"
-#include "nmrsim/manifest.h"
 #include "nmrsim/nearest_name.h"
-#include "nmrsim/parameters.h"
 #include "nmrsim/sequence_text.h"
 #include "nmrsim/series.h"
 #include "nmrsim/stop.h"
 #include "nmrsim/version.h"
 #include "option_table.h"
-#include "provenance.h"
 
 namespace nmrapps {
 namespace {
@@ -68,6 +65,8 @@ void end_at_once(int) {
     nmrsim::remove_output_lock();
     _exit(128 + signal_number);
 }
+
+std::vector<std::string> command_words;
 
 struct Interrupted {
     int number;
@@ -145,17 +144,7 @@ CLI::Option* add_experiment_choice(CLI::App& app, ExperimentChoice& choice) {
 
 nmrsim::Experiment chosen_experiment(const ExperimentChoice& choice) {
     nmrsim::Experiment experiment = nmrsim::load_experiment(input_path(choice.name));
-    if (choice.sequence) {
-        nmrsim::set_sequence(experiment, *choice.sequence);
-        // Unknowns of the sequence that was there may mean nothing to this one.
-        const nmrsim::Experiment whole = experiment;
-        std::erase_if(experiment.prior, [&](const nmrsim::PriorRange& range) {
-            return !nmrsim::applies_to_draws(whole, range.name);
-        });
-        std::erase_if(experiment.challenge, [&](const nmrsim::ChallengeColumn& column) {
-            return !nmrsim::parameter(column.parameter).applies(experiment);
-        });
-    }
+    if (choice.sequence) nmrsim::replace_sequence(experiment, *choice.sequence);
     for (const std::string& setting : choice.settings) nmrsim::apply_setting(experiment, setting);
     if (!choice.series.empty()) experiment.series = nmrsim::read_series(choice.series);
     experiment.validate();
@@ -195,7 +184,8 @@ std::optional<std::string> generated_text(const CLI::App& app, int argc, char** 
 int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& work,
                 bool speaks) {
     const std::string program = app.get_name();
-    remember_command(argc, argv);
+    command_words.assign(argv, argv + argc);
+    if (argc > 0) command_words[0] = std::filesystem::path(argv[0]).filename().string();
     const auto refuse = [&](const std::string& message) {
         if (speaks) print_line(program, message);
         return kBadInput;
@@ -275,6 +265,10 @@ void warn(const CLI::App& app, const std::vector<std::string>& messages) {
     for (const std::string& message : messages) warn(app, message);
 }
 
+nmrsim::Provenance provenance(const CLI::App& app) {
+    return {app.get_name(), command_words};
+}
+
 void write_result(const std::string& path, std::string_view text) {
     if (!path.empty() && path != "-") {
         nmrsim::write_whole_file(path, text);
@@ -282,79 +276,6 @@ void write_result(const std::string& path, std::string_view text) {
     }
     if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout)) {
         throw std::runtime_error("standard output: cannot write");
-    }
-}
-
-void check_output_folder(const std::string& option, const std::string& path) {
-    if (path.empty() || path == "-") return;
-    const std::filesystem::path folder = std::filesystem::path(path).parent_path();
-    if (!folder.empty() && !std::filesystem::is_directory(folder)) {
-        throw std::invalid_argument(
-            fmt::format("{} {}: there is no folder {}", option, path, folder.string()));
-    }
-    if (std::filesystem::is_directory(path)) {
-        throw std::invalid_argument(
-            fmt::format("{} {}: expected a file, found a folder", option, path));
-    }
-}
-
-namespace {
-
-/// The files behind what a user names as an input.
-std::vector<std::string> files_of(const std::string& input) {
-    namespace fs = std::filesystem;
-    std::vector<std::string> files = {input, input.substr(0, input.rfind(":/"))};
-    std::error_code error;
-    if (fs::is_directory(input, error)) {
-        for (const char* name : {"echos_r.txt", "echos_i.txt", "mat_info.txt", "experiment.toml"}) {
-            files.push_back((fs::path(input) / name).string());
-        }
-    } else if (fs::is_regular_file(input, error) && nmrsim::is_manifest(input)) {
-        for (const nmrsim::Shard& shard : nmrsim::read_manifest(input).shards) {
-            files.push_back((fs::path(input).parent_path() / shard.file).string());
-        }
-    }
-    return files;
-}
-
-}  // namespace
-
-void check_not_input(const std::string& option, const std::string& output,
-                     const std::vector<std::string>& inputs) {
-    std::error_code error;
-    if (output.empty() || !std::filesystem::is_regular_file(output, error)) return;
-    for (const std::string& input : inputs) {
-        for (const std::string& file : files_of(input)) {
-            if (!nmrsim::same_file(output, file)) continue;
-            throw std::invalid_argument(
-                fmt::format("{} {}: it is read, as {}, and would be written over: choose another "
-                            "name",
-                            option, output, file));
-        }
-    }
-}
-
-void check_not_output(const std::string& option, const std::string& output,
-                      const std::vector<std::string>& others) {
-    if (output.empty() || output == "-" || std::filesystem::is_character_file(output)) return;
-    for (const std::string& other : others) {
-        if (!nmrsim::same_file(output, other)) continue;
-        throw std::invalid_argument(fmt::format(
-            "{} {}: this run writes another of its results there, as {}: choose another "
-            "name",
-            option, output, other));
-    }
-}
-
-void check_is_file(const std::string& option, const std::string& path) {
-    std::error_code error;
-    const auto type = std::filesystem::status(path, error).type();
-    const bool device = type == std::filesystem::file_type::fifo ||
-                        type == std::filesystem::file_type::character ||
-                        type == std::filesystem::file_type::socket;
-    if (path == "-" || path.starts_with("/dev/") || device) {
-        throw std::invalid_argument(
-            fmt::format("{} {}: expected a file, it can be no pipe", option, path));
     }
 }
 

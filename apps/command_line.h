@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "nmrsim/experiment.h"
+#include "nmrsim/provenance.h"
 
 namespace nmrapps {
 
@@ -74,27 +75,11 @@ void warn(const CLI::App& app, const std::string& message);
 /// The same for each of `messages`.
 void warn(const CLI::App& app, const std::vector<std::string>& messages);
 
+/// The program and its command line, from run_program() on.
+nmrsim::Provenance provenance(const CLI::App& app);
+
 /// Writes a text to standard output where `path` is empty or "-", otherwise as a whole file.
 void write_result(const std::string& path, std::string_view text);
-
-/// Refuses an output path whose folder is not there, before hours of work are spent.
-/// Throws: std::invalid_argument that names the option and the folder.
-void check_output_folder(const std::string& option, const std::string& path);
-
-/// Refuses an output that is one of the inputs, by whatever name: nothing of the user's is written
-/// over. Args: inputs: files, FILE.h5:/PATH, challenge folders, manifests, names of what ships.
-/// Throws: std::invalid_argument that names the option and the file.
-void check_not_input(const std::string& option, const std::string& output,
-                     const std::vector<std::string>& inputs);
-
-/// Refuses an output that another option writes, too. Args: others: files, whether there or not.
-/// Throws: std::invalid_argument that names the option and the file.
-void check_not_output(const std::string& option, const std::string& output,
-                      const std::vector<std::string>& others);
-
-/// Refuses standard output, pipes and devices for what is not a text.
-/// Throws: std::invalid_argument that names the option.
-void check_is_file(const std::string& option, const std::string& path);
 
 /// Progress on standard error: a bar with the time left on a terminal, a line every ten seconds
 /// otherwise, nothing where quiet.

@@ -17,7 +17,7 @@
 #include "nmrsim/dataset_file.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/file_output.h"
-#include "provenance.h"
+#include "nmrsim/output_checks.h"
 
 using namespace nmrinverse;
 
@@ -180,9 +180,9 @@ int main(int argc, char** argv) {
     app.add_option("--out", out, "File for the report")->required()->type_name("report.html");
 
     return nmrapps::run_program(app, argc, argv, [&] {
-        nmrapps::check_output_folder("--out", out);
+        nmrsim::check_output_folder("--out", out);
         Page page("nmrsim: spin echoes simulated, and read back");
-        page.paragraph(nmrapps::made_by(app) +
+        page.paragraph(nmrapps::provenance(app).in_words() +
                        ". All of this was simulated, trained and measured in this run.");
         add_challenge(page, model, data, common.threads);
         nmrapps::stop_if_interrupted("nothing written");

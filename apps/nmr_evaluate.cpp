@@ -8,21 +8,21 @@
 #include "nmrinverse/curves.h"
 #include "nmrinverse/evaluation_report.h"
 #include "nmrsim/file_output.h"
-#include "provenance.h"
+#include "nmrsim/output_checks.h"
 
 namespace {
 
 void write_report(const CLI::App& app, const std::string& folder, const nmrapps::FitSource& source,
                   const nmrsim::Dataset& data, const nmrinverse::Evaluation& evaluation,
                   bool fitted, int threads) {
-    nmrinverse::Page page = nmrinverse::evaluation_page(source.experiment, data, evaluation,
-                                                        nmrapps::made_by(app), threads);
+    nmrinverse::Page page = nmrinverse::evaluation_page(
+        source.experiment, data, evaluation, nmrapps::provenance(app).in_words(), threads);
     if (!fitted) source.add_one_posterior(page, data);
     std::filesystem::create_directories(folder);
     nmrsim::write_whole_file(folder + "/report.html", page.html());
     nmrsim::write_whole_file(folder + "/report.json",
                              nmrinverse::evaluation_json(evaluation, source.experiment) + "\n");
-    nmrapps::write_provenance(app, source.experiment, folder + "/report.html");
+    nmrapps::provenance(app).write(source.experiment, folder + "/report.html");
     for (const auto& [name, svg] : page.pictures()) {
         nmrsim::write_whole_file(folder + "/" + name + ".svg", svg);
     }
@@ -54,12 +54,10 @@ int main(int argc, char** argv) {
                  "noise, uniform kernel only");
 
     return nmrapps::run_program(app, argc, argv, [&] {
-        if (!out.empty() && std::filesystem::exists(out) && !std::filesystem::is_directory(out)) {
-            throw std::invalid_argument("--out " + out + ": expected a folder, found a file");
-        }
+        nmrsim::check_is_folder("--out", out);
         const std::string read = nmrapps::fit_source_file(name);
         for (const char* file : {"/report.html", "/report.json", "/report.html.toml"}) {
-            nmrapps::check_not_input("--out", out + file, {data_path, read});
+            nmrsim::check_not_input("--out", out + file, {data_path, read});
         }
         const nmrapps::FitSource source = nmrapps::load_fit_source(name);
         if (!source.doubt.empty()) nmrapps::warn(app, source.doubt);

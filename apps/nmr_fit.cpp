@@ -9,47 +9,24 @@
 #include "command_line.h"
 #include "fit_flags.h"
 #include "fit_source.h"
-#include "nmrinverse/challenge_score.h"
 #include "nmrinverse/estimates_text.h"
 #include "nmrinverse/fit_report.h"
 #include "nmrsim/file_output.h"
-#include "nmrsim/prior.h"
-#include "provenance.h"
+#include "nmrsim/output_checks.h"
 
 namespace {
 
 using nmrinverse::FitResult;
 
-/// Draws of a posterior that a challenge's columns are averaged over, as nmr-evaluate does.
-constexpr std::size_t kChallengeDraws = 99;
 /// Curves whose verdict's reason is said, of those that come first.
 constexpr std::size_t kReasonsSaid = 20;
-
-/// A column that bends within a posterior is expected to be its mean there, not its value at the
-/// mean.
-bool averages_columns(const nmrapps::FitFlags& flags, const nmrsim::Experiment& experiment) {
-    return flags.format == "challenge" && !flags.fit.refines() && !experiment.challenge.empty() &&
-           nmrsim::find_categorical(experiment.prior) == nullptr;
-}
-
-/// The first draws of each curve.
-std::vector<double> first_draws(const FitResult& result, std::size_t draws) {
-    const std::size_t row = draws * result.estimates.unknowns;
-    const std::size_t all = result.count() ? result.samples.size() / result.count() : 0;
-    std::vector<double> first;
-    for (std::size_t c = 0; c < result.count(); ++c) {
-        const auto begin = result.samples.begin() + static_cast<std::ptrdiff_t>(c * all);
-        first.insert(first.end(), begin, begin + static_cast<std::ptrdiff_t>(row));
-    }
-    return first;
-}
 
 void write_pictures(const CLI::App& app, const nmrapps::FitFlags& flags, const FitResult& result,
                     const nmrapps::FitSource& source) {
     nmrapps::Progress progress(app, flags.common);
     std::filesystem::create_directories(flags.plot);
     const std::string report = flags.plot + "/report.html";
-    nmrapps::write_provenance(app, source.experiment, report);
+    nmrapps::provenance(app).write(source.experiment, report);
     for (std::size_t c = 0; c < result.count(); ++c) {
         const std::string& name = result.curves.names[c];
         const std::string stem = std::filesystem::path(name).stem().string();
@@ -59,8 +36,8 @@ void write_pictures(const CLI::App& app, const nmrapps::FitFlags& flags, const F
         progress.show(static_cast<double>(c + 1) / static_cast<double>(result.count()), "drawing");
         nmrapps::stop_if_interrupted("some pictures are missing in " + flags.plot);
     }
-    const nmrinverse::Page page =
-        nmrinverse::fit_page(result, source.experiment, nmrapps::made_by(app), source.description);
+    const nmrinverse::Page page = nmrinverse::fit_page(
+        result, source.experiment, nmrapps::provenance(app).in_words(), source.description);
     nmrsim::write_whole_file(report, page.html());
     progress.finish();
 }
@@ -79,25 +56,19 @@ void write_results(const CLI::App& app, const nmrapps::FitFlags& flags, const Fi
         nmrapps::write_result(flags.beside_out(".steps.json"), result.steps);
     }
     if (flags.samples > 0) {
-        const auto draws = first_draws(result, static_cast<std::size_t>(flags.samples));
+        const auto draws = result.first_samples(static_cast<std::size_t>(flags.samples));
         nmrapps::write_result(flags.beside_out(".samples.csv"),
                               nmrinverse::samples_as_csv(result.curves, draws, experiment.prior));
     }
     if (!flags.plot.empty()) write_pictures(app, flags, result, source);
-    nmrapps::write_provenance(app, experiment, flags.out);
+    nmrapps::provenance(app).write(experiment, flags.out);
     if (flags.format == "csv") {
         nmrapps::write_result(flags.out,
                               nmrinverse::estimates_as_csv(result.curves, result.estimates, judged,
                                                            experiment.prior));
-    } else if (averages_columns(flags, experiment)) {
-        nmrapps::write_result(
-            flags.out, nmrinverse::challenge_rows(
-                           nmrinverse::challenge_means(
-                               experiment, first_draws(result, kChallengeDraws), kChallengeDraws),
-                           experiment.challenge.size()));
     } else {
         nmrapps::write_result(flags.out,
-                              nmrinverse::estimates_as_challenge(result.estimates, experiment));
+                              nmrinverse::fit_as_challenge(result, flags.fit, experiment));
     }
 }
 
@@ -115,7 +86,7 @@ int main(int argc, char** argv) {
             for (const std::string& path :
                  {flags.out, flags.out + ".toml", flags.beside_out(".steps.json"),
                   flags.beside_out(".samples.csv")}) {
-                nmrapps::check_not_input("--out", path, read);
+                nmrsim::check_not_input("--out", path, read);
             }
         }
         const nmrsim::OutputLock lock(flags.out);
@@ -133,8 +104,9 @@ int main(int argc, char** argv) {
             throw std::invalid_argument(
                 fmt::format("--joint needs two or more curves, got {}", count));
         }
-        if (averages_columns(flags, source.experiment)) {
-            flags.fit.samples = std::max(flags.fit.samples, kChallengeDraws);
+        if (flags.format == "challenge") {
+            flags.fit.samples = std::max(flags.fit.samples,
+                                         nmrinverse::challenge_draws(flags.fit, source.experiment));
         }
         nmrapps::StageProgress progress(app, flags.common);
         flags.fit.progress = [&](const std::string& stage, double share) {

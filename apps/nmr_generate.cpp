@@ -2,36 +2,17 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
-#include <filesystem>
 #include <optional>
-#include <stdexcept>
 
 #include "command_line.h"
 #include "nmrsim/dataset.h"
 #include "nmrsim/dataset_generation.h"
 #include "nmrsim/experiment_warnings.h"
 #include "nmrsim/file_output.h"
-#include "provenance.h"
+#include "nmrsim/output_checks.h"
 #include "ranks.h"
 
 namespace {
-
-/// Part `shard` = "I/N" of `count` curves, I from 1 to N; all of them where it is empty.
-/// Throws: std::invalid_argument for another text.
-nmrsim::IndexRange shard_range(const std::string& shard, std::size_t count) {
-    if (shard.empty()) return {0, count};
-    const char* end = shard.data() + shard.size();
-    std::uint64_t part = 0;
-    std::uint64_t parts = 0;
-    const auto first = std::from_chars(shard.data(), end, part);
-    const bool slash = first.ec == std::errc() && first.ptr != end && *first.ptr == '/';
-    const auto second = slash ? std::from_chars(first.ptr + 1, end, parts) : first;
-    if (!slash || second.ec != std::errc() || second.ptr != end || part < 1 || part > parts) {
-        throw std::invalid_argument("--shard must be I/N with 1 <= I <= N, got " + shard);
-    }
-    return nmrsim::part_of({0, count}, part, parts);
-}
 
 nmrsim::GenerationPeers peers_of(nmrapps::Ranks& ranks) {
     nmrsim::GenerationPeers peers;
@@ -90,25 +71,18 @@ int main(int argc, char** argv) {
             // The first rank speaks where all would refuse the same.
             if (!ranks.first()) ranks.barrier();
             task.experiment = nmrapps::chosen_experiment(choice);
-            task.range = shard_range(shard, count);
-            if (task.range.count == 0) {
-                throw std::invalid_argument(
-                    fmt::format("--shard {}: no curves in it, --count is {}", shard, count));
-            }
+            task.range = {0, count};
+            if (!shard.empty()) task.range = nmrsim::shard_range("--shard", shard, count);
             task.challenge = format == "challenge";
             if (task.challenge) {
-                if (std::filesystem::exists(task.path) &&
-                    !std::filesystem::is_directory(task.path)) {
-                    throw std::invalid_argument("--out " + task.path +
-                                                ": expected a folder, found a file");
-                }
+                nmrsim::check_is_folder("--out", task.path);
             } else {
-                nmrapps::check_output_folder("--out", task.path);
-                nmrapps::check_is_file("--out", task.path);
+                nmrsim::check_output_folder("--out", task.path);
+                nmrsim::check_is_file("--out", task.path);
             }
             for (const std::string& path :
                  {task.path, nmrsim::manifest_path(task.path), task.path + "/experiment.toml"}) {
-                nmrapps::check_not_input("--out", path, {choice.name});
+                nmrsim::check_not_input("--out", path, {choice.name});
             }
             // Whether it has a prior, before anything is written.
             nmrsim::generate_dataset(task.experiment, 0, task.seed, task.range.first);
@@ -122,7 +96,7 @@ int main(int argc, char** argv) {
             if (ranks.first()) lock.emplace(task.path);
             ranks.barrier();
             task.provenance = fmt::format("{}# curves {} to {} of seed {}\n",
-                                          nmrapps::provenance_toml(app, task.experiment),
+                                          nmrapps::provenance(app).toml(task.experiment),
                                           task.range.first, task.range.end(), task.seed);
             task.threads = common.threads > 0 ? common.threads : ranks.threads();
             nmrapps::Progress progress(app, common);

@@ -17,37 +17,10 @@
 #include "nmrsim/file_output.h"
 #include "nmrsim/fisher.h"
 #include "nmrsim/observables.h"
+#include "nmrsim/output_checks.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/simulate.h"
 #include "nmrsim/sweep.h"
-#include "provenance.h"
-
-namespace {
-
-std::string list_of_experiments() {
-    std::string text;
-    for (const std::string& name : nmrsim::shipped_experiments()) {
-        text += fmt::format("{:<24} {}\n", name, nmrsim::shipped_experiment_summary(name));
-    }
-    return text;
-}
-
-/// What looks wrong at either end of the sweep, each line once.
-std::vector<std::string> sweep_warnings(nmrsim::Experiment experiment,
-                                        const nmrsim::SweepRange& range) {
-    std::vector<std::string> warnings;
-    for (const double value : {range.values.front(), range.values.back()}) {
-        nmrsim::set_parameter(experiment, range.parameter, value);
-        for (const std::string& warning : nmrsim::experiment_warnings(experiment)) {
-            if (std::find(warnings.begin(), warnings.end(), warning) == warnings.end()) {
-                warnings.push_back(warning);
-            }
-        }
-    }
-    return warnings;
-}
-
-}  // namespace
 
 int main(int argc, char** argv) {
     CLI::App app(
@@ -103,22 +76,22 @@ int main(int argc, char** argv) {
 
     return nmrapps::run_program(app, argc, argv, [&] {
         if (list) {
-            nmrapps::write_result("", list_of_experiments());
+            nmrapps::write_result("", nmrsim::list_of_experiments());
             return;
         }
         if (choice.name.empty()) {
             throw std::invalid_argument("EXPERIMENT is required; --list shows those that ship");
         }
         const nmrsim::Experiment experiment = nmrapps::chosen_experiment(choice);
-        nmrapps::check_output_folder("--out", out);
-        nmrapps::check_output_folder("--plot", plot);
-        nmrapps::check_not_input("--out", out, {choice.name});
-        nmrapps::check_not_input("--plot", plot, {choice.name});
-        if (!out.empty()) nmrapps::check_not_output("--plot", plot, {out, out + ".toml"});
+        nmrsim::check_output_folder("--out", out);
+        nmrsim::check_output_folder("--plot", plot);
+        nmrsim::check_not_input("--out", out, {choice.name});
+        nmrsim::check_not_input("--plot", plot, {choice.name});
+        if (!out.empty()) nmrsim::check_not_output("--plot", plot, {out, out + ".toml"});
         if (choice.sequence || !choice.settings.empty()) {  // which the file does not say
             const std::string made = out.empty() ? plot : out;
-            nmrapps::check_not_input(out.empty() ? "--plot" : "--out", made + ".toml",
-                                     {choice.name});
+            nmrsim::check_not_input(out.empty() ? "--plot" : "--out", made + ".toml",
+                                    {choice.name});
         }
         const nmrsim::OutputLock lock(out);
         if (!plot.empty()) nmrinverse::check_picture_name(plot);
@@ -142,19 +115,12 @@ int main(int argc, char** argv) {
         if (!by.empty() && !bound) throw std::invalid_argument("--by needs --bound");
         if (bound) {
             nmrapps::warn(app, nmrsim::experiment_warnings(experiment));
-            std::vector<std::string> names = by;
-            if (names.empty()) {
-                // A choice has no derivative, and the bound is that of the experiment's own.
-                for (const nmrsim::PriorRange& range : experiment.prior) {
-                    const bool applies = nmrsim::parameter(range.name).applies(experiment);
-                    if (applies && !range.categorical()) names.push_back(range.name);
-                }
-            }
-            if (names.empty()) {
+            if (by.empty()) by = nmrsim::bounded_unknowns(experiment);
+            if (by.empty()) {
                 throw std::invalid_argument("the experiment has no prior: say --by NAME,...");
             }
             const nmrsim::SignalJacobian jacobian =
-                nmrsim::simulate_with_jacobian(experiment, names, common.threads);
+                nmrsim::simulate_with_jacobian(experiment, by, common.threads);
             table = nmrsim::bounds_to_csv(experiment, jacobian);
             csv = nmrsim::curve_to_csv(experiment, jacobian.signal);
             estimated_error = jacobian.signal.estimated_error;
@@ -171,7 +137,7 @@ int main(int argc, char** argv) {
             figure = nmrinverse::curve_figure(experiment, signal);
         } else {
             const nmrsim::SweepRange range = nmrsim::parse_sweep(*sweep);
-            nmrapps::warn(app, sweep_warnings(experiment, range));
+            nmrapps::warn(app, nmrsim::sweep_warnings(experiment, range));
             nmrapps::Progress progress(app, common);
             const std::vector<nmrsim::Signal> curves = nmrsim::simulate_sweep(
                 experiment, range.parameter, range.values, common.threads, [&](std::size_t done) {
@@ -190,7 +156,7 @@ int main(int argc, char** argv) {
         // The picture first: where gnuplot is missing, no output appears at all.
         if (!plot.empty()) nmrsim::write_whole_file(plot, nmrinverse::figure_picture(figure, plot));
         if (!bound || !out.empty()) nmrapps::write_result(out, csv);
-        nmrapps::write_provenance(app, experiment, out.empty() ? plot : out, choice.name);
+        nmrapps::provenance(app).write(experiment, out.empty() ? plot : out, choice.name);
         if (bound) nmrapps::write_result("", table);
         if (!common.quiet && estimated_error > 0.0) {
             fmt::print(stderr, "estimated error {:.0e} of the largest |M|\n", estimated_error);

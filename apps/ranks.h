@@ -17,8 +17,6 @@ class Ranks {
 public:
     Ranks();
     ~Ranks();
-    Ranks(const Ranks&) = delete;
-    Ranks& operator=(const Ranks&) = delete;
 
     int rank() const { return rank_; }  ///< from 0
     int size() const { return size_; }

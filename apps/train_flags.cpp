@@ -2,37 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
-#include <cmath>
 #include <filesystem>
 #include <stdexcept>
 #include <string_view>
 
+#include "nmrsim/output_checks.h"
 #include "option_table.h"
 
 namespace nmrapps {
 namespace {
-
-double noise_level(const std::string& text, const std::string& whole) {
-    double value = 0.0;
-    const char* end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, value);
-    if (error != std::errc() || stop != end || !std::isfinite(value) || value < 0.0) {
-        throw std::invalid_argument(
-            "--noise must be SIGMA or LOW:HIGH with 0 <= LOW <= HIGH, got " + whole);
-    }
-    return value;
-}
-
-/// "SIGMA" or "LOW:HIGH" into the options.
-void set_noise(const std::string& text, nmrinverse::TrainingOptions& options) {
-    if (text.empty()) return;
-    const std::size_t colon = text.find(':');
-    options.noise_low = noise_level(text.substr(0, colon), text);
-    options.noise_high =
-        colon == std::string::npos ? options.noise_low : noise_level(text.substr(colon + 1), text);
-    if (options.noise_high < options.noise_low) noise_level("", text);
-}
 
 constexpr std::string_view kAuto = "auto";
 
@@ -172,16 +150,16 @@ void add_train_flags(CLI::App& app, TrainFlags& flags) {
 }
 
 void TrainFlags::settle(const Ranks& ranks) {
-    check_output_folder("--out", out);
-    check_is_file("--out", out);
-    set_noise(noise, options);
+    nmrsim::check_output_folder("--out", out);
+    nmrsim::check_is_file("--out", out);
+    if (!noise.empty()) nmrinverse::set_noise(options, noise);
     if (!first_look.empty()) options.first_look = find_model(first_look);
     options.threads = common.threads;
     if (options.threads == 0 && ranks.size() > 1) options.threads = ranks.threads();
     options.checkpoint = out + ".checkpoint";
     for (const std::string& path : {out, options.checkpoint}) {
-        check_not_input("--out", path, data_paths);
-        check_not_input("--out", path, {choice.name, first_look, calibrated});
+        nmrsim::check_not_input("--out", path, data_paths);
+        nmrsim::check_not_input("--out", path, {choice.name, first_look, calibrated});
     }
     if (!options.resume && calibrated.empty() && std::filesystem::exists(options.checkpoint)) {
         throw std::invalid_argument(

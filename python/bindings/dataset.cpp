@@ -103,12 +103,7 @@ Args: signal: (n, 2, points), Mx and My at the experiment's times. parameters: (
             },
             "Times of the samples, (points) float64 [us].")
         .def_property_readonly(
-            "unknowns",
-            [](const Dataset& set) {
-                std::vector<std::string> names;
-                for (const auto& range : set.unknowns) names.push_back(range.name);
-                return names;
-            },
+            "unknowns", [](const Dataset& set) { return names_of(set.unknowns); },
             "Names of the columns of parameters.")
         .def_property_readonly(
             "experiment",

@@ -102,18 +102,6 @@ void set_prior(Experiment& experiment, const py::dict& ranges) {
     experiment.prior = std::move(prior);
 }
 
-void set_sequence(Experiment& experiment, const std::string& text) {
-    nmrsim::set_sequence(experiment, text);
-    // As nmr-simulate --sequence: what was of the old sequence may mean nothing to this one.
-    const Experiment whole = experiment;
-    std::erase_if(experiment.prior, [&](const nmrsim::PriorRange& range) {
-        return !nmrsim::applies_to_draws(whole, range.name);
-    });
-    std::erase_if(experiment.challenge, [&](const nmrsim::ChallengeColumn& column) {
-        return !nmrsim::parameter(column.parameter).applies(whole);
-    });
-}
-
 std::string description(const Experiment& experiment) {
     std::string unknowns;
     for (const nmrsim::PriorRange& range : experiment.prior) {
@@ -127,24 +115,14 @@ std::string description(const Experiment& experiment) {
 
 void bind_parameter(py::module_& module) {
     py::class_<Parameter>(module, "Parameter", "A row of the table of parameters.")
-        .def_property_readonly(
-            "name", [](const Parameter& row) { return row.name; },
-            "Key in its table and name of columns: \"alpha_x_khz\".")
-        .def_property_readonly(
-            "table", [](const Parameter& row) { return row.table; },
-            "Table of the experiment: \"interaction\".")
-        .def_property_readonly(
-            "symbol", [](const Parameter& row) { return row.symbol; },
-            "As the theory page writes it: \"alpha_x\".")
-        .def_property_readonly(
-            "unit", [](const Parameter& row) { return row.unit; },
-            "\"kHz\"; empty where dimensionless.")
-        .def_property_readonly(
-            "lower", [](const Parameter& row) { return row.lower; }, "Smallest value allowed.")
-        .def_property_readonly(
-            "upper", [](const Parameter& row) { return row.upper; }, "Largest value allowed.")
-        .def_property_readonly(
-            "help", [](const Parameter& row) { return row.help; }, "One line.")
+        .def_readonly("name", &Parameter::name,
+                      "Key in its table and name of columns: \"alpha_x_khz\".")
+        .def_readonly("table", &Parameter::table, "Table of the experiment: \"interaction\".")
+        .def_readonly("symbol", &Parameter::symbol, "As the theory page writes it: \"alpha_x\".")
+        .def_readonly("unit", &Parameter::unit, "\"kHz\"; empty where dimensionless.")
+        .def_readonly("lower", &Parameter::lower, "Smallest value allowed.")
+        .def_readonly("upper", &Parameter::upper, "Largest value allowed.")
+        .def_readonly("help", &Parameter::help, "One line.")
         .def("__repr__", [](const Parameter& row) {
             return fmt::format("<Parameter {}.{}{}: {}>", row.table, row.name,
                                *row.unit ? fmt::format(" [{}]", row.unit) : "", row.help);
@@ -212,12 +190,7 @@ Raises: InputError for an unknown key or a value out of range; what several keys
 
 A copy: assign a whole dict to change it.)")
         .def_property_readonly(
-            "unknowns",
-            [](const Experiment& experiment) {
-                std::vector<std::string> names;
-                for (const auto& range : experiment.prior) names.push_back(range.name);
-                return names;
-            },
+            "unknowns", [](const Experiment& experiment) { return names_of(experiment.prior); },
             "Names of the prior's unknowns, in order: the columns of parameters.")
         .def_property_readonly(
             "time_us",
@@ -232,7 +205,7 @@ A copy: assign a whole dict to change it.)")
             [](const Experiment& experiment) {
                 return nmrsim::sequence_to_text(experiment.sequence);
             },
-            &set_sequence,
+            &nmrsim::replace_sequence,
             R"(The pulse sequence as text; one that says acquire sets the window too.
 
 Unknowns of the prior that mean nothing to a new sequence are dropped.)")

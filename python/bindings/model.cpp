@@ -199,12 +199,7 @@ void bind_model(py::module_& module) {
             "experiment", [](const Model& model) { return model.experiment(); },
             "A copy of the experiment it was trained for; its prior names the unknowns.")
         .def_property_readonly(
-            "unknowns",
-            [](const Model& model) {
-                std::vector<std::string> names;
-                for (const auto& range : model.experiment().prior) names.push_back(range.name);
-                return names;
-            },
+            "unknowns", [](const Model& model) { return names_of(model.experiment().prior); },
             "Names of the columns of estimates.")
         .def_property_readonly("record", &record_of, "How it came to be: a dict.")
         .def_property_readonly("largest_noise", &Model::largest_noise,

@@ -21,13 +21,6 @@ using nmrsim::Experiment;
 using nmrsim::FisherInformation;
 using nmrsim::SignalJacobian;
 
-std::vector<std::string> names_of(const Experiment& experiment, const Names& names) {
-    if (names) return *names;
-    std::vector<std::string> unknowns;
-    for (const auto& range : experiment.prior) unknowns.push_back(range.name);
-    return unknowns;
-}
-
 py::array_t<double> rows(const std::vector<std::vector<double>>& from, std::size_t points) {
     py::array_t<double> all(Shape{extent(from.size()), extent(points)});
     double* to = all.mutable_data();
@@ -78,7 +71,7 @@ void bind_sensitivity(py::module_& module) {
     module.def(
         "simulate_with_jacobian",
         [](Experiment experiment, const Names& names, int threads) {
-            const std::vector<std::string> parameters = names_of(experiment, names);
+            const std::vector<std::string> parameters = names ? *names : names_of(experiment.prior);
             return without_gil(
                 [&] { return nmrsim::simulate_with_jacobian(experiment, parameters, threads); });
         },

@@ -15,6 +15,7 @@
 #include "nmrsim/parameters.h"
 #include "nmrsim/prior.h"
 #include "nmrsim/sweep.h"
+#include "nmrsim/throughput.h"
 
 namespace nmrpython {
 
@@ -44,10 +45,8 @@ Experiment with_unknowns(Experiment experiment, const Names& names) {
 void require_columns(const Input<double>& parameters, const Experiment& experiment) {
     const std::size_t unknowns = experiment.prior.size();
     if (parameters.ndim() == 2 && parameters.shape(1) == extent(unknowns)) return;
-    std::vector<std::string> names;
-    for (const auto& range : experiment.prior) names.push_back(range.name);
     throw py::value_error(fmt::format("parameters must have the shape (n, {}), for {}, got {}",
-                                      unknowns, fmt::join(names, ", "),
+                                      unknowns, fmt::join(names_of(experiment.prior), ", "),
                                       py::str(parameters.attr("shape")).cast<std::string>()));
 }
 
@@ -82,14 +81,19 @@ std::vector<Signal> sweep(const Experiment& given, const std::string& parameter,
     });
 }
 
+nmrsim::Throughput throughput(const Experiment& given, double seconds, int threads) {
+    const Experiment experiment = given;
+    return without_gil([&] {
+        nmrsim::ThroughputOptions options;
+        options.seconds = seconds;
+        options.threads = threads;
+        return nmrsim::measure_throughput(experiment, options);
+    });
+}
+
 py::array_t<double> draw(const Experiment& experiment, std::size_t count, std::uint64_t seed,
                          std::uint64_t first_index) {
-    std::vector<double> all;
-    for (std::size_t i = 0; i < count; ++i) {
-        const std::vector<double> one =
-            nmrsim::draw_parameters(experiment.prior, seed, first_index + i);
-        all.insert(all.end(), one.begin(), one.end());
-    }
+    std::vector<double> all = nmrsim::draw_many(experiment.prior, count, seed, first_index);
     return taken(std::move(all), {extent(count), extent(experiment.prior.size())});
 }
 
@@ -126,6 +130,25 @@ Raises: ValueError for a wrong shape, an unknown name or a value out of bounds.)
                R"(One Signal for each value of a parameter, all else as it is. Releases the GIL.
 
 Args: parameter: a row of the table, such as "flip_deg", in its unit. threads: 0 for all cores.)");
+    py::class_<nmrsim::Throughput>(module, "Throughput",
+                                   "How fast and how exactly curves are simulated.")
+        .def_readonly("threads", &nmrsim::Throughput::threads, "That were used.")
+        .def_property_readonly("curves_per_s", &nmrsim::Throughput::curves_per_s,
+                               "Curves simulated in a second [1/s].")
+        .def_property_readonly(
+            "errors",
+            [](const py::object& self) {
+                const auto& errors = self.cast<const nmrsim::Throughput&>().errors;
+                return view(errors, {extent(errors.size())}, self);
+            },
+            "Largest |M - M_converged| of some draws, ascending.")
+        .def_property_readonly("peak_share", &nmrsim::Throughput::peak_share,
+                               "Share of the machine's arithmetic peak.");
+    module.def("measure_throughput", &throughput, py::arg("experiment"), py::arg("seconds") = 10.0,
+               py::arg("threads") = 0,
+               R"(What nmr-throughput measures, on draws of the prior: Throughput. Releases the GIL.
+
+Args: seconds: to measure the rate for. threads: 0 for all cores.)");
     module.def("draw_parameters", &draw, py::arg("experiment"), py::arg("count"), py::arg("seed"),
                py::arg("first_index") = 0,
                R"(Draws of the prior, (count, unknowns) float64, in the units of the names.

@@ -138,24 +138,9 @@ for row in zip(model.unknowns, truth, summary.mean[0], summary.sd[0], best.estim
     print("{:12s} {:8.3f} {:10.3f} +- {:.3f} {:10.4f} +- {:.4f}".format(*row))
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 3.4), width_ratios=[1.8, 1.0])
-left.plot(
-    measured.time_us[::3],
-    measured.mx[::3],
-    ".",
-    ms=2.5,
-    color="#8fa3b5",
-    label="Mx, measured",
-    rasterized=True,
-)
-left.plot(
-    measured.time_us[::3],
-    measured.my[::3],
-    ".",
-    ms=2.5,
-    color="#e0b48c",
-    label="My, measured",
-    rasterized=True,
-)
+for name, curve, colour in (("Mx", measured.mx, "#8fa3b5"), ("My", measured.my, "#e0b48c")):
+    points = dict(ms=2.5, color=colour, label=name + ", measured", rasterized=True)
+    left.plot(measured.time_us[::3], curve[::3], ".", **points)
 left.plot(fitted.time_us[::2], fitted.mx[::2], color=COLOURS[0], lw=1.2, label="fit")
 left.plot(fitted.time_us[::2], fitted.my[::2], color=COLOURS[2], lw=1.2)
 left.set(

@@ -94,6 +94,16 @@ class FisherInformation:
     @property
     def matrix(self) -> NDArray[np.float64]: ...
 
+class Throughput:
+    @property
+    def threads(self) -> int: ...
+    @property
+    def curves_per_s(self) -> float: ...
+    @property
+    def errors(self) -> NDArray[np.float64]: ...
+    @property
+    def peak_share(self) -> float: ...
+
 class Dataset:
     def __init__(
         self, experiment: Experiment, signal: ArrayLike, parameters: ArrayLike | None = None
@@ -130,6 +140,9 @@ def simulate_batch(
 def simulate_sweep(
     experiment: Experiment, parameter: str, values: Sequence[float], threads: int = 0
 ) -> list[Signal]: ...
+def measure_throughput(
+    experiment: Experiment, seconds: float = 10.0, threads: int = 0
+) -> Throughput: ...
 def simulate_with_jacobian(
     experiment: Experiment, names: Sequence[str] | None = None, *, threads: int = 0
 ) -> SignalJacobian: ...
@@ -280,7 +293,7 @@ def fit(
     fit_time_zero: bool = False,
     time_zero_range_us: float | None = None,
     joint: bool = False,
-    per_curve: Sequence[str] = ("flip_deg",),
+    per_curve: Sequence[str] = ["flip_deg"],
     check: bool | None = None,
     samples: int = 0,
     seed: int = 0,

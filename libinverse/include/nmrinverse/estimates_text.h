@@ -5,6 +5,7 @@
 #include <string>
 
 #include "nmrinverse/curves.h"
+#include "nmrinverse/fit.h"
 #include "nmrinverse/prediction.h"
 #include "nmrinverse/verdict.h"
 #include "nmrsim/experiment.h"
@@ -25,6 +26,15 @@ std::string challenge_rows(std::span<const double> values, std::size_t columns);
 /// One row a curve, as the experiment's mat_info.txt; the kernel by the likeliest choice.
 std::string estimates_as_challenge(const Predictions& estimates,
                                    const nmrsim::Experiment& experiment);
+
+/// Draws of each curve's posterior that fit_as_challenge() asks for, as nmr-evaluate does: a column
+/// that bends within a network's posterior is expected to be its mean there, not its value at the
+/// mean. 0 where the estimates are taken as they are: refined, a kernel chosen, no columns.
+std::size_t challenge_draws(const FitOptions& options, const nmrsim::Experiment& experiment);
+
+/// One row a curve, as above. Args: result: with as many samples. options: that gave it.
+std::string fit_as_challenge(const FitResult& result, const FitOptions& options,
+                             const nmrsim::Experiment& experiment);
 
 /// One line a draw under a header: curve, draw, the unknowns (a categorical one by its name).
 ///

@@ -27,4 +27,5 @@
 #include "nmrinverse/refine.h"
 #include "nmrinverse/report.h"
 #include "nmrinverse/trainer.h"
+#include "nmrinverse/training_files.h"
 #include "nmrinverse/verdict.h"

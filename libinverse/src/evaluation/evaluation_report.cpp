@@ -58,50 +58,54 @@ void select(const nmrsim::Dataset& data, const Predictions& all,
     }
 }
 
+/// Calls make(k, label, truth, mean) for every unknown that is a number.
+template <class Make>
+void for_each_number(const Evaluation& evaluation, const Make& make) {
+    const std::size_t unknowns = evaluation.scores.size();
+    for (std::size_t k = 0; k < unknowns; ++k) {
+        if (evaluation.scores[k].categorical) continue;
+        make(k, label_of(evaluation.scores[k].name), column(evaluation.truth, unknowns, k),
+             column(evaluation.predictions.mean, unknowns, k));
+    }
+}
+
 }  // namespace
 
 std::vector<Figure> prediction_figures(const Evaluation& evaluation) {
     std::vector<Figure> figures;
-    const std::size_t unknowns = evaluation.scores.size();
-    for (std::size_t k = 0; k < unknowns; ++k) {
-        if (evaluation.scores[k].categorical) continue;
-        const std::string label = label_of(evaluation.scores[k].name);
-        const std::vector<double> truth = column(evaluation.truth, unknowns, k);
-        const std::vector<double> mean = column(evaluation.predictions.mean, unknowns, k);
-        const std::vector<double> sd = column(evaluation.predictions.sd, unknowns, k);
-        Figure figure = scatter(label, "true", "estimate", truth, mean);
-        // Bars of all curves would hide one another.
-        Series bars;
-        bars.label = fmt::format("± sd, {} curves", std::min(truth.size(), kErrorBars));
-        bars.style = Series::Style::points;
-        bars.thin = true;
-        bars.color = 1;
-        for (std::size_t i = 0; i < std::min(truth.size(), kErrorBars); ++i) {
-            bars.x.push_back(truth[i]);
-            bars.y.push_back(mean[i]);
-            bars.error.push_back(sd[i]);
-        }
-        figure.series.push_back(std::move(bars));
-        figure.equal_axes = true;
-        figure.width = figure.height = 480;
-        figures.push_back(std::move(figure));
-    }
+    for_each_number(
+        evaluation, [&](std::size_t k, const std::string& label, const std::vector<double>& truth,
+                        const std::vector<double>& mean) {
+            const std::vector<double> sd =
+                column(evaluation.predictions.sd, evaluation.scores.size(), k);
+            Figure figure = scatter(label, "true", "estimate", truth, mean);
+            // Bars of all curves would hide one another.
+            Series bars;
+            bars.label = fmt::format("± sd, {} curves", std::min(truth.size(), kErrorBars));
+            bars.style = Series::Style::points;
+            bars.thin = true;
+            bars.color = 1;
+            for (std::size_t i = 0; i < std::min(truth.size(), kErrorBars); ++i) {
+                bars.x.push_back(truth[i]);
+                bars.y.push_back(mean[i]);
+                bars.error.push_back(sd[i]);
+            }
+            figure.series.push_back(std::move(bars));
+            figure.equal_axes = true;
+            figure.width = figure.height = 480;
+            figures.push_back(std::move(figure));
+        });
     return figures;
 }
 
 std::vector<Figure> error_figures(const Evaluation& evaluation) {
     std::vector<Figure> figures;
-    const std::size_t unknowns = evaluation.scores.size();
-    for (std::size_t k = 0; k < unknowns; ++k) {
-        if (evaluation.scores[k].categorical) continue;
-        const std::string label = label_of(evaluation.scores[k].name);
-        std::vector<double> truth = column(evaluation.truth, unknowns, k);
-        std::vector<double> error = column(evaluation.predictions.mean, unknowns, k);
+    for_each_number(evaluation, [&](std::size_t, const std::string& label,
+                                    const std::vector<double>& truth, std::vector<double> error) {
         for (std::size_t i = 0; i < error.size(); ++i) error[i] -= truth[i];
-        figures.push_back(
-            scatter(label, "true", "estimate - true", std::move(truth), std::move(error)));
+        figures.push_back(scatter(label, "true", "estimate - true", truth, std::move(error)));
         figures.back().width = 480;
-    }
+    });
     return figures;
 }
 

@@ -6,11 +6,16 @@
 #include <stdexcept>
 #include <vector>
 
+#include "nmrinverse/challenge_score.h"
 #include "nmrinverse/classification.h"
 #include "nmrsim/challenge_files.h"
+#include "nmrsim/prior.h"
 
 namespace nmrinverse {
 namespace {
+
+/// Draws of a posterior that a challenge's columns are averaged over.
+constexpr std::size_t kChallengeDraws = 99;
 
 std::string csv_field(const std::string& text) {
     if (text.find_first_of(",\"\n") == std::string::npos) return text;
@@ -117,6 +122,20 @@ std::string estimates_as_challenge(const Predictions& estimates,
         text += challenge_rows(row, row.size());
     }
     return text;
+}
+
+std::size_t challenge_draws(const FitOptions& options, const nmrsim::Experiment& experiment) {
+    const bool averaged = !options.refines() && !experiment.challenge.empty() &&
+                          nmrsim::find_categorical(experiment.prior) == nullptr;
+    return averaged ? kChallengeDraws : 0;
+}
+
+std::string fit_as_challenge(const FitResult& result, const FitOptions& options,
+                             const nmrsim::Experiment& experiment) {
+    const std::size_t draws = challenge_draws(options, experiment);
+    if (draws == 0) return estimates_as_challenge(result.estimates, experiment);
+    return challenge_rows(challenge_means(experiment, result.first_samples(draws), draws),
+                          experiment.challenge.size());
 }
 
 std::string choice_in_words(const Predictions& estimates, std::size_t curve,

@@ -23,6 +23,10 @@ struct IndexRange {
 /// Part `part` of `parts` of a range, from 1; the parts differ by one curve at most.
 IndexRange part_of(const IndexRange& whole, std::uint64_t part, std::uint64_t parts);
 
+/// Part I of N of `count` curves for the text "I/N", I from 1 to N. Args: what: names the text in
+/// messages. Throws: std::invalid_argument for another text, and where no curve is in it.
+IndexRange shard_range(const std::string& what, const std::string& shard, std::size_t count);
+
 /// Which curves to make, and where to.
 struct GenerationTask {
     Experiment experiment;

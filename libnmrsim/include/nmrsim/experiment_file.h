@@ -15,6 +15,9 @@ std::vector<std::string> shipped_experiments();
 /// One line about a shipped experiment. Throws: InputError for an unknown name.
 std::string shipped_experiment_summary(std::string_view name);
 
+/// All of them, a name and its line each.
+std::string list_of_experiments();
+
 /// An experiment by the name of one that ships, or from a TOML file.
 ///
 /// Throws: InputError, "echo.toml:12: unknown key interaction.alfa_x_khz; did you mean

@@ -34,8 +34,12 @@ Eigen::MatrixXd cramer_rao_bound(const FisherInformation& information);
 /// The standard deviations from it, (k).
 std::vector<double> cramer_rao_deviations(const FisherInformation& information);
 
-/// What acquisition.noise leaves of each parameter of the Jacobian, "parameter,unit,value,bound" one
-/// a line, the bound a standard deviation.
+/// The unknowns of the prior that have a bound: a choice has no derivative, and the bound is that
+/// of the experiment's own.
+std::vector<std::string> bounded_unknowns(const Experiment& experiment);
+
+/// What acquisition.noise leaves of each parameter of the Jacobian, "parameter,unit,value,bound"
+/// one a line, the bound a standard deviation.
 std::string bounds_to_csv(const Experiment& experiment, const SignalJacobian& jacobian);
 
 }  // namespace nmrsim

@@ -43,6 +43,9 @@ double choice_value(std::size_t index);
 /// The prior's categorical unknown, of which there is at most one; nullptr where there is none.
 const PriorRange* find_categorical(const Prior& prior);
 
+/// The unknowns' names, (unknowns).
+std::vector<std::string> names_of(const Prior& prior);
+
 /// Throws std::invalid_argument for an unknown name, a name given twice, a range that is empty or
 /// outside the parameter's bounds, or choices that are unknown, given twice or fewer than two. The
 /// uniform kernel is no choice beside others: it needs no lattice, and its curves no draw.
@@ -52,6 +55,10 @@ void validate_prior(const Prior& prior);
 /// the prior's order.
 std::vector<double> draw_parameters(const Prior& prior, std::uint64_t seed, std::uint64_t index,
                                     RandomStream stream = RandomStream::parameters);
+
+/// Draws first_index ... first_index + count - 1, (count, unknowns).
+std::vector<double> draw_many(const Prior& prior, std::size_t count, std::uint64_t seed,
+                              std::uint64_t first_index = 0);
 
 /// `experiment` with the unknowns of its prior set to `values`, (unknowns) in the prior's order.
 ///

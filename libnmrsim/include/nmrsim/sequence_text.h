@@ -45,6 +45,10 @@ ParsedSequence parse_sequence(std::string_view text);
 /// Sets the sequence and, where the text has an `acquire`, the window. Throws: as above.
 void set_sequence(Experiment& experiment, std::string_view text);
 
+/// The same, and takes the unknowns and challenge columns out that mean nothing to the new
+/// sequence.
+void replace_sequence(Experiment& experiment, std::string_view text);
+
 /// The sequence as text, flip angles as they act (pulse_scale multiplied in); parse_sequence()
 /// gives the same back, bit by bit.
 std::string sequence_to_text(const Sequence& sequence);

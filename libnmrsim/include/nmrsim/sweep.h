@@ -23,6 +23,9 @@ struct SweepRange {
 /// Throws: InputError that says what was expected; for an unknown name, which is nearest.
 SweepRange parse_sweep(std::string_view text);
 
+/// What experiment_warnings() says at either end of the sweep, each line once.
+std::vector<std::string> sweep_warnings(Experiment experiment, const SweepRange& range);
+
 /// The curve of each value, (values), as simulate() gives it, on `threads` cores; a lattice keeps
 /// its draw of offsets.
 ///

@@ -268,7 +268,7 @@ int nmrsim_simulate_with_derivatives(const nmrsim_experiment* experiment, const 
         const Experiment& e = required(experiment, "experiment").value;
         std::vector<std::string> parameters;
         if (!names && name_count == 0) {
-            for (const nmrsim::PriorRange& range : e.prior) parameters.push_back(range.name);
+            parameters = names_of(e.prior);
         } else {
             required(names, "names");
             for (std::size_t i = 0; i < name_count; ++i) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -339,6 +340,25 @@ IndexRange part_of(const IndexRange& whole, std::uint64_t part, std::uint64_t pa
     };
     const std::uint64_t start = start_of(part - 1);
     return {whole.first + start, static_cast<std::size_t>(start_of(part) - start)};
+}
+
+IndexRange shard_range(const std::string& what, const std::string& shard, std::size_t count) {
+    const char* end = shard.data() + shard.size();
+    std::uint64_t part = 0;
+    std::uint64_t parts = 0;
+    const auto first = std::from_chars(shard.data(), end, part);
+    const bool slash = first.ec == std::errc() && first.ptr != end && *first.ptr == '/';
+    const auto second = slash ? std::from_chars(first.ptr + 1, end, parts) : first;
+    if (!slash || second.ec != std::errc() || second.ptr != end || part < 1 || part > parts) {
+        throw std::invalid_argument(
+            fmt::format("{} must be I/N with 1 <= I <= N, got {}", what, shard));
+    }
+    const IndexRange range = part_of({0, count}, part, parts);
+    if (range.count == 0) {
+        throw std::invalid_argument(
+            fmt::format("{} {}: no curves in it, of {} in all", what, shard, count));
+    }
+    return range;
 }
 
 std::string manifest_path(const std::string& path) {

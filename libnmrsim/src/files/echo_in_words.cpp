@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "model/line_shape.h"
 #include "nmrsim/curve_format.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/sequence.h"
@@ -15,18 +16,6 @@
 
 namespace nmrsim {
 namespace {
-
-/// Half widths at which a line is cut, and those that bound the couplings that are looked for.
-constexpr double kLorentzianCut = 10.0;
-constexpr double kGaussianCut = 4.0;
-constexpr double kMostAlphaX = 5.0;
-constexpr double kMostAlphaZ = 10.0;
-/// Angles are known to this share.
-constexpr double kAngleShare = 0.2;
-/// The window in units of tau, from after the second pulse to beyond the echo.
-constexpr double kOpens = 1.05;
-constexpr double kCloses = 4.0;
-constexpr int kPoints = 400;
 
 std::optional<double> unit_in_khz(std::string_view unit) {
     if (unit == "hz") return 1e-3;
@@ -50,17 +39,33 @@ double quantity(std::string_view text, const char* name, const char* such, Unit 
     return value * *factor;
 }
 
+/// The shape of this name that one half width describes; nullptr: there is none.
+const LineShapeRow* row_named(std::string_view name) {
+    for (const LineShapeRow* row : line_shape_rows()) {
+        if (row->usual_cut > 0.0 && name == row->name) return row;
+    }
+    return nullptr;
+}
+
+/// "lorentzian:60kHz or gaussian:60kHz"
+std::string such_lines() {
+    std::string text;
+    for (const LineShapeRow* row : line_shape_rows()) {
+        if (row->usual_cut > 0.0)
+            text += fmt::format("{}{}:60kHz", text.empty() ? "" : " or ", row->name);
+    }
+    return text;
+}
+
 }  // namespace
 
 Experiment echo_from_words(const EchoInWords& words) {
     const double tau_us = quantity(words.tau, "tau", "a time such as 80us", unit_in_us);
     const std::vector<std::string_view> parts = split(words.line, ':');
-    const std::string shape = lower(parts.front());
-    if (parts.size() != 2 || (shape != "lorentzian" && shape != "gaussian")) {
+    const LineShapeRow* shape = parts.size() == 2 ? row_named(lower(parts.front())) : nullptr;
+    if (!shape) {
         throw InputError(
-            fmt::format("line: expected lorentzian:60kHz or gaussian:60kHz, found "
-                        "\"{}\"",
-                        printable(words.line)));
+            fmt::format("line: expected {}, found \"{}\"", such_lines(), printable(words.line)));
     }
     const double width_khz =
         quantity(parts[1], "line", "a half width such as 60kHz",
@@ -77,10 +82,9 @@ Experiment echo_from_words(const EchoInWords& words) {
     Experiment echo;
     echo.name = "own-echo";
     echo.interaction.alpha_x_khz = echo.interaction.alpha_z_khz = width_khz;
-    const bool lorentzian = shape == "lorentzian";
-    echo.line.shape = lorentzian ? LineShape::lorentzian : LineShape::gaussian;
+    echo.line.shape = shape->shape;
     echo.line.half_width_khz = width_khz;
-    echo.line.cutoff_khz = (lorentzian ? kLorentzianCut : kGaussianCut) * width_khz;
+    echo.line.cutoff_khz = shape->usual_cut * width_khz;
     HahnEcho hahn;
     hahn.flip_deg = angles.front();
     hahn.refocus_ratio = angles.size() == 2 ? angles.back() / angles.front() : 2.0;
@@ -88,9 +92,17 @@ Experiment echo_from_words(const EchoInWords& words) {
     hahn.refocus_phase_deg = 90.0;
     hahn.tau_us = tau_us;
     echo.sequence.program = hahn;
+    // The window in units of tau, from after the second pulse to beyond the echo.
+    constexpr double kOpens = 1.05;
+    constexpr double kCloses = 4.0;
+    constexpr int kPoints = 400;
     echo.acquisition.start_us = kOpens * tau_us;
     echo.acquisition.stop_us = kCloses * tau_us;
     echo.acquisition.points = kPoints;
+    // Angles are known to this share; couplings are looked for up to so many half widths.
+    constexpr double kAngleShare = 0.2;
+    constexpr double kMostAlphaX = 5.0;
+    constexpr double kMostAlphaZ = 10.0;
     echo.prior = {
         {"alpha_x_khz", 0.0, kMostAlphaX * width_khz},
         {"alpha_z_khz", 0.0, kMostAlphaZ * width_khz},

@@ -312,6 +312,14 @@ std::string shipped_experiment_summary(std::string_view name) {
     return parse_toml(shipped->text, shipped->name)["summary"].value_or(std::string());
 }
 
+std::string list_of_experiments() {
+    std::string text;
+    for (const std::string& name : shipped_experiments()) {
+        text += fmt::format("{:<24} {}\n", name, shipped_experiment_summary(name));
+    }
+    return text;
+}
+
 Experiment load_experiment(const std::string& name_or_path) {
     if (const ShippedExperiment* shipped = find_shipped(name_or_path)) {
         return parse_experiment(shipped->text, shipped->name);

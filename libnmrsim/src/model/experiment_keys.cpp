@@ -157,15 +157,11 @@ void set_cycle_receiver(PhaseCycle& cycle, const std::string& key, const toml::n
 }
 
 std::vector<ChallengeColumn> read_columns(const toml::node& node) {
-    const auto* array = node.as_array();
-    if (!array) wrong_type("challenge.columns", "an array", node);
+    const char* expected = "{name = ..., parameter = ..., scale = ...}";
     std::vector<ChallengeColumn> columns;
-    for (const toml::node& entry : *array) {
-        const std::string where = fmt::format("challenge.columns[{}]", columns.size());
-        const auto* table = entry.as_table();
-        if (!table || !table->get("parameter")) {
-            wrong_type(where, "{name = ..., parameter = ..., scale = ...}", entry);
-        }
+    for (const auto& [where, table] :
+         read_tables("challenge.columns", "an array", expected, node)) {
+        if (!table->get("parameter")) wrong_type(where, expected, *table);
         check_keys(where, *table, {"name", "parameter", "scale"});
         ChallengeColumn column;
         column.parameter = read_text(where + ".parameter", *table->get("parameter"));
@@ -297,12 +293,7 @@ void set_key(Experiment& e, const std::string& table, const std::string& key,
     } else if (is("challenge.score")) {
         e.score.scale = ScoreScale(read_choice(full, node, {"none", "range", "variance"}));
     } else if (is("challenge.score_curves")) {
-        const int curves = read_int(full, node);
-        if (curves < 1) {
-            throw std::invalid_argument(
-                fmt::format("challenge.score_curves must be >= 1, got {}", curves));
-        }
-        e.score.curves = curves;
+        e.score.curves = read_count(full, node, 1);
     } else if (is("interaction.normalize")) {
         e.interaction.normalize = read_flag(full, node);
     } else if (is("lattice.nx") || is("lattice.ny") || is("lattice.nz")) {
@@ -321,11 +312,7 @@ void set_key(Experiment& e, const std::string& table, const std::string& key,
     } else if (is("sequence.strengths")) {
         e.sequence.strengths = read_pairs<PulseStrength>(full, "[strength, weight]", node);
     } else if (is("line.spins")) {
-        const int spins = read_int(full, node);
-        if (spins < 0) {
-            throw std::invalid_argument(fmt::format("line.spins must be >= 0, got {}", spins));
-        }
-        e.line.spins = spins;
+        e.line.spins = read_count(full, node, 0);
     } else if (is("line.renormalize")) {
         e.line.renormalize = read_flag(full, node);
     } else if (is("relaxation.t1_us") || is("relaxation.t2_us")) {
@@ -339,12 +326,7 @@ void set_key(Experiment& e, const std::string& table, const std::string& key,
     } else if (is("acquisition.windows")) {
         set_windows(e.acquisition, read_windows(node));
     } else if (is("acquisition.points")) {
-        const int points = read_int(full, node);
-        if (points < 1) {
-            throw std::invalid_argument(
-                fmt::format("acquisition.points must be >= 1, got {}", points));
-        }
-        e.acquisition.points = points;
+        e.acquisition.points = read_count(full, node, 1);
     } else if (is("accuracy.nodes")) {
         std::optional<int> nodes;
         if (!is_auto(node)) nodes = read_int(full, node, "a whole number or \"auto\"");

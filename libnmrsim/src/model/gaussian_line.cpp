@@ -49,6 +49,7 @@ extern const LineShapeRow kGaussianLine;
 constinit const LineShapeRow kGaussianLine = {.shape = LineShape::gaussian,
                                               .name = "gaussian",
                                               .widths = kWidths,
+                                              .usual_cut = 4.0,
                                               .felt_more = 4.0,
                                               .density = density,
                                               .weight_inside = weight_inside,

@@ -54,22 +54,27 @@ const KernelRow& row_of(const Kernel& kernel) {
     return kRows[kernel.index()];
 }
 
-double* xi_of(Kernel& kernel) {
+namespace {
+
+/// Where the kernel has what `get` points to; nullptr: it has none.
+template <class Get>
+double* found(Kernel& kernel, const Get& get) {
     return std::visit(
-        [](auto& k) -> double* {
-            if constexpr (requires { k.xi; }) return &k.xi;
+        [&](auto& k) -> double* {
+            if constexpr (requires { get(k); }) return get(k);
             return nullptr;
         },
         kernel);
 }
 
+}  // namespace
+
+double* xi_of(Kernel& kernel) {
+    return found(kernel, [](auto& k) -> decltype(&k.xi) { return &k.xi; });
+}
+
 double* exponent_of(Kernel& kernel) {
-    return std::visit(
-        [](auto& k) -> double* {
-            if constexpr (requires { k.exponent; }) return &k.exponent;
-            return nullptr;
-        },
-        kernel);
+    return found(kernel, [](auto& k) -> decltype(&k.exponent) { return &k.exponent; });
 }
 
 double radial(const Kernel& kernel, double r, Scale scale) {

@@ -18,6 +18,10 @@ const LineShapeRow& shape_of(const Line& line) {
     return *kLineShapes[static_cast<std::size_t>(line.shape)];
 }
 
+std::span<const LineShapeRow* const> line_shape_rows() {
+    return kLineShapes;
+}
+
 const std::vector<std::string>& line_shape_names() {
     static const std::vector<std::string> names = [] {
         std::vector<std::string> all;

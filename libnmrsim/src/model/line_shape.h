@@ -18,6 +18,9 @@ struct LineShapeRow {
     /// The half widths that it has [kHz]: unknowns, and the scale of its panels. Empty for one that
     /// is measured.
     std::span<double Line::*const> widths;
+    /// Half widths at which it is cut where a user says no more than one half width; 0: it has not
+    /// one alone.
+    double usual_cut = 0.0;
     bool even = true;  ///< as dense at -offset as at +offset
     /// Rounding of coupled spins with this line is that of a Lorentzian with so many times the
     /// coupling, for it lets go of their field more slowly; 0: by how much of it lies far out.
@@ -43,6 +46,9 @@ struct LineShapeRow {
 
 /// The row of the line's shape.
 const LineShapeRow& shape_of(const Line& line);
+
+/// The rows of all shapes, in the order of LineShape.
+std::span<const LineShapeRow* const> line_shape_rows();
 
 /// Names of all shapes, in the order of LineShape.
 const std::vector<std::string>& line_shape_names();

@@ -12,13 +12,10 @@
 namespace nmrsim {
 
 std::vector<Site> read_sites(const toml::node& node) {
-    const auto* array = node.as_array();
-    if (!array) wrong_type("line.sites", "an array of tables", node);
     std::vector<Site> sites;
-    for (const toml::node& entry : *array) {
-        const std::string where = fmt::format("line.sites[{}]", sites.size());
-        const auto* table = entry.as_table();
-        if (!table) wrong_type(where, "a table {weight = ..., shift_khz = ..., ...}", entry);
+    for (const auto& [where, table] :
+         read_tables("line.sites", "an array of tables",
+                     "a table {weight = ..., shift_khz = ..., ...}", node)) {
         std::vector<std::string> known = {"t1_us", "t2_us"};
         Site site;
         for (const SiteKey& key : site_keys()) {
@@ -48,20 +45,15 @@ std::vector<Site> read_sites(const toml::node& node) {
 std::vector<Event> read_events(const toml::node& node) {
     const char* expected =
         "{pulse_deg = ..., phase_deg = ..., duration_us = ...} or {delay_us = ...}";
-    const auto* array = node.as_array();
-    if (!array) wrong_type("sequence.events", "an array", node);
     std::vector<Event> events;
-    for (const toml::node& entry : *array) {
-        const std::string where = fmt::format("sequence.events[{}]", events.size());
-        const auto* table = entry.as_table();
-        if (!table) wrong_type(where, expected, entry);
+    for (const auto& [where, table] : read_tables("sequence.events", "an array", expected, node)) {
         if (const auto* delay = table->get("delay_us")) {
             check_keys(where, *table, {"delay_us"});
             events.push_back(Delay{read_real(where + ".delay_us", *delay)});
         } else {
             check_keys(where, *table, {"pulse_deg", "phase_deg", "duration_us"});
             const auto* flip = table->get("pulse_deg");
-            if (!flip) wrong_type(where, expected, entry);
+            if (!flip) wrong_type(where, expected, *table);
             Pulse pulse;
             pulse.flip_deg = read_real(where + ".pulse_deg", *flip);
             if (const auto* phase = table->get("phase_deg")) {
@@ -77,15 +69,14 @@ std::vector<Event> read_events(const toml::node& node) {
 }
 
 std::vector<AcquisitionWindow> read_windows(const toml::node& node) {
-    const auto* array = node.as_array();
-    const char* expected = "[{start_us = ..., stop_us = ..., points = ..., origin = ...}, ...]";
-    if (!array) wrong_type("acquisition.windows", expected, node);
+    const char* expected = "{start_us = ..., stop_us = ..., points = ...}";
     std::vector<AcquisitionWindow> windows;
-    for (const toml::node& entry : *array) {
-        const std::string where = fmt::format("acquisition.windows[{}]", windows.size());
-        const auto* table = entry.as_table();
-        if (!table || !table->get("start_us") || !table->get("stop_us") || !table->get("points")) {
-            wrong_type(where, "{start_us = ..., stop_us = ..., points = ...}", entry);
+    for (const auto& [where, table] :
+         read_tables("acquisition.windows",
+                     "[{start_us = ..., stop_us = ..., points = ..., origin = ...}, ...]", expected,
+                     node)) {
+        if (!table->get("start_us") || !table->get("stop_us") || !table->get("points")) {
+            wrong_type(where, expected, *table);
         }
         check_keys(where, *table, {"start_us", "stop_us", "points", "origin", "pulses"});
         AcquisitionWindow& window = windows.emplace_back();

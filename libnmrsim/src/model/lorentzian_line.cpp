@@ -31,6 +31,7 @@ extern const LineShapeRow kLorentzianLine;
 constinit const LineShapeRow kLorentzianLine = {.shape = LineShape::lorentzian,
                                                 .name = "lorentzian",
                                                 .widths = kWidths,
+                                                .usual_cut = 10.0,
                                                 .felt_more = 1.0,
                                                 .density = density,
                                                 .weight_inside = weight_inside,

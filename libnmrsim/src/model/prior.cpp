@@ -84,6 +84,12 @@ const PriorRange* find_categorical(const Prior& prior) {
     return found == prior.end() ? nullptr : &*found;
 }
 
+std::vector<std::string> names_of(const Prior& prior) {
+    std::vector<std::string> names;
+    for (const PriorRange& range : prior) names.push_back(range.name);
+    return names;
+}
+
 void validate_prior(const Prior& prior) {
     std::map<std::string_view, std::string> seen;
     for (const PriorRange& range : prior) {
@@ -141,6 +147,17 @@ std::vector<double> draw_parameters(const Prior& prior, std::uint64_t seed, std:
         values.push_back(range.categorical() ? choice_value(choice_of(range, value)) : value);
     }
     return values;
+}
+
+std::vector<double> draw_many(const Prior& prior, std::size_t count, std::uint64_t seed,
+                              std::uint64_t first_index) {
+    std::vector<double> all;
+    all.reserve(count * prior.size());
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::vector<double> one = draw_parameters(prior, seed, first_index + i);
+        all.insert(all.end(), one.begin(), one.end());
+    }
+    return all;
 }
 
 Experiment with_parameters(const Experiment& experiment, std::span<const double> values) {

@@ -14,6 +14,8 @@
 #include "model/sequence_names.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/nearest_name.h"
+#include "nmrsim/parameters.h"
+#include "nmrsim/prior.h"
 #include "text/text_numbers.h"
 
 namespace nmrsim {
@@ -355,6 +357,16 @@ void set_sequence(Experiment& experiment, std::string_view text) {
         acquisition.origin = parsed.window->origin;
     }
     if (parsed.window || !parsed.windows.empty()) set_windows(acquisition, parsed.windows);
+}
+
+void replace_sequence(Experiment& experiment, std::string_view text) {
+    set_sequence(experiment, text);
+    const Experiment whole = experiment;
+    std::erase_if(experiment.prior,
+                  [&](const PriorRange& range) { return !applies_to_draws(whole, range.name); });
+    std::erase_if(experiment.challenge, [&](const ChallengeColumn& column) {
+        return !parameter(column.parameter).applies(experiment);
+    });
 }
 
 double name_value(const Sequence& sequence, std::string_view name) {

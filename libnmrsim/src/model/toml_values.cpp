@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
+#include <stdexcept>
 
 #include "nmrsim/errors.h"
 #include "nmrsim/nearest_name.h"
@@ -46,6 +47,29 @@ int read_int(const std::string& key, const toml::node& node, const char* expecte
         throw InputError(fmt::format("{}: {} is too large", key, number->get()));
     }
     return static_cast<int>(number->get());
+}
+
+int read_count(const std::string& key, const toml::node& node, int least) {
+    const int count = read_int(key, node);
+    if (count < least) {
+        throw std::invalid_argument(fmt::format("{} must be >= {}, got {}", key, least, count));
+    }
+    return count;
+}
+
+std::vector<std::pair<std::string, const toml::table*>> read_tables(const std::string& key,
+                                                                    const char* expected,
+                                                                    const char* expected_entry,
+                                                                    const toml::node& node) {
+    const auto* array = node.as_array();
+    if (!array) wrong_type(key, expected, node);
+    std::vector<std::pair<std::string, const toml::table*>> tables;
+    for (const toml::node& entry : *array) {
+        const std::string where = fmt::format("{}[{}]", key, tables.size());
+        if (!entry.is_table()) wrong_type(where, expected_entry, entry);
+        tables.emplace_back(where, entry.as_table());
+    }
+    return tables;
 }
 
 bool read_flag(const std::string& key, const toml::node& node) {

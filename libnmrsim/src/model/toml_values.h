@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace nmrsim {
@@ -25,6 +26,9 @@ double read_real(const std::string& key, const toml::node& node, const char* exp
 int read_int(const std::string& key, const toml::node& node,
              const char* expected = "a whole number");
 
+/// The same, not below `least`. Throws: std::invalid_argument.
+int read_count(const std::string& key, const toml::node& node, int least);
+
 bool read_flag(const std::string& key, const toml::node& node);
 
 bool is_auto(const toml::node& node);
@@ -39,6 +43,13 @@ std::size_t read_choice(const std::string& key, const toml::node& node,
 /// Throws for a key of a table at `where` that is not known, naming the nearest.
 void check_keys(const std::string& where, const toml::table& table,
                 const std::vector<std::string>& known);
+
+/// The tables of an array, each with where it stands, "line.sites[0]". Args: expected: the array,
+/// for messages. expected_entry: one of its tables.
+std::vector<std::pair<std::string, const toml::table*>> read_tables(const std::string& key,
+                                                                    const char* expected,
+                                                                    const char* expected_entry,
+                                                                    const toml::node& node);
 
 /// Shortest digits that read back the same, marked as a real number.
 std::string toml_real(double value);

@@ -75,6 +75,16 @@ std::vector<double> cramer_rao_deviations(const FisherInformation& information) 
     return deviations;
 }
 
+std::vector<std::string> bounded_unknowns(const Experiment& experiment) {
+    std::vector<std::string> names;
+    for (const PriorRange& range : experiment.prior) {
+        if (!range.categorical() && parameter(range.name).applies(experiment)) {
+            names.push_back(range.name);
+        }
+    }
+    return names;
+}
+
 std::string bounds_to_csv(const Experiment& experiment, const SignalJacobian& jacobian) {
     const std::vector<double> deviations =
         cramer_rao_deviations(fisher_information(jacobian, experiment.acquisition.noise));

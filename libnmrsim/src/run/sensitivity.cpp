@@ -29,12 +29,6 @@ void require_real(std::span<const std::string> parameters) {
     }
 }
 
-std::vector<std::string> unknown_names(const Experiment& experiment) {
-    std::vector<std::string> names;
-    for (const PriorRange& range : experiment.prior) names.push_back(range.name);
-    return names;
-}
-
 SignalJacobian differentiate_series(const Experiment& experiment,
                                     std::span<const std::string> parameters, int threads) {
     SignalJacobian series;
@@ -114,7 +108,7 @@ void differentiate_batch_unchecked(const Experiment& experiment, std::span<const
                                    std::span<float> signal, std::span<float> jacobian,
                                    int threads) {
     experiment.validate();
-    const std::vector<std::string> names = unknown_names(experiment);
+    const std::vector<std::string> names = names_of(experiment.prior);
     const std::size_t unknowns = names.size();
     require_real(names);
     if (unknowns == 0) throw std::invalid_argument("prior must name at least one unknown");

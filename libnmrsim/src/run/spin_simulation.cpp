@@ -171,8 +171,7 @@ SignalJacobian differentiate_spins(const Experiment& experiment,
 
 void differentiate_spins_batch(const Experiment& experiment, std::span<const double> parameters,
                                std::span<float> signal, std::span<float> jacobian, int threads) {
-    std::vector<std::string> names;
-    for (const PriorRange& range : experiment.prior) names.push_back(range.name);
+    const std::vector<std::string> names = names_of(experiment.prior);
     const std::size_t unknowns = names.size();
     const std::size_t points = sample_count(experiment);
     threads = team_size(threads);

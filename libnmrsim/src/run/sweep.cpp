@@ -10,6 +10,7 @@
 
 #include "base/batch_state.h"
 #include "nmrsim/errors.h"
+#include "nmrsim/experiment_warnings.h"
 #include "nmrsim/parameters.h"
 #include "nmrsim/threads.h"
 #include "text/text_numbers.h"
@@ -93,6 +94,19 @@ SweepRange parse_sweep(std::string_view text) {
         range.values.push_back(i == last ? to : from + (to - from) * i / last);
     }
     return range;
+}
+
+std::vector<std::string> sweep_warnings(Experiment experiment, const SweepRange& range) {
+    std::vector<std::string> warnings;
+    for (const double value : {range.values.front(), range.values.back()}) {
+        set_parameter(experiment, range.parameter, value);
+        for (const std::string& warning : experiment_warnings(experiment)) {
+            if (std::find(warnings.begin(), warnings.end(), warning) == warnings.end()) {
+                warnings.push_back(warning);
+            }
+        }
+    }
+    return warnings;
 }
 
 std::vector<Signal> simulate_sweep(const Experiment& experiment, std::string_view parameter_name,
