@@ -60,9 +60,9 @@ private:
 
 /// Throws: std::runtime_error for more steps than can be followed.
 int step_count(double duration_s, double step_s) {
-    constexpr double kMostSteps = 1e9;
+    constexpr double kMostCounted = 1e9;
     const double steps = std::ceil(duration_s / step_s - 1e-9);
-    if (!(steps <= kMostSteps)) {
+    if (!(steps <= kMostCounted)) {
         throw std::runtime_error(
             fmt::format("too many steps: {:.3g} us in steps of {:.3g} us; a larger "
                         "accuracy.tolerance, a shorter "
