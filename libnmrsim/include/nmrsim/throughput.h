@@ -11,8 +11,10 @@
 namespace nmrsim {
 
 struct ThroughputOptions {
-    double seconds = 10.0;  ///< to measure the rate for, > 0; errors take up to four times as long
-    int threads = 0;        ///< 0 for all cores
+    /// To measure the rate for, > 0, and for one curve at least; errors take up to four times as
+    /// long.
+    double seconds = 10.0;
+    int threads = 0;  ///< 0 for all cores
     /// Called with what is done and the share of it; false ends the measurement.
     std::function<bool(const std::string& stage, double share)> progress = {};
 };

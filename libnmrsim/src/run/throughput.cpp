@@ -90,13 +90,13 @@ private:
         simulate(experiment_, batch, [&](std::size_t) { return seconds_since(start) < warm_up; });
         start = Clock::now();
         do {
-            measured_.curves += simulate(experiment_, batch, [&](std::size_t) {
+            measured_.curves += simulate(experiment_, batch, [&](std::size_t done) {
                 const double share = std::min(1.0, seconds_since(start) / options_.seconds);
                 advance(kRateStage, 0.99 * share);
-                return share < 1.0;
+                return share < 1.0 || measured_.curves + done == 0;
             });
             measured_.seconds = seconds_since(start);
-        } while (measured_.seconds < options_.seconds);
+        } while (measured_.seconds < options_.seconds || measured_.curves == 0);
         advance(kRateStage, 1.0);
     }
 
