@@ -2,13 +2,10 @@
 
 #include <fmt/format.h>
 #include <signal.h>
-#include <sys/time.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <new>
 #include <stdexcept>
@@ -22,6 +19,7 @@
 #include "nmrsim/nearest_name.h"
 #include "nmrsim/sequence_text.h"
 #include "nmrsim/series.h"
+#include "nmrsim/signals.h"
 #include "nmrsim/stop.h"
 #include "nmrsim/version.h"
 #include "option_table.h"
@@ -32,57 +30,12 @@ namespace {
 constexpr int kFailure = 1;
 constexpr int kBadInput = 2;
 
-constexpr suseconds_t kPatienceUs = 700'000;  ///< for the work to end after a signal
-
-volatile sig_atomic_t signal_number = 0;
-volatile sig_atomic_t keeps_work = 0;
-/// The program's name, for where nothing else may be called; empty where it does not speak.
-char name_in_handlers[64] = "";
-
-void set_alarm(suseconds_t after_us) {
-    itimerval timer = {};
-    timer.it_value.tv_usec = after_us;
-    setitimer(ITIMER_REAL, &timer, nullptr);
-}
-
-/// Asks the work to end; what waits for something else, a pipe or a disk, has a while.
-void receive(int number) {
-    signal_number = number;
-    nmrsim::request_stop();
-    if (!keeps_work) set_alarm(kPatienceUs);
-}
-
-/// The work has not ended.
-void end_at_once(int) {
-    const auto say = [](const char* text) {
-        [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text, std::strlen(text));
-    };
-    if (*name_in_handlers) {
-        say(name_in_handlers);
-        say(signal_number == SIGINT ? ": interrupted by SIGINT; nothing more is written\n"
-                                    : ": interrupted by SIGTERM; nothing more is written\n");
-    }
-    nmrsim::remove_output_lock();
-    _exit(128 + signal_number);
-}
-
 std::vector<std::string> command_words;
 
 struct Interrupted {
     int number;
     std::string saved;
 };
-
-void catch_signals() {
-    struct sigaction action = {};
-    action.sa_handler = receive;
-    action.sa_flags = SA_RESTART | SA_RESETHAND;  // a second signal ends the program
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, nullptr);
-    sigaction(SIGTERM, &action, nullptr);
-    signal(SIGALRM, end_at_once);
-    signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is a full disk: an error of write()
-}
 
 /// Prints "program: message" as one line, whatever the message holds.
 void print_line(const std::string& program, std::string message) {
@@ -133,12 +86,14 @@ CLI::Option* add_experiment_choice(CLI::App& app, ExperimentChoice& choice) {
         ->allow_extra_args(false)
         ->type_name("table.key=value");
     app.add_option("--series", choice.series,
-                   "Records that differ in some settings: a table whose columns are keys, such as "
+                   "Records that differ in some settings: a table whose columns "
+                   "are keys, such as "
                    "sequence.tau_us")
         ->type_name("records.csv");
     return app
         .add_option("EXPERIMENT", choice.name,
-                    "Name of an experiment that ships (nmr-simulate --list) or a TOML file")
+                    "Name of an experiment that ships (nmr-simulate --list) or a "
+                    "TOML file")
         ->type_name("");
 }
 
@@ -153,7 +108,8 @@ nmrsim::Experiment chosen_experiment(const ExperimentChoice& choice) {
 
 namespace {
 
-/// "; did you mean --refine?" for the first word that looks like an option and is none.
+/// "; did you mean --refine?" for the first word that looks like an option and
+/// is none.
 std::string option_hint(const CLI::App& app) {
     std::vector<std::string> known;
     for (const OptionRow& row : option_table(app)) {
@@ -167,7 +123,8 @@ std::string option_hint(const CLI::App& app) {
     return "";
 }
 
-/// What the build asks for to install, and scripts/reference.sh; --help does not mention it.
+/// What the build asks for to install, and scripts/reference.sh; --help does
+/// not mention it.
 std::optional<std::string> generated_text(const CLI::App& app, int argc, char** argv) {
     const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
     if (arguments == std::vector<std::string>{"--man-page"}) return man_page(app);
@@ -203,10 +160,9 @@ int run_program(CLI::App& app, int argc, char** argv, const std::function<void()
     } catch (const std::exception& error) {
         return refuse(error.what());
     }
-    if (speaks) std::snprintf(name_in_handlers, sizeof name_in_handlers, "%s", program.c_str());
-    catch_signals();
+    nmrsim::catch_signals(speaks ? program : "");
     const auto stopped = [&](int number, const std::string& saved) {
-        set_alarm(0);
+        nmrsim::signals_are_handled();
         if (speaks) {
             print_line(program, fmt::format("interrupted by {}; {}",
                                             number == SIGINT ? "SIGINT" : "SIGTERM", saved));
@@ -219,7 +175,7 @@ int run_program(CLI::App& app, int argc, char** argv, const std::function<void()
     } catch (const Interrupted& stop) {
         return stopped(stop.number, stop.saved);
     } catch (const nmrsim::Stopped&) {
-        return stopped(signal_number, "nothing written");
+        return stopped(nmrsim::received_signal(), "nothing written");
     } catch (const std::invalid_argument& error) {
         print_line(program, error.what());
         return kBadInput;
@@ -235,26 +191,11 @@ int run_program(CLI::App& app, int argc, char** argv, const std::function<void()
 }
 
 bool interrupted() {
-    return signal_number != 0;
-}
-
-int received_signal() {
-    return signal_number;
-}
-
-void keep_work_after_signals() {
-    keeps_work = 1;
-    set_alarm(0);
-}
-
-void share_signal(int number) {
-    if (number == 0) return;
-    signal_number = number;
-    nmrsim::request_stop();
+    return nmrsim::received_signal() != 0;
 }
 
 void stop_if_interrupted(const std::string& saved) {
-    if (interrupted()) throw Interrupted{signal_number, saved};
+    if (interrupted()) throw Interrupted{nmrsim::received_signal(), saved};
 }
 
 void warn(const CLI::App& app, const std::string& message) {

@@ -37,36 +37,29 @@ CLI::Option* add_experiment_choice(CLI::App& app, ExperimentChoice& choice);
 /// The chosen experiment with its sequence and settings applied, checked.
 nmrsim::Experiment chosen_experiment(const ExperimentChoice& choice);
 
-/// For options: finite numbers above 0, or not below it. CLI11's own messages spell out the range.
+/// For options: finite numbers above 0, or not below it. CLI11's own messages
+/// spell out the range.
 CLI::Validator positive_number();
 CLI::Validator no_negative_number();
 
 /// The file that an input's name means: "-" is standard input.
 std::string input_path(const std::string& name);
 
-/// A program's main(): parses, works, and says what went wrong in one line on standard error.
+/// A program's main(): parses, works, and says what went wrong in one line on
+/// standard error.
 ///
-/// Returns: the exit status: 0; 2 for a bad command line or bad input; 1 for a failure on the way;
-/// 130 and 143 after SIGINT and SIGTERM. Args: speaks: says so; of many processes with the same
-/// command line one is enough, but for what goes wrong in `work`.
+/// Returns: the exit status: 0; 2 for a bad command line or bad input; 1 for a
+/// failure on the way; 130 and 143 after SIGINT and SIGTERM. Args: speaks: says
+/// so; of many processes with the same command line one is enough, but for what
+/// goes wrong in `work`.
 int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& work,
                 bool speaks = true);
 
-/// Whether SIGINT or SIGTERM has come. The first asks every calculation to end (nmrsim/stop.h) and,
-/// where it does not within a second, ends the program; a second one ends it at once.
+/// Whether SIGINT or SIGTERM has come, see nmrsim/signals.h.
 bool interrupted();
 
-/// From here on the program saves its work after a signal, however long that takes.
-void keep_work_after_signals();
-
-/// The signal that has come, 0 where none has.
-int received_signal();
-
-/// Takes a signal that another process of the run received as this one's own.
-void share_signal(int number);
-
-/// Ends the program with the signal's exit status if one has come. Args: saved: what became of the
-/// work, for the line on standard error.
+/// Ends the program with the signal's exit status if one has come. Args: saved:
+/// what became of the work, for the line on standard error.
 void stop_if_interrupted(const std::string& saved);
 
 /// One line on standard error, "nmr-fit: warning: ...".
@@ -78,11 +71,12 @@ void warn(const CLI::App& app, const std::vector<std::string>& messages);
 /// The program and its command line, from run_program() on.
 nmrsim::Provenance provenance(const CLI::App& app);
 
-/// Writes a text to standard output where `path` is empty or "-", otherwise as a whole file.
+/// Writes a text to standard output where `path` is empty or "-", otherwise as
+/// a whole file.
 void write_result(const std::string& path, std::string_view text);
 
-/// Progress on standard error: a bar with the time left on a terminal, a line every ten seconds
-/// otherwise, nothing where quiet.
+/// Progress on standard error: a bar with the time left on a terminal, a line
+/// every ten seconds otherwise, nothing where quiet.
 class Progress {
 public:
     Progress(const CLI::App& app, const CommonOptions& options);
@@ -90,8 +84,8 @@ public:
     Progress(const Progress&) = delete;
     Progress& operator=(const Progress&) = delete;
 
-    /// Args: fraction: of the whole done, in [0, 1]. status: what is done and how fast, a few
-    /// words.
+    /// Args: fraction: of the whole done, in [0, 1]. status: what is done and how
+    /// fast, a few words.
     void show(double fraction, const std::string& status);
 
     /// `done` of `total` curves, with their rate.

@@ -10,6 +10,15 @@
 #include "nmrsim/series.h"
 
 namespace nmrapps {
+namespace {
+
+/// A flag that answers yes or, negated, no.
+void add_answer(CLI::App& app, const char* name, std::optional<bool>& answer, const char* help) {
+    app.add_flag_function(
+        name, [&answer](std::int64_t count) { answer = count > 0; }, help);
+}
+
+}  // namespace
 
 void add_fit_flags(CLI::App& app, FitFlags& flags) {
     add_common_options(app, flags.common,
@@ -59,14 +68,15 @@ void add_fit_flags(CLI::App& app, FitFlags& flags) {
     app.add_option("--picture", flags.picture, "With --plot: svg or png (default: svg)")
         ->check(CLI::IsMember({"svg", "png"}))
         ->type_name("NAME");
-    app.add_flag("--check,!--no-check", flags.fit.check,
-                 "Fit each curve to judge the network's answer, which is left as it "
-                 "is; uniform kernel only (default: up to 64 curves)");
+    add_answer(app, "--check,!--no-check", flags.fit.check,
+               "Fit each curve to judge the network's answer, which is left as it "
+               "is; uniform kernel only (default: up to 64 curves)");
     app.add_flag("--refine", flags.fit.refine,
                  "Follow the network's estimate down to the best fit of the simulated curve; needs "
                  "--noise, uniform kernel only");
-    app.add_flag("--fit-gain", flags.fit.fit_gain, "With --refine: the receiver's gain is unknown");
-    app.add_flag("--fit-phase", flags.fit.fit_phase, "With --refine: so is its phase");
+    add_answer(app, "--fit-gain", flags.fit.fit_gain,
+               "With --refine: the receiver's gain is unknown");
+    add_answer(app, "--fit-phase", flags.fit.fit_phase, "With --refine: so is its phase");
     app.add_option("--fit-time-zero", flags.fit.time_zero_range_us,
                    "With --refine: the clock is off by up to US microseconds")
         ->check(positive_number())
@@ -76,11 +86,12 @@ void add_fit_flags(CLI::App& app, FitFlags& flags) {
                  "gain, receiver phase, offset and time zero with the rest (implies --refine)");
     app.add_flag("!--no-align", flags.fit.align,
                  "With --measured: the files' times count from the first pulse");
-    app.add_flag("!--no-gain", flags.fit.fit_gain,
-                 "With --measured: the curves are in units of M, gain 1");
-    app.add_flag("!--no-phase", flags.fit.fit_phase, "With --measured: the receiver's phase is 0");
-    app.add_flag("!--no-offset", flags.fit.fit_offset,
-                 "With --measured: the receiver adds no constant");
+    add_answer(app, "!--no-gain", flags.fit.fit_gain,
+               "With --measured: the curves are in units of M, gain 1");
+    add_answer(app, "!--no-phase", flags.fit.fit_phase,
+               "With --measured: the receiver's phase is 0");
+    add_answer(app, "!--no-offset", flags.fit.fit_offset,
+               "With --measured: the receiver adds no constant");
     app.add_flag("--joint", flags.fit.joint,
                  "One fit of all curves, of one material: common unknowns are one for all (implies "
                  "--refine)");

@@ -10,6 +10,7 @@
 #include "nmrsim/experiment_warnings.h"
 #include "nmrsim/file_output.h"
 #include "nmrsim/output_checks.h"
+#include "nmrsim/signals.h"
 #include "ranks.h"
 
 namespace {
@@ -104,10 +105,10 @@ int main(int argc, char** argv) {
                 progress.show_curves(done, task.range.count);
                 return !nmrapps::interrupted();
             };
-            nmrapps::keep_work_after_signals();
+            nmrsim::keep_work_after_signals();
             const nmrsim::GenerationOutcome outcome =
                 nmrsim::generate_dataset_files(task, peers_of(ranks));
-            nmrapps::share_signal(ranks.largest(nmrapps::received_signal()));
+            nmrsim::share_signal(ranks.largest(nmrsim::received_signal()));
             if (!outcome.whole) {
                 nmrapps::stop_if_interrupted(
                     outcome.saved > 0 ? fmt::format("{} of {} curves saved in {}; --resume goes on",

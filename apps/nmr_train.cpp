@@ -11,6 +11,7 @@
 #include "nmrinverse/trainer.h"
 #include "nmrinverse/training_files.h"
 #include "nmrsim/file_output.h"
+#include "nmrsim/signals.h"
 #include "option_table.h"
 #include "ranks.h"
 #include "train_flags.h"
@@ -67,7 +68,7 @@ int main(int argc, char** argv) {
         int kept = 0;
         const auto report = [&](const nmrinverse::TrainingProgress& now) {
             kept = now.best_epoch;
-            nmrapps::keep_work_after_signals();  // there is something to keep
+            nmrsim::keep_work_after_signals();  // there is something to keep
             progress.show(now.fraction, nmrinverse::progress_in_words(now, experiment.prior));
             return !nmrapps::interrupted();
         };
@@ -89,7 +90,7 @@ int main(int argc, char** argv) {
         };
         const nmrinverse::Model model = trained();
         if (ranks.first()) nmrinverse::save_model(model, out);
-        nmrapps::share_signal(ranks.largest(nmrapps::received_signal()));
+        nmrsim::share_signal(ranks.largest(nmrsim::received_signal()));
         nmrapps::stop_if_interrupted(
             fmt::format("the best model so far is {}; --resume goes on", out));
         progress.finish();

@@ -11,7 +11,9 @@ namespace nmrpython {
 inline nmrinverse::RefineOptions refine_options(double noise, bool fit_gain, bool fit_phase,
                                                 bool fit_time_zero, double time_zero_range_us,
                                                 std::uint64_t seed, int threads) {
-    nmrinverse::RefineOptions options{{fit_gain, fit_phase}, noise};
+    nmrinverse::RefineOptions options;
+    static_cast<nmrinverse::ReceiverUnknowns&>(options) = {fit_gain, fit_phase};
+    options.noise = noise;
     options.fit_time_zero = fit_time_zero;
     options.time_zero_range_us = time_zero_range_us;
     options.seed = seed;

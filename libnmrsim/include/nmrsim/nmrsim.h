@@ -46,6 +46,7 @@
 #include "nmrsim/series.h"
 #include "nmrsim/sha256.h"
 #include "nmrsim/signal.h"
+#include "nmrsim/signals.h"
 #include "nmrsim/simulate.h"
 #include "nmrsim/simulation_cost.h"
 #include "nmrsim/site.h"
