@@ -28,6 +28,7 @@ NetworkOptions two_unknowns(Head head, int pieces) {
             .width = 48,
             .hidden = 96,
             .blocks = 2,
+            .convolutions = {},
             .head = {head, pieces},
             .choices = {0, 0}};
 }
@@ -299,8 +300,9 @@ TEST_CASE("The network's weights have the names and shapes that files are checke
                            .hidden = 40,
                            .blocks = 2,
                            .members = 2,
+                           .convolutions = {},
+                           .head = {.pieces = 2},
                            .choices = {0, 20, 0}};
-    options.head.pieces = 2;
     CHECK(options.density_parameters() == 20);
     PosteriorNet net(options);
     check_weights(net);
@@ -356,13 +358,15 @@ TEST_CASE("A network with convolutions has the weights and the text form it is c
 
 TEST_CASE("A gated reading starts as nothing, then multiplies what is seen by what is known",
           "[network]") {
-    const NetworkOptions options{.inputs = 12,
-                                 .unknowns = 2,
-                                 .width = 16,
-                                 .hidden = 24,
-                                 .blocks = 3,
-                                 .gates = 20,
-                                 .choices = {0, 0}};
+    NetworkOptions options{.inputs = 12,
+                           .unknowns = 2,
+                           .width = 16,
+                           .hidden = 24,
+                           .blocks = 3,
+                           .gates = 20,
+                           .convolutions = {},
+                           .head = {},
+                           .choices = {0, 0}};
     PosteriorNet net(options);
     check_weights(net);
     CHECK(network_options_from_json(to_json(options)).gates == 20);
