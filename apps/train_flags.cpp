@@ -152,7 +152,7 @@ void add_train_flags(CLI::App& app, TrainFlags& flags) {
 void TrainFlags::settle(const Ranks& ranks) {
     nmrsim::check_output_folder("--out", out);
     nmrsim::check_is_file("--out", out);
-    if (!noise.empty()) nmrinverse::set_noise(options, noise);
+    if (!noise.empty()) nmrinverse::set_noise(options, noise, "--noise");
     if (!first_look.empty()) options.first_look = find_model(first_look);
     options.threads = common.threads;
     if (options.threads == 0 && ranks.size() > 1) options.threads = ranks.threads();

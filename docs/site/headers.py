@@ -1,7 +1,7 @@
 """For Doxygen: a public header with its comments as groups, lists and paragraphs that Breathe shows.
 
 A header becomes a group of its name. "Args:", "Returns:", "Throws:"
-and "Source:" begin paragraphs of their own; arguments a line each are a list; <Ix> is no tag.
+and "Source:" begin paragraphs of their own; arguments a line each are a list; <Ix> is no tag; defaults that are lambdas are left out.
 """
 
 import pathlib
@@ -15,7 +15,7 @@ def grouped(name, text):
         return text
     group = name.replace("/", "_").removesuffix(".h")
     head = f"/** @defgroup {group} {name} */\n"
-    rest = re.sub(r"^namespace \w+ {$", rf"\g<0>\n/** @addtogroup {group}\n * @{{\n */", text[match.end():],
+    rest = re.sub(r"^namespace [\w:]+ {$", rf"\g<0>\n/** @addtogroup {group}\n * @{{\n */", text[match.end():],
                   count=1, flags=re.M)
     return head + re.sub(r"^}  // namespace", r"/** @} */\n\g<0>", rest, flags=re.M)
 
@@ -32,6 +32,11 @@ def shown(line):
     return begin + text
 
 
+def without_lambdas(text):
+    """Sphinx cannot read a default that is a lambda."""
+    return re.sub(r"\s*=\s*\[\]\s*(\([^)]*\))?\s*\{(?:[^{}]|\{[^{}]*\})*\};", ";", text)
+
+
 path = pathlib.Path(sys.argv[1])
-lines = grouped(str(path).split("/include/")[-1], path.read_text())
+lines = grouped(str(path).split("/include/")[-1], without_lambdas(path.read_text()))
 print("\n".join(shown(line) for line in lines.splitlines()))

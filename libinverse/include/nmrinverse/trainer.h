@@ -78,8 +78,10 @@ struct TrainingOptions {
     void validate() const;
 };
 
-/// Sets the noise from "SIGMA" or "LOW:HIGH". Throws: std::invalid_argument for another text.
-void set_noise(TrainingOptions& options, const std::string& text);
+/// Sets the noise from "SIGMA" or "LOW:HIGH". Args: what: names the text in messages. Throws:
+/// std::invalid_argument for another text.
+void set_noise(TrainingOptions& options, const std::string& text,
+               const std::string& what = "noise");
 
 /// One line of progress.
 struct TrainingProgress {

@@ -16,25 +16,26 @@ void require(bool holds, const char* condition, Number value) {
     }
 }
 
-double noise_level(const std::string& text, const std::string& whole) {
+double noise_level(const std::string& text, const std::string& whole, const std::string& what) {
     double value = 0.0;
     const char* end = text.data() + text.size();
     const auto [stop, error] = std::from_chars(text.data(), end, value);
     if (error != std::errc() || stop != end || !std::isfinite(value) || value < 0.0) {
-        throw std::invalid_argument("noise must be SIGMA or LOW:HIGH with 0 <= LOW <= HIGH, got " +
-                                    whole);
+        throw std::invalid_argument(
+            fmt::format("{} must be SIGMA or LOW:HIGH with 0 <= LOW <= HIGH, got {}", what, whole));
     }
     return value;
 }
 
 }  // namespace
 
-void set_noise(TrainingOptions& options, const std::string& text) {
+void set_noise(TrainingOptions& options, const std::string& text, const std::string& what) {
     const std::size_t colon = text.find(':');
-    options.noise_low = noise_level(text.substr(0, colon), text);
-    options.noise_high =
-        colon == std::string::npos ? options.noise_low : noise_level(text.substr(colon + 1), text);
-    if (options.noise_high < options.noise_low) noise_level("", text);
+    options.noise_low = noise_level(text.substr(0, colon), text, what);
+    options.noise_high = colon == std::string::npos
+                             ? options.noise_low
+                             : noise_level(text.substr(colon + 1), text, what);
+    if (options.noise_high < options.noise_low) noise_level("", text, what);
 }
 
 void TrainingOptions::validate() const {
