@@ -226,6 +226,21 @@ TEST_CASE("an alias that turns slowly is tried however far off it is foretold", 
     }
 }
 
+TEST_CASE("an alias somewhat beyond the prior leads to the one at its edge", "[refine]") {
+    // 54.65 kHz below this start alpha_z is negative, and the truth is at 0.65 kHz: alpha_x and
+    // theta make up for the rest. The wrong alias has a chi-square that its scatter allows.
+    nmrsim::Experiment e = task();
+    e.acquisition.noise = 1e-2;
+    const nmrsim::Dataset data = nmrsim::generate_dataset(e, 1, 6120004, 354);
+    RefineOptions options;
+    options.noise = 1e-2;
+    options.widenings = 0;
+    const std::vector<double> start{149.98, 53.18, 67.40};
+    const Refinement fit = refine(e, data.signal, start, options);
+    CHECK(fit.within_noise());
+    check_home(fit, data.parameters);
+}
+
 TEST_CASE("a valley that bends is followed to its floor's lowest point and to its ends",
           "[refine]") {
     // Near 90 degrees only alpha_z cos(theta) shows. Steps of the second-order model make no way

@@ -35,8 +35,7 @@ double duration(const VectorXd& time, const VectorXd& curve) {
 
 }  // namespace
 
-std::vector<std::vector<VectorXd>> CurveLikelihood::alias_starts(const Fit& fit, double most,
-                                                                 std::size_t kept) {
+AliasStarts CurveLikelihood::alias_starts(const Fit& fit, double most, std::size_t kept) {
     if (!nmrsim::has_alpha_z_aliases(experiment_)) return {};
     const nmrsim::Prior& prior = experiment_.prior;
     const nmrsim::Experiment own = nmrsim::with_parameters(experiment_, parameters(fit.position));
@@ -63,18 +62,26 @@ std::vector<std::vector<VectorXd>> CurveLikelihood::alias_starts(const Fit& fit,
     // are foretold where one is reached).
     constexpr double kSlowTurn = 0.6;
     constexpr double kSlowMargin = 10.0;
+    // An alias beyond the prior by at most this share of a period begins at its edge: where alpha_x
+    // and theta make up for a turn, alpha_z moves by somewhat more or less than a period.
+    constexpr double kBeyond = 0.5;
     const VectorXd best = fit.at.residual * options_.noise + data;  // the model's curve
     const double slow = kSlowTurn / duration(time_us, best);
+    AliasStarts starts;
     struct Candidate {
         double chi_square;
         VectorXd position;
-        bool slow;
+        std::vector<VectorXd>* group;
     };
     std::vector<Candidate> candidates;
     const double u = fit.position(column);
     const double down = std::floor(u / period), up = std::floor((1.0 - u) / period);
-    for (double turns = -down; turns <= up; ++turns) {
+    for (double turns = -down - 1.0; turns <= up + 1.0; ++turns) {
         if (turns == 0.0) continue;
+        VectorXd position = fit.position;
+        position(column) = std::clamp(u + turns * period, 0.0, 1.0);
+        const double inwards = position(column) - (u + turns * period);
+        if (std::abs(inwards) > kBeyond * period) continue;
         const VectorXd phase = turns * alias.turn_rad_per_us * time_us;
         const VectorXd cosine = phase.array().cos(), sine = phase.array().sin();
         VectorXd model = best;
@@ -86,26 +93,27 @@ std::vector<std::vector<VectorXd>> CurveLikelihood::alias_starts(const Fit& fit,
             turn_each(cosine, sine, slope);
             take_offset(slope.head(n), slope.tail(n));
         }
+        model += options_.noise * inwards * slopes.col(column);
         const Linearised there =
             linearised(Freedom::as_asked, std::move(model), std::move(slopes), nullptr);
-        VectorXd position = fit.position;
-        position(column) += turns * period;
         const VectorXd step = damped_step(position, there, 0.0);
         const double reached = there.chi_square - predicted_fall(there, step);
         const bool turns_slowly = std::abs(turns * alias.turn_rad_per_us) <= slow;
-        if (reached <= (turns_slowly ? kSlowMargin : 1.0) * most) {
-            if (!turns_slowly) position += step;
-            candidates.push_back({reached, std::move(position), turns_slowly});
+        std::vector<VectorXd>& group = inwards != 0.0 ? starts.edge
+                                       : turns_slowly ? starts.slow
+                                                      : starts.fast;
+        const bool moved = &group == &starts.fast;
+        if (reached <= (moved ? 1.0 : kSlowMargin) * most) {
+            if (moved) position += step;
+            candidates.push_back({reached, std::move(position), &group});
         }
     }
     std::sort(candidates.begin(), candidates.end(),
               [](const Candidate& a, const Candidate& b) { return a.chi_square < b.chi_square; });
     if (candidates.size() > kept) candidates.resize(kept);
-    std::vector<std::vector<VectorXd>> starts(2);
     for (Candidate& candidate : candidates) {
-        starts[candidate.slow ? 1 : 0].push_back(std::move(candidate.position));
+        candidate.group->push_back(std::move(candidate.position));
     }
-    std::erase_if(starts, [](const auto& group) { return group.empty(); });
     return starts;
 }
 

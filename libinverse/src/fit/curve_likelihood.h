@@ -23,6 +23,15 @@ struct Tolerances {
 void check_curve(const nmrsim::Experiment& experiment, std::span<const float> signal,
                  const RefineOptions& options);
 
+/// Starts at aliases of alpha_z.
+struct AliasStarts {
+    std::vector<Eigen::VectorXd> fast;  ///< moved by the step that is predicted to be best
+    std::vector<Eigen::VectorXd> slow;  ///< those that turn so slowly that it may be far off
+    std::vector<Eigen::VectorXd> edge;  ///< at the prior's edge, for some beyond it: far off, too
+
+    bool empty() const { return fast.empty() && slow.empty() && edge.empty(); }
+};
+
 /// Gaussian likelihood of one curve on the unit box: the prior's unknowns first, then time zero
 /// where it is fitted. Gain, phase and each record's constant offset, where fitted, take their best
 /// values at each position.
@@ -71,11 +80,9 @@ public:
     /// such symmetry. Costs one simulation.
     ///
     /// Args: fit: with residual and slopes. most: chi-square that a start is predicted to reach at
-    /// most by its turned curve and derivatives; ten times that where it turns so slowly that the
-    /// prediction may be far off. Returns: of the best `kept` those that turn fast, moved by the
-    /// step that is predicted to be best, and those that turn slowly; empty groups are left out.
-    std::vector<std::vector<Eigen::VectorXd>> alias_starts(const Fit& fit, double most,
-                                                           std::size_t kept);
+    /// most by its turned curve and derivatives; ten times that where the prediction may be far
+    /// off. Returns: the best `kept` of all.
+    AliasStarts alias_starts(const Fit& fit, double most, std::size_t kept);
 
 private:
     std::vector<double> simulated_parameters(std::span<const Eigen::VectorXd> positions) const;

@@ -341,7 +341,7 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
             if (done || result.widenings == options.widenings) {
                 if (others_tried || (options.brief && chi_square > consistent)) break;
                 others_tried = true;
-                const StartGroups aliases =
+                const AliasStarts aliases =
                     likelihood.alias_starts(end, chi_square + kAliasMargin * degrees, kAliases);
                 const bool broad =
                     box_covariance(end.at).diagonal().cwiseSqrt().maxCoeff() > kBroad;
@@ -349,9 +349,9 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
                 search.add(ends);
                 // Each by itself: aliases begin far above the others, and of many the worse half is
                 // soon dropped.
-                for (const std::vector<VectorXd>& group : aliases) {
-                    search.follow({group}, kept, Freedom::as_asked, true);
-                }
+                search.follow({aliases.fast}, kept, Freedom::as_asked, true);
+                search.follow({aliases.slow}, kept, Freedom::as_asked, true);
+                search.follow({aliases.edge}, kept, Freedom::phase, true);
                 if (broad) search.follow({{given.begin(), portion}}, kept, Freedom::as_asked, true);
                 continue;
             }

@@ -60,6 +60,7 @@ Search::Search(CurveLikelihood& likelihood, const RefineOptions& options, double
 
 void Search::follow(const StartGroups& groups, std::size_t kept, Freedom freedom, bool to_the_end) {
     std::vector<Fit> fits = screened(groups, kept, freedom);
+    if (fits.empty()) return;
     bool far = true;  // so far that a coarse simulation's error does not matter
     const auto linearise = [&](std::span<const VectorXd> positions,
                                std::span<const Freedom> freedoms) {
