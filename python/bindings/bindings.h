@@ -7,20 +7,14 @@
 
 namespace nmrpython {
 
-void bind_experiment(pybind11::module_& module);
-void bind_signal(pybind11::module_& module);
-void bind_simulate(pybind11::module_& module);
-void bind_sensitivity(pybind11::module_& module);
-void bind_dataset(pybind11::module_& module);
-void bind_series(pybind11::module_& module);
+/// Adds classes and functions to a module.
+using Bind = void(pybind11::module_&);
 
-void bind_estimates(pybind11::module_& module);
-void bind_refine(pybind11::module_& module);
-void bind_joint(pybind11::module_& module);
-void bind_fit(pybind11::module_& module);
+Bind bind_experiment, bind_signal, bind_simulate, bind_sensitivity, bind_dataset, bind_series;
 
-void bind_model(pybind11::module_& module);
-void bind_measured(pybind11::module_& module);
+Bind bind_estimates, bind_refine, bind_joint, bind_fit;
+
+Bind bind_model, bind_measured;
 
 /// Stops a batch within without_gil() (interrupt.h) once Python has handled a signal, whichever,
 /// and its handler has raised something.
