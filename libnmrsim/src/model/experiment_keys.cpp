@@ -92,9 +92,10 @@ void set_relaxation_time(Relaxation& relaxation, std::string_view key, double ti
     } else {
         t2_us = time_us;
     }
-    const double d_base = relaxation.d_base;
-    relaxation = relaxation_from_times(t1_us, t2_us);
-    relaxation.d_base = d_base;
+    const Relaxation rates = relaxation_from_times(t1_us, t2_us);
+    relaxation.gamma1_per_s = rates.gamma1_per_s;
+    relaxation.gamma2_per_s = rates.gamma2_per_s;
+    relaxation.gamma3_per_s = rates.gamma3_per_s;
 }
 
 /// [[..., ...], ...], each of them as a Pair; `of`: what a pair holds, for messages.

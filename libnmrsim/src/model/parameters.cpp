@@ -25,6 +25,9 @@ bool always(const Experiment&) {
 bool finite_range(const Experiment& e) {
     return !is_uniform(e);
 }
+bool is_uniform_row(const Experiment& e) {
+    return is_uniform(e);
+}
 bool has_exponent(const Experiment& e) {
     Kernel kernel = e.interaction.kernel;
     return exponent_of(kernel) != nullptr;
@@ -226,6 +229,7 @@ const Parameter kTable[] = {
     {"gamma1_per_s", "relaxation", "Gamma_1", "1/s", 0.0, kMostPerS, "rate toward +z", FIELD(relaxation.gamma1_per_s), always, false},
     {"gamma2_per_s", "relaxation", "Gamma_2", "1/s", 0.0, kMostPerS, "rate toward -z", FIELD(relaxation.gamma2_per_s), always, false},
     {"gamma3_per_s", "relaxation", "Gamma_3", "1/s", 0.0, kMostPerS, "rate of pure dephasing", FIELD(relaxation.gamma3_per_s), always, false},
+    {"stretching", "relaxation", "beta", "", 0.25, 4.0, "exponent of pure dephasing: exp(-(Gamma_3 t / 2)^beta)", FIELD(relaxation.stretching), is_uniform_row, false},
     {"d_base", "relaxation", "b", "", 1.0, 1000.0, "base of the logarithm in d", FIELD(relaxation.d_base), always, false},
     {"start_mx", "start", "m_x(0)", "", -0.5, 0.5, "mean of Ix before the first pulse", FIELD(start.mx), always, false},
     {"start_my", "start", "m_y(0)", "", -0.5, 0.5, "mean of Iy before the first pulse", FIELD(start.my), always, false},

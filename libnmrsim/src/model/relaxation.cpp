@@ -32,10 +32,22 @@ double Relaxation::equilibrium_mz() const {
     return rate > 0.0 ? kSpinLength * (gamma1_per_s - gamma2_per_s) / rate : 0.0;
 }
 
+double Relaxation::transverse_loss(double from_s, double to_s) const {
+    if (stretching == 1.0) return transverse_rate() * (to_s - from_s);
+    const auto dephased = [&](double time_s) {
+        return std::pow(0.5 * gamma3_per_s * time_s, stretching);
+    };
+    return 0.5 * longitudinal_rate() * (to_s - from_s) + dephased(to_s) - dephased(from_s);
+}
+
 void Relaxation::validate() const {
     require_rate("gamma1_per_s", gamma1_per_s);
     require_rate("gamma2_per_s", gamma2_per_s);
     require_rate("gamma3_per_s", gamma3_per_s);
+    if (!std::isfinite(stretching)) {
+        throw std::invalid_argument(
+            fmt::format("relaxation.stretching must be finite, got {}", stretching));
+    }
     if (!(d_base > 1.0) || !std::isfinite(d_base)) {
         throw std::invalid_argument(
             fmt::format("relaxation.d_base must be finite and > 1, got {}", d_base));

@@ -47,7 +47,8 @@ std::vector<StrengthNode> strength_rule(const Sequence& sequence, int nodes);
 /// relaxes_alike().
 Relaxation slowest_relaxation(const Experiment& experiment);
 
-/// The larger of 1/T1 and 1/T2 of any site [1/s].
+/// The larger of 1/T1 and 1/T2 of any site [1/s]; where dephasing is stretched, as fast as it takes
+/// what is not yet lost.
 double fastest_rate(const Experiment& experiment);
 
 /// Largest |mz| of any site in equilibrium.
@@ -71,6 +72,9 @@ LargestTurns largest_turns(const Experiment& experiment);
 /// The experiment with those ends of its prior's ranges under which the pulses' spread and angles
 /// are largest.
 Experiment with_widest_pulses(const Experiment& experiment);
+
+/// Whether dephasing is stretched, or may be as an unknown of the prior.
+bool may_be_stretched(const Experiment& experiment);
 
 /// Throws std::invalid_argument.
 void validate_spin_groups(const Experiment& experiment);

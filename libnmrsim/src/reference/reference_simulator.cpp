@@ -137,14 +137,24 @@ std::vector<Matrix2cd> evolved(const std::vector<Matrix2cd>& rho,
     return next;
 }
 
+/// What takes as much from `start` on for so many seconds: stretched dephasing as if it were even.
+Relaxation on_average(const Relaxation& relaxation, double start, double seconds) {
+    if (relaxation.stretching == 1.0) return relaxation;
+    Relaxation even = relaxation;
+    even.stretching = 1.0;
+    even.gamma3_per_s = 2.0 * relaxation.transverse_loss(start, start + seconds) / seconds -
+                        relaxation.longitudinal_rate();
+    return even;
+}
+
 void step(const Experiment& experiment, Ensemble& ensemble, double start, double seconds,
           const Vector3d& drive) {
     const std::vector<Matrix2cd> middle =
         evolved(ensemble.rho, fields(experiment, ensemble, ensemble.rho, start, drive),
-                experiment.relaxation, 0.5 * seconds);
+                on_average(experiment.relaxation, start, 0.5 * seconds), 0.5 * seconds);
     ensemble.rho =
         evolved(ensemble.rho, fields(experiment, ensemble, middle, start + 0.5 * seconds, drive),
-                experiment.relaxation, seconds);
+                on_average(experiment.relaxation, start, seconds), seconds);
 }
 
 }  // namespace

@@ -120,11 +120,11 @@ SignalJacobian differentiate_unchecked(const Experiment& experiment,
             return shares_plan(experiment, row.name) && !moves_samples(experiment, row.name) &&
                    name != "noise" && row.applies(experiment);
         });
-    if (!by_kernel && has_spin_groups(experiment)) {
+    if (!by_kernel && (has_spin_groups(experiment) || may_be_stretched(experiment))) {
         throw std::invalid_argument(
-            "derivatives of ensembles with line.sites or pulses of several strengths are by "
-            "couplings, angles, rates, the line's widths and centre, the start state, tau_us and "
-            "names of the sequence");
+            "derivatives of ensembles with line.sites, pulses of several strengths or "
+            "relaxation.stretching are by couplings, angles, rates, the line's widths and centre, "
+            "the start state, tau_us and names of the sequence");
     }
     if (!by_kernel) return simulate_ensemble_with_jacobian(experiment, parameters, threads);
     return answer_uniform(experiment, parameters);

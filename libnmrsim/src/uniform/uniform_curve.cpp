@@ -21,8 +21,8 @@ constexpr std::array<std::string_view, 17> kLinear = {
     "refocus_ratio", "flip_phase_deg", "refocus_phase_deg", "pulse_scale", "noise",
     "centre_khz",    "start_mx",       "start_my",          "start_mz",    "tau_us",
     "refocus_deg",   "pulse_spread"};
-constexpr std::array<std::string_view, 5> kRates = {"gamma1_per_s", "gamma2_per_s", "gamma3_per_s",
-                                                    "d", "d_base"};
+constexpr std::array<std::string_view, 6> kRates = {
+    "gamma1_per_s", "gamma2_per_s", "gamma3_per_s", "d", "d_base", "stretching"};
 constexpr std::array<std::string_view, 2> kWidths = {"half_width_khz", "gaussian_half_width_khz"};
 
 /// Of the differences for the others, over the parameter or 1: its fourth power is 1e-12.
@@ -46,6 +46,8 @@ void for_each_pair(UniformNumbers& a, const UniformNumbers& b, const Use& use) {
         use(one.recovery_per_s, other.recovery_per_s);
     };
     use_rates(a.rates, b.rates);
+    use(a.dephasing_per_s, b.dephasing_per_s);
+    use(a.stretching, b.stretching);
     for (std::size_t s = 0; s < a.site_rates.size(); ++s) {
         use_rates(a.site_rates[s], b.site_rates[s]);
     }
@@ -58,7 +60,9 @@ void for_each_pair(UniformNumbers& a, const UniformNumbers& b, const Use& use) {
 }
 
 UniformRates rates_of(const Relaxation& relaxation) {
-    return {relaxation.transverse_rate(), relaxation.longitudinal_rate(),
+    return {relaxation.stretching == 1.0 ? relaxation.transverse_rate()
+                                         : 0.5 * relaxation.longitudinal_rate(),
+            relaxation.longitudinal_rate(),
             kSpinLength * (relaxation.gamma1_per_s - relaxation.gamma2_per_s)};
 }
 
@@ -71,7 +75,10 @@ UniformNumbers numbers_of(const Experiment& experiment) {
     numbers.start[0] = experiment.start.mx;
     numbers.start[1] = experiment.start.my;
     numbers.start[2] = experiment.start.mz;
-    numbers.rates = rates_of(slowest_relaxation(experiment));
+    const Relaxation relaxation = slowest_relaxation(experiment);
+    numbers.rates = rates_of(relaxation);
+    numbers.dephasing_per_s = 0.5 * relaxation.gamma3_per_s;
+    numbers.stretching = relaxation.stretching;
     if (!relaxes_alike(experiment)) {
         for (const SiteSpins& site : site_spins(experiment)) {
             numbers.site_rates.push_back(rates_of(site.relaxation));
@@ -116,6 +123,14 @@ UniformCurve uniform_curve(const Experiment& experiment, const UniformNodes& nod
 
 UniformNumbers uniform_tangent(const Experiment& experiment, const UniformNodes& nodes,
                                std::string_view parameter_name) {
+    if (parameter_name == "stretching") {
+        // Alone: where it is 1, the rates would jump.
+        UniformNumbers slope;
+        slope.stretching = 1.0;
+        slope.pulse.assign(sequence_events(experiment.sequence).size(), Pulse{0.0, 0.0});
+        slope.delay_us.assign(slope.pulse.size(), 0.0);
+        return slope;
+    }
     const Parameter& row = parameter(parameter_name);
     const double value = row.get(experiment);
     // Set without a check of bounds: the closed forms go on a little past them.
@@ -156,6 +171,33 @@ UniformNumbers uniform_tangent(const Experiment& experiment, const UniformNodes&
         slope.line = std::move(line);
     }
     return slope;
+}
+
+bool is_stretched(const UniformCurve& curve) {
+    const UniformNumbers& numbers = curve.numbers;
+    return (numbers.dephasing_per_s != 0.0 && numbers.stretching != 1.0) ||
+           std::ranges::any_of(curve.tangents, [](const UniformNumbers& tangent) {
+               return tangent.stretching != 0.0;
+           });
+}
+
+double stretched_loss(const UniformNumbers& curve, double time_s) {
+    if (curve.stretching == 1.0) return 0.0;
+    return std::pow(curve.dephasing_per_s * std::abs(time_s), curve.stretching);
+}
+
+double stretched_loss(const UniformNumbers& curve, const UniformNumbers& tangent, double time_s) {
+    const double x = curve.dephasing_per_s * std::abs(time_s);
+    if (x == 0.0) return 0.0;
+    const double by_rate = curve.stretching == 1.0
+                               ? 0.0
+                               : curve.stretching * tangent.dephasing_per_s / curve.dephasing_per_s;
+    return std::pow(x, curve.stretching) * (by_rate + std::log(x) * tangent.stretching);
+}
+
+double stretched_rate(const UniformNumbers& curve, double time_s) {
+    const double loss = stretched_loss(curve, time_s);
+    return loss == 0.0 ? 0.0 : curve.stretching * loss / std::abs(time_s);
 }
 
 const UniformRates& rates_of(const UniformBlock& block, const UniformNumbers& curve) {

@@ -30,6 +30,10 @@ struct UniformNumbers {
     double centre_hz = 0.0;             ///< of the line: turns the frame [Hz]
     double start[3] = {0.0, 0.0, 0.0};  ///< mean of I
     UniformRates rates = {};
+    /// Gamma_3 / 2, and the exponent of what it takes since the sequence's start. An exponent of 1
+    /// is in rates.transverse_per_s already, another one is not.
+    double dephasing_per_s = 0.0;
+    double stretching = 0.0;
     std::vector<UniformRates> site_rates = {};  ///< (sites) where they relax in their own ways
     double pulse_spread = 0.0;                  ///< of the pulses' strength
     std::vector<Pulse> pulse = {};              ///< (events) flip angle and phase; zeros for delays
@@ -51,6 +55,16 @@ UniformCurve uniform_curve(const Experiment& experiment, const UniformNodes& nod
 /// How the experiment's curve changes with a parameter that shares_plan() and is not the noise.
 UniformNumbers uniform_tangent(const Experiment& experiment, const UniformNodes& nodes,
                                std::string_view parameter_name);
+
+/// Whether dephasing is, or a derivative asks for it to be, anything but exponential.
+bool is_stretched(const UniformCurve& curve);
+
+/// What a curve's dephasing takes until a time beyond its rates: (Gamma_3 |t| / 2)^beta, or 0 where
+/// beta = 1; and how it changes with a parameter.
+double stretched_loss(const UniformNumbers& curve, double time_s);
+double stretched_loss(const UniformNumbers& curve, const UniformNumbers& tangent, double time_s);
+/// Its derivative by the time, > 0 [1/s].
+double stretched_rate(const UniformNumbers& curve, double time_s);
 
 /// The rates of a block's spins.
 const UniformRates& rates_of(const UniformBlock& block, const UniformNumbers& curve);

@@ -85,7 +85,6 @@ double uncoupled_magnitude(const Experiment& experiment, const UniformNodes& nod
     const double start_us = first_sample_us(experiment);
     const double stop_us = last_sample_us(experiment);
     const Relaxation relaxation = slowest_relaxation(experiment);
-    const double rate = relaxation.transverse_rate() * kSecondsPerUs;
     const double longitudinal = relaxation.longitudinal_rate() * kSecondsPerUs;
     const double attenuation = last_pulse_attenuation(experiment);
     // The line's decay at the window's time nearest to `centre_us`, the window starting no earlier
@@ -97,7 +96,9 @@ double uncoupled_magnitude(const Experiment& experiment, const UniformNodes& nod
             std::max({0.0, from - centre_us, centre_us - stop_us}) / nodes.decay_spacing_us;
         const std::size_t k = static_cast<std::size_t>(std::lround(distance));
         const double time_us = std::clamp(centre_us, from, stop_us);
-        const double left = std::exp(-rate * (time_us - made_us)) / attenuation;
+        const double left = std::exp(-relaxation.transverse_loss(made_us * kSecondsPerUs,
+                                                                 time_us * kSecondsPerUs)) /
+                            attenuation;
         return k < nodes.decay.size() ? nodes.decay[k] * std::min(left, 1.0) : 0.0;
     };
     const StartState& start = experiment.start;
@@ -146,13 +147,14 @@ namespace {
 
 /// What relaxation leaves at the window's start of what the last pulse until `until_us` made.
 double attenuation_since(const Experiment& experiment, double until_us) {
-    const double rate = slowest_relaxation(experiment).transverse_rate() * kSecondsPerUs;
-    if (rate == 0.0) return 1.0;
+    const Relaxation relaxation = slowest_relaxation(experiment);
+    if (relaxation.transverse_rate() == 0.0) return 1.0;
     double last_us = 0.0;
     for (const TimedPulse& pulse : timed_pulses(experiment)) {
         if (pulse.time_us <= until_us) last_us = pulse.time_us;
     }
-    return std::exp(-rate * std::max(0.0, first_sample_us(experiment) - last_us));
+    const double first_us = std::max(last_us, first_sample_us(experiment));
+    return std::exp(-relaxation.transverse_loss(last_us * kSecondsPerUs, first_us * kSecondsPerUs));
 }
 
 }  // namespace

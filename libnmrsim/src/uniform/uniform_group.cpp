@@ -21,6 +21,7 @@ UniformGroup<Real>::UniformGroup(const UniformTables<Real>& tables,
       across_(lanes == UniformLanes::nodes && curves.size() == 1 && !own_steps_),
       vectors_(across_ ? (nodes_ + lanes_ - 1) / lanes_ : nodes_),
       relaxation_(relaxation_of(curves, own_steps_ || across_)),
+      stretched_(std::ranges::any_of(curves, is_stretched)),
       work_(work) {
     state_ = work.state.at_least(vectors_ * 3 * rows_ * lanes_);
     saved_ = work.saved.at_least(vectors_ * 3 * rows_ * lanes_);
@@ -97,7 +98,7 @@ void UniformGroup<Real>::enter(std::size_t j) {
 }
 
 template <typename Real>
-void UniformGroup<Real>::move(std::size_t row, std::size_t lane, double slope_s) {
+void UniformGroup<Real>::move(std::size_t row, std::size_t lane, double time_s, double slope_s) {
     const UniformNumbers& curve = frames_.numbers(0, lane);
     double mean[3] = {0.0, 0.0, 0.0};
     const auto at = [&](std::size_t node, std::size_t k) {
@@ -107,14 +108,15 @@ void UniformGroup<Real>::move(std::size_t row, std::size_t lane, double slope_s)
         for (std::size_t k = 0; k < 3; ++k) mean[k] += at(i, k);
     }
     for (double& one : mean) one *= -kTwoPi * curve.alpha_plane_hz;
+    const double transverse =
+        curve.rates.transverse_per_s + stretched_rate(curve, since_start_s(lane, time_s));
     for (std::size_t i = 0; i < nodes_; ++i) {
         const double x = at(i, 0), y = at(i, 1), z = at(i, 2);
         const double offset = kTwoPi * plan_.nodes.offset_hz[i];
-        const double rate[3] = {
-            offset * y + mean[1] * z - mean[2] * y - curve.rates.transverse_per_s * x,
-            -offset * x + mean[2] * x - mean[0] * z - curve.rates.transverse_per_s * y,
-            mean[0] * y - mean[1] * x - curve.rates.longitudinal_per_s * z +
-                curve.rates.recovery_per_s * weight_of(0, lane, i)};
+        const double rate[3] = {offset * y + mean[1] * z - mean[2] * y - transverse * x,
+                                -offset * x + mean[2] * x - mean[0] * z - transverse * y,
+                                mean[0] * y - mean[1] * x - curve.rates.longitudinal_per_s * z +
+                                    curve.rates.recovery_per_s * weight_of(0, lane, i)};
         Real* m = lane_of(state_, rows_, i, row, lane);
         for (std::size_t k = 0; k < 3; ++k) {
             m[k * lanes_] =
@@ -131,7 +133,7 @@ void UniformGroup<Real>::leave() {
             const double end_s = spans_[lane].duration_us * kSecondsPerUs;
             double added = 0.0;
             if (slope_s != 0.0) {
-                move(t, lane, slope_s);
+                move(t, lane, end_s, slope_s);
                 added = slope_s * frames_.phase_rate(lane, end_s);
             }
             frames_.end_segment(t, lane, end_s, added);
@@ -146,9 +148,11 @@ UniformRelaxation UniformGroup<Real>::relaxation_of(std::span<const UniformCurve
     for (const UniformCurve& curve : curves) {
         relaxes = relaxes || curve.numbers.rates.transverse_per_s != 0.0 ||
                   curve.numbers.rates.longitudinal_per_s != 0.0;
+        relaxes = relaxes || is_stretched(curve);
         own = own || !curve.numbers.site_rates.empty();
         for (const UniformNumbers& tangent : curve.tangents) {
-            own = own || tangent.rates.transverse_per_s != 0.0 ||
+            own = own || (is_stretched(curve) && tangent.dephasing_per_s != 0.0) ||
+                  tangent.stretching != 0.0 || tangent.rates.transverse_per_s != 0.0 ||
                   tangent.rates.longitudinal_per_s != 0.0 || tangent.rates.recovery_per_s != 0.0 ||
                   (tangent.line && curve.numbers.rates.recovery_per_s != 0.0);
         }
@@ -231,7 +235,7 @@ void UniformGroup<Real>::pulses(const UniformSegment& segment) {
         for (std::size_t lane = 0; lane < curves_.size(); ++lane) {
             // A pulse moves as a whole.
             const double slope_s = start_slope_[t * curves_.size() + lane];
-            if (slope_s != 0.0 && !segment.driven) move(t, lane, -slope_s);
+            if (slope_s != 0.0 && !segment.driven) move(t, lane, 0.0, -slope_s);
         }
     }
     const std::vector<double> sum = sum_of_z();

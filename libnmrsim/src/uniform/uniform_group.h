@@ -75,8 +75,9 @@ private:
         return (spans_[lane].duration_us + segment.rest_us) * kSecondsPerUs;
     }
 
-    /// A later moment of freely evolving spins, in a tangent's row: their motion times `slope_s`.
-    void move(std::size_t row, std::size_t lane, double slope_s);
+    /// A later moment of freely evolving spins, in a tangent's row: their motion at this time of
+    /// the segment times `slope_s`.
+    void move(std::size_t row, std::size_t lane, double time_s, double slope_s);
 
     void leave();
 
@@ -146,24 +147,48 @@ private:
         std::vector<Real> mz;  ///< (rows)[lanes] at the segment's start
     };
 
-    /// A segment's passes with the losses of these curves.
-    std::vector<UniformPass<Real>> passes_of(const UniformSegment& segment,
-                                             const PassTables<Real>& tables,
-                                             const std::vector<std::size_t>& moving, Real* loss);
-
-    /// Passes, and the last coupling turn.
+    /// Passes with the losses of these curves, and the last coupling turn.
     struct Direction {
         std::vector<UniformPass<Real>> pass;
         Real last_coupling;
         bool own_steps = false;
+        const std::vector<double>* time_s;  ///< (passes) as PassTables'
+        std::span<const std::size_t> moving;
+        Real* loss;  ///< of kStretchedSteps where dephasing is stretched
     };
+
+    /// Losses of so many steps are worked out at once.
+    static constexpr int kStretchedSteps = 128;
+
+    Direction direction_of(const UniformSegment& segment, const PassTables<Real>& tables,
+                           std::span<const std::size_t> moving, Real* loss) const;
+
+    /// Losses in steps [first, first + count) of a segment, a pass after the other.
+    void set_losses(const Direction& direction, double step_s, int first, int count) const;
+
+    /// How far a step of the segment's tables goes in a lane, over what they say.
+    double own_share(std::size_t lane, double step_s) const { return step_s_[lane] / step_s; }
+
+    /// From the sequence's start to a time of the segment [s].
+    double since_start_s(std::size_t lane, double time_s) const {
+        return spans_[lane].start_us * kSecondsPerUs + time_s;
+    }
+
+    /// Takes what stretched dephasing has lost, which begins with a kink, out of the records before
+    /// they are interpolated.
+    ///
+    /// Args: record: (records, moving, 2)[lanes], of which so many come before the segment's start.
+    void undo_stretched_loss(std::span<const std::size_t> moving, std::size_t before,
+                             std::size_t records, Real* record) const;
 
     /// Offset turns of steps that are the curves' own.
     void turn_by_own_steps(const UniformSegment& segment, const PassTables<Real>& tables,
                            Direction& direction, Real* turns) const;
 
     /// In parts that take some tenths of a second at most, so that a long segment can be stopped.
-    void steps(const Stepped& stepped, const Direction& tables, int count, Real* record);
+    ///
+    /// Args: first: number of the first step in the segment.
+    void steps(const Stepped& stepped, const Direction& tables, int first, int count, Real* record);
 
     void part_of_steps(const Stepped& stepped, const Direction& tables, int count, Real* record);
 
@@ -225,6 +250,7 @@ private:
     bool across_;          // one curve, its nodes side by side
     std::size_t vectors_;  // of each component of the nodes
     UniformRelaxation relaxation_;
+    bool stretched_;  // dephasing takes another share in each step
     Workspace<Real>& work_;
     Real* state_ = nullptr;           // (nodes, rows, 3)[lanes]
     Real* saved_ = nullptr;           // the same, of a moment to come back to
@@ -238,6 +264,7 @@ private:
     std::vector<Real> position_;      // (samples) of align()
     std::vector<UniformSpan> spans_;  // (curves) of the current segment
     std::vector<double> step_s_;      // (curves) of the current segment [s]
+    double segment_step_s_ = 0.0;     // of its tables [s]
     std::vector<double> start_slope_, end_slope_;  // (rows, curves) of its times [s]
     std::vector<double> free_;                     // (5, nodes) of quiet_stretches()
     double free_spacing_s_ = 0.0;                  // of what in it is no curve's own

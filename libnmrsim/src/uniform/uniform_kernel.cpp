@@ -12,7 +12,7 @@ namespace {
 /// The coupling turn, then each node's own offset turn, and the sums after it: 11 fused
 /// multiply-adds a node without relaxation, and 15 more a tangent.
 template <typename Real, UniformRelaxation kRelaxation, bool kOwnSteps, int kTangents>
-inline void pass_over_nodes(const UniformPass<Real>& pass, const UniformSteps<Real>& job,
+inline void pass_over_nodes(const UniformPass<Real>& pass, const UniformSteps<Real>& job, int step,
                             const Swing<Real, kTangents>& swing, Means<Real, kTangents>& mean) {
     constexpr bool kRelaxes = kRelaxation != UniformRelaxation::none;
     constexpr bool kOwn = kRelaxation == UniformRelaxation::own;
@@ -23,7 +23,7 @@ inline void pass_over_nodes(const UniformPass<Real>& pass, const UniformSteps<Re
     const V<Real>* __restrict weight = vectors(job.weight);
     V<Real> across[1 + kTangents] = {}, along[1 + kTangents] = {}, gain[1 + kTangents] = {};
     if constexpr (kRelaxes) {
-        const V<Real>* loss = vectors(pass.loss);
+        const V<Real>* loss = vectors(pass.loss + job.loss_stride * step);
         for (int t = 0; t <= (kOwn ? kTangents : 0); ++t) {
             across[t] = loss[3 * t];
             along[t] = loss[3 * t + 1];
@@ -160,7 +160,7 @@ void run_steps_with(const UniformSteps<Real>& job) {
             const Swing<Real, kTangents> swing = swing_of<Real, kTangents>(
                 coupling_turns<Real, kTangents>(mean, strength, pass.coupling + carried), frame);
             carried = 0;
-            pass_over_nodes<Real, kRelaxation, kOwnSteps, kTangents>(pass, job, swing, mean);
+            pass_over_nodes<Real, kRelaxation, kOwnSteps, kTangents>(pass, job, step, swing, mean);
         }
         carried = job.last_coupling;
         keep_record(step + 1);

@@ -1,9 +1,11 @@
 /// Inner loops of the uniform kernel, compiled for each instruction set.
 ///
-/// The lanes of a vector are curves: no sum crosses lanes, and the turn about the mean field, one for
-/// all nodes of a curve, needs no shuffles either. Of a curve alone they are nodes (`across`). Arrays
-/// that hold a vector per entry are aligned to 64 bytes and written "[lanes]".
+/// The lanes of a vector are curves: no sum crosses lanes, and the turn about the mean field, one
+/// for all nodes of a curve, needs no shuffles either. Of a curve alone they are nodes (`across`).
+/// Arrays that hold a vector per entry are aligned to 64 bytes and written "[lanes]".
 #pragma once
+
+#include <cstddef>
 
 #include "base/instruction_set.h"
 
@@ -18,7 +20,7 @@ struct UniformPass {
     const Real* turn_tan;
     const Real* turn_sin;  ///< sine of the angle, likewise
     /// (1 + t, 3)[lanes] of each curve and its tangents: 1 - exp(-a h / T2), 1 - exp(-a h / T1),
-    /// and the latter times the equilibrium mz. Null: no curve relaxes.
+    /// and the latter times the equilibrium mz. Null: no curve relaxes. Of step 0.
     const Real* loss;
 };
 
@@ -48,6 +50,7 @@ struct UniformSteps {
     const UniformPass<Real>* pass = nullptr;  ///< (passes)
     Real last_coupling = 0;                   ///< coupling turn that ends a step [s]
     UniformRelaxation relaxation = UniformRelaxation::none;
+    std::ptrdiff_t loss_stride = 0;  ///< from a step's loss to the next one's, where they differ
     bool own_steps = false;  ///< offset turns are the curves' own; relaxation is none or own
     /// One curve, whose nodes lie side by side: (nodes)[lanes] are as many times `lanes` of them,
     /// and whatever is a curve's stands in each lane. With own_steps.

@@ -43,8 +43,12 @@ void UniformGroup<Real>::samples(const UniformSegment& segment, const SegmentTab
                 s = s * turn_cos + c * turn_sin;
                 c = next;
             }
-            phasor[2 * k * lanes_ + lane] = static_cast<Real>(c);
-            phasor[(2 * k + 1) * lanes_ + lane] = static_cast<Real>(s);
+            const double kept =
+                stretched_ ? std::exp(-stretched_loss(frames_.numbers(0, lane),
+                                                      since_start_s(lane, time_s(k, lane))))
+                           : 1.0;
+            phasor[2 * k * lanes_ + lane] = static_cast<Real>(kept * c);
+            phasor[(2 * k + 1) * lanes_ + lane] = static_cast<Real>(kept * s);
         }
     }
     for (std::size_t k = 0; k < points; ++k) {
@@ -85,11 +89,20 @@ void UniformGroup<Real>::samples(const UniformSegment& segment, const SegmentTab
             Out* mx = &out[((lane * rows_ + t) * 3 + 0) * all + start];
             Out* my = mx + all;
             Out* mz = my + all;
+            const auto out_of_curve = [&](std::size_t k) {
+                return &out[lane * rows_ * 3 * all + start + k];
+            };
             for (std::size_t k = first - start; k < end - start; ++k) {
                 mx[k] = static_cast<Out>(signal[2 * (rows_ * k + t) * lanes_ + lane]);
                 my[k] = static_cast<Out>(signal[(2 * (rows_ * k + t) + 1) * lanes_ + lane]);
                 mz[k] = static_cast<Out>(steady ? frames_.mz(t, lane)
                                                 : frames_.mz_at(t, lane, time_s(k, lane)));
+                if (t == 0 || !stretched_) continue;
+                const double lost =
+                    stretched_loss(frames_.numbers(0, lane), frames_.numbers(t, lane),
+                                   since_start_s(lane, time_s(k, lane)));
+                mx[k] -= static_cast<Out>(lost * static_cast<double>(out_of_curve(k)[0]));
+                my[k] -= static_cast<Out>(lost * static_cast<double>(out_of_curve(k)[all]));
             }
         }
     }
@@ -148,7 +161,10 @@ void UniformGroup<Real>::own_samples(const UniformSegment& segment, std::span<Ou
             const std::size_t first = static_cast<std::size_t>(
                 segment.steps_before + sample_weights(time_s / step_s_[lane], weight));
             const double phase = frames_.phase(0, lane, time_s);
-            const double c = std::cos(phase), s = std::sin(phase);
+            const UniformNumbers& curve = frames_.numbers(0, lane);
+            const double since_s = since_start_s(lane, time_s);
+            const double kept = stretched_ ? std::exp(-stretched_loss(curve, since_s)) : 1.0;
+            const double c = kept * std::cos(phase), s = kept * std::sin(phase);
             double curve_x = 0.0, curve_y = 0.0;
             for (std::size_t t = 0; t < rows_; ++t) {
                 double x = 0.0, y = 0.0;
@@ -162,8 +178,10 @@ void UniformGroup<Real>::own_samples(const UniformSegment& segment, std::span<Ou
                     curve_y = y;
                 } else {
                     const double slope = frames_.phase(t, lane, time_s);
-                    x += slope * curve_y;
-                    y -= slope * curve_x;
+                    const double lost =
+                        stretched_ ? stretched_loss(curve, frames_.numbers(t, lane), since_s) : 0.0;
+                    x += slope * curve_y - lost * curve_x;
+                    y -= slope * curve_x + lost * curve_y;
                 }
                 Out* mx = &out[(lane * rows_ + t) * 3 * all + at];
                 mx[0] = static_cast<Out>(c * x + s * y);

@@ -178,6 +178,9 @@ UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes
     const double rate = fastest_rate(experiment);
     const double most_s =
         rate > 0.0 ? kLargestLoss / rate : std::numeric_limits<double>::infinity();
+    const double lost =
+        std::max(rate * last_us * kSecondsPerUs,
+                 slowest_relaxation(experiment).transverse_loss(0.0, last_us * kSecondsPerUs));
     const int pulses = pulses_until(experiment, last_us);
     const bool calibrated =
         ratio <= kCalibratedRatio && pulses <= kCalibratedPulses && relaxes_alike(experiment);
@@ -187,7 +190,7 @@ UniformStep uniform_step(const Experiment& experiment, const UniformNodes& nodes
         const double passes = steps * static_cast<double>(scheme.offset.size());
         const bool fits = rounding_of(experiment, nodes, pulses, true, passes, ratio, magnitude,
                                       step_s) <= kSingleShare * tolerance &&
-                          rate * last_us * kSecondsPerUs < -std::log(kLeastInSingle);
+                          lost < -std::log(kLeastInSingle);
         const Precision precision = experiment.accuracy.precision;
         const bool single =
             precision == Precision::automatic ? fits : precision == Precision::single;

@@ -1,6 +1,7 @@
 #include "uniform/uniform_group.h"
 
 #include <cstring>
+#include <numeric>
 
 #include "nmrsim/stop.h"
 
@@ -29,7 +30,8 @@ bool UniformGroup<Real>::relaxes_by(std::size_t t) const {
     for (std::size_t lane = 0; lane < curves_.size(); ++lane) {
         const UniformNumbers& one = frames_.numbers(t, lane);
         if (one.rates.transverse_per_s != 0.0 || one.rates.longitudinal_per_s != 0.0 ||
-            one.rates.recovery_per_s != 0.0 || one.line) {
+            one.rates.recovery_per_s != 0.0 || one.line ||
+            (stretched_ && (one.dephasing_per_s != 0.0 || one.stretching != 0.0))) {
             return true;
         }
     }
@@ -60,40 +62,91 @@ void UniformGroup<Real>::unpack(const std::vector<std::size_t>& rows, std::size_
 }
 
 template <typename Real>
-std::vector<UniformPass<Real>> UniformGroup<Real>::passes_of(const UniformSegment& segment,
-                                                             const PassTables<Real>& tables,
-                                                             const std::vector<std::size_t>& moving,
-                                                             Real* loss) {
-    std::vector<UniformPass<Real>> passes = tables.pass;
-    if (relaxation_ == UniformRelaxation::none) return passes;
+typename UniformGroup<Real>::Direction UniformGroup<Real>::direction_of(
+    const UniformSegment& segment, const PassTables<Real>& tables,
+    std::span<const std::size_t> moving, Real* loss) const {
+    Direction direction{tables.pass, tables.last_coupling, false, &tables.time_s, moving, loss};
+    if (relaxation_ == UniformRelaxation::none) return direction;
     const std::size_t size = 3 * moving.size() * lanes_;
-    std::fill_n(loss, passes.size() * size, Real(0));
-    for (std::size_t p = 0; p < passes.size(); ++p) {
-        Real* of_pass = loss + p * size;
-        passes[p].loss = of_pass;
-        for (std::size_t r = 0; r < moving.size(); ++r) {
-            for (std::size_t lane = 0; lane < curves_.size(); ++lane) {
-                const double h = tables.time_s[p] * (step_s_[lane] / segment.step_s);
-                const UniformNumbers& curve = frames_.numbers(0, lane);
-                const UniformNumbers& one = frames_.numbers(moving[r], lane);
-                const double x = h * curve.rates.transverse_per_s;
-                double across = -std::expm1(-x);
-                double along = -std::expm1(-h * curve.rates.longitudinal_per_s);
-                double gain = longitudinal_decay(curve, h).gain;
-                if (r > 0) {
-                    const LongitudinalDecay change = longitudinal_decay(curve, one, h);
-                    across = h * one.rates.transverse_per_s * std::exp(-x);
-                    along = -change.kept;
-                    gain = change.gain;
+    for (std::size_t p = 0; p < direction.pass.size(); ++p) {
+        direction.pass[p].loss = loss + p * size;
+    }
+    if (!stretched_) set_losses(direction, segment.step_s, 0, 1);
+    return direction;
+}
+
+template <typename Real>
+void UniformGroup<Real>::set_losses(const Direction& direction, double step_s, int first,
+                                    int count) const {
+    const std::vector<double>& time_s = *direction.time_s;
+    const std::size_t rows = direction.moving.size(), size = 3 * rows * lanes_;
+    std::fill_n(direction.loss, static_cast<std::size_t>(count) * time_s.size() * size, Real(0));
+    const double whole_s = std::accumulate(time_s.begin(), time_s.end(), 0.0);
+    for (int k = 0; k < count; ++k) {
+        double passed_s = (first + k) * whole_s;
+        for (std::size_t p = 0; p < time_s.size(); ++p) {
+            Real* of_pass =
+                direction.loss + (static_cast<std::size_t>(k) * time_s.size() + p) * size;
+            for (std::size_t r = 0; r < rows; ++r) {
+                for (std::size_t lane = 0; lane < curves_.size(); ++lane) {
+                    const double share = own_share(lane, step_s), h = time_s[p] * share;
+                    const double from_s = since_start_s(lane, passed_s * share), to_s = from_s + h;
+                    const UniformNumbers& curve = frames_.numbers(0, lane);
+                    const UniformNumbers& one = frames_.numbers(direction.moving[r], lane);
+                    double x = h * curve.rates.transverse_per_s;
+                    if (stretched_)
+                        x += stretched_loss(curve, to_s) - stretched_loss(curve, from_s);
+                    double across = -std::expm1(-x);
+                    double along = -std::expm1(-h * curve.rates.longitudinal_per_s);
+                    double gain = longitudinal_decay(curve, h).gain;
+                    if (r > 0) {
+                        double slope = h * one.rates.transverse_per_s;
+                        if (stretched_) {
+                            slope += stretched_loss(curve, one, to_s) -
+                                     stretched_loss(curve, one, from_s);
+                        }
+                        const LongitudinalDecay change = longitudinal_decay(curve, one, h);
+                        across = slope * std::exp(-x);
+                        along = -change.kept;
+                        gain = change.gain;
+                    }
+                    Real* values = of_pass + 3 * r * lanes_;
+                    put(values, lane, across);
+                    put(values + lanes_, lane, along);
+                    put(values + 2 * lanes_, lane, gain);
                 }
-                Real* values = of_pass + 3 * r * lanes_;
-                put(values, lane, across);
-                put(values + lanes_, lane, along);
-                put(values + 2 * lanes_, lane, gain);
+            }
+            passed_s += time_s[p];
+        }
+    }
+}
+
+template <typename Real>
+void UniformGroup<Real>::undo_stretched_loss(std::span<const std::size_t> moving,
+                                             std::size_t before, std::size_t records,
+                                             Real* record) const {
+    // Where this is more, M is nothing.
+    constexpr double kMost = sizeof(Real) == 4 ? 80.0 : 650.0;
+    for (std::size_t j = 0; j < records; ++j) {
+        const double steps = static_cast<double>(j) - static_cast<double>(before);
+        for (std::size_t lane = 0; lane < curves_.size(); ++lane) {
+            const UniformNumbers& curve = frames_.numbers(0, lane);
+            const double time_s = since_start_s(lane, steps * step_s_[lane]);
+            const double grown = std::exp(std::min(stretched_loss(curve, time_s), kMost));
+            for (std::size_t k = 0; k < 2; ++k) {
+                Real* of_curve = record + (2 * moving.size() * j + k) * lanes_;
+                for (std::size_t r = moving.size(); r-- > 0;) {
+                    Real* row = of_curve + 2 * r * lanes_;
+                    double value = static_cast<double>(across_ ? row[0] : row[lane]);
+                    if (r > 0) {
+                        value += stretched_loss(curve, frames_.numbers(moving[r], lane), time_s) *
+                                 static_cast<double>(across_ ? of_curve[0] : of_curve[lane]);
+                    }
+                    put(row, lane, grown * value);
+                }
             }
         }
     }
-    return passes;
 }
 
 template <typename Real>
@@ -113,7 +166,7 @@ void UniformGroup<Real>::turn_by_own_steps(const UniformSegment& segment,
         Real* sines = tangents + nodes_ * lanes_;
         std::fill_n(tangents, 2 * nodes_ * lanes_, Real(0));
         for (std::size_t lane = 0; lane < curves_.size(); ++lane) {
-            const double h = tables.time_s[p] * (step_s_[lane] / segment.step_s);
+            const double h = tables.time_s[p] * own_share(lane, segment.step_s);
             for (std::size_t i = 0; i < nodes_; ++i) {
                 const double half = half_tangent(kTwoPi * plan_.nodes.offset_hz[i] * h);
                 tangents[i * lanes_ + lane] = static_cast<Real>(half);
@@ -127,18 +180,21 @@ void UniformGroup<Real>::turn_by_own_steps(const UniformSegment& segment,
 }
 
 template <typename Real>
-void UniformGroup<Real>::steps(const Stepped& stepped, const Direction& tables, int count,
-                               Real* record) {
+void UniformGroup<Real>::steps(const Stepped& stepped, const Direction& tables, int first,
+                               int count, Real* record) {
     constexpr double kMostWork = 3e7;  // nodes and passes of all rows
     const double work =
         static_cast<double>(vectors_ * tables.pass.size()) * static_cast<double>(stepped.rows);
-    const int most = std::max(1, static_cast<int>(kMostWork / work));
+    const int bearable = std::max(1, static_cast<int>(kMostWork / work));
+    const int most = stretched_ ? std::min(bearable, kStretchedSteps) : bearable;
     const std::size_t record_size = 2 * stepped.rows * lanes_;
     do {
         throw_if_stopped();
         const int some = std::min(count, most);
+        if (stretched_) set_losses(tables, segment_step_s_, first, some);
         part_of_steps(stepped, tables, some, record);
         if (record) record += static_cast<std::size_t>(some) * record_size;
+        first += some;
         count -= some;
     } while (count > 0);
 }
@@ -154,6 +210,10 @@ void UniformGroup<Real>::part_of_steps(const Stepped& stepped, const Direction& 
     job.pass = tables.pass.data();
     job.last_coupling = tables.last_coupling;
     job.relaxation = relaxation_;
+    if (stretched_) {
+        job.loss_stride =
+            static_cast<std::ptrdiff_t>(3 * stepped.rows * lanes_ * tables.pass.size());
+    }
     job.own_steps = tables.own_steps || across_;
     job.across = across_;
     job.weight = stepped.weight;
@@ -195,14 +255,13 @@ void UniformGroup<Real>::evolve(const UniformSegment& segment, const SegmentTabl
         pack(weighted, rows_, vectors_, lanes_, weight_, packed);
         stepped.weight = packed;
     }
-    const std::size_t losses = 3 * rows * lanes_ * tables.forward.pass.size();
+    const std::size_t losses = (stretched_ ? std::size_t{kStretchedSteps} : 1) * 3 * rows * lanes_ *
+                               tables.forward.pass.size();
     Real* loss = work_.loss.at_least(2 * losses);
-    Direction forward{passes_of(segment, tables.forward, moving, loss),
-                      tables.forward.last_coupling};
-    Direction backward{{}, tables.backward.last_coupling};
-    if (before > 0) {
-        backward.pass = passes_of(segment, tables.backward, moving, loss + losses);
-    }
+    Direction forward = direction_of(segment, tables.forward, moving, loss);
+    Direction backward{};
+    if (before > 0) backward = direction_of(segment, tables.backward, moving, loss + losses);
+    segment_step_s_ = segment.step_s;
     if (own_steps_ && !segment.last) {
         const std::size_t turns = 2 * nodes_ * lanes_ * tables.forward.pass.size();
         Real* values = work_.turns.at_least(2 * turns);
@@ -230,7 +289,7 @@ void UniformGroup<Real>::evolve(const UniformSegment& segment, const SegmentTabl
         std::memcpy(saved_, stepped.state, state_bytes);
         restart();
         Real* reversed = work_.reversed.at_least(record_size * (before + 1));
-        steps(stepped, backward, segment.steps_before, reversed);
+        steps(stepped, backward, 0, segment.steps_before, reversed);
         for (std::size_t j = 1; j <= before; ++j) {
             std::memcpy(record + (before - j) * record_size, reversed + j * record_size,
                         record_size * sizeof(Real));
@@ -241,14 +300,16 @@ void UniformGroup<Real>::evolve(const UniformSegment& segment, const SegmentTabl
     if (segment.steps_between_looks > 0) {
         steps_with_looks(stepped, moving, segment, forward);
     } else {
-        steps(stepped, forward, segment.steps, sampled ? record + before * record_size : nullptr);
+        steps(stepped, forward, 0, segment.steps,
+              sampled ? record + before * record_size : nullptr);
     }
     if (segment.steps_after > 0) {
         std::memcpy(saved_, stepped.state, state_bytes);
-        steps(stepped, forward, segment.steps_after,
+        steps(stepped, forward, segment.steps, segment.steps_after,
               record + (before + static_cast<std::size_t>(segment.steps)) * record_size);
         std::memcpy(stepped.state, saved_, state_bytes);
     }
+    if (stretched_ && sampled) undo_stretched_loss(moving, before, records, record);
     record_ = record;
     if (rows == rows_) return;
     unpack(moving, rows_, vectors_, 3 * lanes_, stepped.state, state_);
@@ -258,8 +319,8 @@ void UniformGroup<Real>::evolve(const UniformSegment& segment, const SegmentTabl
     unpack(moving, rows_, records, 2 * lanes_, record, record_);
 }
 
-template void UniformGroup<float>::steps(const Stepped&, const Direction&, int, float*);
-template void UniformGroup<double>::steps(const Stepped&, const Direction&, int, double*);
+template void UniformGroup<float>::steps(const Stepped&, const Direction&, int, int, float*);
+template void UniformGroup<double>::steps(const Stepped&, const Direction&, int, int, double*);
 template void UniformGroup<float>::evolve(const UniformSegment&, const SegmentTables<float>&);
 template void UniformGroup<double>::evolve(const UniformSegment&, const SegmentTables<double>&);
 

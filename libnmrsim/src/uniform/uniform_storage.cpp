@@ -114,7 +114,8 @@ StoredExperiment store(const Experiment& experiment, int patience, double allowe
     StoredExperiment result{experiment};
     const double settling = settling_us(experiment);
     if (experiment.accuracy.nodes || experiment.accuracy.steps_per_point ||
-        !relaxes_alike(experiment) || !shape_of(experiment.line).coherence) {
+        !relaxes_alike(experiment) || may_be_stretched(experiment) ||
+        !shape_of(experiment.line).coherence) {
         return result;
     }
     std::vector<Event> events = sequence_events(experiment.sequence);

@@ -76,7 +76,10 @@ void UniformGroup<Real>::turn_freely(const Stepped& stepped, const std::vector<s
                                      std::size_t lane, double from_s, double to_s, bool store) {
     const double time_s = to_s - from_s;
     const UniformNumbers& curve = frames_.numbers(0, lane);
-    const double kept = store ? 0.0 : std::exp(-curve.rates.transverse_per_s * time_s);
+    const double start_s = since_start_s(lane, from_s), stop_s = since_start_s(lane, to_s);
+    const double lost = curve.rates.transverse_per_s * time_s + stretched_loss(curve, stop_s) -
+                        stretched_loss(curve, start_s);
+    const double kept = store ? 0.0 : std::exp(-lost);
     const auto mz_between = [&](std::size_t t) {
         return frames_.mz_integral(t, lane, to_s) - frames_.mz_integral(t, lane, from_s);
     };
@@ -88,6 +91,10 @@ void UniformGroup<Real>::turn_freely(const Stepped& stepped, const std::vector<s
         slope[r] = kTwoPi * (tangent.alpha_plane_hz * mz_between(0) +
                              curve.alpha_plane_hz * mz_between(moving[r]));
         shrinks[r] = tangent.rates.transverse_per_s * time_s;
+        if (stretched_) {
+            shrinks[r] +=
+                stretched_loss(curve, tangent, stop_s) - stretched_loss(curve, tangent, start_s);
+        }
         along[r] = longitudinal_decay(curve, tangent, time_s);
     }
     for (std::size_t i = 0; i < nodes_; ++i) {
@@ -137,8 +144,8 @@ void UniformGroup<Real>::steps_with_looks(const Stepped& stepped,
         }
         for (std::size_t k = 0; k < entries; ++k) to[k * lanes_ + lane] = from[k * lanes_ + lane];
     };
-    steps(stepped, tables, first, nullptr);
-    for (;;) {
+    steps(stepped, tables, 0, first, nullptr);
+    for (int done = first;; done += between) {
         bool more = false;
         for (std::size_t lane = 0; lane < curves_.size(); ++lane) {
             int& n = left[lane];
@@ -164,7 +171,7 @@ void UniformGroup<Real>::steps_with_looks(const Stepped& stepped,
             }
         }
         if (!more) break;
-        steps(stepped, tables, between, nullptr);
+        steps(stepped, tables, done, between, nullptr);
         for (int& n : left) n = std::max(n - 1, -1);
     }
     for (std::size_t lane = 0; lane < curves_.size(); ++lane) {

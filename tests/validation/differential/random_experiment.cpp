@@ -226,6 +226,23 @@ void mix(Chance& chance, Experiment& e) {
     }
 }
 
+/// Dephasing that is no exponential, where the experiment can have it and the last pulse still
+/// finds something.
+void stretch(Chance& chance, Experiment& e) {
+    constexpr double kMostLost = 100.0;
+    const double beta = chance.one_of({0.5, 2.0, chance.uniform(0.25, 4.0)});
+    if (!chance.with(0.4) || e.relaxation.gamma3_per_s == 0.0) return;
+    if (std::pow(0.5e-6 * e.relaxation.gamma3_per_s * last_sample_us(e), beta) > kMostLost) return;
+    Experiment stretched = e;
+    stretched.relaxation.stretching = beta;
+    try {
+        stretched.validate();
+    } catch (const std::invalid_argument&) {
+        return;
+    }
+    e = stretched;
+}
+
 Experiment random_experiment(Chance& chance, const Traits& traits) {
     Experiment e;
     const Kind kind = traits.kind;
@@ -301,12 +318,22 @@ std::string row_that_applies(Chance& chance, const Experiment& e, const char* co
         if (name == "flip_duration_us" && !(parameter(name).get(e) > 0.0)) continue;
         if (moves_pulses(name) && samples_a_pulse(e)) continue;
         if (name == "pulse_spread" && !can_spread_pulses(e)) continue;
-        // Of several kinds of spins there are derivatives by what moves neither cut nor pulse.
-        const bool groups =
-            !e.sites.empty() || !e.sequence.strengths.empty() || e.sequence.pulse_spread > 0.0;
+        // Of several kinds of spins, or where dephasing is stretched, there are derivatives by what
+        // moves neither cut nor pulse.
+        const bool groups = !e.sites.empty() || !e.sequence.strengths.empty() ||
+                            e.sequence.pulse_spread > 0.0 || e.relaxation.stretching != 1.0;
         if (groups && (name == "cutoff_khz" || name == "flip_duration_us")) continue;
         return name;
     }
+}
+
+/// What is asked of stretched dephasing.
+void ask_of_decay(Chance& chance, Draw& draw) {
+    const bool batch = chance.with(0.5), slope = chance.with(0.3);
+    const std::string name = chance.with(0.5) ? "stretching" : "gamma3_per_s";
+    if (draw.experiment.relaxation.stretching == 1.0) return;
+    if (batch && !draw.unknowns.empty()) draw.unknowns.push_back(name);
+    if (slope) draw.slope = name;
 }
 
 void ask(Chance& chance, Draw& draw) {
@@ -348,7 +375,7 @@ Kind kind_of_draw(std::uint64_t seed, std::uint64_t index) {
 }
 
 Draw draw_experiment(std::uint64_t seed, std::uint64_t index) {
-    Chance chance(seed, index), of_windows(~seed, index);
+    Chance chance(seed, index), of_windows(~seed, index), of_decay(seed + ~index, index);
     chance.bits();  // the kind's
     Draw draw;
     draw.index = index;
@@ -358,6 +385,7 @@ Draw draw_experiment(std::uint64_t seed, std::uint64_t index) {
     for (;;) {
         draw.experiment = random_experiment(chance, traits);
         vary_windows(of_windows, draw.experiment.sequence, draw.experiment.acquisition);
+        stretch(of_decay, draw.experiment);
         draw.experiment.name = "draw-" + std::to_string(seed) + "-" + std::to_string(index);
         try {
             draw.experiment.validate();
@@ -370,6 +398,7 @@ Draw draw_experiment(std::uint64_t seed, std::uint64_t index) {
     }
     draw.experiment = parse_experiment(experiment_to_toml(draw.experiment), "draw");
     ask(chance, draw);
+    ask_of_decay(of_decay, draw);
     return draw;
 }
 

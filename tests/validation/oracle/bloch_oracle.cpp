@@ -16,7 +16,8 @@ namespace {
 using nmrsim::Experiment;
 using Complex = std::complex<double>;
 
-/// x, y and z of spin i are entries i, n + i and 2 n + i.
+/// x, y and z of spin i are entries i, n + i and 2 n + i; x and y without what stretched dephasing
+/// has taken since the start.
 using State = std::vector<double>;
 
 constexpr double kTurn = 2.0 * std::numbers::pi;  // radians
@@ -33,7 +34,12 @@ struct BlochEquations {
     double larmor = 0.0;  ///< 2 pi nu_0 where the axes stand still, 0 where they turn along
     double drive = 0.0;   ///< of a pulse that takes time [rad/us]
     double drive_phase = 0.0;
+    double dephasing = 0.0;  ///< Gamma_3 / 2, where its decay is no exponential [1/us]
+    double exponent = 1.0;
     State field;  ///< w of each spin, laid out as the state
+
+    /// What stretched dephasing leaves.
+    double left(double time) const { return std::exp(-std::pow(dephasing * time, exponent)); }
 
     void operator()(const State& m, State& slope, double time) {
         const std::size_t n = spins.offset.size();
@@ -67,6 +73,7 @@ struct BlochEquations {
         }
         const double drive_x = drive * std::cos(drive_phase - larmor * time);
         const double drive_y = drive * std::sin(drive_phase - larmor * time);
+        const double square = dephasing > 0.0 ? left(time) * left(time) : 1.0;
         double* dx = slope.data();
         double* dy = dx + n;
         double* dz = dy + n;
@@ -77,7 +84,7 @@ struct BlochEquations {
             const double bz = alpha_z * wz[i] + spins.offset[i] + larmor;
             dx[i] = my[i] * bz - mz[i] * by - spins.rate2[i] * mx[i];
             dy[i] = mz[i] * bx - mx[i] * bz - spins.rate2[i] * my[i];
-            dz[i] = mx[i] * by - my[i] * bx - spins.rate1[i] * mz[i] + spins.pump[i];
+            dz[i] = square * (mx[i] * by - my[i] * bx) - spins.rate1[i] * mz[i] + spins.pump[i];
         }
     }
 
@@ -108,6 +115,12 @@ BlochEquations equations_of(const Experiment& experiment, double refinement, dou
         equations.alpha_x = equations.alpha_y = 0.5 * (equations.alpha_x + equations.alpha_y);
     }
     equations.spins = spins_of(experiment, last_us, refinement);
+    if (experiment.relaxation.stretching != 1.0) {
+        // The same for all spins.
+        equations.dephasing = equations.spins.rate2.front() - 0.5 * equations.spins.rate1.front();
+        equations.exponent = experiment.relaxation.stretching;
+        for (double& rate : equations.spins.rate2) rate -= equations.dephasing;
+    }
     return equations;
 }
 
@@ -236,7 +249,10 @@ public:
     }
 
     void pulse(double angle, double phase) {
+        const double left = equations_.left(now_);
+        if (equations_.dephasing > 0.0) scale(left);
         turn(m_, angle, phase - equations_.larmor * now_, equations_.spins.strength);
+        if (equations_.dephasing > 0.0) scale(1.0 / left);
     }
 
     /// The field of a pulse from here on; 0: none.
@@ -271,6 +287,7 @@ public:
         for (std::size_t i = 0; i < n; ++i) {
             sum += equations_.spins.weight[i] * Complex(m_[i], m_[n + i]);
         }
+        if (equations_.dephasing > 0.0) sum *= equations_.left(now_);
         return sum * std::polar(1.0, equations_.larmor * now_);
     }
 
@@ -284,6 +301,12 @@ public:
 private:
     using Stepper = decltype(boost::numeric::odeint::make_controlled(
         1.0, 1.0, boost::numeric::odeint::runge_kutta_fehlberg78<State>()));
+
+    /// Of x and y.
+    void scale(double factor) {
+        const std::size_t n = equations_.spins.offset.size();
+        for (std::size_t i = 0; i < 2 * n; ++i) m_[i] *= factor;
+    }
 
     BlochEquations equations_;
     Stepper stepper_;
