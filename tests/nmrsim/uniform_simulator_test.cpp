@@ -282,9 +282,12 @@ TEST_CASE("a batch gives each curve the same bytes whatever its company", "[unif
     simulate_batch(e, std::span(parameters).subspan(3 * 20, 3), {}, alone, 1);
     CHECK(std::equal(alone.begin(), alone.end(), one.begin() + 20 * 2 * static_cast<long>(points)));
     const Signal signal = simulate(with_parameters(e, std::span(parameters).subspan(3 * 20, 3)));
+    // A curve of a batch is followed on nodes of its own: both are right to the tolerance.
+    double apart = 0.0;
     for (std::size_t k = 0; k < points; ++k) {
-        REQUIRE(static_cast<float>(signal.mx[k]) == alone[k]);
+        apart = std::max(apart, std::abs(signal.mx[k] - static_cast<double>(alone[k])));
     }
+    CHECK(apart < e.accuracy.tolerance * peak_magnitude(signal));
 }
 
 TEST_CASE("a batch keeps its tolerance where three pulses make much of a small error",

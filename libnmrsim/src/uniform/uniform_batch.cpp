@@ -63,9 +63,10 @@ bool same_widths(const Line& a, const Line& b) {
 /// Nodes of each line, spread and level, found as they are needed.
 class NodeLevels {
 public:
-    /// Args: experiment: with the widest pulses of the batch. longest_us: as uniform_nodes()'s.
-    NodeLevels(Experiment experiment, double longest_us)
-        : experiment_(std::move(experiment)), longest_us_(longest_us) {}
+    /// Args: experiment: with the widest pulses of the batch. longest_us, spare: as
+    /// uniform_nodes()'s.
+    NodeLevels(Experiment experiment, double longest_us, bool spare)
+        : experiment_(std::move(experiment)), longest_us_(longest_us), spare_(spare) {}
 
     const UniformNodes& at(const Line& line, double spread, int level) {
         auto known = std::ranges::find_if(lines_, [&](const OfLine& one) {
@@ -80,7 +81,7 @@ public:
             Experiment experiment = experiment_;
             experiment.line = line;
             experiment.sequence.pulse_spread = spread;
-            nodes = uniform_nodes(experiment, level, longest_us_);
+            nodes = uniform_nodes(experiment, level, longest_us_, spare_);
         }
         return nodes;
     }
@@ -93,6 +94,7 @@ private:
     };
     const Experiment experiment_;
     const double longest_us_;
+    const bool spare_;
     std::deque<OfLine> lines_;
 };
 
@@ -102,18 +104,21 @@ struct Sorted {
     std::vector<std::size_t> alone;  ///< curves that need runs of their own
 };
 
-/// Args: curves: which of the parameters' rows. slopes: whether tangents are wanted.
+/// Args: curves: which of the parameters' rows.
 Sorted sort_by_step(const Experiment& shared, std::span<const double> parameters,
-                    std::span<const std::size_t> curves, int patience, bool slopes) {
+                    std::span<const std::size_t> curves, int patience,
+                    std::span<const std::string> tangents) {
     const std::size_t unknowns = shared.prior.size();
     const OwnUnknowns own(shared.prior);
+    const bool slopes = !tangents.empty();
+    const bool one_line = !own.line && std::ranges::none_of(tangents, changes_line);
     // Where delays, line and relaxation are the same in all of them.
     Sorted sorted{
         own.delays() ? StoredExperiment{shared} : store_long_delays(shared, patience), {}, {}};
     const StoredExperiment& stored = sorted.stored;
     const Experiment widest = with_widest_pulses(shared);
-    NodeLevels nodes_of_whole(widest, 0.0),
-        nodes_of_stored(stored.shortened(widest), stored.longest_us);
+    NodeLevels nodes_of_whole(widest, 0.0, one_line),
+        nodes_of_stored(stored.shortened(widest), stored.longest_us, one_line);
     std::vector<Bucket>& buckets = sorted.buckets;
     const bool set = shared.accuracy.nodes || shared.accuracy.steps_per_point;
     for (const std::size_t i : curves) {
@@ -271,7 +276,7 @@ std::vector<std::size_t> run_some(const Experiment& shared, std::span<const doub
     const std::size_t row_size = 3 * sample_count(shared);
     const std::size_t points = sample_count(shared);
     const std::vector<std::size_t> dead = dead_samples(shared);
-    const Sorted sorted = sort_by_step(shared, parameters, curves, patience, !tangents.empty());
+    const Sorted sorted = sort_by_step(shared, parameters, curves, patience, tangents);
     const std::vector<Task> tasks = tasks_of(sorted);
     const std::vector<Part> parts =
         parts_of(tasks, tangents.size(), static_cast<std::size_t>(threads));

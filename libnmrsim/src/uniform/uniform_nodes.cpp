@@ -12,6 +12,7 @@
 
 #include "base/aligned_array.h"
 #include "model/line_distribution.h"
+#include "model/line_gauss.h"
 #include "model/line_shape.h"
 #include "model/spin_groups.h"
 #include "nmrsim/units.h"
@@ -138,16 +139,49 @@ std::vector<double> times_of_errors(double longest_s) {
     return time_s;
 }
 
+/// Gauss's rule for the line itself, of fewest nodes; none where it would take long to make, or
+/// where rounding is not far below what is asked.
+///
+/// Args: error: of a rule.
+template <class Error>
+std::optional<LineQuadrature> gauss_rule(const Line& line, double phase, double tolerance,
+                                         const Error& error) {
+    // About so many nodes more than one a wave, for each power of ten (measured): one more is had
+    // for 2% of them.
+    constexpr double kNodesOfDigit = 2.5, kSpare = 0.1;
+    constexpr double kMostNodes = 1024.0, kLeastAllowed = 1e-12;
+    const double allowed = kSpare * kNodeShare * tolerance;
+    if (phase / kPi > kMostNodes || allowed < kLeastAllowed) return std::nullopt;
+    const double more = -kNodesOfDigit * std::log10(allowed);
+    const int few = static_cast<int>(phase / kPi) + 1;
+    const int most = few + static_cast<int>(4.0 * more + 0.1 * few);
+    const LineGauss gauss(line, most, line_stretch(few + static_cast<int>(more), allowed));
+    for (int n = few + static_cast<int>(more); n <= most;) {
+        LineQuadrature rule = gauss.rule(n);
+        const double off = error(rule);
+        if (off <= allowed) return rule;
+        n += std::max(1, static_cast<int>(kNodesOfDigit * std::log10(off / allowed)));
+    }
+    return std::nullopt;
+}
+
+/// Args: spare: whether many curves share the rule, so that it may take longer to make.
 LineRule find_rule(const Line& line, const Phasors& exact, const std::vector<double>& time_s,
-                   double longest_s, double tolerance, std::optional<int> asked) {
+                   double longest_s, double tolerance, std::optional<int> asked, bool spare) {
     const bool even = shape_of(line).even;
     if (asked) return {line_quadrature(line, *asked, line_stretch(*asked, tolerance)), {}};
+    const auto error = [&](const LineQuadrature& rule) {
+        return std::ranges::max(node_errors(rule, time_s, exact, even));
+    };
     const auto good = [&](const LineQuadrature& rule) {
-        return std::ranges::max(node_errors(rule, time_s, exact, even)) <= kNodeShare * tolerance;
+        return error(rule) <= kNodeShare * tolerance;
     };
     LineQuadrature best;
     bool found = false;
     const double phase = kTwoPi * line_reach_hz(line) * longest_s;
+    if (spare) {
+        if (auto rule = gauss_rule(line, phase, tolerance, error)) return {std::move(*rule), {}};
+    }
     if (phase / kPi < kMostGlobalNodes) {
         constexpr int kBlock = 8;
         int low = static_cast<int>(phase / kPi) / kBlock;  // two nodes a wave are too few
@@ -198,7 +232,8 @@ double largest_frame_turn(const Experiment& experiment) {
                     largest_turns(experiment).coupling_rad_per_us * last_sample_us(experiment));
 }
 
-UniformNodes find_nodes(const Experiment& experiment, double tolerance, double longest_us) {
+UniformNodes find_nodes(const Experiment& experiment, double tolerance, double longest_us,
+                        bool spare) {
     const double longest_s = longest_us * kSecondsPerUs;
     const std::vector<double> time_s = times_of_errors(longest_s);
     const std::vector<SiteSpins> sites = site_spins(experiment);
@@ -206,8 +241,8 @@ UniformNodes find_nodes(const Experiment& experiment, double tolerance, double l
     std::vector<double> error(time_s.size(), 0.0);
     for (const SiteSpins& site : sites) {
         const Phasors exact = line_phasor(site.line, time_s);
-        rules.push_back(
-            find_rule(site.line, exact, time_s, longest_s, tolerance, experiment.accuracy.nodes));
+        rules.push_back(find_rule(site.line, exact, time_s, longest_s, tolerance,
+                                  experiment.accuracy.nodes, spare));
         const std::vector<double> own =
             node_errors(rules.back().rule, time_s, exact, shape_of(site.line).even);
         for (std::size_t j = 0; j < own.size(); ++j) error[j] += site.share * own[j];
@@ -249,13 +284,13 @@ void fill_decay(const Experiment& experiment, UniformNodes& nodes) {
 }
 
 /// What the choice of nodes depends on.
-auto node_key(const Experiment& e, int level, double longest_us) {
+auto node_key(const Experiment& e, int level, double longest_us, bool spare) {
     // Pulses matter where their strength is spread.
     const bool spread = has_strengths(e.sequence);
     return std::tuple(e.line, e.sites, spread ? sequence_events(e.sequence) : std::vector<Event>(),
                       spread ? largest_turns(e).coupling_rad_per_us : 0.0, e.sequence.pulse_spread,
                       e.sequence.strengths, last_sample_us(e), longest_us, e.accuracy.tolerance,
-                      e.accuracy.nodes.value_or(0), level);
+                      e.accuracy.nodes.value_or(0), level, spare);
 }
 
 }  // namespace
@@ -275,14 +310,14 @@ double interpolation_error(const UniformNodes& nodes, double step_s, bool near_n
     return kSpinLength * sum;
 }
 
-UniformNodes uniform_nodes(const Experiment& experiment, int level, double longest_us) {
+UniformNodes uniform_nodes(const Experiment& experiment, int level, double longest_us, bool spare) {
     if (longest_us == 0.0) longest_us = std::max(last_sample_us(experiment), kLeastTimeUs);
     // The search costs as much as a few curves: the last answers are kept.
-    using Key = decltype(node_key(experiment, level, longest_us));
+    using Key = decltype(node_key(experiment, level, longest_us, spare));
     constexpr std::size_t kKept = 64;
     static std::mutex mutex;
     static std::deque<std::pair<Key, UniformNodes>> kept;
-    const Key key = node_key(experiment, level, longest_us);
+    const Key key = node_key(experiment, level, longest_us, spare);
     {
         const std::lock_guard lock(mutex);
         for (const auto& [known, nodes] : kept) {
@@ -291,7 +326,7 @@ UniformNodes uniform_nodes(const Experiment& experiment, int level, double longe
     }
     const double tolerance =
         std::max(experiment.accuracy.tolerance * std::pow(10.0, -level), kLeastTolerance);
-    UniformNodes nodes = find_nodes(experiment, tolerance, longest_us);
+    UniformNodes nodes = find_nodes(experiment, tolerance, longest_us, spare);
     nodes.half_width_khz = narrowest_half_width_khz(experiment);
     nodes.longest_step_s = longest_step(experiment, nodes, tolerance);
     fill_decay(experiment, nodes);

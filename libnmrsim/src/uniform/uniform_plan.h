@@ -131,8 +131,10 @@ struct UniformPlan {
 /// 10^-level of the full magnetization: the tolerance is a share of the echo.
 ///
 /// Args, here and below: longest_us: time in which spins' phases may go apart; 0: until the last
-/// sample [us].
-UniformNodes uniform_nodes(const Experiment& experiment, int level = 0, double longest_us = 0.0);
+/// sample [us]. spare: as few nodes as will do, which take longer to find, for many curves of one
+/// line: line_weights() cannot give them another one's weights.
+UniformNodes uniform_nodes(const Experiment& experiment, int level = 0, double longest_us = 0.0,
+                           bool spare = false);
 
 /// More nodes for the plan's line, `factor` times as many, of which none is where one of the plan's
 /// is.
