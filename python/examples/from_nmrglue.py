@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Reads Bruker, JCAMP-DX, NMRPipe or Tecmag time-domain data with nmrglue and writes CSV curves.
+"""Reads time-domain data of Bruker, Varian or Agilent, Tecmag, Magritek's Spinsolve, JCAMP-DX or
+NMRPipe with nmrglue and writes CSV curves.
 
     from_nmrglue.py expno_folder --out echo.csv
     from_nmrglue.py echo.fid --start-us 131.8 --out echo.csv
@@ -18,9 +19,31 @@ import numpy as np
 SUFFIXES = {".dx": "jcamp", ".jdx": "jcamp", ".jcamp": "jcamp", ".tnt": "tecmag"}
 
 
+# By a file that only this maker's folders have.
+FOLDERS = {"acqus": "bruker", "procpar": "varian", "acqu.par": "spinsolve"}
+OTHERS = {
+    ".jdf": "a JEOL file: export it as JCAMP-DX",
+    ".mrc": "an MR Solutions or Mnova file: export it as JCAMP-DX or text",
+    ".mnova": "a Mnova document: export it as JCAMP-DX or text",
+    ".nmrml": "an nmrML file: export it as JCAMP-DX",
+    ".mat": "a MATLAB file: nmr-fit reads those of version 7.3 itself, FILE.mat:/NAME",
+    ".h5": "an HDF5 file: nmr-fit reads it itself, FILE.h5:/NAME",
+    ".npy": "a NumPy array: nmr-fit reads it itself",
+    ".csv": "a text: nmr-fit reads it itself",
+    ".txt": "a text: nmr-fit reads it itself",
+}
+
+
 def format_of(path):
-    """Folders are Bruker's, others go by their suffix; NMRPipe has none of its own."""
-    return "bruker" if path.is_dir() else SUFFIXES.get(path.suffix.lower(), "pipe")
+    """Folders go by what lies in them, files by their suffix; NMRPipe has none of its own."""
+    if path.is_dir():
+        for file, maker in FOLDERS.items():
+            if (path / file).exists():
+                return maker
+        raise ValueError(f"a folder without {', '.join(FOLDERS)}: of no maker that is known here")
+    if path.suffix.lower() in OTHERS:
+        raise ValueError(OTHERS[path.suffix.lower()])
+    return SUFFIXES.get(path.suffix.lower(), "pipe")
 
 
 def read_bruker(path, keep_filter):
@@ -28,6 +51,22 @@ def read_bruker(path, keep_filter):
     if not keep_filter and dic["acqus"].get("GRPDLY", 0) > 0:
         data = nmrglue.bruker.remove_digital_filter(dic, data)
     return 1e6 / dic["acqus"]["SW_h"], data
+
+
+def read_varian(path):
+    dic, data = nmrglue.varian.read(str(path), as_2d=True)
+    return 1e6 / float(dic["procpar"]["sw"]["values"][0]), data
+
+
+def read_spinsolve(path):
+    names = [name for name in ("nmr_fid.dx", "data.1d", "fid.1d") if (path / name).exists()]
+    if not names:
+        raise ValueError("expected nmr_fid.dx, data.1d or fid.1d: a spectrum is no echo")
+    dic, data = nmrglue.spinsolve.read(str(path), specfile=names[0])
+    acquired = dic["acqu"]
+    if "dwellTime" in acquired:
+        return float(acquired["dwellTime"]), data
+    return 1e3 / float(acquired["bandwidth"]), data
 
 
 def read_pipe(path):
@@ -56,7 +95,13 @@ def read_jcamp(path):
 
 def read(path, format, keep_filter=False):
     """The time between samples [us] and the traces, (n, points) complex."""
-    readers = {"pipe": read_pipe, "tecmag": read_tecmag, "jcamp": read_jcamp}
+    readers = {
+        "pipe": read_pipe,
+        "tecmag": read_tecmag,
+        "jcamp": read_jcamp,
+        "varian": read_varian,
+        "spinsolve": read_spinsolve,
+    }
     if format == "bruker":
         dwell_us, data = read_bruker(path, keep_filter)
     else:
@@ -78,7 +123,9 @@ def main(arguments=None):
     )
     parser.add_argument("input", type=pathlib.Path)
     parser.add_argument("--out", type=pathlib.Path, required=True, help="CSV to write")
-    parser.add_argument("--format", choices=["bruker", "jcamp", "pipe", "tecmag"])
+    parser.add_argument(
+        "--format", choices=["bruker", "jcamp", "pipe", "spinsolve", "tecmag", "varian"]
+    )
     parser.add_argument(
         "--start-us", type=float, default=0.0, help="time of the first sample from the first pulse"
     )
@@ -90,6 +137,13 @@ def main(arguments=None):
         action="store_true",
         help="the spectrometer turns the other way: My changes sign",
     )
+    parser.add_argument(
+        "--gap-every",
+        type=int,
+        metavar="POINTS",
+        help="a train of echoes: the record is blocks of so many points, --block-us apart",
+    )
+    parser.add_argument("--block-us", type=float, help="from one block's first sample to the next's")
     parser.add_argument("--peak", type=float, help="scale so that the largest |M| is this")
     parser.add_argument(
         "--keep-filter", action="store_true", help="Bruker: leave the digital filter's delay in"
@@ -106,6 +160,11 @@ def main(arguments=None):
         traces = traces * (options.peak / np.abs(traces).max())
     dwell_us = options.dwell_us or dwell_us
     time_us = options.start_us + dwell_us * np.arange(traces.shape[1])
+    if options.gap_every:
+        if not options.block_us or options.block_us < options.gap_every * dwell_us:
+            sys.exit("from_nmrglue.py: --gap-every needs --block-us, no less than a block's length")
+        block, inside = np.divmod(np.arange(traces.shape[1]), options.gap_every)
+        time_us = options.start_us + options.block_us * block + dwell_us * inside
     print(
         f"{len(traces)} trace(s) of {traces.shape[1]} points every {dwell_us:.6g} us from "
         f"{options.start_us:g} us ({format})",

@@ -95,6 +95,42 @@ def test_brukers_digital_filter_is_removed(tmp_path):
     assert np.abs(kept.m[delay:] - data[:-delay]).max() < 1e-3
 
 
+def test_varian(tmp_path):
+    data = echoes(1)[0]
+    dic = nmrglue.varian.create_dic(universal(data))
+    dic["procpar"]["sw"] = nmrglue.varian.create_pdic_param("sw", [str(1e6 / DWELL_US)])
+    nmrglue.varian.write(str(tmp_path / "echo.fid"), dic, data, overwrite=True)
+    assert_is(convert(tmp_path / "echo.fid", "--start-us", START_US), data)
+
+
+def test_spinsolve(tmp_path):
+    data = echoes(1)[0]
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "acqu.par").write_text(f"dwellTime = {DWELL_US}\nb1Freq = 43.4\n")
+    times = (1e-6 * DWELL_US * np.arange(POINTS)).astype("<f4")
+    parts = np.column_stack([data.real, data.imag]).astype("<f4")
+    header = np.array([0, 0, 0, 500, POINTS, 1, 1, 1], dtype="<i4")
+    (folder / "data.1d").write_bytes(header.tobytes() + times.tobytes() + parts.tobytes())
+    assert_is(convert(folder, "--start-us", START_US), data)
+
+
+def test_a_train_has_gaps(tmp_path):
+    data = echoes(1)[0]
+    write_pipe(tmp_path / "echo.fid", data)
+    out = convert(tmp_path / "echo.fid", "--gap-every", 64, "--block-us", 40)
+    times = nmrsim.read_curve(out).time_us
+    np.testing.assert_allclose(times[[0, 63, 64, 255]], [0.0, 31.5, 40.0, 151.5])
+
+
+@pytest.mark.parametrize("name, word", [("echo.jdf", "JEOL"), ("folder", "of no maker")])
+def test_what_cannot_be_read_is_named(tmp_path, name, word):
+    path = tmp_path / name
+    path.write_text("x") if "." in name else path.mkdir()
+    with pytest.raises(SystemExit, match=word):
+        from_nmrglue.main([str(path), "--out", str(tmp_path / "x.csv")])
+
+
 def test_jcamp(tmp_path):
     data = echoes(1)[0].round()
     last = DWELL_US * 1e-6 * (POINTS - 1)
