@@ -12,6 +12,8 @@ nmrsim::CurveFormat ReadingOptions::format(bool any_start) const {
     if (!columns.empty()) format.columns = nmrsim::parse_columns(columns);
     if (dwell > 0.0) format.dwell = dwell;
     if (start_given && !start_given->empty()) format.start = start;
+    format.skip = skip;
+    format.conjugate = conjugate;
     if (format.start && !format.dwell) {
         throw std::invalid_argument("--start needs --dwell, the spacing of the samples");
     }
@@ -29,7 +31,7 @@ void add_reading_options(CLI::App& app, ReadingOptions& options) {
         ->type_name("UNIT");
     app.add_option("--columns", options.columns,
                    "Which columns (numbers from 1, or names) or arrays hold what: "
-                   "time=1,re=2,im=3, or time=t,signal=echo")
+                   "time=1,re=2,im=3,sigma=4, or time=t,signal=echo")
         ->type_name("ROLE=COLUMN,...");
     app.add_option("--dwell", options.dwell,
                    "Spacing of the samples of files without times, in --time-unit")
@@ -37,6 +39,9 @@ void add_reading_options(CLI::App& app, ReadingOptions& options) {
         ->type_name("TIME");
     options.start_given =
         app.add_option("--start", options.start, "Time of their first sample")->type_name("TIME");
+    app.add_option("--skip", options.skip, "Leave out the first N samples of each record")
+        ->type_name("N");
+    app.add_flag("--conjugate", options.conjugate, "Im has the other sign than the files say");
 }
 
 }  // namespace nmrapps

@@ -8,12 +8,14 @@
 
 namespace nmrapps {
 
-/// --time-unit, --columns, --dwell and --start.
+/// --time-unit, --columns, --dwell, --start, --skip and --conjugate.
 struct ReadingOptions {
     std::string time_unit;
     std::string columns;
     double dwell = 0.0;  ///< 0: not given
     double start = 0.0;
+    std::size_t skip = 0;
+    bool conjugate = false;
     CLI::Option* start_given = nullptr;
 
     /// Args: any_start: the first time may be left out, it means nothing. Throws:

@@ -76,7 +76,7 @@ TEST_CASE("curves that cannot be used are named by line") {
     CHECK(error_of("time_us,mx,my\n0,1,2\n1,2,3,4\n") == "echo.csv:3: expected 3 numbers, found 4");
     CHECK(error_of("0,1,2\n1,2,x\n") == "echo.csv:2: my: expected a number, found \"x\"");
     CHECK(error_of("0,1,2\n1,2,\n") == "echo.csv:2: my: expected a number, found \"\"");
-    CHECK(error_of("0,1,2\n1,nan,3\n") == "echo.csv:2: mx: expected a finite number, found nan");
+    CHECK(error_of("0,1,2\n1,nan,3\n") == "echo.csv: expected finite numbers, sample 2 is none");
     CHECK(error_of("0,1,2\n1,1e999,3\n") ==
           "echo.csv:2: mx: expected a finite number, found 1e999");
     CHECK(error_of("0,1,2\n0,1,2\n") ==

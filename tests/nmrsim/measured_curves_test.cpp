@@ -247,9 +247,9 @@ TEST_CASE("NumPy arrays that cannot be used are named with what was expected") {
           "a.npy: (4294967296, 4294967296, 2) is more than the file holds");
     CHECK(error_of("a.npy", npy("<f4", "(3, 2)", data, false, 9), kSpaced) ==
           "a.npy: expected version 1, 2 or 3 of the .npy format, found 9");
-    const std::vector<float> bad = {1, 2, NAN, 4, 5, 6};
+    const std::vector<float> bad = {1, 2, INFINITY, 4, 5, 6};
     CHECK(error_of("a.npy", npy("<f4", "(3, 2)", bytes_of(bad)), kSpaced) ==
-          "a.npy: expected finite numbers, found nan");
+          "a.npy: expected finite numbers, found inf");
     const std::vector<float> back = {1, 2, 3, 1, 5, 6};
     CHECK(error_of("a.npy", npy("<f4", "(2, 3)", bytes_of(back))) ==
           "a.npy: expected times that ascend, found 1 after 1");
@@ -448,4 +448,67 @@ TEST_CASE("an axis is told in words") {
     CHECK(axis_in_words({{1.0, 1.25, 2.0}, kSignal, "times taken as us"}) ==
           "3 points, spacing 0.25 to 0.75 us, from 1 to 2 us; times taken as us");
     CHECK(axis_in_words({{1.0}, {0, 0}, "times taken as us"}) == "1 points; times taken as us");
+}
+
+TEST_CASE("a column of standard deviations is read beside the samples") {
+    const MeasuredCurves curves =
+        read("a.csv", "time_us,re,im,sigma\n0,1,2,0.1\n1,3,4,0.2\n2,5,6,0.4\n");
+    CHECK(curves.sigma == std::vector<float>{0.1f, 0.2f, 0.4f});
+    CHECK(curves.signal == std::vector<float>{1.0f, 3.0f, 5.0f, 2.0f, 4.0f, 6.0f});
+    const MeasuredCurves chosen =
+        read("a.csv", "0 7 1 2\n1 7 3 4\n", columns("time=1,sigma=2,re=3,im=4"));
+    CHECK(chosen.sigma == std::vector<float>{7.0f, 7.0f});
+    CHECK(error_of("a.csv", "time_us,re,im,sigma\n0,1,2,0.1\n1,3,4,0\n") ==
+          "a.csv:3: sigma: expected a standard deviation > 0, found 0");
+    const std::string noise = npy("<f8", "(3,)", bytes_of(kTimes));
+    CHECK(
+        error_of("a.npz",
+                 zip({{"signal.npy", npy("<c8", "(3,)", bytes_of(kComplex))}, {"sigma.npy", noise}},
+                     false),
+                 kSpaced)
+            .find("a.npz: sigma: expected standard deviations > 0, found 0") == 0);
+}
+
+TEST_CASE("samples that are not a number are dead") {
+    const MeasuredCurves curves = read("a.csv", "time_us,re,im\n0,1,2\n1,nan,4\n2,5,NaN\n3,7,8\n");
+    CHECK(curves.dead == std::vector<bool>{false, true, true, false});
+    CHECK(curves.signal == std::vector<float>{1.0f, 0.0f, 0.0f, 7.0f, 2.0f, 0.0f, 0.0f, 8.0f});
+    CHECK(curves.axis.find("2 samples that are not numbers do not count") != std::string::npos);
+    CHECK(error_of("a.csv", "time_us,re,im\n0,nan,2\n1,nan,4\n") ==
+          "a.csv: expected numbers, found none");
+    const std::vector<float> some = {1.0f, 2.0f, NAN, 4.0f, 5.0f, 6.0f};
+    CHECK(read("a.npy", npy("<c8", "(3,)", bytes_of(some)), kSpaced).dead ==
+          std::vector<bool>{false, true, false});
+}
+
+TEST_CASE("gaps in the times are dead samples of a grid") {
+    const MeasuredCurves curves = with_gaps_filled(
+        read("a.csv", "time_us,re,im,sigma\n10,1,2,1\n10.5,3,4,2\n12,5,6,3\n12.5,7,8,4\n"));
+    CHECK(curves.time_us == std::vector<double>{10.0, 10.5, 11.0, 11.5, 12.0, 12.5});
+    CHECK(curves.dead == std::vector<bool>{false, false, true, true, false, false});
+    CHECK(curves.signal == std::vector<float>{1.0f, 3.0f, 0.0f, 0.0f, 5.0f, 7.0f, 2.0f, 4.0f, 0.0f,
+                                              0.0f, 6.0f, 8.0f});
+    CHECK(curves.sigma == std::vector<float>{1.0f, 2.0f, 1.0f, 1.0f, 3.0f, 4.0f});
+    // Times on no grid stay as they are.
+    const MeasuredCurves uneven =
+        with_gaps_filled(read("a.csv", "time_us,re,im\n0,1,2\n1,3,4\n2.4,5,6\n3,7,8\n4,1,1\n"));
+    CHECK(uneven.points() == 5);
+    CHECK(uneven.dead.empty());
+    const std::string step = "time_us,re,im\n0,1,2\n1,3,4\n2,5,6\n3,7,8\n1000000,1,1\n";
+    CHECK(with_gaps_filled(read("a.csv", step)).points() == 5);
+}
+
+TEST_CASE("first samples are skipped and Im is turned where asked") {
+    const std::string two = "0 1 2\n1 3 4\n2 5 6\n3 7 8\n";
+    CurveFormat format;
+    format.skip = 1;
+    format.conjugate = true;
+    const MeasuredCurves curves = read("a.txt", two + two, format);
+    CHECK(curves.time_us == std::vector<double>{1.0, 2.0, 3.0});
+    CHECK(curves.signal == std::vector<float>{3.0f, 5.0f, 7.0f, -4.0f, -6.0f, -8.0f, 3.0f, 5.0f,
+                                              7.0f, -4.0f, -6.0f, -8.0f});
+    CHECK(curves.axis == "times taken as us; 2 records; the first 1 left out; conjugated");
+    format.skip = 3;
+    CHECK(error_of("a.txt", two, format) ==
+          "a.txt: expected more than 4 samples to leave out so many, found 4");
 }

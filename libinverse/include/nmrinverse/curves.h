@@ -51,6 +51,8 @@ struct Curves {
         /// Of a series: its records, each with its window, and the times of all samples [us].
         std::vector<nmrsim::SeriesRecord> series = {};
         std::vector<double> time_us = {};
+        /// (points), or none: as RefineOptions' of the same name.
+        std::vector<double> relative_noise = {};
     };
     /// (count), or none: curves that were sampled at other times than time_us; null for the others.
     std::vector<std::shared_ptr<const Own>> own;

@@ -131,6 +131,11 @@ void keep_samples(const nmrsim::MeasuredCurves& data, const std::vector<Stencil>
 
 void append_at_window(const std::string& input, const nmrsim::MeasuredCurves& data,
                       const nmrsim::Experiment& experiment, Curves& curves) {
+    if (!data.sigma.empty() || !data.dead.empty()) {
+        throw nmrsim::InputError(input +
+                                 ": dead samples and standard deviations of samples are for "
+                                 "measured curves (--measured)");
+    }
     if (same_times(data.time_us, curves.time_us)) {
         curves.signal.insert(curves.signal.end(), data.signal.begin(), data.signal.end());
         curves.own.resize(curves.own.size() + data.count());

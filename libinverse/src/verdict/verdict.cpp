@@ -156,6 +156,31 @@ void turn(std::span<float> signal, std::complex<double> factor) {
     }
 }
 
+/// What each sample of a curve counts, so that noise is alike: 1 in the mean over those that count;
+/// empty where all are alike.
+struct SampleFactors {
+    std::vector<float> factor;  ///< (points)
+    std::size_t counted = 0;
+
+    SampleFactors(const Curves& curves, std::size_t curve, std::size_t points) : counted(points) {
+        const Curves::Own* own = curves.own_of(curve);
+        if (own == nullptr || own->relative_noise.empty()) return;
+        for (const double relative : own->relative_noise) {
+            factor.push_back(static_cast<float>(1.0 / relative));
+            counted -= factor.back() == 0.0f;
+        }
+        // Means are taken over all samples.
+        const double more = static_cast<double>(points) / static_cast<double>(counted);
+        for (float& f : factor) f *= static_cast<float>(std::sqrt(more));
+    }
+
+    void apply(std::span<float> signal) const {
+        for (std::size_t i = 0; i < signal.size() && !factor.empty(); ++i) {
+            signal[i] *= factor[i % factor.size()];
+        }
+    }
+};
+
 }  // namespace
 
 Judgements judge(const Curves& curves, const Predictions& estimates,
@@ -179,13 +204,18 @@ Judgements judge(const Curves& curves, const Predictions& estimates,
     const std::size_t each = variants.count();
     Judgements result;
     const auto judge_one = [&](std::size_t curve, std::span<float> simulated) {
-        const std::span<const float> data = curves.samples(curve);
-        const std::size_t row = data.size();
+        const std::span<const float> given = curves.samples(curve);
+        const std::size_t row = given.size();
+        const SampleFactors factors(curves, curve, row / 2);
+        std::vector<float> data(given.begin(), given.end());
+        factors.apply(data);
         const std::vector<float> nothing(row, 0.0f);
         const auto variant = [&](std::size_t v) { return simulated.subspan(v * row, row); };
         if (!options.factor.empty()) {
             for (std::size_t v = 0; v < each; ++v) turn(variant(v), options.factor[curve]);
         }
+        result.fit.emplace_back(variant(0).begin(), variant(0).end());
+        for (std::size_t v = 0; v < each; ++v) factors.apply(variant(v));
         double error = 0.0;
         for (std::size_t v = 1; v <= variants.around(); ++v) {
             error += variants.weight() * mean_square(variant(v), variant(0));
@@ -206,7 +236,7 @@ Judgements judge(const Curves& curves, const Predictions& estimates,
         }
         evidence.noise_is_bound = options.noise_is_bound;
         evidence.fitted = options.best_fit;
-        evidence.points = row / 2;
+        evidence.points = factors.counted;
         evidence.residual = std::sqrt(mean_square(data, variant(0)));
         evidence.expected = std::sqrt(error + 2.0 * evidence.noise * evidence.noise);
         evidence.magnitude = std::sqrt(mean_square(data, nothing));
@@ -217,7 +247,7 @@ Judgements judge(const Curves& curves, const Predictions& estimates,
                     std::min(*evidence.nearest, std::sqrt(mean_square(data, variant(v))));
             }
         }
-        evidence.clipped = longest_clipped_run(data) >= kClippedRun;
+        evidence.clipped = longest_clipped_run(given) >= kClippedRun;
         std::vector<float> residual(row);
         for (std::size_t i = 0; i < row; ++i) residual[i] = data[i] - variant(0)[i];
         evidence.correlation = residual_correlation(residual);
@@ -230,7 +260,6 @@ Judgements judge(const Curves& curves, const Predictions& estimates,
         result.correlation.push_back(evidence.correlation);
         result.verdict.push_back(judgement.verdict);
         result.reason.push_back(judgement.reason);
-        result.fit.emplace_back(variant(0).begin(), variant(0).end());
     };
 
     // Curves whose clocks differ cannot share a batch.

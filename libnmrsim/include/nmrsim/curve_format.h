@@ -1,6 +1,7 @@
 /// What a file of curves does not say itself: the unit of its times, its columns, its spacing.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,7 +11,7 @@ namespace nmrsim {
 
 /// Which column, array or data set of a file holds what.
 struct ColumnChoice {
-    std::string role;    ///< time, re, im or signal (Re and Im in one array)
+    std::string role;    ///< time, re, im, signal (Re and Im in one array) or sigma
     std::string column;  ///< its name, or its number, counted from 1
 };
 
@@ -20,6 +21,8 @@ struct CurveFormat {
     std::vector<ColumnChoice> columns = {};  ///< at most one for each role
     std::optional<double> dwell = {};  ///< spacing of the times of a file without [time_unit], > 0
     std::optional<double> start = {};  ///< its first time [time_unit]; needs dwell
+    std::size_t skip = 0;              ///< first samples of each record that are left out
+    bool conjugate = false;            ///< Im has the other sign than the file says
 
     /// Throws: std::invalid_argument.
     void validate() const;

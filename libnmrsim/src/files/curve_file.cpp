@@ -40,6 +40,10 @@ Signal read_curve(const std::string& path, const CurveFormat& format) {
         throw InputError(
             fmt::format("{}: expected one curve, found {} records", path, curves.count()));
     }
+    if (!curves.dead.empty()) {
+        throw InputError(fmt::format("{}: expected finite numbers, sample {} is none", path,
+                                     curves.dead.front() + 1));
+    }
     if (curves.mz.empty()) curves.mz.resize(curves.points());
     Signal signal;
     signal.time_us = std::move(curves.time_us);

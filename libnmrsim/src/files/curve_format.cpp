@@ -14,7 +14,7 @@ namespace nmrsim {
 
 namespace {
 
-constexpr std::array<std::string_view, 4> kRoles = {"time", "re", "im", "signal"};
+constexpr std::array<std::string_view, 5> kRoles = {"time", "re", "im", "signal", "sigma"};
 
 }  // namespace
 
@@ -46,8 +46,8 @@ void CurveFormat::validate() const {
     for (std::size_t i = 0; i < columns.size(); ++i) {
         const ColumnChoice& choice = columns[i];
         if (std::find(kRoles.begin(), kRoles.end(), choice.role) == kRoles.end()) {
-            throw std::invalid_argument(
-                fmt::format("columns: expected time, re, im or signal, got \"{}\"", choice.role));
+            throw std::invalid_argument(fmt::format(
+                "columns: expected time, re, im, signal or sigma, got \"{}\"", choice.role));
         }
         if (choice.column.empty()) {
             throw std::invalid_argument(

@@ -12,6 +12,7 @@
 #include "files/text_curve.h"
 #include "files/text_layout.h"
 #include "nmrsim/errors.h"
+#include "nmrsim/resampling.h"
 
 namespace nmrsim {
 
@@ -19,6 +20,9 @@ namespace {
 
 /// Spacings are called equal within this share of their mean.
 constexpr double kEven = 1e-3;
+/// Times with gaps lie on a grid within this share of its spacing, and fill it to an eighth.
+constexpr double kOnGrid = 0.02;
+constexpr double kLeastFilled = 8.0;
 
 using ReadArray = std::function<NumericArray(const std::string&)>;
 
@@ -28,7 +32,7 @@ using ReadArray = std::function<NumericArray(const std::string&)>;
 
 float single(const NumericArray& array, double value) {
     const float rounded = static_cast<float>(value);
-    if (!std::isfinite(rounded)) {
+    if (std::isinf(rounded)) {
         fail(array.place, fmt::format("expected finite numbers, found {}", value));
     }
     return rounded;
@@ -208,10 +212,27 @@ MeasuredCurves from_parts(const std::string& re, const std::string& im,
     return curves;
 }
 
-/// Args: signal, time: names where the format gives none; an empty time: there is none.
+/// Each sample's standard deviation: of all curves alike, or of each.
+void take_deviations(const NumericArray& array, MeasuredCurves& curves) {
+    const std::size_t all = curves.count() * curves.points(), given = array.values.size();
+    if (array.complex || (given != all && given != curves.points())) {
+        fail(array.place,
+             fmt::format("expected {} real standard deviations, found {} {}", curves.points(),
+                         array.complex ? "complex" : "real", array.shape_text()));
+    }
+    for (std::size_t i = 0; i < all; ++i) {
+        const float sigma = static_cast<float>(array.values[i % given]);
+        if (!(sigma > 0.0f) || std::isinf(sigma)) {
+            fail(array.place, fmt::format("expected standard deviations > 0, found {}", sigma));
+        }
+        curves.sigma.push_back(sigma);
+    }
+}
+
+/// Args: signal, time, sigma: names where the format gives none; an empty one: there is none.
 MeasuredCurves from_named(const CurveFormat& format, const std::string& place,
                           const std::string& signal, const std::string& time,
-                          const ReadArray& read) {
+                          const std::string& sigma, const ReadArray& read) {
     // Numbers choose columns of the one array, names choose arrays.
     const bool numbers =
         std::all_of(format.columns.begin(), format.columns.end(),
@@ -233,9 +254,16 @@ MeasuredCurves from_named(const CurveFormat& format, const std::string& place,
     }
     CurveFormat rest = format;
     if (!numbers) rest.columns.clear();
-    if (re) return from_parts(*re, *im, times, rest, read);
     const std::string* name = numbers ? nullptr : format.column("signal");
-    return from_signal(read(name ? *name : signal), times, rest);
+    MeasuredCurves curves = re ? from_parts(*re, *im, times, rest, read)
+                               : from_signal(read(name ? *name : signal), times, rest);
+    const std::string* of_sigma = numbers ? nullptr : format.column("sigma");
+    if (of_sigma) {
+        take_deviations(read(*of_sigma), curves);
+    } else if (!sigma.empty()) {
+        take_deviations(read(sigma), curves);
+    }
+    return curves;
 }
 
 MeasuredCurves from_npz(const std::string& path, const CurveFormat& format) {
@@ -247,13 +275,14 @@ MeasuredCurves from_npz(const std::string& path, const CurveFormat& format) {
         if (name == signal || !unit_of_time_name(name)) continue;
         if (time.empty() || name == "time") time = name;
     }
-    return from_named(format, path, signal, time,
+    const bool deviates = std::find(names.begin(), names.end(), "sigma") != names.end();
+    return from_named(format, path, signal, time, deviates && signal != "sigma" ? "sigma" : "",
                       [&](const std::string& name) { return read_npz(path, name); });
 }
 
 MeasuredCurves from_hdf5(const Hdf5Place& place, const CurveFormat& format) {
     return from_named(format, place.file + ":" + place.name, place.name,
-                      format.dwell ? "" : hdf5_times_of(place.file, place.name),
+                      format.dwell ? "" : hdf5_times_of(place.file, place.name), "",
                       [&](const std::string& name) { return read_hdf5_array(place.file, name); });
 }
 
@@ -266,8 +295,9 @@ Hdf5Place hdf5_place(const std::string& input) {
     return {input.substr(0, colon), input.substr(colon + 1)};
 }
 
-MeasuredCurves read_measured_curves(const std::string& input, const CurveFormat& format) {
-    format.validate();
+namespace {
+
+MeasuredCurves read_as_it_is(const std::string& input, const CurveFormat& format) {
     if (const Hdf5Place place = hdf5_place(input); !place.name.empty()) {
         return from_hdf5(place, format);
     }
@@ -292,7 +322,118 @@ MeasuredCurves read_measured_curves(const std::string& input, const CurveFormat&
         }
         values = {};
     }
+    curves.sigma.assign(text.sigma.begin(), text.sigma.end());
+    if (!text.dead.empty()) curves.dead.assign(count * points, false);
+    for (const std::size_t i : text.dead) curves.dead[i] = true;
     return curves;
+}
+
+void add_words(const std::string& more, std::string& axis) {
+    axis += (axis.empty() ? "" : "; ") + more;
+}
+
+/// Samples that are not a number are dead.
+void bury(const std::string& input, MeasuredCurves& curves) {
+    const std::size_t points = curves.points();
+    for (std::size_t i = 0; i < curves.count() * points; ++i) {
+        float& re = curves.signal[2 * (i / points) * points + i % points];
+        float& im = curves.signal[(2 * (i / points) + 1) * points + i % points];
+        if (!std::isnan(re) && !std::isnan(im)) continue;
+        re = im = 0.0f;
+        if (curves.dead.empty()) curves.dead.assign(curves.count() * points, false);
+        curves.dead[i] = true;
+    }
+    const auto dead = std::count(curves.dead.begin(), curves.dead.end(), true);
+    if (dead == 0) return;
+    if (dead == std::ssize(curves.dead)) fail(input, "expected numbers, found none");
+    add_words(dead == 1 ? "1 sample that is not a number does not count"
+                        : fmt::format("{} samples that are not numbers do not count", dead),
+              curves.axis);
+}
+
+/// Every `points`th group's first `skip` values taken out.
+template <typename Values>
+void skip_first(std::size_t points, std::size_t skip, Values& values) {
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        if (i % points >= skip) values[kept++] = values[i];
+    }
+    values.resize(kept);
+}
+
+}  // namespace
+
+MeasuredCurves read_measured_curves(const std::string& input, const CurveFormat& format) {
+    format.validate();
+    return as_told(read_as_it_is(input, format), format, input);
+}
+
+MeasuredCurves as_told(MeasuredCurves curves, const CurveFormat& format, const std::string& name) {
+    const std::size_t points = curves.points();
+    if (format.skip > 0) {
+        if (format.skip + 1 >= points) {
+            fail(name, fmt::format("expected more than {} samples to leave out so many, found {}",
+                                   format.skip + 1, points));
+        }
+        skip_first(points, format.skip, curves.signal);
+        skip_first(points, format.skip, curves.sigma);
+        skip_first(points, format.skip, curves.dead);
+        skip_first(points, format.skip, curves.time_us);
+        add_words(fmt::format("the first {} left out", format.skip), curves.axis);
+    }
+    bury(name, curves);
+    if (!format.conjugate) return curves;
+    const std::size_t left = curves.points();
+    for (std::size_t i = 0; i < curves.signal.size(); ++i) {
+        if (i / left % 2 == 1) curves.signal[i] = -curves.signal[i];
+    }
+    add_words("conjugated", curves.axis);
+    return curves;
+}
+
+MeasuredCurves with_gaps_filled(MeasuredCurves curves) {
+    const std::vector<double>& t = curves.time_us;
+    const std::size_t points = t.size();
+    if (points < 4 || even_spacing_us(t) > 0.0) return curves;
+    std::vector<double> steps;
+    for (std::size_t i = 1; i < points; ++i) steps.push_back(t[i] - t[i - 1]);
+    const auto middle = steps.begin() + static_cast<std::ptrdiff_t>(steps.size() / 2);
+    std::nth_element(steps.begin(), middle, steps.end());
+    const double usual = *middle, span = t.back() - t.front();
+    if (!(usual > 0.0) || span / usual > kLeastFilled * static_cast<double>(points)) return curves;
+    std::vector<std::size_t> place = {0};
+    for (std::size_t i = 1; i < points; ++i) {
+        const double step = (t[i] - t[i - 1]) / usual;
+        place.push_back(place.back() + static_cast<std::size_t>(std::lround(step)));
+        if (place[i] == place[i - 1]) return curves;
+    }
+    // The mean spacing of the grid is better known than single steps, which files round.
+    const double spacing = span / static_cast<double>(place.back());
+    for (std::size_t i = 0; i < points; ++i) {
+        const double off = (t[i] - t.front()) / spacing - static_cast<double>(place[i]);
+        if (std::abs(off) > kOnGrid) return curves;
+    }
+    const std::size_t all = place.back() + 1, count = curves.count();
+    MeasuredCurves filled;
+    filled.axis = curves.axis;
+    add_words(fmt::format("{} samples missing in between", all - points), filled.axis);
+    for (std::size_t i = 0; i < all; ++i) {
+        filled.time_us.push_back(t.front() + static_cast<double>(i) * spacing);
+    }
+    filled.signal.assign(2 * count * all, 0.0f);
+    filled.dead.assign(count * all, true);
+    if (!curves.sigma.empty()) filled.sigma.assign(count * all, 1.0f);
+    for (std::size_t row = 0; row < 2 * count; ++row) {
+        for (std::size_t i = 0; i < points; ++i) {
+            filled.signal[row * all + place[i]] = curves.signal[row * points + i];
+        }
+    }
+    for (std::size_t i = 0; i < count * points; ++i) {
+        const std::size_t to = i / points * all + place[i % points];
+        filled.dead[to] = !curves.dead.empty() && curves.dead[i];
+        if (!curves.sigma.empty()) filled.sigma[to] = curves.sigma[i];
+    }
+    return filled;
 }
 
 std::string axis_in_words(const MeasuredCurves& curves) {

@@ -45,8 +45,15 @@ constexpr std::size_t kLeastRecord = 4;
 constexpr double kRounding = 0.6;
 /// Times without a unit that are closer than this are no microseconds but seconds: 10 ps.
 constexpr double kLeastSpacing = 1e-5;
+/// A step that differs by more from the mean one is a gap [spacings].
+constexpr double kLargestGap = 0.5;
 /// What such rounding must be to matter [spacings].
 constexpr double kRoundingMatters = 1e-4;
+
+/// A sample that an instrument or a script could not give.
+bool is_not_a_number(std::string_view field) {
+    return lower(field) == "nan";
+}
 
 /// Reads the rows below a header into curves.
 class RowReader {
@@ -67,6 +74,7 @@ public:
             column->reserve(std::min(rows, most));
         }
         if (layout_.field_of[kMz]) curves.mz.reserve(std::min(rows, most));
+        if (layout_.field_of[kSigma]) curves.sigma.reserve(std::min(rows, most));
     }
 
     void read(const TextLines& lines) {
@@ -91,15 +99,29 @@ public:
                 place, curves.mx.size() + 1));
         }
         take_time(fields, place);
+        const bool complex = layout_.field_of[kRe] == layout_.field_of[kIm];
+        if (is_not_a_number(re) || is_not_a_number(im)) {
+            curves.dead.push_back(curves.mx.size());
+            curves.mx.push_back(0.0);
+            curves.my.push_back(0.0);
+            if (layout_.field_of[kMz]) curves.mz.push_back(0.0);
+            if (layout_.field_of[kSigma]) curves.sigma.push_back(1.0);
+            return;
+        }
         curves.mx.push_back(value(fields, kRe, place).re);
         const FieldValue imaginary = value(fields, kIm, place);
-        const bool complex = layout_.field_of[kRe] == layout_.field_of[kIm];
         if (imaginary.complex != complex) {
             throw InputError(fmt::format("{}: expected {} numbers as in the first row", place,
                                          complex ? "complex" : "real"));
         }
         curves.my.push_back(complex ? imaginary.im : imaginary.re);
         if (layout_.field_of[kMz]) curves.mz.push_back(value(fields, kMz, place).re);
+        if (!layout_.field_of[kSigma]) return;
+        curves.sigma.push_back(value(fields, kSigma, place).re);
+        if (!(curves.sigma.back() > 0.0)) {
+            throw InputError(fmt::format("{}: sigma: expected a standard deviation > 0, found {}",
+                                         place, curves.sigma.back()));
+        }
     }
 
     TextCurves finish(const std::string& path) {
@@ -115,6 +137,9 @@ public:
         }
         if (curves.count() > 1) curves.axis += fmt::format("; {} records", curves.count());
         if (!unfinished_.empty()) curves.axis += "; the last line has no numbers and is left out";
+        if (curves.dead.size() == curves.mx.size()) {
+            throw InputError(fmt::format("{}: expected numbers, found none", path));
+        }
         if (!format_.dwell) {
             if (layout_.counts_points) refuse_numbers_of_points();
             if (layout_.unit.empty() && format_.time_unit.empty()) take_as_seconds();
@@ -126,7 +151,11 @@ public:
     TextCurves curves;
 
 private:
-    std::uint64_t point_bytes() const { return (layout_.field_of[kMz] ? 4 : 3) * sizeof(double); }
+    std::uint64_t point_bytes() const {
+        const int columns =
+            3 + layout_.field_of[kMz].has_value() + layout_.field_of[kSigma].has_value();
+        return static_cast<std::uint64_t>(columns) * sizeof(double);
+    }
 
     FieldValue value(const std::vector<std::string_view>& fields, Column column,
                      const std::string& place) const {
@@ -209,6 +238,8 @@ private:
         const double spacing = slope / square;
         double worst = 0.0;
         for (std::size_t i = 0; i < n; ++i) {
+            // Rounding makes no gaps.
+            if (i > 0 && std::abs(t[i] - t[i - 1] - spacing) > kLargestGap * spacing) return;
             const double even = mean + spacing * (static_cast<double>(i) - middle);
             worst = std::max(worst, std::abs(t[i] - even));
         }

@@ -12,6 +12,9 @@ struct TextCurves {
     std::vector<double> time_us;  ///< (points)
     std::vector<double> mx, my;   ///< (count, points), Re and Im
     std::vector<double> mz;       ///< the same, empty where the file has none
+    std::vector<double> sigma;    ///< the same: each sample's standard deviation, on each part
+    /// (count x points) places of samples that are not numbers, ascending; they are 0.
+    std::vector<std::size_t> dead;
     std::string axis;  ///< where times and columns are from, and what was left out, in words
 
     std::size_t points() const { return time_us.size(); }

@@ -12,14 +12,15 @@
 namespace nmrsim {
 namespace {
 
-constexpr std::array<std::string_view, kColumns> kChosenRoles = {"time", "re", "im", ""};
+constexpr std::array<std::string_view, kColumns> kChosenRoles = {"time", "re", "im", "", "sigma"};
 
 /// Names that headers give, in lower case, without what stands in brackets.
 constexpr std::array<std::array<std::string_view, 7>, kColumns> kNames = {
     {{"time", "t", "times", "", "", "", ""},
      {"mx", "re", "real", "m_re", "signal_re", "real_part", "in-phase"},
      {"my", "im", "imag", "imaginary", "m_im", "signal_im", "quadrature"},
-     {"mz", "z", "", "", "", "", ""}}};
+     {"mz", "z", "", "", "", "", ""},
+     {"sigma", "sd", "std", "stdev", "noise", "error", "uncertainty"}}};
 
 /// Names that mean Re and Im only where both are there: X alone is the time of many an instrument.
 constexpr std::array<std::array<std::string_view, 2>, 2> kPairs = {{{"x", "y"}, {"i", "q"}}};

@@ -12,8 +12,9 @@
 
 namespace nmrsim {
 
-enum Column : std::size_t { kTime, kRe, kIm, kMz, kColumns };
-inline constexpr std::array<const char*, kColumns> kColumnNames = {"time", "mx", "my", "mz"};
+enum Column : std::size_t { kTime, kRe, kIm, kMz, kSigma, kColumns };
+inline constexpr std::array<const char*, kColumns> kColumnNames = {"time", "mx", "my", "mz",
+                                                                   "sigma"};
 
 struct TextLayout {
     /// The field of each column; Re and Im are the same one where it holds complex numbers.
