@@ -38,6 +38,9 @@ struct FoundEcho {
     /// (2, points): at the model's times, divided by the factor; 0 where there is no record.
     std::vector<float> signal;
     std::vector<double> starts;  ///< (count, unknowns): draws that explain it best, best first
+    /// (count): where each of them has the echo, as a Refinement's time zero about shift_us; or
+    /// none: at 0.
+    std::vector<double> time_zeros_us = {};
 };
 
 /// Draws of the posteriors of `count` curves, (count, draws, unknowns), by whatever has learnt
@@ -73,6 +76,11 @@ public:
         return find(std::span(&record, 1), attempt);
     }
 
+    /// Likewise, with starts that fit if they may turn evenly besides, for RefineOptions::turning;
+    /// none where that says nothing of alpha_z.
+    std::vector<FoundEcho> find_turned(std::span<const MeasuredRecord> records,
+                                       int attempt = 0) const;
+
     /// An echo where a fit says that it is, with draws of what the proposal makes of it there.
     ///
     /// Args: guess: the fit's parameters, the first of the starts.
@@ -82,6 +90,9 @@ public:
                  std::span<const double> guess) const {
         return at(std::span(&record, 1), shift_us, factor, guess);
     }
+
+    /// Of record r of the series alone, without a proposal.
+    std::unique_ptr<EchoFinder> alone(std::size_t r) const;
 
     const nmrsim::Experiment& experiment() const;
 
@@ -101,7 +112,7 @@ struct EchoFit {
     std::vector<float> signal;
     std::vector<std::complex<double>> offset;  ///< (records) in the measurement's unit, if fitted
     double noise = 0.0;  ///< of `signal`, in units of M; of a series in the mean square
-    std::vector<double> relative_noise;     ///< of a series, see RefineOptions
+    std::vector<double> relative_noise;     ///< where samples are not alike, see RefineOptions
     std::vector<double> noise_correlation;  ///< as NoiseEstimate's
     double noise_uncertainty = 0.0;         ///< likewise
     bool noise_from_residual = false;       ///< of this fit; otherwise the record's own

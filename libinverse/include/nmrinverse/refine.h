@@ -36,6 +36,9 @@ struct RefineOptions : ReceiverUnknowns {
     int refined = 16;     ///< starts that are followed after a screening, >= 1
     int iterations = 20;  ///< of each, at most, >= 1
     int widenings = 10;   ///< how often starts are drawn anew where none fits, at most, >= 0
+    /// The starts given are followed as curves that turn evenly besides, of any phase: alpha_z is
+    /// taken from how they turn (nmrsim/alpha_z_aliases.h), where there is such a symmetry.
+    bool turning = false;
     /// Where none fits at last, the best is returned as it is: nothing beside it is followed.
     bool brief = false;
     int drawn = 256;                    ///< starts that each of these draws and screens, >= 1
@@ -116,12 +119,14 @@ struct Refinement {
 ///
 /// Args: experiment: its prior names the unknowns. signal: (2, points), Mx and My. starts: (count,
 /// unknowns), row-major, at least one; those outside the prior are moved to its edge.
+/// time_zeros_us: (count), where each start has the clock's zero, if that is fitted; or none: at 0.
 /// Throws: std::invalid_argument for wrong sizes, values that are not finite, a gain or phase that
 /// both the prior and the options leave open, or a kernel of finite range, whose echo depends on
 /// its unknown draw of offsets as well. Source: J. J. More, Lecture Notes in Mathematics 630, 105
 /// (1978); gain and phase by variable projection, L. Kaufman, BIT 15, 49 (1975).
 Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> signal,
-                  std::span<const double> starts, const RefineOptions& options = {});
+                  std::span<const double> starts, const RefineOptions& options = {},
+                  std::span<const double> time_zeros_us = {});
 
 /// The largest |M| of a curve, (2, points).
 double peak_of(std::span<const float> signal);

@@ -10,6 +10,7 @@
 #include "nmrsim/alpha_z_aliases.h"
 #include "nmrsim/prior.h"
 #include "nmrsim/sequence.h"
+#include "nmrsim/units.h"
 
 namespace nmrinverse {
 namespace {
@@ -34,6 +35,29 @@ double duration(const VectorXd& time, const VectorXd& curve) {
 }
 
 }  // namespace
+
+bool CurveLikelihood::jump_to_alias(Fit& fit) {
+    if (fit.at.turns == 0.0 || !nmrsim::has_alpha_z_aliases(experiment_)) return false;
+    const nmrsim::Prior& prior = experiment_.prior;
+    const auto found =
+        std::find_if(prior.begin(), prior.end(),
+                     [](const nmrsim::PriorRange& range) { return range.name == "alpha_z_khz"; });
+    const auto column = static_cast<Eigen::Index>(found - prior.begin());
+    const nmrsim::Experiment own = nmrsim::with_parameters(experiment_, parameters(fit.position));
+    // Good enough for a start.
+    constexpr double kTolerance = 1e-3;
+    const nmrsim::AlphaZAlias alias = nmrsim::alpha_z_alias(own, kTolerance);
+    ++simulations_;
+    const double length_us = time_us_.back() - time_us_.front();
+    if (!std::isfinite(alias.period_khz) || alias.turn_rad_per_us == 0.0) return false;
+    const double steps =
+        std::round(nmrsim::kTwoPi * fit.at.turns / (length_us * alias.turn_rad_per_us));
+    const double moved =
+        fit.position(column) + steps * alias.period_khz / (found->high - found->low);
+    if (steps == 0.0 || moved < 0.0 || moved > 1.0) return false;
+    fit.position(column) = moved;
+    return true;
+}
 
 AliasStarts CurveLikelihood::alias_starts(const Fit& fit, double most, std::size_t kept) {
     if (!nmrsim::has_alpha_z_aliases(experiment_)) return {};

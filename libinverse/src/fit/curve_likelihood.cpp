@@ -322,6 +322,7 @@ Linearised CurveLikelihood::linearised(Freedom freedom, VectorXd model, MatrixXd
         for (Eigen::Index a = 0; a < columns.cols(); ++a) turn_evenly(*turns, columns.col(a));
     }
     Linearised at;
+    if (freedom == Freedom::frequency) at.turns = *turns;
     at.factor = factor(correlation(model, x_, y_), model.squaredNorm(), any_phase);
     turn(at.factor, model);
     for (Eigen::Index a = 0; a < columns.cols(); ++a) turn(at.factor, columns.col(a));

@@ -84,6 +84,10 @@ public:
     /// off. Returns: the best `kept` of all.
     AliasStarts alias_starts(const Fit& fit, double most, std::size_t kept);
 
+    /// Moves a fit that turns evenly (Freedom::frequency) to the alias of alpha_z that does so by
+    /// itself; false where there is none in the prior, or that is where it is. Costs a simulation.
+    bool jump_to_alias(Fit& fit);
+
 private:
     std::vector<double> simulated_parameters(std::span<const Eigen::VectorXd> positions) const;
     /// The samples that count of one record of a series, or of all.

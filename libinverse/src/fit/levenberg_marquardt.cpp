@@ -68,8 +68,8 @@ void Fit::tighten() {
     converged = at_rest = false;
 }
 
-bool iterate(std::vector<Fit>& fits, const Linearise& linearise, double small_fall,
-             int iterations) {
+bool iterate(std::vector<Fit>& fits, const Linearise& linearise, double small_fall, int iterations,
+             const Jump& jump) {
     std::vector<std::size_t> active;
     std::vector<VectorXd> trials;
     std::vector<Freedom> freedoms;
@@ -109,7 +109,13 @@ bool iterate(std::vector<Fit>& fits, const Linearise& linearise, double small_fa
             fit.at_rest = fit.converged || fit.damping > kDamping.most;
         };
         next();
-        if (fit.freedom != Freedom::as_asked && (ready || fit.at_rest)) {
+        if (fit.freedom == Freedom::frequency && fit.at_rest && !ready && jump && jump(fit)) {
+            fit.freedom = Freedom::as_asked;
+            fit.at = {};
+            fit.trial = fit.position;
+            fit.damping = kDamping.first;
+            fit.converged = fit.at_rest = false;
+        } else if (fit.freedom != Freedom::as_asked && (ready || fit.at_rest)) {
             fit.tighten();
             next();
         }

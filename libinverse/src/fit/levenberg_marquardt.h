@@ -15,6 +15,7 @@ namespace nmrinverse {
 struct Linearised {
     double chi_square = std::numeric_limits<double>::infinity();
     std::complex<double> factor = 1.0;  ///< what the receiver did to the curve, best fitted
+    double turns = 0.0;                 ///< and by how much it turned over the curve, if free
     Eigen::MatrixXd information;        ///< (k, k), J^T J / noise^2
     Eigen::VectorXd gradient;           ///< (k), of chi-square / 2
     Eigen::VectorXd residual;           ///< (values), over the noise; may be left out
@@ -57,6 +58,9 @@ struct Fit {
 using Linearise = std::function<std::vector<Linearisations>(std::span<const Eigen::VectorXd>,
                                                             std::span<const Freedom>)>;
 
+/// Moves a fit that turns evenly to where the model turns so by itself; false where that is not.
+using Jump = std::function<bool(Fit&)>;
+
 /// The step that minimises the damped second-order model, unknowns that it would push out of the
 /// box held at its edge; position + step is inside.
 Eigen::VectorXd damped_step(const Eigen::VectorXd& position, const Linearised& at, double damping);
@@ -68,8 +72,10 @@ double predicted_fall(const Linearised& at, const Eigen::VectorXd& step);
 /// that are better, sets the next trials.
 ///
 /// A fit with a freedom loses it where it has come to rest or the two chi-squares mean the same
-/// minimum. One without comes to rest where less than `small_fall` of chi-square is predicted to be
-/// left, after `iterations`, or where no damping helps. Returns: whether any moves on.
-bool iterate(std::vector<Fit>& fits, const Linearise& linearise, double small_fall, int iterations);
+/// minimum; `jump`, where given, moves it first where it has come to rest. One without comes to
+/// rest where less than `small_fall` of chi-square is predicted to be left, after `iterations`, or
+/// where no damping helps. Returns: whether any moves on.
+bool iterate(std::vector<Fit>& fits, const Linearise& linearise, double small_fall, int iterations,
+             const Jump& jump = {});
 
 }  // namespace nmrinverse

@@ -13,7 +13,7 @@ using Complex = std::complex<double>;
 
 /// A frequency that is left free is sought within so many turns over the window, in steps that no
 /// peak (two turns wide) falls between, on sums over blocks of samples.
-constexpr double kMostTurns = 6.0;
+constexpr double kMostTurns = 24.0;
 constexpr double kTurnsStep = 0.5;
 constexpr Eigen::Index kRampBlocks = 64;
 constexpr double kTwoPi = 2.0 * std::numbers::pi;

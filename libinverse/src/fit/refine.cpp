@@ -12,12 +12,26 @@
 #include "fit/search.h"
 #include "fit/valley.h"
 #include "nmrinverse/noise_correlation.h"
+#include "nmrsim/alpha_z_aliases.h"
+#include "nmrsim/prior.h"
+#include "nmrsim/random.h"
 
 namespace nmrinverse {
 namespace {
 
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
+
+/// Where a clock is fitted, which makes up for much, other minima lie near the best one: so many
+/// starts about it are followed, each unknown off by itself, by so many to so many of its standard
+/// deviations.
+constexpr int kAbout = 16;
+constexpr double kNearestAbout = 2.0;
+constexpr double kFarthestAbout = 10.0;
+/// Of the simulation that says where aliases are.
+constexpr double kAliasTolerance = 1e-3;
+/// Index of the first one's random numbers; those of widenings begin at 0.
+constexpr std::uint64_t kAboutStarts = std::uint64_t{1} << 34;
 
 /// Valleys are followed as far as chi-square is within this of their least, so many of them.
 constexpr double kValleyRange = 16.0;
@@ -209,6 +223,45 @@ MatrixXd best_covariance(const Fit& end, const RefineOptions& options, const Ref
     return covariance_under(end.at, own, scale / excess);
 }
 
+/// Starts about a fit, none of them along its valley: that leads back to it.
+std::vector<VectorXd> starts_about(const Fit& fit, std::uint64_t seed) {
+    const VectorXd deviation = box_covariance(fit.at).diagonal().cwiseSqrt();
+    std::vector<VectorXd> starts;
+    for (int i = 0; i < kAbout; ++i) {
+        nmrsim::CounterRandom random(seed, kAboutStarts + static_cast<std::uint64_t>(i),
+                                     nmrsim::RandomStream::search);
+        const double spread =
+            kNearestAbout * std::pow(kFarthestAbout / kNearestAbout, random.uniform());
+        VectorXd start = fit.position;
+        for (Eigen::Index k = 0; k < start.size(); ++k) {
+            start(k) = std::clamp(start(k) + spread * deviation(k) * random.normal(), 0.0, 1.0);
+        }
+        starts.push_back(std::move(start));
+    }
+    return starts;
+}
+
+/// Starts at the nearest aliases of alpha_z, whatever is predicted of them: a clock makes up for a
+/// turn.
+std::vector<VectorXd> next_aliases(const nmrsim::Experiment& experiment,
+                                   const CurveLikelihood& likelihood, const Fit& fit) {
+    std::vector<VectorXd> starts;
+    if (!nmrsim::has_alpha_z_aliases(experiment)) return starts;
+    const nmrsim::Prior& prior = experiment.prior;
+    const auto range = std::find_if(prior.begin(), prior.end(), [](const nmrsim::PriorRange& one) {
+        return one.name == "alpha_z_khz";
+    });
+    const nmrsim::AlphaZAlias alias = nmrsim::alpha_z_alias(
+        nmrsim::with_parameters(experiment, likelihood.parameters(fit.position)), kAliasTolerance);
+    for (const double turns : {-1.0, 1.0, -2.0, 2.0}) {
+        VectorXd start = fit.position;
+        double& u = start(range - prior.begin());
+        u += turns * alias.period_khz / (range->high - range->low);
+        if (u >= 0.0 && u <= 1.0) starts.push_back(std::move(start));
+    }
+    return starts;
+}
+
 void check_starts(std::span<const double> starts, std::size_t unknowns) {
     if (starts.empty() || starts.size() % unknowns != 0) {
         throw std::invalid_argument(fmt::format("refine: {} numbers are no starts of {} unknowns",
@@ -271,10 +324,16 @@ bool Refinement::within_noise(double deviations) const {
 }
 
 Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> signal,
-                  std::span<const double> starts, const RefineOptions& options) {
+                  std::span<const double> starts, const RefineOptions& options,
+                  std::span<const double> time_zeros_us) {
     options.validate();
     check_curve(experiment, signal, options);
     check_starts(starts, experiment.prior.size());
+    if (!time_zeros_us.empty() && time_zeros_us.size() != starts.size() / experiment.prior.size()) {
+        throw std::invalid_argument(fmt::format("refine: {} time zeros for {} starts",
+                                                time_zeros_us.size(),
+                                                starts.size() / experiment.prior.size()));
+    }
     CurveLikelihood likelihood(experiment, signal, options);
     const double degrees = likelihood.degrees();
     if (degrees < 1.0) {
@@ -299,14 +358,16 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
 
     std::vector<VectorXd> given;
     for (std::size_t i = 0; i < starts.size(); i += likelihood.unknowns()) {
-        given.push_back(likelihood.position(starts.subspan(i, likelihood.unknowns())));
+        const double zero = time_zeros_us.empty() ? 0.0 : time_zeros_us[given.size()];
+        given.push_back(likelihood.position(starts.subspan(i, likelihood.unknowns()), zero));
     }
     Search search(likelihood, used, consistent);
     const std::size_t kept = static_cast<std::size_t>(used.refined);
     // A first portion is enough for most curves.
     const std::size_t first = std::min(given.size(), static_cast<std::size_t>(used.screened));
     const auto portion = given.begin() + static_cast<std::ptrdiff_t>(first);
-    search.follow({{given.begin(), portion}}, kept, Freedom::phase);
+    search.follow({{given.begin(), portion}}, kept,
+                  used.turning ? Freedom::frequency : Freedom::phase);
     Refinement result;
     std::vector<Fit> ends;
     bool others_tried = false;
@@ -345,13 +406,21 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
                     likelihood.alias_starts(end, chi_square + kAliasMargin * degrees, kAliases);
                 const bool broad =
                     box_covariance(end.at).diagonal().cwiseSqrt().maxCoeff() > kBroad;
-                if (aliases.empty() && !broad) break;
+                if (aliases.empty() && !options.fit_time_zero && !broad) break;
                 search.add(ends);
                 // Each by itself: aliases begin far above the others, and of many the worse half is
                 // soon dropped.
                 search.follow({aliases.fast}, kept, Freedom::as_asked, true);
                 search.follow({aliases.slow}, kept, Freedom::as_asked, true);
                 search.follow({aliases.edge}, kept, Freedom::phase, true);
+                if (options.fit_time_zero) {
+                    const std::vector<VectorXd> near = next_aliases(experiment, likelihood, end);
+                    if (!near.empty()) {
+                        search.follow({near}, near.size(), Freedom::as_asked, true);
+                    }
+                    search.follow({starts_about(end, options.seed)},
+                                  static_cast<std::size_t>(kAbout), Freedom::as_asked, true);
+                }
                 if (broad) search.follow({{given.begin(), portion}}, kept, Freedom::as_asked, true);
                 continue;
             }

@@ -67,8 +67,9 @@ void Search::follow(const StartGroups& groups, std::size_t kept, Freedom freedom
         const double tolerance = far ? options_.screening_tolerance : options_.tolerance;
         return likelihood_.linearise(positions, tolerance, freedoms);
     };
+    const Jump jump = [&](Fit& fit) { return likelihood_.jump_to_alias(fit); };
     int left = std::numeric_limits<int>::max();
-    for (int round = 1; left > 0 && iterate(fits, linearise, kSmallFall, options_.iterations);
+    for (int round = 1; left > 0 && iterate(fits, linearise, kSmallFall, options_.iterations, jump);
          ++round) {
         --left;
         sort_by_chi_square(fits);

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
+#include <numeric>
 
+#include "nmrsim/alpha_z_aliases.h"
 #include "nmrsim/prior.h"
 #include "nmrsim/random.h"
 #include "nmrsim/resampling.h"
@@ -42,6 +45,12 @@ constexpr std::size_t kParents = 128;
 constexpr int kChildren = 8;
 constexpr double kSpread = 0.08;
 constexpr std::uint64_t kAbout = std::uint64_t{1} << 32;
+
+/// Draws that turn are compared with the records at every so many lags, at so many rows; the best
+/// are kept.
+constexpr Eigen::Index kTurnLagStep = 3;
+constexpr Eigen::Index kTurnRows = 96;
+constexpr std::size_t kTurnedKept = 256;
 
 /// Best factor for correlation c and energy e of a filter, and the energy that it explains.
 std::complex<double> best_factor(std::complex<double> c, double e, const EchoOptions& options) {
@@ -163,11 +172,29 @@ std::vector<EchoBank::Sparse> EchoBank::at_spacing(std::span<const MeasuredRecor
         for (double& t : grid) {
             t = std::clamp(t, record.time_us.front(), record.time_us.back());
         }
-        Sparse sparse{static_cast<Eigen::Index>(low), {}};
+        Sparse sparse{static_cast<Eigen::Index>(low), {}, {}};
         const std::vector<float> values = nmrsim::resampled(record.time_us, record.signal, grid);
         sparse.y.resize(static_cast<Eigen::Index>(grid.size()));
         for (std::size_t i = 0; i < grid.size(); ++i) {
             sparse.y(static_cast<Eigen::Index>(i)) = Complex(values[i], values[grid.size() + i]);
+        }
+        const bool some_dead =
+            std::any_of(record.relative_noise.begin(), record.relative_noise.end(),
+                        [](double relative) { return std::isinf(relative); });
+        if (some_dead) {
+            sparse.live.setOnes(sparse.y.size());
+            for (std::size_t i = 0; i < grid.size(); ++i) {
+                // Both samples about it must count.
+                const double at = (grid[i] - record.time_us.front()) / record.spacing_us();
+                const auto last = static_cast<double>(record.points() - 1);
+                for (const double k : {std::floor(at), std::ceil(at)}) {
+                    const auto sample = static_cast<std::size_t>(std::clamp(k, 0.0, last));
+                    if (std::isinf(record.relative_noise[sample])) {
+                        sparse.live(static_cast<Eigen::Index>(i)) = 0.0f;
+                    }
+                }
+            }
+            sparse.y.array() *= sparse.live.array().cast<Complex>();
         }
         result.push_back(std::move(sparse));
     }
@@ -197,14 +224,36 @@ std::pair<Eigen::Index, Eigen::Index> EchoBank::met(const Sparse& sparse, std::s
     return {first_row_[r] + from, first_row_[r] + std::clamp(sparse.past() - lag, from, n)};
 }
 
+MatrixXcf EchoBank::windows_of(const std::vector<Sparse>& sparse,
+                               const std::vector<Eigen::Index>& lags) const {
+    MatrixXcf windows = MatrixXcf::Zero(first_row_.back(), static_cast<Eigen::Index>(lags.size()));
+    for (std::size_t i = 0; i < lags.size(); ++i) {
+        auto window = windows.col(static_cast<Eigen::Index>(i));
+        for (std::size_t r = 0; r < records(); ++r) {
+            const auto [from, past] = met(sparse[r], r, lags[i]);
+            window.segment(from, past - from) =
+                sparse[r].y.segment(lags[i] + from - first_row_[r] - sparse[r].first, past - from);
+        }
+    }
+    return windows;
+}
+
 EchoBank::Sums EchoBank::sums_of(const Eigen::Ref<const VectorXcf>& column,
                                  const std::vector<Sparse>& sparse, Eigen::Index lag) const {
     Sums sums;
     for (std::size_t r = 0; r < records(); ++r) {
         const auto [from, past] = met(sparse[r], r, lag);
         const auto part = column.segment(from, past - from);
-        sums.first.emplace_back(part.sum());
-        sums.second.push_back(static_cast<double>(part.squaredNorm()));
+        if (sparse[r].live.size() == 0) {
+            sums.first.emplace_back(part.sum());
+            sums.second.push_back(static_cast<double>(part.squaredNorm()));
+            continue;
+        }
+        const auto live =
+            sparse[r].live.segment(lag + from - first_row_[r] - sparse[r].first, past - from);
+        const VectorXcf counted = part.cwiseProduct(live.cast<Complex>());
+        sums.first.emplace_back(counted.sum());
+        sums.second.push_back(static_cast<double>(counted.squaredNorm()));
     }
     return sums;
 }
@@ -230,8 +279,16 @@ EchoBank::Place EchoBank::place_at(const VectorXcf& window, const std::vector<Sp
     Place place{lag, sums_of(window, sparse, lag), {}, 0.0, true};
     for (std::size_t r = 0; r < records(); ++r) {
         const auto [from, past] = met(sparse[r], r, lag);
-        place.rows.push_back(static_cast<double>(past - from));
-        place.whole = place.whole && past - from == first_row_[r + 1] - first_row_[r];
+        double rows = static_cast<double>(past - from);
+        if (sparse[r].live.size() > 0) {
+            rows = static_cast<double>(
+                sparse[r]
+                    .live.segment(lag + from - first_row_[r] - sparse[r].first, past - from)
+                    .sum());
+        }
+        place.rows.push_back(rows);
+        place.whole = place.whole && sparse[r].live.size() == 0 &&
+                      past - from == first_row_[r + 1] - first_row_[r];
     }
     Sums nothing = place.window;
     for (auto& value : nothing.first) value = 0.0;
@@ -260,15 +317,9 @@ std::vector<Candidate> EchoBank::matched(const MatrixXcf& filters, std::span<con
     double most = 0.0;
     const std::vector<Eigen::Index> tried =
         options_.align ? lags(sparse, outside_us) : std::vector<Eigen::Index>{0};
-    MatrixXcf windows = MatrixXcf::Zero(filters.rows(), static_cast<Eigen::Index>(tried.size()));
+    const MatrixXcf windows = windows_of(sparse, tried);
     for (std::size_t i = 0; i < tried.size(); ++i) {
-        auto window = windows.col(static_cast<Eigen::Index>(i));
-        for (std::size_t r = 0; r < records(); ++r) {
-            const auto [from, past] = met(sparse[r], r, tried[i]);
-            window.segment(from, past - from) =
-                sparse[r].y.segment(tried[i] + from - first_row_[r] - sparse[r].first, past - from);
-        }
-        places.push_back(place_at(window, sparse, tried[i]));
+        places.push_back(place_at(windows.col(static_cast<Eigen::Index>(i)), sparse, tried[i]));
         most = std::max(most, places.back().energy);
     }
     const double samples = static_cast<double>(filters.rows());
@@ -316,6 +367,97 @@ std::vector<Candidate> EchoBank::matched(const MatrixXcf& filters, std::span<con
         candidate.factor = best_factor(at[best].product, at[best].filter, options_);
         const auto row = draws.subspan(static_cast<std::size_t>(d) * unknowns, unknowns);
         candidate.parameters.assign(row.begin(), row.end());
+    }
+    return result;
+}
+
+std::vector<Candidate> EchoBank::turned(int attempt,
+                                        std::span<const MeasuredRecord> measured) const {
+    if (!options_.fit_phase || records() > 1 || !nmrsim::has_alpha_z_aliases(sparse_)) return {};
+    const nmrsim::Prior& prior = sparse_.prior;
+    const nmrsim::PriorRange& range =
+        *std::find_if(prior.begin(), prior.end(),
+                      [](const nmrsim::PriorRange& one) { return one.name == "alpha_z_khz"; });
+    const MeasuredRecord& first = measured.front();
+    const std::vector<double>& times = sparse_times_.front();
+    const double base_us = options_.align ? first.time_us.front() - times.front() : 0.0;
+    const std::vector<Sparse> sparse = at_spacing(measured, base_us);
+    std::vector<Eigen::Index> tried = {0};
+    if (options_.align) {
+        tried.clear();
+        for (const Eigen::Index lag :
+             lags(sparse, covered_ ? 0.0 : kOutside * range_us(measured))) {
+            if (lag % kTurnLagStep == 0) tried.push_back(lag);
+        }
+        if (tried.empty()) tried.push_back(0);
+    }
+    MatrixXcf windows = windows_of(sparse, tried);
+    windows.rowwise() -= windows.colwise().mean().eval();
+    const std::vector<double> more = attempt == 0 ? std::vector<double>() : drawn(attempt);
+    const std::vector<double>& draws = attempt == 0 ? first_draws_ : more;
+    const MatrixXcf others = attempt == 0 ? MatrixXcf() : simulated(more);
+    const MatrixXcf& filters = attempt == 0 ? first_filters_ : others;
+    // Every few rows do: what a draw leaves of the curve is slow.
+    const Eigen::Index step = std::max<Eigen::Index>(1, filters.rows() / kTurnRows);
+    const Eigen::Index rows = (filters.rows() + step - 1) / step;
+    MatrixXcf few(rows, filters.cols()), held(rows, windows.cols());
+    Eigen::VectorXd time_us(rows);
+    for (Eigen::Index i = 0; i < rows; ++i) {
+        few.row(i) = filters.row(i * step);
+        held.row(i) = windows.row(i * step);
+        time_us(i) = times[static_cast<std::size_t>(i * step)];
+    }
+    const Eigen::VectorXf filter_energy = few.colwise().squaredNorm();
+    const Eigen::VectorXf held_energy = held.colwise().squaredNorm();
+    const float least = 0.05f * held_energy.maxCoeff();
+    // Mz is at most 1/2: so fast may an alpha_z turn another one's curve.
+    const double fastest = std::numbers::pi * 1e-3 * (range.high - range.low);
+    const double apart = std::numbers::pi / (time_us(rows - 1) - time_us(0));
+    const auto turns = static_cast<int>(std::ceil(fastest / apart));
+    struct Turned {
+        float explained = 0.0f;
+        Eigen::Index lag = 0;
+        std::complex<double> factor = 1.0;
+    };
+    std::vector<Turned> best(static_cast<std::size_t>(few.cols()));
+    for (int k = -turns; k <= turns; ++k) {
+        nmrsim::throw_if_stopped();
+        const Eigen::VectorXcd phases =
+            (std::complex<double>(0.0, -k * apart) * time_us.cast<std::complex<double>>())
+                .array()
+                .exp();
+        const MatrixXcf product =
+            few.adjoint() * (phases.cast<Complex>().asDiagonal() * held).eval();
+        for (Eigen::Index lag = 0; lag < held.cols(); ++lag) {
+            if (!(held_energy(lag) > least)) continue;
+            for (Eigen::Index d = 0; d < few.cols(); ++d) {
+                const float explained =
+                    std::norm(product(d, lag)) / (filter_energy(d) * held_energy(lag));
+                Turned& own = best[static_cast<std::size_t>(d)];
+                if (!(explained > own.explained)) continue;
+                own = {
+                    explained, tried[static_cast<std::size_t>(lag)],
+                    std::complex<double>(product(d, lag)) / static_cast<double>(filter_energy(d))};
+            }
+        }
+    }
+    std::vector<std::size_t> order(best.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    const std::size_t kept = std::min(order.size(), kTurnedKept);
+    std::partial_sort(
+        order.begin(), order.begin() + static_cast<std::ptrdiff_t>(kept), order.end(),
+        [&](std::size_t a, std::size_t b) { return best[a].explained > best[b].explained; });
+    std::vector<Candidate> result;
+    for (std::size_t i = 0; i < kept; ++i) {
+        const auto row = std::span(draws).subspan(order[i] * prior.size(), prior.size());
+        Candidate candidate;
+        candidate.parameters.assign(row.begin(), row.end());
+        const Turned& own = best[order[i]];
+        candidate.shift_us =
+            options_.align ? base_us + static_cast<double>(own.lag) * spacing_us_ : 0.0;
+        candidate.factor = own.factor;
+        candidate.explained = own.explained;
+        result.push_back(std::move(candidate));
     }
     return result;
 }

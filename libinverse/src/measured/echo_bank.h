@@ -52,6 +52,11 @@ public:
         return matched(first_filters_, first_draws_, records);
     }
 
+    /// The draws that fit best if they may turn evenly besides, best first: alpha_z does little
+    /// else (nmrsim/alpha_z_aliases.h), so that a draw need only have the other unknowns right.
+    /// None where there is no such symmetry or the receiver's phase is known.
+    std::vector<Candidate> turned(int attempt, std::span<const MeasuredRecord> records) const;
+
     double range_us(std::span<const MeasuredRecord> records) const;  ///< clock_range_us(), the most
 
 private:
@@ -59,7 +64,8 @@ private:
     /// `first` + i.
     struct Sparse {
         Eigen::Index first = 0;
-        Eigen::VectorXcf y;
+        Eigen::VectorXcf y;    ///< 0 where no sample counts
+        Eigen::VectorXf live;  ///< 1 where they count, 0 elsewhere; empty: all do
 
         Eigen::Index past() const { return first + y.size(); }
     };
@@ -85,6 +91,9 @@ private:
     };
 
     Eigen::MatrixXcf simulated(std::span<const double> draws) const;
+    /// What the records hold at each lag, (rows, lags): 0 where there is nothing.
+    Eigen::MatrixXcf windows_of(const std::vector<Sparse>& sparse,
+                                const std::vector<Eigen::Index>& lags) const;
     /// The records with a clock that is `base_us` late.
     std::vector<Sparse> at_spacing(std::span<const MeasuredRecord> measured, double base_us) const;
     /// Lags at which the windows lie in the records, or outside by less than is allowed.

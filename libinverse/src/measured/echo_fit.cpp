@@ -19,6 +19,8 @@
 namespace nmrinverse {
 namespace {
 
+/// Records of a series that are fitted alone at first.
+constexpr std::size_t kAlone = 2;
 /// Times that an echo is sought.
 constexpr int kAttempts = 2;
 /// Widenings of the search at each place, before the best one gets all that are allowed.
@@ -26,6 +28,8 @@ constexpr int kFirstWidenings = 1;
 constexpr int kLastWidenings = 5;
 /// Starts of a place that are followed at first.
 constexpr int kFirstFollowed = 16;
+/// Of those that may turn, twice as many when an echo is sought again.
+constexpr int kTurnedFollowed = 24;
 /// A time zero beyond this share of its range is at its end.
 constexpr double kAtEnd = 0.9;
 /// Fitted to other samples then, it is as good within so many deviations of chi-square.
@@ -94,6 +98,7 @@ EchoFit at_place(const nmrsim::Experiment& experiment, std::span<const MeasuredR
     fit.noise = sigma / std::abs(place.factor);
     if (records.size() == 1) fit.noise_correlation = records.front().noise.correlation;
     fit.signal.resize(2 * all);
+    const bool weighed = records.size() > 1 || !records.front().relative_noise.empty();
     std::size_t at = 0;
     for (std::size_t r = 0; r < records.size(); ++r) {
         const MeasuredRecord& record = records[r];
@@ -104,7 +109,9 @@ EchoFit at_place(const nmrsim::Experiment& experiment, std::span<const MeasuredR
                 place.factor;
             fit.signal[at] = static_cast<float>(m.real());
             fit.signal[all + at] = static_cast<float>(m.imag());
-            if (records.size() > 1) fit.relative_noise.push_back(record.noise.sigma / sigma);
+            if (!weighed) continue;
+            const double own = record.relative_noise.empty() ? 1.0 : record.relative_noise[i];
+            fit.relative_noise.push_back(own * record.noise.sigma / sigma);
         }
     }
     return fit;
@@ -134,11 +141,15 @@ void take_offset(const nmrsim::Experiment& experiment, EchoFit& fit) {
         nmrsim::series_records(fit.acquired(experiment));
     for (std::size_t r = 0; r < records.size(); ++r) {
         const std::size_t past = first + nmrsim::sample_count(records[r]);
-        std::complex<double> mean = 0.0;
+        std::complex<double> sum = 0.0;
+        double weights = 0.0;
         for (std::size_t i = first; i < past; ++i) {
-            mean += std::complex<double>(residual[i], residual[all + i]) /
-                    static_cast<double>(past - first);
+            const double relative = fit.relative_noise.empty() ? 1.0 : fit.relative_noise[i];
+            const double weight = 1.0 / (relative * relative);
+            sum += weight * std::complex<double>(residual[i], residual[all + i]);
+            weights += weight;
         }
+        const std::complex<double> mean = weights > 0.0 ? sum / weights : 0.0;
         for (std::size_t i = first; i < past; ++i) {
             fit.signal[i] -= static_cast<float>(mean.real());
             fit.signal[all + i] -= static_cast<float>(mean.imag());
@@ -150,12 +161,12 @@ void take_offset(const nmrsim::Experiment& experiment, EchoFit& fit) {
 
 /// The echo fitted where it was found, under the noise as it is known.
 void fit_there(const nmrsim::Experiment& experiment, std::span<const double> starts,
-               RefineOptions options, EchoFit& fit) {
+               RefineOptions options, EchoFit& fit, std::span<const double> time_zeros_us = {}) {
     options.noise = fit.noise;
     options.noise_correlation = fit.noise_correlation;
     options.noise_uncertainty = fit.noise_uncertainty;
     options.relative_noise = fit.relative_noise;
-    fit.fit = refine(fit.acquired(experiment), fit.signal, starts, options);
+    fit.fit = refine(fit.acquired(experiment), fit.signal, starts, options, time_zeros_us);
 }
 
 /// Of noise that is not white and was not seen alone, the fit itself leaves the best record: fits
@@ -192,6 +203,11 @@ nmrsim::Experiment EchoFit::acquired(nmrsim::Experiment experiment) const {
 
 EchoFit fit_echo(const EchoFinder& finder, std::span<const MeasuredRecord> records,
                  const RefineOptions& options) {
+    const std::size_t expected = nmrsim::series_records(finder.experiment()).size();
+    if (records.size() != expected) {
+        throw std::invalid_argument(fmt::format("expected {} records of the series, got {}",
+                                                expected, records.size()));
+    }
     RefineOptions used = options;
     EchoFit best;
     const auto refined = [&](const FoundEcho& place, int widenings, bool again) {
@@ -200,8 +216,10 @@ EchoFit fit_echo(const EchoFinder& finder, std::span<const MeasuredRecord> recor
         const bool first_look = widenings < options.widenings;
         used.drawn = std::max(1, options.drawn / (first_look ? 4 : 1));
         used.brief = first_look;
-        used.refined = first_look ? std::min(options.refined, kFirstFollowed) : options.refined;
-        fit_there(finder.experiment(), place.starts, used, next);
+        if (!used.turning) {
+            used.refined = first_look ? std::min(options.refined, kFirstFollowed) : options.refined;
+        }
+        fit_there(finder.experiment(), place.starts, used, next, place.time_zeros_us);
         const auto per_degree = [](const EchoFit& fit) {
             return fit.fit.chi_square / fit.fit.degrees;
         };
@@ -226,11 +244,39 @@ EchoFit fit_echo(const EchoFinder& finder, std::span<const MeasuredRecord> recor
     };
     // Noise that is hardly known says of no place that it is the right one.
     const NoiseEstimate& noise = records.front().noise;
-    const bool guessed = records.size() == 1 && noise.coloured && !noise.from_tail;
+    const bool guessed = records.size() == 1 && noise.coloured && !noise.from_tail &&
+                         records.front().relative_noise.empty();
+    // What a record of a series says alone costs little, and leads to what all say.
+    const auto from_one = [&](std::size_t r) {
+        const EchoFit one = fit_echo(*finder.alone(r), records.subspan(r, 1), options);
+        std::vector<double> guesses = one.fit.estimate;
+        for (const Minimum& rival : one.fit.rivals) {
+            guesses.insert(guesses.end(), rival.parameters.begin(), rival.parameters.end());
+        }
+        for (const Minimum& point : one.fit.valleys) {
+            guesses.insert(guesses.end(), point.parameters.begin(), point.parameters.end());
+        }
+        centred(finder.at(records, one.shift_us(), one.factor(), guesses), 0);
+        return within(kSureFit);
+    };
     const auto search = [&] {
+        for (std::size_t r = 0; records.size() > 1 && r < std::min(kAlone, records.size()); ++r) {
+            if (from_one(r)) return;
+        }
         for (int attempt = 0; attempt < kAttempts; ++attempt) {
-            for (const FoundEcho& place : finder.find(records, attempt)) {
-                centred(place, std::min(kFirstWidenings, options.widenings));
+            const std::vector<FoundEcho> places = finder.find(records, attempt);
+            for (std::size_t p = 0; p < places.size(); ++p) {
+                // Beside the first place, what turns is tried.
+                if (p == 1 || places.size() == 1) {
+                    used.turning = true;
+                    used.refined = attempt == 0 ? kTurnedFollowed : 2 * kTurnedFollowed;
+                    for (const FoundEcho& place : finder.find_turned(records, attempt)) {
+                        centred(place, 0);
+                        if (!guessed && within(kSureFit)) return;
+                    }
+                    used.turning = false;
+                }
+                centred(places[p], std::min(kFirstWidenings, options.widenings));
                 if (!guessed && within(kSureFit)) return;
             }
             if (within(kConsistent)) return;

@@ -107,6 +107,33 @@ struct EchoFinder::Bank {
         return result;
     }
 
+    /// The best of a pool, which is sorted, and all that are near each.
+    std::vector<FoundEcho> places_of(const std::vector<Candidate>& pool,
+                                     std::span<const MeasuredRecord> records) const {
+        const double range_us = filters.range_us(records);
+        std::vector<FoundEcho> places;
+        std::vector<bool> taken(pool.size(), false);
+        for (std::size_t i = 0; i < pool.size() && places.size() < kPlaces; ++i) {
+            if (taken[i]) continue;
+            const Candidate& best = pool[i];
+            FoundEcho found;
+            found.shift_us = best.shift_us;
+            found.factor = best.factor;
+            found.signal = curve(best, records);
+            found.explained = std::min(1.0, best.explained);
+            for (std::size_t j = i; j < pool.size(); ++j) {
+                if (std::abs(pool[j].shift_us - best.shift_us) > range_us) continue;
+                taken[j] = true;
+                if (found.starts.size() == kStarts * best.parameters.size()) continue;
+                found.starts.insert(found.starts.end(), pool[j].parameters.begin(),
+                                    pool[j].parameters.end());
+                found.time_zeros_us.push_back(best.shift_us - pool[j].shift_us);
+            }
+            places.push_back(std::move(found));
+        }
+        return places;
+    }
+
     /// The nearest shift at which a record covers its window, if there is one.
     double covering(double shift_us, const MeasuredRecord& record, std::size_t r) const {
         const double least = record.time_us.front() - times[r].front();
@@ -127,6 +154,11 @@ EchoFinder::EchoFinder(const nmrsim::Experiment& experiment, EchoProposal propos
 }
 
 EchoFinder::~EchoFinder() = default;
+
+std::unique_ptr<EchoFinder> EchoFinder::alone(std::size_t r) const {
+    return std::make_unique<EchoFinder>(nmrsim::series_records(bank_->experiment).at(r),
+                                        EchoProposal(), bank_->options);
+}
 
 const nmrsim::Experiment& EchoFinder::experiment() const {
     return bank_->experiment;
@@ -167,7 +199,6 @@ std::vector<FoundEcho> EchoFinder::find(std::span<const MeasuredRecord> records,
             "{:.6g} us are shorter than the model's window of {:.6g} us",
             first.time_us.back() - first.time_us.front(), window.back() - window.front()));
     }
-    const double range_us = bank.filters.range_us(records);
     const auto better = [](const Candidate& a, const Candidate& b) {
         return a.explained > b.explained;
     };
@@ -187,26 +218,12 @@ std::vector<FoundEcho> EchoFinder::find(std::span<const MeasuredRecord> records,
             return ++kept[std::lround(candidate.shift_us)] > kKept;
         });
     }
-    std::vector<FoundEcho> places;
-    std::vector<bool> taken(pool.size(), false);
-    for (std::size_t i = 0; i < pool.size() && places.size() < kPlaces; ++i) {
-        if (taken[i]) continue;
-        const Candidate& best = pool[i];
-        FoundEcho found;
-        found.shift_us = best.shift_us;
-        found.factor = best.factor;
-        found.signal = bank.curve(best, records);
-        found.explained = std::min(1.0, best.explained);
-        for (std::size_t j = i; j < pool.size(); ++j) {
-            if (std::abs(pool[j].shift_us - best.shift_us) > range_us) continue;
-            taken[j] = true;
-            if (found.starts.size() == kStarts * best.parameters.size()) continue;
-            found.starts.insert(found.starts.end(), pool[j].parameters.begin(),
-                                pool[j].parameters.end());
-        }
-        places.push_back(std::move(found));
-    }
-    return places;
+    return bank.places_of(pool, records);
+}
+
+std::vector<FoundEcho> EchoFinder::find_turned(std::span<const MeasuredRecord> records,
+                                               int attempt) const {
+    return bank_->places_of(bank_->filters.turned(attempt, records), records);
 }
 
 }  // namespace nmrinverse
