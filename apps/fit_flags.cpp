@@ -100,6 +100,11 @@ void add_fit_flags(CLI::App& app, FitFlags& flags) {
                                      "(default: flip_deg)")
                           ->delimiter(',')
                           ->type_name("NAME,...");
+    app.add_option("--compare", flags.compare,
+                   "In place of estimates: the odds, by evidence, of the experiment as it is "
+                   "(uniform), without coupling (none) and with other lines (gaussian, ...)")
+        ->delimiter(',')
+        ->type_name("uniform,none,...");
     add_reading_options(app, flags.reading);
     app.add_option("--samples", flags.samples,
                    "Also write N draws of each curve's posterior, beside --out as *.samples.csv")
@@ -127,13 +132,22 @@ FitSource FitFlags::source() const {
     return fit_source_of(experiment);
 }
 
+std::vector<std::string> FitFlags::files_of_records() const {
+    const bool own = series.empty() && !in_words() && names_experiment(model);
+    if (series.empty() && !own) return {};
+    const std::filesystem::path folder =
+        own ? std::filesystem::path(model).parent_path() : std::filesystem::path();
+    std::vector<std::string> files;
+    for (const nmrsim::SeriesRecord& record :
+         own ? nmrsim::load_experiment(model).series : nmrsim::read_series(series)) {
+        if (!record.file.empty()) files.push_back((folder / record.file).string());
+    }
+    return files;
+}
+
 void FitFlags::settle() {
     if (in_words()) inputs.insert(inputs.begin(), std::exchange(model, ""));
-    if (!series.empty() && inputs.empty()) {
-        for (const nmrsim::SeriesRecord& record : nmrsim::read_series(series)) {
-            if (!record.file.empty()) inputs.push_back(record.file);
-        }
-    }
+    if (inputs.empty()) inputs = files_of_records();
     if (inputs.empty()) throw std::invalid_argument("INPUT is required: curves to fit");
     const bool alone = in_words() || names_experiment(model);
     fit.refine = fit.refine || alone;

@@ -20,7 +20,7 @@ struct FitFlags {
     std::string model, out, plot, series, save_experiment;
     nmrsim::EchoInWords words;
     std::vector<std::string> settings;
-    std::vector<std::string> inputs;
+    std::vector<std::string> inputs, compare;
     std::string format = "csv", picture = "svg";
     nmrinverse::FitOptions fit;
     int samples = 0;
@@ -34,6 +34,8 @@ struct FitFlags {
     bool in_words() const {
         return !words.tau.empty() || !words.line.empty() || !words.pulses.empty();
     }
+    /// Where the records of the series say that their samples are.
+    std::vector<std::string> files_of_records() const;
     /// The path of `out` with another extension.
     std::string beside_out(const char* extension) const;
 };

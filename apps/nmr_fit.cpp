@@ -9,6 +9,7 @@
 #include "command_line.h"
 #include "fit_flags.h"
 #include "fit_source.h"
+#include "nmrinverse/compare.h"
 #include "nmrinverse/estimates_text.h"
 #include "nmrinverse/fit_report.h"
 #include "nmrsim/file_output.h"
@@ -115,6 +116,12 @@ int main(int argc, char** argv) {
         };
         flags.fit.say = [&](const std::string& line) { progress.say(line); };
         flags.fit.warn = [&](const std::string& line) { nmrapps::warn(app, line); };
+        if (!flags.compare.empty()) {
+            const nmrinverse::Comparison odds = nmrinverse::compare(
+                nmrinverse::alternatives_of(source.experiment, flags.compare), inputs, flags.fit);
+            progress.finish();
+            return nmrapps::write_result(flags.out, nmrinverse::comparison_as_csv(odds));
+        }
         const FitResult result = source.fit(inputs, flags.fit);
         progress.finish();
         write_results(app, flags, result, source);

@@ -15,6 +15,7 @@
 #include "bindings.h"
 #include "curves.h"
 #include "interrupt.h"
+#include "nmrinverse/compare.h"
 #include "nmrsim/signal.h"
 
 namespace nmrpython {
@@ -35,13 +36,15 @@ InputCurves of_signal(const nmrsim::Signal& signal, std::size_t index) {
     return input;
 }
 
-InputCurves of_array(const py::object& curves, std::vector<double> time_us) {
+InputCurves of_array(const py::object& curves, std::vector<double> time_us,
+                     const nmrsim::CurveFormat& format) {
     const Curves read = any_curves_of(curves, extent(time_us.size()));
     InputCurves input;
     input.name = "curves";
     for (std::size_t c = 0; c < read.count; ++c) input.names.push_back(fmt::format("curve {}", c));
     input.curves.time_us = std::move(time_us);
     input.curves.signal.assign(read.values().begin(), read.values().end());
+    input.curves = nmrsim::as_told(std::move(input.curves), format, input.name);
     return input;
 }
 
@@ -49,27 +52,45 @@ bool is_path(const py::handle& item) {
     return py::isinstance<py::str>(item) || py::hasattr(item, "__fspath__");
 }
 
+nmrsim::CurveFormat format_of(const py::dict& given) {
+    nmrsim::CurveFormat format;
+    format.time_unit = given["time_unit"].cast<std::string>();
+    const auto columns = given["columns"].cast<std::string>();
+    if (!columns.empty()) format.columns = nmrsim::parse_columns(columns);
+    format.dwell = given["dwell"].cast<std::optional<double>>();
+    format.start = given["start"].cast<std::optional<double>>();
+    format.skip = given["skip"].cast<std::size_t>();
+    format.conjugate = given["conjugate"].cast<bool>();
+    format.validate();
+    return format;
+}
+
 std::vector<InputCurves> inputs_of(const py::object& curves, const py::object& time_us,
-                                   const nmrsim::Experiment& experiment) {
+                                   const nmrsim::Experiment& experiment,
+                                   const nmrsim::CurveFormat& format) {
+    const auto times = [&] {
+        return time_us.is_none() ? nmrsim::acquisition_times_us(experiment)
+                                 : time_us.cast<std::vector<double>>();
+    };
     const bool listed = py::isinstance<py::list>(curves) || py::isinstance<py::tuple>(curves);
     const py::list items = listed ? py::list(curves) : py::list();
     if (!listed || items.empty()) {
         if (!py::isinstance<nmrsim::Signal>(curves) && !is_path(curves)) {
-            return {of_array(curves, time_us.is_none() ? nmrsim::acquisition_times_us(experiment)
-                                                       : time_us.cast<std::vector<double>>())};
+            return {of_array(curves, times(), format)};
         }
     } else if (!py::isinstance<nmrsim::Signal>(items[0]) && !is_path(items[0])) {
-        return {of_array(curves, time_us.is_none() ? nmrsim::acquisition_times_us(experiment)
-                                                   : time_us.cast<std::vector<double>>())};
+        return {of_array(curves, times(), format)};
     }
     if (!time_us.is_none()) throw py::value_error("time_us goes with arrays alone");
     std::vector<InputCurves> inputs;
     const auto take = [&](const py::handle& item) {
         if (is_path(item)) {
             const auto path = py::module_::import("os").attr("fspath")(item).cast<std::string>();
-            inputs.push_back(nmrinverse::read_curves(path, experiment));
+            inputs.push_back(nmrinverse::read_curves(path, experiment, format));
         } else {
             inputs.push_back(of_signal(item.cast<const nmrsim::Signal&>(), inputs.size()));
+            InputCurves& one = inputs.back();
+            one.curves = nmrsim::as_told(std::move(one.curves), format, one.name);
         }
     };
     if (!listed) take(curves);
@@ -99,9 +120,56 @@ py::array_t<float> rows_of(const std::span<const float> values) {
 
 }  // namespace
 
+namespace {
+
+/// Curves, files and their samples' deviations, as fit() and compare() take them.
+std::vector<InputCurves> told_inputs(const py::object& curves, const py::object& time_us,
+                                     const nmrsim::Experiment& experiment, const py::dict& given) {
+    const nmrsim::CurveFormat format = format_of(given);
+    std::vector<InputCurves> inputs = inputs_of(curves, time_us, experiment, format);
+    if (!given["sigma"].is_none()) {
+        if (inputs.size() != 1) throw py::value_error("sigma goes with one curve or array of them");
+        const auto sigma = given["sigma"].cast<std::vector<float>>();
+        nmrsim::MeasuredCurves& read = inputs.front().curves;
+        const std::size_t all = read.count() * read.points();
+        if (sigma.size() != read.points() && sigma.size() != all) {
+            throw py::value_error(
+                fmt::format("sigma must be of {} samples, got {}", read.points(), sigma.size()));
+        }
+        for (std::size_t i = 0; i < all; ++i) {
+            read.sigma.push_back(sigma[i % sigma.size()]);
+            if (!(read.sigma.back() > 0.0f)) throw py::value_error("sigma must be > 0");
+        }
+    }
+    return inputs;
+}
+
+py::dict compared(const nmrsim::Experiment& experiment, const std::vector<std::string>& words,
+                  const py::object& curves, const py::object& time_us, const py::dict& given) {
+    const std::vector<InputCurves> inputs = told_inputs(curves, time_us, experiment, given);
+    const FitOptions options = options_of(given);
+    const nmrinverse::Comparison found = without_gil([&] {
+        return nmrinverse::compare(nmrinverse::alternatives_of(experiment, words), inputs, options);
+    });
+    const auto table = [&](const std::vector<double>& values) {
+        return py::array_t<double>(Shape{extent(found.count()), extent(words.size())},
+                                   values.data());
+    };
+    py::dict all;
+    all["names"] = found.curves;
+    all["alternatives"] = found.alternatives;
+    all["probability"] = table(found.probability);
+    all["log_evidence"] = table(found.log_evidence);
+    all["chi_square"] = table(found.chi_square);
+    all["degrees"] = table(found.degrees);
+    return all;
+}
+
+}  // namespace
+
 py::dict fitted(const nmrsim::Experiment& experiment, const py::object& curves,
                 const py::object& time_us, const py::dict& given, const FitCall& fit) {
-    const std::vector<InputCurves> inputs = inputs_of(curves, time_us, experiment);
+    const std::vector<InputCurves> inputs = told_inputs(curves, time_us, experiment, given);
     FitOptions options = options_of(given);
     std::vector<std::string> notes;
     options.say = options.warn = [&](const std::string& line) { notes.push_back(line); };
@@ -159,6 +227,7 @@ void bind_fit(py::module_& module) {
         },
         "The fields of nmrsim.Fit.");
     module.def("default_options", &default_options, "Of fit_experiment: FitOptions as a dict.");
+    module.def("compare_experiments", &compared, "The fields of nmrsim.Comparison.");
 }
 
 }  // namespace nmrpython

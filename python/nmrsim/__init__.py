@@ -59,7 +59,7 @@ from ._fit import (
     fit_jointly,
     refine,
 )
-from .fitting import Fit, fit
+from .fitting import Comparison, Fit, compare, fit
 
 __all__ = [name for name in dir() if not name.startswith("_") and name != "fitting"]
 

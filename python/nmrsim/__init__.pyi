@@ -298,7 +298,29 @@ def fit(
     samples: int = 0,
     seed: int = 0,
     threads: int = 0,
+    sigma: Any = None,
+    time_unit: str = "",
+    columns: str = "",
+    dwell: float | None = None,
+    start: float | None = None,
+    skip: int = 0,
+    conjugate: bool = False,
 ) -> Fit: ...
+class Comparison(NamedTuple):
+    names: list[str]
+    alternatives: list[str]
+    probability: NDArray[np.float64]
+    log_evidence: NDArray[np.float64]
+    chi_square: NDArray[np.float64]
+    degrees: NDArray[np.float64]
+
+def compare(
+    by: Experiment,
+    alternatives: Sequence[str],
+    curves: _Curves | _Path | Sequence[_Path],
+    time_us: ArrayLike | None = None,
+    how: Mapping[str, Any] | None = None,
+) -> Comparison: ...
 def refine(
     experiment: Experiment,
     signal: _Curves,

@@ -5,6 +5,7 @@ import json
 from typing import NamedTuple
 
 from ._core import Experiment
+from ._fit import compare_experiments as _compare_experiments
 from ._fit import default_options as _default_options
 from ._fit import fit_experiment as _fit_experiment
 
@@ -51,7 +52,17 @@ for _name, _meaning in {
     getattr(Fit, _name).__doc__ = _meaning
 
 
-_DEFAULTS = _default_options()
+# How files and arrays are read.
+_READING = {
+    "sigma": None,
+    "time_unit": "",
+    "columns": "",
+    "dwell": None,
+    "start": None,
+    "skip": 0,
+    "conjugate": False,
+}
+_DEFAULTS = _default_options() | _READING
 
 
 def fit(by, curves, time_us=None, **options):
@@ -79,6 +90,11 @@ def fit(by, curves, time_us=None, **options):
         samples: draws of each posterior to return.
         seed: of all draws.
         threads: 0 for all cores. The result does not depend on it.
+        sigma: of measured curves, each sample's standard deviation on each part, (points) or (n,
+            points). Samples that are not a number (NaN) and gaps in the times do not count.
+        time_unit, columns, dwell, start: how files are read, as the flags of nmr-fit.
+        skip: first samples of each record that are left out.
+        conjugate: Im has the other sign.
     Raises: ValueError for what cannot be fitted, InputError for files and times.
     Releases the GIL.
     """
@@ -102,3 +118,44 @@ _KEYWORDS = [
 ]
 _POSITIONAL = list(inspect.signature(fit).parameters.values())[:-1]
 fit.__signature__ = inspect.Signature(_POSITIONAL + _KEYWORDS)
+
+
+class Comparison(NamedTuple):
+    """What m experiments say of n curves."""
+
+    names: list
+    alternatives: list
+    probability: object
+    log_evidence: object
+    chi_square: object
+    degrees: object
+
+
+for _name, _meaning in {
+    "names": "Of the curves, (n).",
+    "alternatives": "Of the experiments, (m).",
+    "probability": "Of each experiment, with equal odds before, (n, m).",
+    "log_evidence": "Natural logarithm of the likelihood's mean over the prior, (n, m).",
+    "chi_square": "At each one's best fit of the same samples, (n, m).",
+    "degrees": "What chi-square should be, (n, m).",
+}.items():
+    getattr(Comparison, _name).__doc__ = _meaning
+
+
+def compare(by, alternatives, curves, time_us=None, how=None):
+    """Which of several experiments made each curve, by evidence: Comparison.
+
+    Args:
+        by: an Experiment of the uniform kernel.
+        alternatives: two or more of "uniform" (as it is), "none" (without couplings) and names of
+            lines, such as "gaussian".
+        curves, time_us: as for fit().
+        how: keywords of fit() and their values, such as {"noise": 1e-3} or {"measured": True}.
+    Raises: ValueError for what cannot be compared, InputError for files and times.
+    Releases the GIL.
+    """
+    unknown = set(how or {}) - set(_DEFAULTS)
+    if unknown:
+        raise TypeError(f"how: fit() has no keyword {sorted(unknown)[0]}")
+    options = _DEFAULTS | (how or {})
+    return Comparison(**_compare_experiments(by, list(alternatives), curves, time_us, options))

@@ -112,3 +112,34 @@ def test_a_model_answers_and_is_refined():
     together = nmrsim.fit(model, curves, noise=NOISE, joint=True)
     assert comes_home(together, [[60, 120, 30], [60, 120, 50]])
     assert together.estimates.mean[0, 0] == together.estimates.mean[1, 0]
+
+
+def test_dead_samples_gaps_and_deviations_are_heeded():
+    random = np.random.default_rng(3)
+    experiment = nmrsim.Experiment.from_words(tau="50us", line="lorentzian:15kHz", pulses="60,120")
+    truth = [12.0, 30.0, 60.0]
+    clean = nmrsim.simulate(nmrsim.with_parameters(experiment, truth))
+    n = len(clean)
+    sigma = np.full(n, 1e-3)
+    sigma[250:] *= 20.0
+    m = clean.m + sigma * (random.normal(size=n) + 1j * random.normal(size=n))
+    m[100:110] = np.nan
+    kept = np.r_[0:150, 170:n]
+    curve = nmrsim.Signal(clean.time_us[kept], 40.0 * m.real[kept], 40.0 * m.imag[kept])
+    fit = nmrsim.fit(experiment, [curve], measured=True, sigma=40.0 * sigma[kept])
+    assert np.all(np.abs(fit.estimates.mean[0] - truth) < 5.0 * fit.estimates.sd[0])
+    assert fit.verdicts == ["ok"]
+    assert "curve 0: 30 samples do not count" in fit.notes
+
+
+def test_experiments_are_compared_by_evidence():
+    experiment = nmrsim.Experiment.from_words(tau="50us", line="lorentzian:15kHz", pulses="60,120")
+    clean = nmrsim.simulate(nmrsim.with_parameters(experiment, [12.0, 30.0, 60.0]))
+    odds = nmrsim.compare(
+        experiment, ["uniform", "none"], clean.with_noise(1e-3, seed=1), how={"noise": 1e-3}
+    )
+    assert odds.alternatives == ["uniform", "none"]
+    assert odds.probability[0, 0] > 0.999
+    assert odds.chi_square[0, 1] > 10.0 * odds.degrees[0, 1]
+    with pytest.raises(TypeError, match="fit\\(\\) has no keyword nosie"):
+        nmrsim.compare(experiment, ["uniform", "none"], clean, how={"nosie": 1.0})

@@ -6,9 +6,13 @@
 #include <stdexcept>
 
 #include "catch_compat.h"
+#include "nmrinverse/compare.h"
 #include "nmrsim/dataset.h"
+#include "nmrsim/echo_in_words.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/experiment_file.h"
+#include "nmrsim/measured_curves.h"
+#include "nmrsim/random.h"
 #include "nmrsim/simulate.h"
 #include "nmrsim/stop.h"
 
@@ -132,6 +136,76 @@ TEST_CASE("fit: a measured echo is found, a joint fit shares its unknowns", "[sl
     CHECK(result.steps.find("curve 2") != std::string::npos);
 }
 
+TEST_CASE("fit: dead samples, gaps and samples' own deviations are heeded") {
+    const nmrsim::Experiment experiment =
+        nmrsim::echo_from_words({"50us", "lorentzian:15kHz", "60,120"});
+    const std::vector<double> truth = {12.0, 30.0, 60.0};
+    InputCurves input = curves_of(experiment, truth, std::polar(40.0, 1.0));
+    nmrsim::MeasuredCurves& curves = input.curves;
+    const std::size_t points = curves.points();
+    // Nothing where it is dead; loud where its deviation says so; a hole where there are no times.
+    curves.dead.assign(points, false);
+    curves.sigma.assign(points, 40.0f * static_cast<float>(kNoise));
+    nmrsim::CounterRandom random(5, 0, nmrsim::RandomStream::noise);
+    for (std::size_t i = 0; i < points; ++i) {
+        curves.dead[i] = i > 100 && i < 110;
+        if (curves.dead[i]) curves.signal[i] = curves.signal[points + i] = 0.0f;
+        if (i < 250) continue;
+        curves.sigma[i] *= 20.0f;
+        for (const std::size_t part : {i, points + i}) {
+            curves.signal[part] += 19.97f * 40.0f * static_cast<float>(kNoise * random.normal());
+        }
+    }
+    const auto cut = [&](auto& values, std::size_t rows) {
+        for (std::size_t row = rows; row-- > 0;) {
+            const auto at = values.begin() + static_cast<std::ptrdiff_t>(row * points + 150);
+            values.erase(at, at + 20);
+        }
+    };
+    cut(curves.signal, 2);
+    cut(curves.sigma, 1);
+    cut(curves.dead, 1);
+    cut(curves.time_us, 1);
+    FitOptions options;
+    options.measured = true;
+    std::string said;
+    options.say = [&](const std::string& line) { said += line + "\n"; };
+    const FitResult result = fit(experiment, {&input, 1}, options);
+    INFO(said << result.judgements.reason[0]);
+    check_near(result, truth);
+    CHECK(result.judgements.verdict[0] == Verdict::ok);
+    CHECK(said.find("29 samples do not count") != std::string::npos);
+    CHECK(said.find("each sample by its own standard deviation") != std::string::npos);
+    // Without weights the loud ones are no noise of this size.
+    options.noise = 40.0 * kNoise;
+    input.curves.sigma.clear();
+    const FitResult alike = fit(experiment, {&input, 1}, options);
+    CHECK(alike.judgements.verdict[0] != Verdict::ok);
+}
+
+TEST_CASE("fit: a curve whose Im has the other sign is fitted so where asked, and said otherwise") {
+    const nmrsim::Experiment experiment =
+        nmrsim::echo_from_words({"50us", "lorentzian:15kHz", "60,120"});
+    const std::vector<double> truth = {25.0, 30.0, 60.0};
+    InputCurves input = curves_of(experiment, truth);
+    nmrsim::CurveFormat turned;
+    turned.conjugate = true;
+    input.curves = nmrsim::as_told(std::move(input.curves), turned, "curve");
+    FitOptions options;
+    options.measured = true;
+    std::string said;
+    options.say = [&](const std::string& line) { said += line + "\n"; };
+    const FitResult wrong = fit(experiment, {&input, 1}, options);
+    INFO(said << wrong.judgements.reason[0]);
+    CHECK(wrong.judgements.verdict[0] != Verdict::ok);
+    CHECK(said.find("Im with the other sign fits better: --conjugate") != std::string::npos);
+    input.curves = nmrsim::as_told(std::move(input.curves), turned, "curve");
+    said.clear();
+    const FitResult right = fit(experiment, {&input, 1}, options);
+    check_near(right, truth);
+    CHECK(said.find("other sign") == std::string::npos);
+}
+
 TEST_CASE("fit: what cannot be fitted is refused in one line") {
     const nmrsim::Experiment experiment = experiment_2021();
     const InputCurves input = curves_of(experiment, {93.0, 71.0, 38.0});
@@ -155,4 +229,29 @@ TEST_CASE("fit: what cannot be fitted is refused in one line") {
     refused(elsewhere, "cover");
     options.progress = [](const std::string&, double) { return false; };
     CHECK_THROWS_AS(fit(experiment, {&input, 1}, options), nmrsim::Stopped);
+}
+
+TEST_CASE("compare: the odds are on the experiment that made the curve") {
+    const nmrsim::Experiment experiment =
+        nmrsim::echo_from_words({"50us", "lorentzian:15kHz", "60,120"});
+    FitOptions options;
+    options.noise = kNoise;
+    const std::vector<std::string> words = {"uniform", "none", "gaussian"};
+    const std::vector<Alternative> alternatives = alternatives_of(experiment, words);
+    REQUIRE(alternatives[1].experiment.prior.size() == 1);
+    const InputCurves coupled = curves_of(experiment, {12.0, 30.0, 60.0});
+    const Comparison clear = compare(alternatives, {&coupled, 1}, options);
+    REQUIRE(clear.probability.size() == 3);
+    CHECK(clear.probability[0] > 0.999);
+    CHECK(clear.chi_square[1] > 10.0 * clear.degrees[1]);
+    // Without coupling the wider prior loses odds, though it fits as well.
+    const InputCurves free = curves_of(experiment, {0.0, 0.0, 60.0});
+    const Comparison plain = compare(alternatives, {&free, 1}, options);
+    CHECK(plain.probability[1] > 0.99);
+    CHECK(plain.chi_square[0] < plain.chi_square[1] + 1.0);
+    const std::string csv = comparison_as_csv(plain);
+    CHECK(csv.starts_with("curve,alternative,probability,log_evidence,chi_square,degrees\n"));
+    CHECK(csv.find("curve 0,none,") != std::string::npos);
+    CHECK_THROWS_AS(alternatives_of(experiment, std::vector<std::string>{"rkky"}),
+                    std::invalid_argument);
 }

@@ -3,6 +3,7 @@
 
 #include "nmrinverse/challenge_score.h"
 #include "nmrinverse/classification.h"
+#include "nmrinverse/compare.h"
 #include "nmrinverse/curve_figures.h"
 #include "nmrinverse/curves.h"
 #include "nmrinverse/diagnostic_figures.h"

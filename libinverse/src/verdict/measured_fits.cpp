@@ -19,6 +19,15 @@
 namespace nmrinverse {
 namespace {
 
+/// A conjugate is worth a word where it takes chi-square to this share.
+constexpr double kFarBetter = 0.25;
+
+/// White noise leaves neighbours correlated by so many standard deviations at most; by fewer where
+/// chi-square, whose size short records hardly know, is also so many too large.
+constexpr double kCorrelated = 3.5;
+constexpr double kCorrelatedBeside = 2.5;
+constexpr double kTooLarge = 2.0;
+
 /// A time zero this near to the end of its range (a share of it) may lie beyond.
 constexpr double kAtEnd = 0.99;
 
@@ -48,10 +57,36 @@ double phase_deg(std::complex<double> factor) {
 constexpr double kFewestPerPeriod = 2.5;
 constexpr std::size_t kFewestPoints = 64;
 
+/// One record of the inputs.
+struct Source {
+    const InputCurves* input;
+    std::size_t index;
+    std::shared_ptr<const nmrsim::MeasuredCurves> curves;  ///< the input's, gaps filled
+    std::vector<double> time_us;
+
+    const std::string& name() const { return input->names[index]; }
+    std::span<const float> signal() const {
+        const std::size_t row = 2 * time_us.size();
+        return std::span(curves->signal).subspan(index * row, row);
+    }
+    SampleWeights weights() const {
+        const std::ptrdiff_t points = std::ssize(time_us);
+        const std::ptrdiff_t first = static_cast<std::ptrdiff_t>(index) * points;
+        const auto part = [&](const auto& values) {
+            using Values = std::decay_t<decltype(values)>;
+            if (values.empty()) return Values();
+            return Values(values.begin() + first, values.begin() + first + points);
+        };
+        return {part(curves->sigma), part(curves->dead)};
+    }
+};
+
 /// Throws nmrsim::InputError for times that cannot be used. Args: covered: the record must cover
 /// the experiment's window, which a network reads; keep_times: at its own times.
-void check_times(const std::string& name, const std::vector<double>& time_us,
-                 const nmrsim::Experiment& experiment, bool covered, bool keep_times) {
+void check_times(const Source& source, const nmrsim::Experiment& experiment, bool covered,
+                 bool keep_times, bool noise_given) {
+    const std::string& name = source.name();
+    const std::vector<double>& time_us = source.time_us;
     const std::vector<double> window = nmrsim::acquisition_times_us(experiment);
     const double spacing = nmrsim::even_spacing_us(time_us);
     // Times in text files are rounded.
@@ -64,6 +99,19 @@ void check_times(const std::string& name, const std::vector<double>& time_us,
     if (time_us.size() < kFewestPoints) {
         throw nmrsim::InputError(fmt::format("{}: expected at least {} samples, found {}", name,
                                              kFewestPoints, time_us.size()));
+    }
+    const SampleWeights weights = source.weights();
+    if (!noise_given && weights.sigma.empty() &&
+        weights.longest_run(time_us.size()) < kFewestPoints) {
+        throw nmrsim::InputError(
+            fmt::format("{}: the longest run of samples without a gap has {}, expected {} or more "
+                        "to take the noise from, or its size (noise)",
+                        name, weights.longest_run(time_us.size()), kFewestPoints));
+    }
+    if (covered && !weights.alike()) {
+        throw nmrsim::InputError(name +
+                                 ": a network cannot read curves with gaps, dead samples or "
+                                 "weights: fit the experiment in place of the model");
     }
     if (covered && time_us.back() - time_us.front() < length_us) {
         throw nmrsim::InputError(fmt::format(
@@ -91,19 +139,6 @@ void check_times(const std::string& name, const std::vector<double>& time_us,
     }
 }
 
-/// One record of the inputs.
-struct Source {
-    const InputCurves* input;
-    std::size_t index;
-    std::vector<double> time_us;
-
-    const std::string& name() const { return input->names[index]; }
-    std::span<const float> signal() const {
-        const std::size_t row = 2 * time_us.size();
-        return std::span(input->curves.signal).subspan(index * row, row);
-    }
-};
-
 /// What is fitted as one: each record by itself, or those of a series. Records that one input holds
 /// have its times in common: each begins where its own window does.
 std::vector<std::vector<Source>> sources_of(std::span<const InputCurves> inputs,
@@ -111,8 +146,11 @@ std::vector<std::vector<Source>> sources_of(std::span<const InputCurves> inputs,
                                             std::size_t in_series) {
     std::vector<Source> all;
     for (const InputCurves& input : inputs) {
-        for (std::size_t c = 0; c < input.curves.count(); ++c)
-            all.push_back({&input, c, input.curves.time_us});
+        const auto curves =
+            std::make_shared<const nmrsim::MeasuredCurves>(nmrsim::with_gaps_filled(input.curves));
+        for (std::size_t c = 0; c < curves->count(); ++c) {
+            all.push_back({&input, c, curves, curves->time_us});
+        }
     }
     std::vector<std::vector<Source>> result;
     if (in_series > 0) {
@@ -142,6 +180,12 @@ double echo_us(const nmrsim::Experiment& experiment) {
     const auto* hahn = std::get_if<nmrsim::HahnEcho>(&experiment.sequence.program);
     return hahn ? 2.0 * hahn->tau_us
                 : 0.5 * (first_sample_us(experiment) + last_sample_us(experiment));
+}
+
+void say_weights(const std::string& name, const SampleWeights& weights, const Say& say) {
+    const auto dead = std::count(weights.dead.begin(), weights.dead.end(), true);
+    if (dead > 0) say(fmt::format("{}: {} samples do not count", name, dead));
+    if (!weights.sigma.empty()) say(name + ": each sample by its own standard deviation");
 }
 
 /// Says what was found and what a fit made of it.
@@ -181,6 +225,36 @@ void say_fit(const std::string& name, const nmrsim::Experiment& experiment,
                     fit.fit.within_noise() ? "" : ", not within the noise"));
 }
 
+/// Whether what a fit leaves is no white noise, where the noise is. Short records say little of the
+/// noise's size, so that chi-square may pass what the experiment does not make.
+bool leaves_signal(const EchoFit& fit) {
+    if (!fit.noise_correlation.empty()) return false;
+    const double correlated = fit.fit.residual_correlation / fit.fit.residual_correlation_deviation;
+    const double above = fit.fit.chi_square - fit.fit.degrees;
+    return correlated > kCorrelated ||
+           (correlated > kCorrelatedBeside && above > kTooLarge * fit.fit.chi_square_deviation);
+}
+
+/// Whether the records fit with the other sign of Im where they do not as they are. Their filters
+/// say whether that is worth a fit.
+bool fits_conjugated(const EchoFinder& finder, std::vector<MeasuredRecord> records,
+                     const RefineOptions& fitting, const EchoFit& fit) {
+    if (fit.fit.within_noise()) return false;
+    const std::vector<FoundEcho> here = finder.find(records);
+    for (MeasuredRecord& record : records) {
+        for (std::size_t i = record.points(); i < record.signal.size(); ++i) {
+            record.signal[i] = -record.signal[i];
+        }
+    }
+    const std::vector<FoundEcho> there = finder.find(records);
+    if (here.empty() || there.empty() || !(there.front().explained > here.front().explained)) {
+        return false;
+    }
+    const Refinement other = fit_echo(finder, records, fitting).fit;
+    return other.within_noise() ||
+           other.chi_square / other.degrees < kFarBetter * fit.fit.chi_square / fit.fit.degrees;
+}
+
 }  // namespace
 
 MeasuredFits fit_measured(std::span<const InputCurves> inputs, const nmrsim::Experiment& experiment,
@@ -193,8 +267,7 @@ MeasuredFits fit_measured(std::span<const InputCurves> inputs, const nmrsim::Exp
     const auto jobs = sources_of(inputs, in_series, experiment.series.size());
     for (const std::vector<Source>& sources : jobs) {
         for (std::size_t r = 0; r < sources.size(); ++r) {
-            check_times(sources[r].name(), sources[r].time_us, in_series[r], bool{proposal},
-                        !finding.align);
+            check_times(sources[r], in_series[r], bool{proposal}, !finding.align, noise > 0.0);
         }
     }
     for (const InputCurves& input : inputs) {
@@ -215,9 +288,12 @@ MeasuredFits fit_measured(std::span<const InputCurves> inputs, const nmrsim::Exp
                 clipped = true;
                 say(source.name() + ": the largest samples are equal: clipped by the receiver");
             }
+            const SampleWeights weights = source.weights();
             records.push_back(
-                measured_record(source.time_us, source.signal(), in_series[r], noise));
-            noise_words.push_back(noise_in_words(records.back(), noise > 0.0));
+                measured_record(source.time_us, source.signal(), in_series[r], noise, weights));
+            noise_words.push_back(
+                noise_in_words(records.back(), noise > 0.0 || !weights.sigma.empty()));
+            say_weights(source.name(), weights, say);
             say(source.name() + ": " + noise_words.back());
             if (!(records.back().noise.sigma > 0.0)) {
                 throw nmrsim::InputError(source.name() +
@@ -262,6 +338,7 @@ MeasuredFits fit_measured(std::span<const InputCurves> inputs, const nmrsim::Exp
                                     fit.echo.signal.end());
         auto own = std::make_shared<Curves::Own>(
             Curves::Own{fit.window.start_us, fit.window.stop_us, fit.signal});
+        own->relative_noise = fit.relative_noise;
         if (!fit.series.empty()) {
             own->series = fit.series;
             own->time_us = nmrsim::acquisition_times_us(fit.acquired(experiment));
@@ -272,7 +349,14 @@ MeasuredFits fit_measured(std::span<const InputCurves> inputs, const nmrsim::Exp
         result.noise.back().correlation = fit.noise_correlation;
         result.noise.back().uncertainty = fit.noise_uncertainty;
         result.time_zero_range_us.push_back(fitting.time_zero_range_us);
-        result.doubt.emplace_back(clipped   ? "clipped by the receiver"
+        const bool turned = fits_conjugated(finder, records, fitting, fit);
+        if (turned) {
+            say(name + ": Im with the other sign fits better: --conjugate, or other pulse phases");
+        }
+        result.doubt.emplace_back(turned ? "the conjugate fits better"
+                                  : leaves_signal(fit)
+                                      ? "what the fit leaves is correlated from sample to sample"
+                                  : clipped ? "clipped by the receiver"
                                   : at_end  ? "time zero at the end of its range"
                                   : guessed ? "noise that is not white was not seen alone"
                                             : "");
