@@ -3,11 +3,21 @@
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <vector>
 
 #include "catch_compat.h"
 #include "program.h"
 
 namespace {
+
+std::vector<std::string> separated(const std::string& line, char separator) {
+    std::vector<std::string> parts;
+    std::istringstream stream(line);
+    for (std::string part; std::getline(stream, part, separator);) parts.push_back(part);
+    return parts;
+}
 
 std::vector<double> numbers_of(const std::string& line) {
     std::vector<double> numbers;
@@ -129,4 +139,31 @@ TEST_CASE("nmr-fit: an owner's echo needs no file of an experiment, and a series
                     {files + "x-is-the-time.csv", "--tau", "80 parsec", "--line",
                      "lorentzian:15kHz", "--pulses", "60", "--measured"},
                     "a time such as 80us");
+}
+
+TEST_CASE("nmr-fit: the commands of the tutorial give the couplings") {
+    const Folder folder;
+    const std::string fields = std::string(NMRSIM_SOURCE) + "/tests/field-files/";
+    int commands = 0;
+    for (const std::string& line :
+         lines_of(read_text(NMRSIM_SOURCE "/docs/tutorials/your-own-echo.md"))) {
+        if (!line.starts_with("    nmr-fit ")) continue;
+        std::vector<std::string> words = separated(line.substr(4), ' ');
+        words.erase(words.begin());
+        words.front() = fields + words.front();
+        for (std::string& word : words) {
+            if (word == "fit.csv" || word == "own.toml") word = folder.path(word);
+        }
+        const Outcome outcome = run("nmr-fit", words);
+        INFO(line << "\n" << outcome.err);
+        REQUIRE(outcome.status == 0);
+        CHECK(outcome.err.find(" of 550\n") != std::string::npos);
+        ++commands;
+    }
+    CHECK(commands == 1);
+    const auto row = separated(lines_of(read_text(folder.path("fit.csv")))[1], ',');
+    CHECK(std::abs(std::stod(row[1]) - 12.0) < 4.0 * std::stod(row[2]));
+    CHECK(std::abs(std::stod(row[5]) - 30.0) < 4.0 * std::stod(row[6]));
+    CHECK(row.back() == "ok");
+    CHECK(read_text(folder.path("own.toml")).find("alpha_x_khz") != std::string::npos);
 }

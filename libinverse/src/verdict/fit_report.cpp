@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "nmrinverse/estimates_text.h"
 #include "nmrsim/parameters.h"
@@ -13,6 +14,14 @@ namespace {
 
 /// Pictures inside a page.
 constexpr std::size_t kPageFigures = 60;
+/// Curves whose answer is a sentence at the page's beginning.
+constexpr std::size_t kAnswersSaid = 8;
+
+/// Digits after the point that show two of a standard deviation; -1 where that is no use.
+int decimals_of(double sd) {
+    if (!(sd > 1e-9 && sd < 1e5)) return -1;
+    return std::max(0, 1 - static_cast<int>(std::floor(std::log10(sd))));
+}
 
 }  // namespace
 
@@ -25,9 +34,14 @@ std::string estimate_in_words(const Predictions& estimates, std::size_t curve, s
                               const std::string& parameter_name) {
     const nmrsim::Parameter& row = nmrsim::parameter(parameter_name);
     const std::size_t i = curve * estimates.unknowns + unknown;
-    return fmt::format("{:.4g} ± {:.2g}{}{}, 90% in [{:.4g}, {:.4g}]", estimates.mean[i],
-                       estimates.sd[i], *row.unit ? " " : "", row.unit, estimates.q05[i],
-                       estimates.q95[i]);
+    const int decimals = decimals_of(estimates.sd[i]);
+    const auto digits = [&](double value) {
+        return decimals < 0 ? fmt::format("{:.4g}", value)
+                            : fmt::format("{:.{}f}", value, decimals);
+    };
+    return fmt::format("{} ± {:.2g}{}{}, 90% in [{}, {}]", digits(estimates.mean[i]),
+                       estimates.sd[i], *row.unit ? " " : "", row.unit, digits(estimates.q05[i]),
+                       digits(estimates.q95[i]));
 }
 
 FigureGrid fit_figure(const std::string& title, const Curves& curves, const Judgements& judgements,
@@ -86,17 +100,59 @@ FigureGrid fit_figure(const std::string& title, const Curves& curves, const Judg
     return grid;
 }
 
+namespace {
+
+/// One curve's answer in a sentence.
+std::string answer_of(const FitResult& result, const nmrsim::Prior& prior, std::size_t curve) {
+    std::string text = result.curves.names[curve] + ": ";
+    for (std::size_t k = 0; k < prior.size(); ++k) {
+        if (k > 0) text += "; ";
+        text += prior[k].categorical()
+                    ? choice_in_words(result.estimates, curve, prior[k])
+                    : nmrsim::parameter(prior[k].name).symbol + std::string(" = ") +
+                          estimate_in_words(result.estimates, curve, k, prior[k].name);
+    }
+    const Judgements& judged = result.judgements;
+    return fmt::format("{}. Verdict: {}{}{}. {}", text, verdict_name(judged.verdict[curve]),
+                       judged.reason[curve].empty() ? "" : ", ", judged.reason[curve],
+                       next_step(judged.verdict[curve], judged.reason[curve]));
+}
+
+/// What was made of measured files; none where they were not.
+std::optional<Table> steps_table(const FitResult& result) {
+    if (result.steps.empty()) return {};
+    const nlohmann::json steps = nlohmann::json::parse(result.steps);
+    Table table;
+    table.header = {"curve", "file",        "noise",          "times shifted by [us]",
+                    "gain",  "phase [deg]", "samples fitted", "chi-square"};
+    for (const nlohmann::json& step : steps) {
+        table.rows.push_back({step["curve"], step["axis"], step["noise_from"],
+                              fmt::format("{:.4g}", -step["shift_us"].get<double>()),
+                              fmt::format("{:.4g}", step["gain"].get<double>()),
+                              fmt::format("{:.4g}", step["receiver_phase_deg"].get<double>()),
+                              fmt::format("{}, {:.4g} us apart", step["points"].get<std::size_t>(),
+                                          step["spacing_us"].get<double>()),
+                              fmt::format("{:.5g} of {:.5g}", step["chi_square"].get<double>(),
+                                          step["degrees"].get<double>())});
+    }
+    return table;
+}
+
+}  // namespace
+
 Page fit_page(const FitResult& result, const nmrsim::Experiment& experiment,
               const std::string& made_by, const std::optional<Table>& model) {
     const nmrsim::Prior& prior = experiment.prior;
     const Judgements& judgements = result.judgements;
     Page page("Fits of " + experiment.name);
-    page.paragraph(made_by);
-    if (model) page.table(*model);
+    for (std::size_t c = 0; c < std::min(result.count(), kAnswersSaid); ++c) {
+        page.paragraph(answer_of(result, prior, c));
+    }
     Table table;
     table.header = {"curve"};
     for (const nmrsim::PriorRange& range : prior) table.header.push_back(range.name);
-    table.header.insert(table.header.end(), {"residual", "expected", "verdict", "why"});
+    table.header.insert(table.header.end(),
+                        {"residual", "expected", "residual's correlation", "verdict", "why"});
     std::vector<FigureGrid> figures;
     for (std::size_t c = 0; c < result.count(); ++c) {
         const std::string& name = result.curves.names[c];
@@ -106,15 +162,14 @@ Page fit_page(const FitResult& result, const nmrsim::Experiment& experiment,
                               ? choice_in_words(result.estimates, c, prior[k])
                               : estimate_in_words(result.estimates, c, k, prior[k].name));
         }
-        row.push_back(fmt::format("{:.4f}", judgements.residual[c]));
-        row.push_back(fmt::format("{:.4f}", judgements.expected[c]));
+        row.push_back(fmt::format("{:.3g}", judgements.residual[c]));
+        row.push_back(fmt::format("{:.3g}", judgements.expected[c]));
+        row.push_back(fmt::format("{:.2f}", judgements.correlation[c]));
         row.emplace_back(verdict_name(judgements.verdict[c]));
         row.push_back(judgements.reason[c]);
         table.rows.push_back(std::move(row));
         if (c < kPageFigures) figures.push_back(fit_figure(name, result.curves, judgements, c));
     }
-    page.heading("Estimates");
-    page.table(table);
     page.heading("Curves and fits");
     if (result.count() > kPageFigures) {
         page.paragraph(
@@ -122,6 +177,15 @@ Page fit_page(const FitResult& result, const nmrsim::Experiment& experiment,
                         kPageFigures, result.count()));
     }
     page.figures(figures);
+    page.heading("Estimates");
+    page.table(table);
+    if (const std::optional<Table> steps = steps_table(result)) {
+        page.heading("What was made of the files");
+        page.table(*steps);
+    }
+    page.heading("What fitted them");
+    if (model) page.table(*model);
+    page.paragraph(made_by);
     return page;
 }
 
