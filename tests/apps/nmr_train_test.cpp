@@ -186,10 +186,10 @@ TEST_CASE("nmr-train: two processes train the model of one, to rounding") {
     const ModelContent one = content_of(folder.path("one.safetensors"));
     const ModelContent two = content_of(folder.path("two.safetensors"));
     CHECK(one.record["curves_seen"] == two.record["curves_seen"]);
-    // Nats an unknown, after two steps, each of which adds float's 6e-8 in another order: see
-    // trainer_test.
+    // Nats an unknown, after two steps, each of which adds float's 6e-8 in another order and
+    // amplifies it: by 2e-5 to 5e-3 over three sets of curves and two ways to simulate them.
     CHECK(two.record["held_out_loss"].get<double>() ==
-          Approx(one.record["held_out_loss"].get<double>()).margin(1e-3));
+          Approx(one.record["held_out_loss"].get<double>()).margin(1e-2));
     CHECK_FALSE(exists(folder.path("two.safetensors.checkpoint")));
 }
 
