@@ -25,8 +25,8 @@ public:
 private:
     double middle_hz_, half_hz_, stretch_, total_;
     bool even_;
-    std::vector<double> diagonal_,
-        across_;  ///< (most) of the Jacobi matrix; across_[0] is not used
+    // Of the Jacobi matrix, (most) and (most + 1); across_[0] is not used.
+    std::vector<double> diagonal_, across_;
 };
 
 }  // namespace nmrsim

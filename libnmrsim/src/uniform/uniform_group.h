@@ -152,6 +152,7 @@ private:
         std::vector<UniformPass<Real>> pass;
         Real last_coupling;
         bool own_steps = false;
+        double step_s;                      ///< of the segment's tables [s]
         const std::vector<double>* time_s;  ///< (passes) as PassTables'
         std::span<const std::size_t> moving;
         Real* loss;  ///< of kStretchedSteps where dephasing is stretched
@@ -164,7 +165,7 @@ private:
                            std::span<const std::size_t> moving, Real* loss) const;
 
     /// Losses in steps [first, first + count) of a segment, a pass after the other.
-    void set_losses(const Direction& direction, double step_s, int first, int count) const;
+    void set_losses(const Direction& direction, int first, int count) const;
 
     /// How far a step of the segment's tables goes in a lane, over what they say.
     double own_share(std::size_t lane, double step_s) const { return step_s_[lane] / step_s; }
@@ -264,7 +265,6 @@ private:
     std::vector<Real> position_;      // (samples) of align()
     std::vector<UniformSpan> spans_;  // (curves) of the current segment
     std::vector<double> step_s_;      // (curves) of the current segment [s]
-    double segment_step_s_ = 0.0;     // of its tables [s]
     std::vector<double> start_slope_, end_slope_;  // (rows, curves) of its times [s]
     std::vector<double> free_;                     // (5, nodes) of quiet_stretches()
     double free_spacing_s_ = 0.0;                  // of what in it is no curve's own

@@ -65,19 +65,19 @@ template <typename Real>
 typename UniformGroup<Real>::Direction UniformGroup<Real>::direction_of(
     const UniformSegment& segment, const PassTables<Real>& tables,
     std::span<const std::size_t> moving, Real* loss) const {
-    Direction direction{tables.pass, tables.last_coupling, false, &tables.time_s, moving, loss};
+    Direction direction{
+        tables.pass, tables.last_coupling, false, segment.step_s, &tables.time_s, moving, loss};
     if (relaxation_ == UniformRelaxation::none) return direction;
     const std::size_t size = 3 * moving.size() * lanes_;
     for (std::size_t p = 0; p < direction.pass.size(); ++p) {
         direction.pass[p].loss = loss + p * size;
     }
-    if (!stretched_) set_losses(direction, segment.step_s, 0, 1);
+    if (!stretched_) set_losses(direction, 0, 1);
     return direction;
 }
 
 template <typename Real>
-void UniformGroup<Real>::set_losses(const Direction& direction, double step_s, int first,
-                                    int count) const {
+void UniformGroup<Real>::set_losses(const Direction& direction, int first, int count) const {
     const std::vector<double>& time_s = *direction.time_s;
     const std::size_t rows = direction.moving.size(), size = 3 * rows * lanes_;
     std::fill_n(direction.loss, static_cast<std::size_t>(count) * time_s.size() * size, Real(0));
@@ -89,7 +89,7 @@ void UniformGroup<Real>::set_losses(const Direction& direction, double step_s, i
                 direction.loss + (static_cast<std::size_t>(k) * time_s.size() + p) * size;
             for (std::size_t r = 0; r < rows; ++r) {
                 for (std::size_t lane = 0; lane < curves_.size(); ++lane) {
-                    const double share = own_share(lane, step_s), h = time_s[p] * share;
+                    const double share = own_share(lane, direction.step_s), h = time_s[p] * share;
                     const double from_s = since_start_s(lane, passed_s * share), to_s = from_s + h;
                     const UniformNumbers& curve = frames_.numbers(0, lane);
                     const UniformNumbers& one = frames_.numbers(direction.moving[r], lane);
@@ -191,7 +191,7 @@ void UniformGroup<Real>::steps(const Stepped& stepped, const Direction& tables, 
     do {
         throw_if_stopped();
         const int some = std::min(count, most);
-        if (stretched_) set_losses(tables, segment_step_s_, first, some);
+        if (stretched_) set_losses(tables, first, some);
         part_of_steps(stepped, tables, some, record);
         if (record) record += static_cast<std::size_t>(some) * record_size;
         first += some;
@@ -261,7 +261,6 @@ void UniformGroup<Real>::evolve(const UniformSegment& segment, const SegmentTabl
     Direction forward = direction_of(segment, tables.forward, moving, loss);
     Direction backward{};
     if (before > 0) backward = direction_of(segment, tables.backward, moving, loss + losses);
-    segment_step_s_ = segment.step_s;
     if (own_steps_ && !segment.last) {
         const std::size_t turns = 2 * nodes_ * lanes_ * tables.forward.pass.size();
         Real* values = work_.turns.at_least(2 * turns);
