@@ -12,6 +12,7 @@
 #include "nmrsim/experiment_file.h"
 #include "nmrsim/prior.h"
 #include "nmrsim/random.h"
+#include "verdict/csv_field.h"
 
 namespace nmrinverse {
 namespace {
@@ -38,9 +39,7 @@ RefineOptions options_for(const FitOptions& options, const FitResult& best, std:
                           const nmrsim::Experiment& acquired) {
     RefineOptions result;
     result.noise = best.refinements[curve].effective_noise;
-    result.fit_gain = options.fit_gain.value_or(options.measured);
-    result.fit_phase = options.fit_phase.value_or(options.measured);
-    result.fit_offset = options.fit_offset.value_or(options.measured);
+    static_cast<ReceiverUnknowns&>(result) = options.receiver();
     result.fit_time_zero = options.fit_time_zero || options.measured;
     // As far about the best one's place as that was from where it was sought.
     const double spacing_us = nmrsim::sample_spacing_us(acquired);
@@ -161,10 +160,8 @@ std::string comparison_as_csv(const Comparison& comparison) {
     std::string text = "curve,alternative,probability,log_evidence,chi_square,degrees\n";
     const std::size_t each = comparison.alternatives.size();
     for (std::size_t i = 0; i < comparison.probability.size(); ++i) {
-        const std::string& curve = comparison.curves[i / each];
-        const bool quoted = curve.find_first_of(",\"") != std::string::npos;
-        fmt::format_to(std::back_inserter(text), "{0}{1}{0},{2},{3:.4g},{4:.7g},{5:.6g},{6:.6g}\n",
-                       quoted ? "\"" : "", curve, comparison.alternatives[i % each],
+        fmt::format_to(std::back_inserter(text), "{},{},{:.4g},{:.7g},{:.6g},{:.6g}\n",
+                       csv_field(comparison.curves[i / each]), comparison.alternatives[i % each],
                        comparison.probability[i], comparison.log_evidence[i],
                        comparison.chi_square[i], comparison.degrees[i]);
     }

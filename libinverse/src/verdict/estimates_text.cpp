@@ -10,12 +10,9 @@
 #include "nmrinverse/classification.h"
 #include "nmrsim/challenge_files.h"
 #include "nmrsim/prior.h"
+#include "verdict/csv_field.h"
 
 namespace nmrinverse {
-namespace {
-
-/// Draws of a posterior that a challenge's columns are averaged over.
-constexpr std::size_t kChallengeDraws = 99;
 
 std::string csv_field(const std::string& text) {
     if (text.find_first_of(",\"\n") == std::string::npos) return text;
@@ -26,6 +23,11 @@ std::string csv_field(const std::string& text) {
     }
     return quoted + "\"";
 }
+
+namespace {
+
+/// Draws of a posterior that a challenge's columns are averaged over.
+constexpr std::size_t kChallengeDraws = 99;
 
 /// Probabilities of one curve's choices: (choices).
 std::span<const double> probabilities_of(const Predictions& estimates, std::size_t curve,
