@@ -9,7 +9,7 @@
 if [ -n "${NMRSIM_DEMO_QUICK:-}" ]; then
     test_curves=200 train_curves=20000 train_minutes=0.2 echo_curves=64 echo_minutes=0.1
 else
-    test_curves=2000 train_curves=8000000 train_minutes=4 echo_curves=16000 echo_minutes=2
+    test_curves=2000 train_curves=8000000 train_minutes=2.5 echo_curves=12000 echo_minutes=1.75
 fi
 
 build -DNMRSIM_BUILD_TESTS=OFF
