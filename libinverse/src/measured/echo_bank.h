@@ -17,6 +17,9 @@ namespace nmrinverse {
 /// From the second attempt on so many times more draws of the prior, and looks of the network.
 inline constexpr int kMoreDraws = 4;
 
+/// A window may lie so many clock ranges outside a record.
+inline constexpr double kOutside = 2.0;
+
 /// A draw with the shift and the factor that fit it best.
 struct Candidate {
     std::vector<double> parameters;
