@@ -45,24 +45,22 @@ JointFit fit_jointly(const nmrsim::Experiment& given, const py::object& signals,
         [&] { return nmrinverse::fit_jointly(experiment, curves.values(), from, options); });
 }
 
+/// Reads (curves, unknowns) numbers of a fit without a copy.
+auto rows_of(std::vector<double> JointFit::*values) {
+    return [values](const py::object& self) {
+        const auto& fit = self.cast<const JointFit&>();
+        return view(fit.*values, {extent(fit.curves), extent(fit.unknowns)}, self);
+    };
+}
+
 }  // namespace
 
 void bind_joint(py::module_& module) {
     py::class_<JointFit>(module, "JointFit", "Several curves of one material, fitted at once.")
-        .def_property_readonly(
-            "estimate",
-            [](const py::object& self) {
-                const auto& fit = self.cast<const JointFit&>();
-                return view(fit.estimate, {extent(fit.curves), extent(fit.unknowns)}, self);
-            },
-            "(curves, unknowns); common unknowns are the same in each row.")
-        .def_property_readonly(
-            "sd",
-            [](const py::object& self) {
-                const auto& fit = self.cast<const JointFit&>();
-                return view(fit.deviations, {extent(fit.curves), extent(fit.unknowns)}, self);
-            },
-            "Standard deviations, (curves, unknowns).")
+        .def_property_readonly("estimate", rows_of(&JointFit::estimate),
+                               "(curves, unknowns); common unknowns are the same in each row.")
+        .def_property_readonly("sd", rows_of(&JointFit::deviations),
+                               "Standard deviations, (curves, unknowns).")
         .def_readonly("names", &JointFit::names,
                       "Of the covariance's rows: common unknowns, then each curve's own.")
         .def_readonly("covariance", &JointFit::covariance, "(names, names); read-only.")

@@ -62,6 +62,14 @@ void check_near(const FitResult& result, const std::vector<double>& truth) {
     }
 }
 
+/// Options of measured curves; what is said goes into `said`.
+FitOptions as_measured(std::string& said) {
+    FitOptions options;
+    options.measured = true;
+    options.say = [&said](const std::string& line) { said += line + "\n"; };
+    return options;
+}
+
 }  // namespace
 
 TEST_CASE("fit: an experiment's curves come home without a network") {
@@ -166,10 +174,8 @@ TEST_CASE("fit: dead samples, gaps and samples' own deviations are heeded") {
     cut(curves.sigma, 1);
     cut(curves.dead, 1);
     cut(curves.time_us, 1);
-    FitOptions options;
-    options.measured = true;
     std::string said;
-    options.say = [&](const std::string& line) { said += line + "\n"; };
+    FitOptions options = as_measured(said);
     const FitResult result = fit(experiment, {&input, 1}, options);
     INFO(said << result.judgements.reason[0]);
     check_near(result, truth);
@@ -191,10 +197,8 @@ TEST_CASE("fit: a curve whose Im has the other sign is fitted so where asked, an
     nmrsim::CurveFormat turned;
     turned.conjugate = true;
     input.curves = nmrsim::as_told(std::move(input.curves), turned, "curve");
-    FitOptions options;
-    options.measured = true;
     std::string said;
-    options.say = [&](const std::string& line) { said += line + "\n"; };
+    FitOptions options = as_measured(said);
     const FitResult wrong = fit(experiment, {&input, 1}, options);
     INFO(said << wrong.judgements.reason[0]);
     CHECK(wrong.judgements.verdict[0] != Verdict::ok);

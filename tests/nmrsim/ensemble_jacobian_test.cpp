@@ -9,6 +9,7 @@
 #include "general/ensemble_simulator.h"
 #include "hahn_echo.h"
 #include "nmrsim/parameters.h"
+#include "tangents.h"
 
 using namespace nmrsim;
 
@@ -43,30 +44,14 @@ double mismatch(const Experiment& experiment, const std::string& name) {
     // The difference is of sixth order: its error (h x)^6, x up to 30 turns in the argument, and
     // its rounding 1e-15 / h, of the scale, are below 1e-8.
     const double h = 5e-4 * (value != 0.0 ? std::abs(value) : 1.0);
-    const auto at = [&](double steps) {
+    const auto at = [&](double change) {
         Experiment other = experiment;
-        row.set(other, value + steps * h);
+        row.set(other, value + change);
         return simulate_ensemble(other);
     };
-    const Signal a = at(1.0), b = at(-1.0), c = at(2.0), d = at(-2.0);
-    const Signal a2 = at(0.5), b2 = at(-0.5);
-    double worst = 0.0, largest = 0.0;
-    for (std::size_t i = 0; i < a.points(); ++i) {
-        const auto difference = [&](const std::vector<double> Signal::*m) {
-            // Of order 4 from steps h and 2h, and from h/2 and h; of order 6 from both.
-            const double wide = (8.0 * ((a.*m)[i] - (b.*m)[i]) - ((c.*m)[i] - (d.*m)[i])) / 12.0;
-            const double narrow = (8.0 * ((a2.*m)[i] - (b2.*m)[i]) - ((a.*m)[i] - (b.*m)[i])) / 6.0;
-            return (16.0 * narrow - wide) / (15.0 * h);
-        };
-        const double off[3] = {jacobian.dmx[0][i] - difference(&Signal::mx),
-                               jacobian.dmy[0][i] - difference(&Signal::my),
-                               jacobian.dmz[0][i] - difference(&Signal::mz)};
-        for (const double one : off) worst = std::max(worst, std::abs(one));
-        largest = std::max({largest, std::abs(jacobian.dmx[0][i]), std::abs(jacobian.dmy[0][i]),
-                            std::abs(jacobian.dmz[0][i])});
-    }
-    CHECK(largest > 0.0);
-    return worst / largest;
+    const TangentError off = tangent_error(jacobian, 0, h, at, DifferenceOrder::sixth);
+    CHECK(off.largest > 0.0);
+    return off.relative();
 }
 
 }  // namespace

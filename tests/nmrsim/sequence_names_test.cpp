@@ -14,6 +14,7 @@
 #include "nmrsim/sequence_text.h"
 #include "nmrsim/simulate.h"
 #include "nmrsim/sweep.h"
+#include "tangents.h"
 #include "temporary_folder.h"
 
 using namespace nmrsim;
@@ -45,27 +46,9 @@ std::string invalid(const Experiment& e) {
 /// tangent.
 double mismatch(const Experiment& e, const std::string& name, double h) {
     const SignalJacobian j = simulate_with_jacobian(e, std::vector<std::string>{name});
-    const double value = parameter(name).get(e);
-    const auto at = [&](double change) {
-        Experiment other = e;
-        set_parameter(other, name, value + change);
-        return simulate(other);
-    };
-    const Signal a = at(h), b = at(-h), c = at(2 * h), d = at(-2 * h);
-    double worst = 0.0, largest = 0.0;
-    for (std::size_t k = 0; k < a.points(); ++k) {
-        const auto off = [&](const std::vector<double> Signal::*m, double tangent) {
-            const double difference =
-                (8.0 * ((a.*m)[k] - (b.*m)[k]) - ((c.*m)[k] - (d.*m)[k])) / (12.0 * h);
-            worst = std::max(worst, std::abs(difference - tangent));
-            largest = std::max(largest, std::abs(tangent));
-        };
-        off(&Signal::mx, j.dmx[0][k]);
-        off(&Signal::my, j.dmy[0][k]);
-        off(&Signal::mz, j.dmz[0][k]);
-    }
-    CHECK(largest > 1e-4);
-    return worst / largest;
+    const TangentError off = tangent_error(j, 0, h, curve_changed(e, name));
+    CHECK(off.largest > 1e-4);
+    return off.relative();
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "nmrsim/sensitivity.h"
 #include "nmrsim/simulate.h"
 #include "nmrsim/units.h"
+#include "tangents.h"
 
 using namespace nmrsim;
 
@@ -119,28 +120,12 @@ TEST_CASE("derivatives by the decay's rate, its exponent and tau", "[stretched_d
         const std::vector<std::string> names{"stretching", "gamma3_per_s", "tau_us"};
         const SignalJacobian jacobian = simulate_with_jacobian(e, names);
         for (std::size_t p = 0; p < names.size(); ++p) {
-            const double value = parameter(names[p]).get(e);
             // Of fourth order: h^4 is 1e-12 of the scale, two curves to 1e-8 of M leave 1e-5.
-            const double h = 1e-3 * value;
-            const auto at = [&](double change) {
-                Experiment other = e;
-                set_parameter(other, names[p], value + change);
-                return simulate(other);
-            };
-            const Signal s1 = at(h), s2 = at(-h), s3 = at(2 * h), s4 = at(-2 * h);
-            double largest = 0.0, error = 0.0;
-            for (std::size_t k = 0; k < s1.points(); ++k) {
-                // A sample at the second pulse is before or after it.
-                if (std::abs(s1.time_us[k] - 30.0) < 0.1) continue;
-                const auto off = [&](const std::vector<double> Signal::*m, double slope) {
-                    const double difference =
-                        (8.0 * ((s1.*m)[k] - (s2.*m)[k]) - ((s3.*m)[k] - (s4.*m)[k])) / (12.0 * h);
-                    largest = std::max(largest, std::abs(slope));
-                    error = std::max(error, std::abs(slope - difference));
-                };
-                off(&Signal::mx, jacobian.dmx[p][k]);
-                off(&Signal::my, jacobian.dmy[p][k]);
-            }
+            const double h = 1e-3 * parameter(names[p]).get(e);
+            // A sample at the second pulse is before or after it.
+            const auto beside = [](double time_us) { return std::abs(time_us - 30.0) >= 0.1; };
+            const auto [largest, error] = tangent_error(jacobian, p, h, curve_changed(e, names[p]),
+                                                        DifferenceOrder::fourth, beside);
             INFO("beta = " << beta << ", " << names[p] << ": " << largest << ", " << error);
             CHECK(largest > 0.0);
             CHECK(error < 2e-4 * largest);

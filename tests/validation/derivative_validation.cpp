@@ -18,6 +18,7 @@
 #include "nmrsim/units.h"
 #include "run/detection.h"
 #include "sections.h"
+#include "tangents.h"
 #include "uniform/uniform_curve.h"
 
 namespace validation {
@@ -183,29 +184,13 @@ std::map<std::string, double> mismatches(const Experiment& experiment) {
         // Of sixth order: its error (h x)^6, x up to 30 turns in the argument, and its rounding
         // 1e-15 / h, of the scale, are below 1e-8.
         const double h = 5e-4 * (value != 0.0 ? std::abs(value) : 1.0);
-        const auto at = [&](double steps) {
+        const auto at = [&](double change) {
             Experiment other = experiment;
-            row.set(other, value + steps * h);
+            row.set(other, value + change);
             return simulate(other);
         };
-        const Signal a = at(1.0), b = at(-1.0), c = at(2.0), d = at(-2.0), a2 = at(0.5),
-                     b2 = at(-0.5);
-        double worst = 0.0, largest = 0.0;
-        for (std::size_t i = 0; i < a.points(); ++i) {
-            const auto compare = [&](double slope, const std::vector<double> Signal::*m) {
-                // Of order 4 from steps h and 2 h, and from h / 2 and h; of order 6 from both.
-                const double wide =
-                    (8.0 * ((a.*m)[i] - (b.*m)[i]) - ((c.*m)[i] - (d.*m)[i])) / 12.0;
-                const double narrow =
-                    (8.0 * ((a2.*m)[i] - (b2.*m)[i]) - ((a.*m)[i] - (b.*m)[i])) / 6.0;
-                worst = std::max(worst, std::abs(slope - (16.0 * narrow - wide) / (15.0 * h)));
-                largest = std::max(largest, std::abs(slope));
-            };
-            compare(jacobian.dmx[p][i], &Signal::mx);
-            compare(jacobian.dmy[p][i], &Signal::my);
-            compare(jacobian.dmz[p][i], &Signal::mz);
-        }
-        if (largest > 0.0 || worst > 0.0) result[names[p]] = worst / largest;
+        const TangentError off = tangent_error(jacobian, p, h, at, DifferenceOrder::sixth);
+        if (off.largest > 0.0 || off.error > 0.0) result[names[p]] = off.relative();
     }
     return result;
 }
