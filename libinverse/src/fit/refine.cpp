@@ -298,7 +298,9 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
                   used.turning ? Freedom::frequency : Freedom::phase);
     Refinement result;
     std::vector<Fit> ends;
-    bool others_tried = false;
+    // Fits whose aliases and surroundings have been looked at, at most so many.
+    std::vector<Fit> looked_about;
+    constexpr std::size_t kLooks = 4;
     // Where chi-square is so many of its standard deviations above the noise's, though consistent
     // with it, widenings are tried all the same, so many: where a curve says much, a wrong minimum
     // may have a chi-square that is only one or two of these too large.
@@ -328,8 +330,12 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
             const bool done = chi_square <= consistent &&
                               (chi_square <= limit(kSure) || result.widenings >= kDoubts);
             if (done || result.widenings == options.widenings) {
-                if (others_tried || (options.brief && chi_square > consistent)) break;
-                others_tried = true;
+                // A look may find a better one, whose own are others.
+                if (looked_about.size() == kLooks || is_among(looked_about, end) ||
+                    (options.brief && chi_square > consistent)) {
+                    break;
+                }
+                looked_about.push_back(end);
                 const AliasStarts aliases =
                     likelihood.alias_starts(end, chi_square + kAliasMargin * degrees, kAliases);
                 const bool broad =
@@ -386,9 +392,9 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
                                   static_cast<double>(white.rows()));
     result.effective_noise = likelihood.noise() * std::sqrt(wider);
     for (std::size_t i = 1; i < ends.size(); ++i) {
-        if (!ends[i].converged || ends[i].at.chi_square > end.at.chi_square + wider * kRivalRange) {
-            continue;
-        }
+        if (ends[i].at.chi_square > end.at.chi_square + wider * kRivalRange) continue;
+        // One that has not come to rest fits the curve as it is; a valley's floor tells of it.
+        if (!ends[i].converged && on_floor(valleys.floor, ends[i].position)) continue;
         result.rivals.push_back({likelihood.parameters(ends[i].position), ends[i].at.chi_square,
                                  wider * covariance_of(likelihood, box_covariance(ends[i].at))});
     }

@@ -42,15 +42,18 @@ MatrixXd bounded(const MatrixXd& information) {
     return information + 12.0 * MatrixXd::Identity(information.rows(), information.cols());
 }
 
+bool is_among(const std::vector<Fit>& fits, const Fit& fit) {
+    return std::any_of(fits.begin(), fits.end(), [&](const Fit& other) {
+        const VectorXd d = fit.position - other.position;
+        return (d.transpose() * bounded(other.at.information) * d).value() <= kSameDistance;
+    });
+}
+
 std::vector<Fit> distinct(const std::vector<Fit>& fits, std::size_t most) {
     std::vector<Fit> kept;
     for (const Fit& fit : fits) {
         if (kept.size() == most || !std::isfinite(fit.at.chi_square)) break;
-        const bool is_new = std::all_of(kept.begin(), kept.end(), [&](const Fit& other) {
-            const VectorXd d = fit.position - other.position;
-            return (d.transpose() * bounded(other.at.information) * d).value() > kSameDistance;
-        });
-        if (is_new) kept.push_back(fit);
+        if (!is_among(kept, fit)) kept.push_back(fit);
     }
     return kept;
 }

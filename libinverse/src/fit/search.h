@@ -35,6 +35,9 @@ void sort_by_chi_square(std::vector<Fit>& fits);
 /// box does.
 Eigen::MatrixXd bounded(const Eigen::MatrixXd& information);
 
+/// Whether a fit lies within five standard deviations of any of these.
+bool is_among(const std::vector<Fit>& fits, const Fit& fit);
+
 /// The best of each group of fits that lie within five standard deviations, at most `most`; `fits`
 /// must be sorted.
 std::vector<Fit> distinct(const std::vector<Fit>& fits, std::size_t most);
