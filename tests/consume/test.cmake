@@ -21,6 +21,7 @@ add_test(NAME embed
                                   ${CMAKE_CURRENT_BINARY_DIR}/embed
                  --build-noclean --build-generator ${CMAKE_GENERATOR} --build-makeprogram ${CMAKE_MAKE_PROGRAM}
                  --build-options -DFETCHCONTENT_SOURCE_DIR_NMRSIM=${PROJECT_SOURCE_DIR}
+                                 -DNMRSIM_TOGETHER=${NMRSIM_TOGETHER}
                                  -DCMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER}
                                  -DCMAKE_C_COMPILER=${CMAKE_C_COMPILER}
                                  -DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER}

@@ -36,8 +36,13 @@ TEST_CASE("Throughput: errors ascend, a share of draws stays within each, the ra
 TEST_CASE("Throughput: ends where it is told to, refuses no time at all") {
     ThroughputOptions options;
     options.seconds = 100.0;
-    options.progress = [](const std::string&, double) { return false; };
+    int asked = 0;
+    options.progress = [&](const std::string&, double) {
+        ++asked;
+        return false;
+    };
     CHECK_THROWS_AS(measure_throughput(load_experiment("challenge-2021"), options), Stopped);
+    CHECK(asked == 1);
     options.seconds = 0.0;
     CHECK_THROWS_AS(measure_throughput(load_experiment("challenge-2021"), options),
                     std::invalid_argument);

@@ -70,10 +70,13 @@ public:
     }
 
 private:
+    bool goes_on(const char* stage, double share) const {
+        return !stop_requested() && (!options_.progress || options_.progress(stage, share));
+    }
+
     /// Throws: Stopped.
     void advance(const char* stage, double share) const {
-        throw_if_stopped();
-        if (options_.progress && !options_.progress(stage, share)) throw Stopped();
+        if (!goes_on(stage, share)) throw Stopped();
     }
 
     std::size_t simulate(const Experiment& experiment, DrawnBatch& batch,
@@ -90,11 +93,15 @@ private:
         simulate(experiment_, batch, [&](std::size_t) { return seconds_since(start) < warm_up; });
         start = Clock::now();
         do {
+            // A batch that is told to end does so without a throw.
+            bool ended = false;
             measured_.curves += simulate(experiment_, batch, [&](std::size_t done) {
                 const double share = std::min(1.0, seconds_since(start) / options_.seconds);
-                advance(kRateStage, 0.99 * share);
-                return share < 1.0 || measured_.curves + done == 0;
+                ended = ended || !goes_on(kRateStage, 0.99 * share);
+                return !ended && (share < 1.0 || measured_.curves + done == 0);
             });
+            if (ended) throw Stopped();
+            throw_if_stopped();
             measured_.seconds = seconds_since(start);
         } while (measured_.seconds < options_.seconds || measured_.curves == 0);
         advance(kRateStage, 1.0);
