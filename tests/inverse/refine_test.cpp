@@ -226,6 +226,21 @@ TEST_CASE("an alias that turns slowly is tried however far off it is foretold", 
     }
 }
 
+TEST_CASE("an alias with another angle is found from its neighbour", "[refine]") {
+    // Three and one degrees off, in noise of which chi-square is uncertain by 58: that of 1755 and
+    // 1678 where a fit may end is no sign of a better one, of 1644 and 1658.
+    nmrsim::Experiment e = task();
+    e.acquisition.noise = 0.01;
+    RefineOptions options;
+    options.noise = 0.01;
+    const std::pair<std::uint64_t, std::vector<double>> ends[] = {{15, {89.22, 145.26, 35.64}},
+                                                                  {249, {87.81, 268.68, 34.96}}};
+    for (const auto& [index, start] : ends) {
+        const nmrsim::Dataset data = nmrsim::generate_dataset(e, 1, 6130018, index);
+        check_home(refine(e, data.signal, start, options), data.parameters);
+    }
+}
+
 TEST_CASE("an alias somewhat beyond the prior leads to the one at its edge", "[refine]") {
     // 54.65 kHz below this start alpha_z is negative, and the truth is at 0.65 kHz: alpha_x and
     // theta make up for the rest. The wrong alias has a chi-square that its scatter allows.

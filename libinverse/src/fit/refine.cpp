@@ -169,8 +169,7 @@ std::vector<VectorXd> starts_about(const Fit& fit, std::uint64_t seed) {
     return starts;
 }
 
-/// Starts at the nearest aliases of alpha_z, whatever is predicted of them: a clock makes up for a
-/// turn.
+/// Starts at the nearest aliases of alpha_z, whatever is predicted of them, the next ones first.
 std::vector<VectorXd> next_aliases(const nmrsim::Experiment& experiment,
                                    const CurveLikelihood& likelihood, const Fit& fit) {
     std::vector<VectorXd> starts;
@@ -340,15 +339,22 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
                     likelihood.alias_starts(end, chi_square + kAliasMargin * degrees, kAliases);
                 const bool broad =
                     box_covariance(end.at).diagonal().cwiseSqrt().maxCoeff() > kBroad;
-                if (aliases.empty() && !options.fit_time_zero && !broad) break;
+                const std::vector<VectorXd> near = next_aliases(experiment, likelihood, end);
+                if (aliases.empty() && near.empty() && !options.fit_time_zero && !broad) break;
                 search.add(ends);
                 // Each by itself: aliases begin far above the others, and of many the worse half is
                 // soon dropped.
                 search.follow({aliases.fast}, kept, Freedom::as_asked, true);
                 search.follow({aliases.slow}, kept, Freedom::as_asked, true);
                 search.follow({aliases.edge}, kept, Freedom::phase, true);
+                // Where they may turn, those beside it lead to the alias that fits best, be it many
+                // turns off: the prediction, which is linear, misses aliases whose alpha_x and
+                // angle are others.
+                if (!near.empty()) {
+                    const auto next = near.begin() + std::min<std::ptrdiff_t>(2, std::ssize(near));
+                    search.follow({{near.begin(), next}}, kept, Freedom::frequency, true);
+                }
                 if (options.fit_time_zero) {
-                    const std::vector<VectorXd> near = next_aliases(experiment, likelihood, end);
                     if (!near.empty()) {
                         search.follow({near}, near.size(), Freedom::as_asked, true);
                     }
