@@ -96,7 +96,7 @@ void add_train_flags(CLI::App& app, TrainFlags& flags) {
                  "Do not learn from mirror images of curves, where they are as likely");
     app.add_option("--held-out", flags.options.held_out,
                    "Share of the data kept for early stopping and calibration (default: 0.1, up to "
-                   "0.2 for few curves of other software)")
+                   "a third for few curves of other software)")
         ->check(CLI::Range(1e-4, 0.5))
         ->type_name("SHARE");
     app.add_option(
