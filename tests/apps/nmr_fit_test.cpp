@@ -177,7 +177,8 @@ TEST_CASE("nmr-fit: bad input is refused in one line and nothing is overwritten"
         return folder.path("bad.csv");
     };
     refused({model(), damaged(16, "190.0,0.1")}, "bad.csv:17");
-    refused({model(), damaged(16, "190.0,0.1,nan,0")}, "bad.csv: dead samples");
+    refused({model(), damaged(16, "190.0,0.1,nan,0")},
+            "bad.csv: the sample at 190 us is not a number");
     refused({model(), damaged(16, "190.0,0.1,what,0")}, "bad.csv:17");
     write_text(folder.path("bad.csv"), "");
     refused({model(), folder.path("bad.csv")}, "bad.csv");

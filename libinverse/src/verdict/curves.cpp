@@ -131,10 +131,17 @@ void keep_samples(const nmrsim::MeasuredCurves& data, const std::vector<Stencil>
 
 void append_at_window(const std::string& input, const nmrsim::MeasuredCurves& data,
                       const nmrsim::Experiment& experiment, Curves& curves) {
-    if (!data.sigma.empty() || !data.dead.empty()) {
-        throw nmrsim::InputError(input +
-                                 ": dead samples and standard deviations of samples are for "
-                                 "measured curves (--measured)");
+    if (const auto dead = std::find(data.dead.begin(), data.dead.end(), true);
+        dead != data.dead.end()) {
+        const auto i = static_cast<std::size_t>(dead - data.dead.begin()) % data.points();
+        throw nmrsim::InputError(
+            fmt::format("{}: the sample at {:.6g} us is not a number: dead samples are for "
+                        "measured curves (--measured)",
+                        input, data.time_us[i]));
+    }
+    if (!data.sigma.empty()) {
+        throw nmrsim::InputError(
+            input + ": standard deviations of samples are for measured curves (--measured)");
     }
     if (same_times(data.time_us, curves.time_us)) {
         curves.signal.insert(curves.signal.end(), data.signal.begin(), data.signal.end());
