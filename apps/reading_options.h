@@ -12,11 +12,9 @@ namespace nmrapps {
 struct ReadingOptions {
     std::string time_unit;
     std::string columns;
-    double dwell = 0.0;  ///< 0: not given
-    double start = 0.0;
+    std::string dwell, start;  ///< empty: not given
     std::size_t skip = 0;
     bool conjugate = false;
-    CLI::Option* start_given = nullptr;
 
     /// Args: any_start: the first time may be left out, it means nothing. Throws:
     /// std::invalid_argument that names the flag.

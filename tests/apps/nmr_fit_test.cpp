@@ -525,7 +525,8 @@ TEST_CASE("nmr-fit: flags of measured curves and joint fits that do not go toget
     refused({"--joint"}, "--joint needs --noise SIGMA > 0, or --measured");
     refused({"--start", "3"}, "--start needs --dwell");
     refused({"--dwell", "3"}, "--dwell needs --start");
-    refused({"--dwell", "3us"}, "--dwell: expected a number above 0, got 3us");
+    refused({"--dwell", "3kHz"}, "--dwell: expected a time such as 0.5us, got 3kHz");
+    refused({"--dwell", "3us"}, "--dwell needs --start");
     refused({"--noise", "-1"}, "--noise: expected a number of 0 or more, got -1");
     refused({"--columns", "time=1,re=1"}, "exclude each other");
     refused({"--time-unit", "h"}, "--time-unit");
