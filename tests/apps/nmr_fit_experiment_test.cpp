@@ -131,6 +131,9 @@ TEST_CASE("nmr-fit: an owner's echo needs no file of an experiment, and a series
     INFO(series.err);
     REQUIRE(series.status == 0);
     check({6.0, 15.0, 60.0, 2e6 / 300.0});
+    const std::size_t t2 = series.err.find("T2 = ");
+    REQUIRE(t2 != std::string::npos);
+    CHECK(std::stod(series.err.substr(t2 + 5)) == Approx(300.0).epsilon(0.05));
     require_refused("nmr-fit",
                     {"challenge-2021", files + "x-is-the-time.csv", "--measured", "--set",
                      "line.half_width_khz=3"},

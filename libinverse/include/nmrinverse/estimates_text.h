@@ -42,6 +42,11 @@ std::string fit_as_challenge(const FitResult& result, const FitOptions& options,
 std::string samples_as_csv(const Curves& curves, std::span<const double> samples,
                            const nmrsim::Prior& prior);
 
+/// "T2 = 302 us, 90% in 296 to 309": what the fitted rate of dephasing means for the transverse
+/// part; empty where gamma3 is known, or a rate of longitudinal relaxation is not.
+std::string t2_in_words(const Predictions& estimates, std::size_t curve,
+                        const nmrsim::Experiment& experiment);
+
 /// "gaussian (98.2%)": the likeliest choice of a categorical unknown, and how likely it is.
 std::string choice_in_words(const Predictions& estimates, std::size_t curve,
                             const nmrsim::PriorRange& unknown);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
 #include <span>
 #include <stdexcept>
 #include <vector>
@@ -138,6 +140,29 @@ std::string fit_as_challenge(const FitResult& result, const FitOptions& options,
     if (draws == 0) return estimates_as_challenge(result.estimates, experiment);
     return challenge_rows(challenge_means(experiment, result.first_samples(draws), draws),
                           experiment.challenge.size());
+}
+
+std::string t2_in_words(const Predictions& estimates, std::size_t curve,
+                        const nmrsim::Experiment& experiment) {
+    const nmrsim::Prior& prior = experiment.prior;
+    const auto place_of = [&](const char* name) {
+        return std::find_if(prior.begin(), prior.end(),
+                            [&](const nmrsim::PriorRange& range) { return range.name == name; });
+    };
+    const auto rate = place_of("gamma3_per_s");
+    if (rate == prior.end() || place_of("gamma1_per_s") != prior.end() ||
+        place_of("gamma2_per_s") != prior.end()) {
+        return "";
+    }
+    const std::size_t at =
+        curve * prior.size() + static_cast<std::size_t>(std::distance(prior.begin(), rate));
+    const auto t2_us = [&](double gamma3_per_s) {
+        nmrsim::Relaxation relaxation = experiment.relaxation;
+        relaxation.gamma3_per_s = gamma3_per_s;
+        return 1e6 / relaxation.transverse_rate();
+    };
+    return fmt::format("T2 = {:.4g} us, 90% in {:.4g} to {:.4g}", t2_us(estimates.mean[at]),
+                       t2_us(estimates.q95[at]), t2_us(estimates.q05[at]));
 }
 
 std::string choice_in_words(const Predictions& estimates, std::size_t curve,

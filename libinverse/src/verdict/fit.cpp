@@ -7,6 +7,7 @@
 #include <optional>
 #include <stdexcept>
 
+#include "nmrinverse/estimates_text.h"
 #include "nmrinverse/joint_fit.h"
 #include "nmrsim/errors.h"
 #include "nmrsim/prior.h"
@@ -129,6 +130,10 @@ public:
                 refine_each();
             }
             take_refined();
+            for (std::size_t c = 0; options_.measured && c < result_.count(); ++c) {
+                const std::string words = t2_in_words(result_.estimates, c, experiment_);
+                if (!words.empty()) say(result_.curves.names[c] + ": " + words);
+            }
         }
         if (options_.judge) give_verdicts();
         return std::move(result_);
