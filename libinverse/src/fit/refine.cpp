@@ -24,10 +24,13 @@ using Eigen::VectorXd;
 
 /// Where a clock is fitted, which makes up for much, other minima lie near the best one: so many
 /// starts about it are followed, each unknown off by itself, by so many to so many of its standard
-/// deviations.
+/// deviations; and so many, by these shares of its range.
 constexpr int kAbout = 16;
 constexpr double kNearestAbout = 2.0;
 constexpr double kFarthestAbout = 10.0;
+constexpr int kAboutInBox = 16;
+constexpr double kNearestInBox = 0.008;
+constexpr double kFarthestInBox = 0.03;
 /// Of the simulation that says where aliases are.
 constexpr double kAliasTolerance = 1e-3;
 /// Index of the first one's random numbers; those of widenings begin at 0.
@@ -152,17 +155,20 @@ Valley follow_valleys(CurveLikelihood& likelihood, std::vector<Fit>& fits,
 }
 
 /// Starts about a fit, none of them along its valley: that leads back to it.
-std::vector<VectorXd> starts_about(const Fit& fit, std::uint64_t seed) {
-    const VectorXd deviation = box_covariance(fit.at).diagonal().cwiseSqrt();
+///
+/// Args: scale: of each unknown, `nearest` to `farthest` times of which the starts are off by.
+///       first: index of their random numbers.
+std::vector<VectorXd> starts_about(const Fit& fit, const VectorXd& scale, double nearest,
+                                   double farthest, int count, std::uint64_t seed,
+                                   std::uint64_t first) {
     std::vector<VectorXd> starts;
-    for (int i = 0; i < kAbout; ++i) {
-        nmrsim::CounterRandom random(seed, kAboutStarts + static_cast<std::uint64_t>(i),
+    for (int i = 0; i < count; ++i) {
+        nmrsim::CounterRandom random(seed, first + static_cast<std::uint64_t>(i),
                                      nmrsim::RandomStream::search);
-        const double spread =
-            kNearestAbout * std::pow(kFarthestAbout / kNearestAbout, random.uniform());
+        const double spread = nearest * std::pow(farthest / nearest, random.uniform());
         VectorXd start = fit.position;
         for (Eigen::Index k = 0; k < start.size(); ++k) {
-            start(k) = std::clamp(start(k) + spread * deviation(k) * random.normal(), 0.0, 1.0);
+            start(k) = std::clamp(start(k) + spread * scale(k) * random.normal(), 0.0, 1.0);
         }
         starts.push_back(std::move(start));
     }
@@ -358,8 +364,18 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
                     if (!near.empty()) {
                         search.follow({near}, near.size(), Freedom::as_asked, true);
                     }
-                    search.follow({starts_about(end, options.seed)},
-                                  static_cast<std::size_t>(kAbout), Freedom::as_asked, true);
+                    const VectorXd deviation = box_covariance(end.at).diagonal().cwiseSqrt();
+                    const std::vector<VectorXd> about =
+                        starts_about(end, deviation, kNearestAbout, kFarthestAbout, kAbout,
+                                     options.seed, kAboutStarts);
+                    const std::vector<VectorXd> in_box = starts_about(
+                        end, VectorXd::Ones(deviation.size()), kNearestInBox, kFarthestInBox,
+                        kAboutInBox, options.seed, kAboutStarts + kAbout);
+                    search.follow({about}, about.size(), Freedom::as_asked, true);
+                    // So few at a time that none is dropped.
+                    const auto half = in_box.begin() + kAboutInBox / 2;
+                    search.follow({{in_box.begin(), half}}, kept, Freedom::as_asked, true);
+                    search.follow({{half, in_box.end()}}, kept, Freedom::as_asked, true);
                 }
                 if (broad) search.follow({{given.begin(), portion}}, kept, Freedom::as_asked, true);
                 continue;

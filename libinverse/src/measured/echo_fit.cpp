@@ -22,7 +22,7 @@ namespace {
 /// Records of a series that are fitted alone at first.
 constexpr std::size_t kAlone = 2;
 /// Times that an echo is sought.
-constexpr int kAttempts = 2;
+constexpr int kAttempts = 5;
 /// Widenings of the search at each place, before the best one gets all that are allowed.
 constexpr int kFirstWidenings = 1;
 constexpr int kLastWidenings = 5;
