@@ -44,11 +44,8 @@ double mismatch(const Experiment& experiment, const std::string& name) {
     // The difference is of sixth order: its error (h x)^6, x up to 30 turns in the argument, and
     // its rounding 1e-15 / h, of the scale, are below 1e-8.
     const double h = 5e-4 * (value != 0.0 ? std::abs(value) : 1.0);
-    const auto at = [&](double change) {
-        Experiment other = experiment;
-        row.set(other, value + change);
-        return simulate_ensemble(other);
-    };
+    const auto at =
+        curve_changed(experiment, name, [](const Experiment& e) { return simulate_ensemble(e); });
     const TangentError off = tangent_error(jacobian, 0, h, at, DifferenceOrder::sixth);
     CHECK(off.largest > 0.0);
     return off.relative();

@@ -61,13 +61,20 @@ TangentError tangent_error(const nmrsim::SignalJacobian& jacobian, std::size_t p
     return tangent_error(jacobian, p, h, at, order, [](double) { return true; });
 }
 
-/// The curve of an experiment with a parameter changed by this much.
-inline auto curve_changed(const nmrsim::Experiment& experiment, const std::string& name) {
-    return [&experiment, name, value = nmrsim::parameter(name).get(experiment)](double change) {
+/// The curve of an experiment, by this function of it, with a parameter changed by this much.
+template <class Simulate>
+auto curve_changed(const nmrsim::Experiment& experiment, const std::string& name,
+                   const Simulate& simulated) {
+    return [&experiment, &row = nmrsim::parameter(name), simulated](double change) {
         nmrsim::Experiment other = experiment;
-        nmrsim::set_parameter(other, name, value + change);
-        return nmrsim::simulate(other);
+        row.set(other, row.get(experiment) + change);
+        return simulated(other);
     };
+}
+
+inline auto curve_changed(const nmrsim::Experiment& experiment, const std::string& name) {
+    return curve_changed(experiment, name,
+                         [](const nmrsim::Experiment& e) { return nmrsim::simulate(e); });
 }
 
 /// Checks all tangents of a curve against differences of fourth order.

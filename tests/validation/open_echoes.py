@@ -21,6 +21,27 @@ import nmrsim
 HOME = 5.0  # standard deviations
 
 
+def hahn_echo(shape, width, cut, tau, points, prior):
+    """A Hahn echo of a line of half width [kHz], cut [kHz] and tau [us], seen from 1.12 to 2.9 tau."""
+    ranges = "".join(f"{name} = [{low}, {high}]\n" for name, (low, high) in prior.items())
+    return nmrsim.Experiment.from_toml(f"""
+name = "open"
+interaction = {{ kernel = "uniform", alpha_x_khz = {width}, alpha_z_khz = {width} }}
+line = {{ shape = "{shape}", half_width_khz = {width}, cutoff_khz = {cut} }}
+[sequence]
+flip_deg = 60.0
+refocus_ratio = 2.0
+flip_phase_deg = 0.0
+refocus_phase_deg = 90.0
+tau_us = {tau}
+[acquisition]
+start_us = {1.12 * tau}
+stop_us = {2.9 * tau}
+points = {points}
+[prior]
+{ranges}""")
+
+
 def described(random, kind):
     """The experiment as its owner describes it, and the truth."""
     width = random.uniform(8.0, 50.0)  # kHz
@@ -40,24 +61,8 @@ def described(random, kind):
     if kind != "receiver":
         prior["gamma3_per_s"] = [0.0, 1e6 / tau]
         truth["gamma3_per_s"] = random.uniform(*prior["gamma3_per_s"])
-    toml = f"""
-name = "open"
-interaction = {{ kernel = "uniform", alpha_x_khz = {width}, alpha_z_khz = {width} }}
-line = {{ shape = "{shape}", half_width_khz = {told}, cutoff_khz = {cut * told} }}
-[sequence]
-flip_deg = 60.0
-refocus_ratio = 2.0
-flip_phase_deg = 0.0
-refocus_phase_deg = 90.0
-tau_us = {tau}
-[acquisition]
-start_us = {1.12 * tau}
-stop_us = {2.9 * tau}
-points = {random.integers(300, 1000)}
-[prior]
-"""
-    toml += "".join(f"{name} = [{low}, {high}]\n" for name, (low, high) in prior.items())
-    return nmrsim.Experiment.from_toml(toml), truth
+    points = random.integers(300, 1000)
+    return hahn_echo(shape, told, cut * told, tau, points, prior), truth
 
 
 def recorded(experiment, truth, random, gain, clock_us):

@@ -14,6 +14,7 @@ import time
 import numpy as np
 
 import nmrsim
+import open_echoes
 
 
 def described(random, kind):
@@ -21,24 +22,12 @@ def described(random, kind):
     width = random.uniform(8.0, 50.0)  # kHz
     tau = random.uniform(0.9, 2.5) / width * 1e3  # us
     weak = 0.1 * width if kind == "coupling" else width
-    return nmrsim.Experiment.from_toml(f"""
-name = "odds"
-interaction = {{ kernel = "uniform", alpha_x_khz = 0.0, alpha_z_khz = 0.0 }}
-line = {{ shape = "lorentzian", half_width_khz = {width}, cutoff_khz = {8.0 * width} }}
-[sequence]
-flip_deg = 60.0
-refocus_ratio = 2.0
-flip_phase_deg = 0.0
-refocus_phase_deg = 90.0
-tau_us = {tau}
-[acquisition]
-start_us = {1.12 * tau}
-stop_us = {2.9 * tau}
-points = {random.integers(200, 500)}
-[prior]
-alpha_x_khz = [0.0, {weak}]
-flip_deg = [30.0, 80.0]
-""")
+    prior = {"alpha_x_khz": [0.0, weak], "flip_deg": [30.0, 80.0]}
+    points = random.integers(200, 500)
+    experiment = open_echoes.hahn_echo("lorentzian", width, 8.0 * width, tau, points, prior)
+    for coupling in ("alpha_x_khz", "alpha_z_khz"):
+        experiment["interaction." + coupling] = 0.0
+    return experiment
 
 
 def one(kind, seed):
