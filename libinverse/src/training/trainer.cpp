@@ -29,7 +29,7 @@ constexpr double kTrainingTolerance = 1e-3;
 // Simulated curves that are held out lie beyond all that train.
 constexpr std::uint64_t kHeldOutIndex = std::uint64_t{1} << 48;
 // Where no other curves calibrate, so many are held out, up to this share of all.
-constexpr double kWantedHeldOut = 1500.0;
+constexpr double kWantedHeldOut = 1000.0;
 constexpr double kMostShareHeldOut = 1.0 / 3.0;
 // Curves of a data set that are looked at for whether more of them can be simulated.
 constexpr std::size_t kLookedAt = 2048;
