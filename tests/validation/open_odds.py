@@ -4,8 +4,9 @@
     PYTHONPATH=build/python python3 tests/validation/open_odds.py --records 400
 
 Records of random echoes with nothing of the receiver known, half of them without a coupling, half
-with one so weak that the noise nearly hides it, or half with another line in noise as loud. By how probable the likelier experiment is called: how many records, how often it is the one
-that made them, and what was foretold. It takes minutes, so no test runs it.
+with one so weak that the noise nearly hides it, or half with another line in noise as loud. By how
+probable the likelier experiment is called: how many records, how often it is the one that made
+them, and what was foretold. It takes minutes, so no test runs it.
 """
 
 import argparse

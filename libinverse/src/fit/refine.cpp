@@ -343,8 +343,8 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
                 looked_about.push_back(end);
                 const AliasStarts aliases =
                     likelihood.alias_starts(end, chi_square + kAliasMargin * degrees, kAliases);
-                const bool broad =
-                    box_covariance(end.at).diagonal().cwiseSqrt().maxCoeff() > kBroad;
+                const VectorXd deviation = box_covariance(end.at).diagonal().cwiseSqrt();
+                const bool broad = deviation.maxCoeff() > kBroad;
                 const std::vector<VectorXd> near = next_aliases(experiment, likelihood, end);
                 if (aliases.empty() && near.empty() && !options.fit_time_zero && !broad) break;
                 search.add(ends);
@@ -364,7 +364,6 @@ Refinement refine(const nmrsim::Experiment& experiment, std::span<const float> s
                     if (!near.empty()) {
                         search.follow({near}, near.size(), Freedom::as_asked, true);
                     }
-                    const VectorXd deviation = box_covariance(end.at).diagonal().cwiseSqrt();
                     const std::vector<VectorXd> about =
                         starts_about(end, deviation, kNearestAbout, kFarthestAbout, kAbout,
                                      options.seed, kAboutStarts);
